@@ -1,0 +1,105 @@
+"""The emulator's command line: `python -m samjhadoo_ops.emulator`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import socket
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.clock import REAL_MINUTE, Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from samjhadoo_ops.emulator.edge import Edge
+
+DEFAULT_ACCOUNT = "000000000000"
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    parser = argparse.ArgumentParser(prog="python -m samjhadoo_ops.emulator", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to bind; loopback by default")
+    parser.add_argument("--port", type=int, default=4566, help="port of the edge")
+    parser.add_argument("--fd", type=int, default=-1, help="listening socket inherited from the parent")
+    parser.add_argument("--account", default=DEFAULT_ACCOUNT, help="account id")
+    parser.add_argument("--region", default="ap-south-1", help="region of requests that name none")
+    parser.add_argument("--minute", type=float, default=REAL_MINUTE, help="real seconds in an emulated minute")
+    parser.add_argument("--origin", type=float, default=0.0, help="Unix time at which the clock starts; now by default")
+    parser.add_argument("--data-dir", type=Path, default=None, help="folder for images, logs and configuration")
+    parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+    return parser
+
+
+def build(options: argparse.Namespace) -> Edge:
+    """Return the edge with every live service, ready to serve."""
+    from samjhadoo_ops.emulator.control import PREFIX, control_application
+    from samjhadoo_ops.emulator.edge import Edge
+    from samjhadoo_ops.emulator.registry import live_services, registry_application
+    from samjhadoo_ops.emulator.service import Host
+    from samjhadoo_ops.emulator.upstream import moto_application
+
+    data_dir = options.data_dir or Path(tempfile.mkdtemp(prefix="samjhadoo-emulator-"))
+    data_dir.mkdir(parents=True, exist_ok=True)
+    host = Host(
+        account=options.account,
+        clock=Clock(minute=options.minute, origin=options.origin or time.time()),
+        data_dir=data_dir.resolve(),
+        edge_url=f"http://{options.host}:{options.port}",
+    )
+    edge = Edge(
+        host,
+        services=live_services(),
+        upstream=moto_application(options.account),
+        prefixes={PREFIX: control_application(lambda: edge), "/v2": registry_application(lambda: edge)},
+        region=options.region,
+    )
+    return edge
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Serve until SIGTERM or SIGINT; then end every task, process and connection."""
+    import uvicorn
+
+    listener = socket.socket(fileno=options.fd) if options.fd >= 0 else _listen(options.host, options.port)
+    options.port = listener.getsockname()[1]
+    edge = build(options)
+    server = uvicorn.Server(
+        uvicorn.Config(edge, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+    )
+    server.install_signal_handlers = lambda: None  # type: ignore[method-assign,attr-defined]
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, lambda: setattr(server, "should_exit", True))
+    logging.getLogger(__name__).info("listening on %s", edge.host.edge_url)
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        await edge.stop()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.listen(1024)
+    return listener
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the emulator."""
+    options = arguments().parse_args(argv)
+    logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    asyncio.run(serve(options))
+
+
+if __name__ == "__main__":
+    main()

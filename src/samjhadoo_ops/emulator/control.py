@@ -1,0 +1,44 @@
+"""The control endpoint under `/_emulator`: health, the clock and who serves what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from samjhadoo_ops.emulator.edge import Edge
+
+PREFIX = "/_emulator"
+
+
+def control_application(edge: Callable[[], Edge]) -> Starlette:
+    """Return the control endpoint of the edge that `edge` gives (it exists after this application)."""
+
+    async def health(_: Request) -> JSONResponse:
+        host = edge().host
+        return JSONResponse(
+            {
+                "status": "running",
+                "account": host.account,
+                "region": edge().region,
+                "clock": {"minute": host.clock.minute, "origin": host.clock.origin, "now": host.clock.timestamp()},
+            }
+        )
+
+    async def state(_: Request) -> JSONResponse:
+        services: dict[str, Any] = {}
+        for (name, region), service in edge().live.items():
+            dump = getattr(service, "dump", None)
+            services[f"{name}/{region}"] = dump() if dump else {}
+        return JSONResponse(services)
+
+    return Starlette(
+        routes=[Route(f"{PREFIX}/health", health), Route(f"{PREFIX}/state", state)],
+    )

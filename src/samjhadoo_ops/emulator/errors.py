@@ -1,0 +1,24 @@
+"""Errors in AWS's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class AwsError(Exception):
+    """An error of an AWS API, serialised by the wire module in the service's own protocol.
+
+    Args:
+        code: The error's shape name in the service's model, for example `ServiceNotFoundException`.
+        message: AWS's text.
+        status: The HTTP status, where the model gives none.
+        fields: Further members of the error's shape.
+    """
+
+    def __init__(self, code: str, message: str, *, status: int = 400, **fields: Any) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+        for name, value in fields.items():
+            setattr(self, name, value)

@@ -1,0 +1,50 @@
+"""Which AWS service and operation a request is for: a pure function of the request."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from samjhadoo_ops.emulator import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CREDENTIAL = re.compile(r"Credential=[^/]+/\d{8}/(?P<region>[^/]*)/(?P<service>[^/]+)/aws4_request")
+_QUERY_VERSIONS = {"2015-12-01": "elbv2"}
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a request goes: a live service's operation in a region; `service` is empty for the upstream."""
+
+    service: str = ""
+    operation: str = ""
+    region: str = ""
+
+
+def signing_scope(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Return the region and service that a signature (SigV4 header) names; empty where there is none."""
+    match = _CREDENTIAL.search(headers.get("authorization", ""))
+    return (match["region"], match["service"]) if match else ("", "")
+
+
+def is_form(headers: Mapping[str, str]) -> bool:
+    """Tell whether the body may be a request of the query protocol."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == FORM
+
+
+def identify(headers: Mapping[str, str], *, query: str, body: bytes) -> Address:
+    """Tell the live service and operation from a request's headers (lower case), query and form body."""
+    region, _ = signing_scope(headers)
+    prefix, _, name = headers.get("x-amz-target", "").rpartition(".")
+    if prefix:
+        return Address(wire.targets().get(prefix, ""), name, region)
+    fields = parse_qs(query)
+    if is_form(headers):
+        fields |= parse_qs(body.decode(errors="replace"))
+    service = _QUERY_VERSIONS.get(fields.get("Version", [""])[0], "")
+    return Address(service, fields.get("Action", [""])[0], region)

@@ -1,0 +1,62 @@
+"""How live services call AWS: neighbours that are live on the same loop directly, everything else through
+boto3 at the edge. Callers cannot tell the difference, so live services work over every upstream."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.emulator.errors import AwsError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Dispatch = Callable[[str, str, str, dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+class InternalAws:
+    """The AWS API as seen from inside the emulator, in one region."""
+
+    def __init__(self, region: str, *, edge_url: str, is_live: Callable[[str, str], bool], dispatch: Dispatch) -> None:
+        self._region = region
+        self._edge_url = edge_url
+        self._is_live = is_live
+        self._dispatch = dispatch
+        self._clients: dict[str, Any] = {}
+
+    async def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
+        """Call an operation; see `AwsApi`."""
+        if self._is_live(service, operation):
+            return await self._dispatch(service, operation, self._region, params)
+        return await asyncio.to_thread(self._call_upstream, service, operation, params)
+
+    def _call_upstream(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        from botocore.exceptions import ClientError
+
+        method = getattr(self._client(service), _snake(operation))
+        try:
+            answer: dict[str, Any] = method(**params)
+        except ClientError as error:
+            details = error.response.get("Error", {})
+            raise AwsError(details.get("Code", "InternalFailure"), details.get("Message", str(error))) from error
+        return answer
+
+    def _client(self, service: str) -> Any:
+        if service not in self._clients:
+            import boto3
+            from botocore.config import Config
+
+            session = boto3.session.Session(
+                aws_access_key_id="emulator", aws_secret_access_key="emulator", region_name=self._region  # noqa: S106
+            )
+            self._clients[service] = session.client(
+                service, endpoint_url=self._edge_url, config=Config(max_pool_connections=32, proxies={})
+            )
+        return self._clients[service]
+
+
+def _snake(operation: str) -> str:
+    from botocore import xform_name
+
+    return str(xform_name(operation)) if re.match("[A-Z]", operation) else operation

@@ -1,0 +1,29 @@
+"""Which services are live: the one list that adding a service means adding to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp
+
+    from samjhadoo_ops.emulator.edge import Edge
+    from samjhadoo_ops.emulator.service import LiveService
+
+
+def live_services() -> dict[str, type[LiveService]]:
+    """Return the live services by botocore's name."""
+    from samjhadoo_ops.emulator.ecr.service import Ecr
+    from samjhadoo_ops.emulator.ecs.service import Ecs
+    from samjhadoo_ops.emulator.elbv2.service import Elbv2
+
+    return {service.name: service for service in (Ecs, Elbv2, Ecr)}
+
+
+def registry_application(edge: Callable[[], Edge]) -> ASGIApp:
+    """Return the OCI registry that stands at `/v2` beside the ECR API."""
+    from samjhadoo_ops.emulator.ecr.distribution import distribution_application
+
+    return distribution_application(edge)

@@ -1,0 +1,75 @@
+"""What went wrong, where, what was changed so far, and what to run next.
+
+Every error that a user may see is an `OpsError`; it owns its exit code (the table is in the README),
+and one place, the task decorator, prints it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a finished command tells its caller."""
+
+    SUCCEEDED = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    REFUSED = 3
+    ROLLED_BACK = 4
+    NEEDS_A_PERSON = 5
+    WAITING = 6
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class OpsError(Exception):
+    """An error with its place, its effect so far and its remedy.
+
+    Args:
+        message: What was wrong, with the file and key path or the AWS call.
+        hint: The next command to run, or the setting to change.
+        changed: What had been changed when it happened; empty when nothing was.
+        details: Further lines for the failure screen (stopped reasons, log lines).
+    """
+
+    exit_code: ExitCode = ExitCode.UNEXPECTED
+
+    def __init__(
+        self, message: str, *, hint: str = "", changed: str = "", details: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.changed = changed
+        self.details = details
+
+
+class ConfigurationError(OpsError):
+    """Wrong usage or configuration; nothing was changed."""
+
+    exit_code = ExitCode.USAGE
+
+
+class Refused(OpsError):
+    """A gate said no before anything was changed."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class DeploymentFailed(OpsError):
+    """The deployment failed and was rolled back (or never started): the service is safe."""
+
+    exit_code = ExitCode.ROLLED_BACK
+
+
+class PersonNeeded(OpsError):
+    """The rollback failed or the state is unknown."""
+
+    exit_code = ExitCode.NEEDS_A_PERSON
+
+
+class WaitingForPerson(OpsError):
+    """The deployment is paused or inconclusive and waits for a decision."""
+
+    exit_code = ExitCode.WAITING
