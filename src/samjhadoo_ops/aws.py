@@ -1,0 +1,257 @@
+"""The one place that makes AWS clients, guards the account and explains AWS's errors."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from samjhadoo_ops.errors import ConfigurationError, OpsError, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from samjhadoo_ops.environment import Environment
+
+LOCAL_KEY = "test"  # what LocalStack, moto and this project's emulator take for a key
+CONNECT_TIMEOUT = 5.0  # real seconds
+READ_TIMEOUT = 60.0
+_LOOPBACK = ("127.0.0.1", "::1", "localhost", "localhost.localstack.cloud")
+_ISOLATION = threading.Lock()
+
+
+class AwsCallFailed(OpsError):
+    """AWS refused a call or could not be reached; what was changed before it stands."""
+
+
+class Aws:
+    """Makes an environment's clients and keeps them.
+
+    With an endpoint every client speaks to it, with the local stack's credentials and through
+    localstack-client; real credentials are never read. Without one the environment's profile, role and
+    region are used.
+
+    Args:
+        env: The environment.
+        endpoint_url: The local stack's edge; None for AWS itself.
+
+    Raises:
+        ConfigurationError: The environment has a local stack, but no endpoint is given.
+    """
+
+    def __init__(self, env: Environment, endpoint_url: str | None = None) -> None:
+        if env.stack is not None and not endpoint_url:
+            raise ConfigurationError(
+                f"the environment {env.name} is a local stack, but no endpoint of it is known",
+                hint=f"invoke stack.up --env {env.name}",
+            )
+        self.env = env
+        self.endpoint_url = endpoint_url or None
+        self._clients: dict[str, Any] = {}
+        self._session: Any = None
+        self._lock = threading.RLock()
+
+    def client(self, service: str) -> Any:
+        """Return the client of a service, made once; clients may be used from several threads."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._local(service) if self.endpoint_url else self._real(service)
+            return self._clients[service]
+
+    def account_guard(self) -> str:
+        """Return the caller's account when it is the environment's.
+
+        Raises:
+            Refused: It is another one.
+        """
+        with aws_errors():
+            account = str(self.client("sts").get_caller_identity()["Account"])
+        if account != self.env.aws.account:
+            raise Refused(
+                f"these credentials belong to account {account}, but {self.env.name} is "
+                f"{self.env.aws.account} ({self._source('account')})",
+                hint=f"use the credentials of {self.env.name}, or correct aws.account",
+            )
+        return account
+
+    def _source(self, key: str) -> str:
+        return self.env.sources.get(("aws", key), "aws." + key)
+
+    def _config(self) -> Any:
+        from botocore.config import Config
+
+        config = Config(
+            region_name=self.env.aws.region,
+            retries={"mode": "standard", "total_max_attempts": self.env.aws.retries},
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            ignore_configured_endpoint_urls=True,  # AWS_ENDPOINT_URL must not redirect a production deploy
+            user_agent_extra="samjhadoo-ops",
+        )
+        if self.endpoint_url and urlsplit(self.endpoint_url).hostname in _LOOPBACK:
+            local = Config(proxies={}, s3={"addressing_style": "path"})
+            config = config.merge(local)
+        return config
+
+    def _local(self, service: str) -> Any:
+        """Make a client through localstack-client, for any service, at our endpoint only."""
+        from localstack_client.session import Session
+
+        endpoint = str(self.endpoint_url)
+        address = urlsplit(endpoint)
+        if self._session is None:
+            self._session = Session(
+                aws_access_key_id=LOCAL_KEY,
+                aws_secret_access_key=LOCAL_KEY,
+                region_name=self.env.aws.region,
+                localstack_host=f"{address.hostname}:{address.port or 80}",
+            )
+        # Its table lacks services, knows no https by itself and yields to AWS_ENDPOINT_URL.
+        self._session._service_endpoint_mapping[service] = endpoint  # noqa: SLF001
+        with _isolated():
+            return self._session.client(service, config=self._config())
+
+    def _real(self, service: str) -> Any:
+        import boto3
+        import botocore.session
+
+        with aws_errors():
+            if self._session is None:
+                source = botocore.session.Session(profile=self.env.aws.profile or None)
+                if self.env.aws.role_arn:
+                    source = _assuming(source, self.env, self._config())
+                self._session = boto3.Session(botocore_session=source, region_name=self.env.aws.region)
+            return self._session.client(service, config=self._config())
+
+
+def _assuming(source: Any, env: Environment, config: Any) -> Any:
+    """Return a session whose credentials are the role's, renewed before they expire.
+
+    A canary deployment outlives the hour that an assumed role's credentials last.
+    """
+    import botocore.credentials
+    import botocore.session
+
+    class AssumedRole(botocore.credentials.CredentialProvider):  # type: ignore[misc]
+        METHOD = CANONICAL_NAME = "samjhadoo-assume-role"
+
+        def load(self) -> Any:
+            credentials = source.get_credentials()
+            if credentials is None:
+                return None
+            fetcher = botocore.credentials.AssumeRoleCredentialFetcher(
+                client_creator=lambda *names, **options: source.create_client(
+                    *names, **{"region_name": env.aws.region, "config": config, **options}
+                ),
+                source_credentials=credentials,
+                role_arn=env.aws.role_arn,
+                extra_args={"RoleSessionName": f"samjhadoo-ops-{env.name}"[:64]},
+            )
+            return botocore.credentials.DeferredRefreshableCredentials(
+                method=self.METHOD, refresh_using=fetcher.fetch_credentials
+            )
+
+    session = botocore.session.Session(profile=env.aws.profile or None)
+    resolver = botocore.credentials.CredentialResolver([AssumedRole()])
+    session.register_component("credential_provider", resolver)
+    return session
+
+
+@contextmanager
+def _isolated() -> Iterator[None]:
+    """Keep the user's AWS profile and config file out of a client that boto3's default session makes.
+
+    localstack-client uses that session; a profile in AWS_PROFILE that does not exist would fail here, and
+    its settings would bend local clients.
+    """
+    import boto3
+    import botocore.session
+
+    nothing = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    with _ISOLATION:
+        before = boto3.DEFAULT_SESSION
+        boto3.DEFAULT_SESSION = boto3.Session(
+            aws_access_key_id=LOCAL_KEY,
+            aws_secret_access_key=LOCAL_KEY,
+            botocore_session=botocore.session.Session(session_vars=nothing),
+        )
+        try:
+            yield
+        finally:
+            boto3.DEFAULT_SESSION = before
+
+
+@contextmanager
+def aws_errors(*, changed: str = "") -> Iterator[None]:
+    """Turn what an AWS client raises into an `OpsError` with the call and a remedy.
+
+    Args:
+        changed: What had been changed before.
+
+    Raises:
+        ConfigurationError: Credentials or profile are missing.
+        AwsCallFailed: Anything else that AWS or the way to it refused.
+    """
+    try:
+        yield
+    except Exception as error:
+        translated = translate(error, changed=changed)
+        if translated is None:
+            raise
+        raise translated from error
+
+
+def translate(error: BaseException, *, changed: str = "") -> OpsError | None:
+    """Return the error of an AWS client in our words; None when it is none."""
+    from botocore import exceptions as aws
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if isinstance(error, ClientError):
+        return _refused_call(error, changed)
+    if not isinstance(error, BotoCoreError):
+        return None
+    text = " ".join(str(error).split())
+    missing = (aws.NoCredentialsError, aws.PartialCredentialsError, aws.ProfileNotFound, aws.ConfigNotFound)
+    expired = (aws.TokenRetrievalError, aws.SSOTokenLoadError, aws.UnauthorizedSSOTokenError, aws.SSOError)
+    if isinstance(error, (*missing, *expired)):
+        kind = AwsCallFailed if changed else ConfigurationError
+        hint = "aws sso login, then run it again" if isinstance(error, expired) else "aws configure, or set aws.profile"
+        return kind(f"no usable AWS credentials: {text}", hint=hint, changed=changed)
+    unreachable = (aws.EndpointConnectionError, aws.ConnectTimeoutError, aws.ReadTimeoutError, aws.ConnectionClosedError)
+    if isinstance(error, (*unreachable, aws.HTTPClientError)):
+        endpoint = str(error.kwargs.get("endpoint_url", "")) or "AWS"
+        return AwsCallFailed(f"{endpoint} cannot be reached: {text}", hint=_reach(endpoint), changed=changed)
+    return AwsCallFailed(f"AWS client: {text}", changed=changed)
+
+
+def _reach(endpoint: str) -> str:
+    if urlsplit(endpoint).hostname in _LOOPBACK:
+        return "invoke stack.status tells whether the local stack runs; invoke stack.up starts it"
+    return "check network, proxy and aws.region"
+
+
+def _refused_call(error: Any, changed: str) -> OpsError:
+    answer = error.response.get("Error", {})
+    code, said = str(answer.get("Code", "")), str(answer.get("Message", ""))
+    call = f"AWS {error.operation_name}"
+    request = error.response.get("ResponseMetadata", {}).get("RequestId", "")
+    details = (f"request id {request}",) if request else ()
+    return AwsCallFailed(f"{call}: {code}: {said}", hint=_remedy(code), changed=changed, details=details)
+
+
+def _remedy(code: str) -> str:
+    if code.startswith(("ExpiredToken", "RequestExpired", "TokenRefresh")):
+        return "the credentials have expired: log in again, then run it again"
+    if code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"):
+        return "the role lacks this permission: invoke config shows aws.profile and aws.role_arn"
+    if code in ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "AuthFailure"):
+        return "these credentials are not valid for this account and region: check aws.profile"
+    if "Throttl" in code or code in ("RequestLimitExceeded", "TooManyRequestsException", "SlowDown"):
+        return "AWS asks to slow down: run it again, or raise aws.retries"
+    return ""

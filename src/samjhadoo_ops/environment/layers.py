@@ -1,0 +1,193 @@
+"""Where settings come from: two files and the environment's variables, laid over one another."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from samjhadoo_ops.environment.shape import is_table, section_of
+from samjhadoo_ops.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+PREFIX = "SAMJHADOO_"
+STACK_VARIABLE = "SAMJHADOO_STACK"
+
+KeyPath = tuple[str, ...]
+
+
+class Problem(NamedTuple):
+    """Something wrong with one setting.
+
+    Args:
+        source: The file or the variable that holds it.
+        path: The keys that lead to it.
+        message: What is wrong; never the value of a secret.
+    """
+
+    source: str
+    path: KeyPath
+    message: str
+
+
+@dataclass
+class Layers:
+    """The merged tables, with the source of each value.
+
+    Args:
+        tree: The settings as read, tables merged key by key, lists and values replaced.
+        sources: The file or variable that each value (and each table) comes from.
+        variables: The sources that are variables: their values are text.
+        texts: The files' texts by name, to tell line numbers.
+        problems: What could not be laid.
+    """
+
+    tree: dict[str, Any] = field(default_factory=dict)
+    sources: dict[KeyPath, str] = field(default_factory=dict)
+    variables: set[str] = field(default_factory=set)
+    texts: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def lay_file(self, path: Path, name: str) -> None:
+        """Lay a TOML file over what is there.
+
+        Raises:
+            ConfigurationError: The file cannot be read or is no TOML; the line is named.
+        """
+        try:
+            text = path.read_bytes().decode()
+            self._lay(tomllib.loads(text), name, self.tree, ())
+        except OSError as error:
+            raise ConfigurationError(f"{name}: cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(f"{name}: is not UTF-8 text: byte {error.start}") from None
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError(f"{name}: is not valid TOML: {error}", hint=f"edit {name}") from None
+        self.texts[name] = text
+
+    def lay_variables(self, variables: Mapping[str, str], settings: type[msgspec.Struct]) -> None:
+        """Lay the variables `SAMJHADOO_TABLE__KEY` over what is there; unknown ones are problems."""
+        names = sorted(name for name in variables if name.startswith(PREFIX) and "__" in name)
+        # The short form is a preference: it says which stack, not that there should be one.
+        if variables.get(STACK_VARIABLE) and isinstance(self.tree.get("stack"), dict):
+            self._set(STACK_VARIABLE, ("stack", "kind"), variables[STACK_VARIABLE])
+        for name in names:
+            path, kind = resolve(name, settings)
+            if kind is None:
+                self.problems.append(Problem(name, (), f"names no setting{suggestion(name, settings)}"))
+            elif is_table(kind):
+                self.problems.append(Problem(name, path, "is a table: set its keys one by one"))
+            elif path[0] not in self.tree:
+                self.problems.append(Problem(name, path, f"the environment's files have no table [{path[0]}]"))
+            else:
+                self._set(name, path, _structured(variables[name], kind))
+
+    def where(self, path: KeyPath) -> str:
+        """Return the source of the value at `path`, or of the nearest table above it."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.sources:
+                return self.sources[path[:length]]
+        return ""
+
+    def _set(self, name: str, path: KeyPath, value: Any) -> None:
+        self.variables.add(name)
+        node = self.tree
+        for key in path[:-1]:
+            below = node.setdefault(key, {})
+            if not isinstance(below, dict):  # the file's mistake is reported, not hidden
+                return
+            node = below
+        key = next((known for known in node if known.lower() == path[-1].lower()), path[-1])
+        self._forget((*path[:-1], key))
+        node.pop(key, None)
+        self._lay({key: value}, name, node, path[:-1])
+
+    def _lay(self, layer: Mapping[str, Any], source: str, node: dict[str, Any], path: KeyPath) -> None:
+        for key, value in layer.items():
+            here = (*path, key)
+            if isinstance(value, dict):
+                if not isinstance(node.get(key), dict):
+                    self._forget(here)
+                    node[key] = {}
+                if not (self.sources.get(here) and node[key]):
+                    self.sources[here] = source
+                self._lay(value, source, node[key], here)
+            else:
+                self._forget(here)
+                node[key] = value
+                self.sources[here] = source
+
+    def _forget(self, path: KeyPath) -> None:
+        for known in [known for known in self.sources if known[: len(path)] == path]:
+            del self.sources[known]
+
+
+def resolve(name: str, settings: type[msgspec.Struct]) -> tuple[KeyPath, Any]:
+    """Return the key path and the type of the setting that a variable names; the type is None for none."""
+    path: KeyPath = ()
+    kind: Any = settings
+    for part in name.removeprefix(PREFIX).split("__"):
+        section = section_of(kind)
+        if section is not None:
+            fields = {entry.name: entry.type for entry in msgspec.structs.fields(section)}
+            kind, path = fields.get(part.lower()), (*path, part.lower())
+        elif kind == dict[str, str] and part:
+            kind, path = str, (*path, part)  # a name of the user's own keeps its letters
+        else:
+            return path, None
+    return path, kind
+
+
+def variable_names(settings: Any, prefix: str = PREFIX) -> list[str]:
+    """Return the names of all variables that name a setting."""
+    names = []
+    for entry in msgspec.structs.fields(settings):
+        name = prefix + entry.name.upper()
+        section = section_of(entry.type)
+        names += variable_names(section, f"{name}__") if section is not None else [name]
+    return names
+
+
+def suggestion(name: str, settings: type[msgspec.Struct]) -> str:
+    """Return a half sentence naming the variable that was probably meant; empty when none is near."""
+    near = difflib.get_close_matches(name, variable_names(settings), n=1, cutoff=0.8)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _structured(text: str, kind: Any) -> Any:
+    """Return a list (JSON, or separated by commas) or a table (JSON) from a variable's text; else the text."""
+    origin = getattr(kind, "__origin__", None)
+    if origin not in (list, dict):
+        return text
+    if text.lstrip().startswith(("[", "{")):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text  # refused later, as of the wrong type
+    return [part.strip() for part in text.split(",") if part.strip()] if origin is list else text
+
+
+def line_of(text: str, path: KeyPath) -> int:
+    """Return the line of a TOML file on which a key stands, 0 when it cannot be told."""
+    table: KeyPath = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[([^\[\]]+)\]\s*(#.*)?$", line)
+        entry = re.match(r"\s*([A-Za-z0-9_.\"' -]+?)\s*=", line)
+        if header:
+            table = _split(header[1])
+        here = table if header else (*table, *_split(entry[1])) if entry else None
+        if here == path:
+            return number
+    return 0
+
+
+def _split(key: str) -> KeyPath:
+    return tuple(part.strip().strip("\"'") for part in key.split("."))

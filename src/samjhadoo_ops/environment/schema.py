@@ -1,0 +1,293 @@
+"""What an environment's settings are: one Struct per table of `environments/*.toml`.
+
+The files hold the comments; section numbers are the deployment plan's. Percentages are numbers from 0 to
+100, lengths of time are durations.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from samjhadoo_ops.environment.kinds import (
+    Account,
+    AlarmTime,
+    Bake,
+    Bucket,
+    ClockMinute,
+    Count,
+    Duration,
+    Email,
+    Grace,
+    HookTimeout,
+    Percent,
+    Port,
+    Region,
+    Repository,
+    RoleArn,
+    SecretRef,
+    Span,
+    Text,
+    TrafficPercent,
+    Url,
+    UrlOrNone,
+    UrlPath,
+    Window,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the settings."""
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong between keys that are right in themselves, as (key, message)."""
+        yield from ()
+
+
+class AwsSettings(Section, frozen=True, kw_only=True):
+    region: Region
+    account: Account
+    profile: str
+    role_arn: RoleArn
+    retries: Count
+
+
+class ClockSettings(Section, frozen=True, kw_only=True):
+    minute: ClockMinute
+
+
+class StackSettings(Section, frozen=True, kw_only=True):
+    kind: Literal["embedded", "containers"]
+    edge_port: Port
+    production_port: Port
+    test_port: Port
+    postgres_port: Port
+    redis_port: Port
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        seen: dict[int, str] = {}
+        for key in ("edge_port", "production_port", "test_port", "postgres_port", "redis_port"):
+            other = seen.setdefault(getattr(self, key), key)
+            if other != key:
+                yield key, f"is the port of {other} too"
+
+
+class Endpoints(Section, frozen=True, kw_only=True):
+    production: UrlOrNone
+    test: UrlOrNone
+
+
+class Infrastructure(Section, frozen=True, kw_only=True):
+    multi_az: bool
+    instance_type: Text
+    min_tasks: Count
+    max_tasks: Count
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        if self.max_tasks < self.min_tasks:
+            yield "max_tasks", f"is below min_tasks ({self.min_tasks})"
+
+
+class Service(Section, frozen=True, kw_only=True):
+    cluster: Text
+    name: Text
+    container: Text
+    container_port: Port
+    task_definition: Text
+    desired_count: Count
+    load_balancer: Text
+    target_groups: list[Text]
+    production_listener_port: Port
+    test_listener_port: Port
+    infrastructure_role: Text
+    subnets: list[Text]
+    security_groups: list[Text]
+    health_check_grace: Grace
+    variables: dict[str, str]
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        if len(set(self.target_groups)) != 2:  # noqa: PLR2004 - one is in production, one is not
+            yield "target_groups", "expected two different target groups: one serves, the other receives the new release"
+        if self.production_listener_port == self.test_listener_port:
+            yield "test_listener_port", "is the production listener's port too"
+
+
+class Build(Section, frozen=True, kw_only=True):
+    builder: Literal["oci", "docker", "gradle"]
+    context: Text
+    dockerfile: Text
+    repository: Repository
+    platform: Text
+    args: dict[str, str]
+    gradle_command: list[Text]
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        if self.builder == "gradle" and not self.gradle_command:
+            yield "gradle_command", "is empty, but builder is gradle"
+
+
+class Database(Section, frozen=True, kw_only=True):
+    engine: Literal["postgres"]
+    engine_version: Text
+    instance: Text
+    storage_gb: Count
+    storage_type: Text
+    backup_retention_days: int
+    read_replicas: list[Region]
+    secret: SecretRef
+    migrations: list[Text]
+    lock_timeout: Span
+    statement_timeout: Span
+    migrate_timeout: Span
+    flyway: dict[str, str]
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        if not self.migrations:
+            yield "migrations", "expected at least one folder of migrations"
+        if self.lock_timeout >= self.migrate_timeout:
+            yield "lock_timeout", f"is not below migrate_timeout ({self.migrate_timeout})"
+
+
+class Cache(Section, frozen=True, kw_only=True):
+    secret: SecretRef
+
+
+class HookTimeouts(Section, frozen=True, kw_only=True):
+    test: HookTimeout
+    production: HookTimeout
+
+
+class Deployment(Section, frozen=True, kw_only=True):
+    strategy: Literal["CANARY", "ROLLING"]
+    canary_percent: TrafficPercent
+    canary_time: Bake
+    bake_time: Bake
+    hook_timeouts: HookTimeouts
+    poll: Span
+    circuit_breaker: Count
+    alarms: list[Text]
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        if abs(self.canary_percent * 10 - round(self.canary_percent * 10)) > 1e-9:  # noqa: PLR2004 - rounding of floats
+            yield "canary_percent", "expected a multiple of 0.1"
+
+
+class Rollback(Section, frozen=True, kw_only=True):
+    failed_health_checks: Count
+    error_rate_percent: Percent
+    error_rate_time: Span
+    deployment_timeout: Span
+    on_interrupt: Literal["rollback", "leave"]
+
+
+class UsageAlarm(Section, frozen=True, kw_only=True):
+    percent: Percent
+    time: AlarmTime
+
+
+class LatencyAlarm(Section, frozen=True, kw_only=True):
+    threshold: Span
+    percentile: Percent
+    time: AlarmTime
+
+
+class Alarms(Section, frozen=True, kw_only=True):
+    cpu: UsageAlarm
+    memory: UsageAlarm
+    errors: UsageAlarm
+    latency: LatencyAlarm
+
+
+class Slo(Section, frozen=True, kw_only=True):
+    availability_percent: Percent
+    latency: Span
+    latency_percentile: Percent
+    error_rate_percent: Percent
+    period: Span
+
+
+class Notifications(Section, frozen=True, kw_only=True):
+    slack_channel: str
+    slack_webhook: SecretRef | None = None
+    email: list[Email]
+    sender: Email
+    topic: str
+    customer_email: Email
+    status_page: UrlOrNone = ""
+    status_page_token: SecretRef | None = None
+
+
+class Windows(Section, frozen=True, kw_only=True):
+    deployment: Window
+    maintenance: Window
+    emergency: Literal["approval", "always", "never"]
+
+
+class Payments(Section, frozen=True, kw_only=True):
+    secret_key: SecretRef
+    webhook_secret: SecretRef
+    api: Url
+    success_url: Url
+    cancel_url: Url
+    webhook_url: UrlOrNone
+    webhook_path: UrlPath
+    events: list[Text]
+
+
+class Smoke(Section, frozen=True, kw_only=True):
+    health_path: UrlPath
+    version_path: UrlPath
+    timeout: Span
+    attempts: Count
+
+
+class Journal(Section, frozen=True, kw_only=True):
+    bucket: Bucket
+    prefix: str
+
+
+class Lock(Section, frozen=True, kw_only=True):
+    lease: Span
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    """Everything that differs between environments."""
+
+    aws: AwsSettings
+    clock: ClockSettings
+    stack: StackSettings | None = None
+    endpoints: Endpoints
+    infrastructure: Infrastructure
+    service: Service
+    build: Build
+    database: Database
+    cache: Cache
+    deployment: Deployment
+    rollback: Rollback
+    alarms: Alarms
+    slo: Slo
+    notifications: Notifications
+    windows: Windows
+    payments: Payments
+    smoke: Smoke
+    journal: Journal
+    lock: Lock
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        tasks = self.infrastructure
+        if not tasks.min_tasks <= self.service.desired_count <= tasks.max_tasks:
+            yield (
+                "service.desired_count",
+                f"is outside infrastructure.min_tasks to max_tasks ({tasks.min_tasks} to {tasks.max_tasks})",
+            )
+        if self.stack is None and self.clock.minute != Duration(60):
+            yield "clock.minute", "expected 1m: only a local stack's clock can run faster"
+        if self.stack is None and not self.endpoints.production:
+            yield "endpoints.production", "is empty, but there is no local stack to ask for it"
+        if PurePosixPath(self.service.task_definition).is_absolute():
+            yield "service.task_definition", "expected a path inside the project"

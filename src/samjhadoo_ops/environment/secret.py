@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from samjhadoo_ops.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REDACTED = "***"
+_SCHEMES = {
+    "secretsmanager": re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}(#[A-Za-z0-9_.-]{1,200})?", re.ASCII),
+    "ssm": re.compile(r"/?[A-Za-z0-9_./-]{1,1010}", re.ASCII),
+    "env": re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}", re.ASCII),
+}
+_FORMS = "secretsmanager:NAME[#KEY], ssm:/NAME or env:NAME"
+_KNOWN_SECRETS = re.compile(
+    r"\b(?:(?:sk|rk)_(?:live|test)_|whsec_|AKIA[A-Z0-9]{12}|ASIA[A-Z0-9]{12}|xox[abeprs]-|gh[pousr]_[A-Za-z0-9]{20}|github_pat_)"
+    r"|hooks\.slack\.com/services/|-----BEGIN [A-Z ]*PRIVATE KEY|://[^/@\s:]+:[^/@\s]+@"
+)
+
+
+class Clients(Protocol):
+    """Whoever makes AWS clients; `samjhadoo_ops.aws.Aws` is one."""
+
+    def client(self, service: str) -> Any:
+        """Return a client of the AWS service."""
+
+
+class Secret:
+    """A value that shows itself to nobody but the caller of `reveal`."""
+
+    __slots__ = ("__value",)
+
+    def __init__(self, value: str) -> None:
+        self.__value = value
+
+    def reveal(self) -> str:
+        """Return the secret text."""
+        return self.__value
+
+    def __str__(self) -> str:
+        return REDACTED
+
+    __repr__ = __str__
+
+    def __format__(self, spec: str) -> str:
+        return REDACTED
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self.__value.encode(), other.reveal().encode())
+
+    def __hash__(self) -> int:
+        return hash(self.__value)
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a secret is not written anywhere")
+
+    __getstate__ = __reduce__ = __reduce_ex__  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class SecretRef:
+    """Where a secret is kept: `secretsmanager:NAME`, `secretsmanager:NAME#KEY`, `ssm:/NAME` or `env:NAME`.
+
+    Args:
+        scheme: `secretsmanager`, `ssm` or `env`.
+        name: The secret's name or ARN, the parameter's name, or the variable's.
+        key: The key inside a secret that is a JSON object; empty for the whole secret.
+    """
+
+    scheme: str
+    name: str
+    key: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> SecretRef:
+        """Read a reference; the text never appears in the error, as it may be a secret itself.
+
+        Raises:
+            ValueError: The text is no reference.
+        """
+        scheme, colon, rest = text.partition(":")
+        grammar = _SCHEMES.get(scheme)
+        if not colon or grammar is None or grammar.fullmatch(rest) is None or looks_secret(rest):
+            raise ValueError(f"expected a reference ({_FORMS}), not the secret itself; what stands there is not shown")
+        name, _, key = rest.partition("#")
+        return cls(scheme, name, key)
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.name}" + (f"#{self.key}" if self.key else "")
+
+    def resolve(self, clients: Clients, *, variables: Mapping[str, str] | None = None) -> Secret:
+        """Fetch the secret.
+
+        Raises:
+            ConfigurationError: It is not there, or holds no such key. AWS's own errors pass through.
+        """
+        if self.scheme == "env":
+            return Secret(self._from_variables(os.environ if variables is None else variables))
+        if self.scheme == "ssm":
+            answer = clients.client("ssm").get_parameter(Name=self.name, WithDecryption=True)
+            return Secret(answer["Parameter"]["Value"])
+        answer = clients.client("secretsmanager").get_secret_value(SecretId=self.name)
+        text = answer.get("SecretString")
+        if text is None:
+            raise ConfigurationError(f"{self}: the secret is binary, expected text")
+        return Secret(self._member(text) if self.key else text)
+
+    def _from_variables(self, variables: Mapping[str, str]) -> str:
+        value = variables.get(self.name)
+        if not value:
+            raise ConfigurationError(
+                f"{self}: the environment variable {self.name} is not set", hint=f"export {self.name}=…"
+            )
+        return value
+
+    def _member(self, text: str) -> str:
+        try:
+            document = json.loads(text)
+        except ValueError:
+            raise ConfigurationError(f"{self}: the secret is not JSON, so it has no key {self.key}") from None
+        if not isinstance(document, dict) or self.key not in document:
+            raise ConfigurationError(f"{self}: the secret has no key {self.key}")
+        value = document[self.key]
+        return value if isinstance(value, str) else json.dumps(value)
+
+
+def looks_secret(text: str) -> bool:
+    """Return whether the text carries what only secrets do: a provider's key prefix, a password in a URL."""
+    return _KNOWN_SECRETS.search(text) is not None

@@ -1,0 +1,64 @@
+"""Settings as rows to show: key, value, source."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from samjhadoo_ops.environment.duration import Duration
+from samjhadoo_ops.environment.schema import Settings
+from samjhadoo_ops.environment.secret import REDACTED, SecretRef, looks_secret
+from samjhadoo_ops.environment.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from samjhadoo_ops.environment.layers import KeyPath
+    from samjhadoo_ops.environment.loading import Environment
+
+_SECRET_NAME = re.compile(r"passw|secret|token|credential|api_?key|private", re.IGNORECASE)
+_REFERENCE = re.compile(r"(secretsmanager|ssm|env|arn):\S+")
+
+
+def rows(environment: Environment) -> list[tuple[str, Any, str]]:
+    """Return every setting as (dotted key, value, source), secrets redacted."""
+    found: list[tuple[str, Any, str]] = []
+    for entry in msgspec.structs.fields(Settings):
+        value = getattr(environment, entry.name)
+        found += _rows(value, (entry.name,), environment)
+    return found
+
+
+def _rows(value: Any, path: KeyPath, environment: Environment) -> Iterator[tuple[str, Any, str]]:
+    if isinstance(value, msgspec.Struct):
+        for entry in msgspec.structs.fields(type(value)):
+            yield from _rows(getattr(value, entry.name), (*path, entry.name), environment)
+    elif isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _rows(item, (*path, key), environment)
+    else:
+        yield ".".join(path), _shown(path[-1], value), _source(path, environment)
+
+
+def _shown(key: str, value: Any) -> Any:
+    if isinstance(value, (Duration, Window, SecretRef)):
+        return str(value)
+    if isinstance(value, str) and value and (looks_secret(value) or _names_secret(key, value)):
+        return REDACTED
+    if isinstance(value, bool) or (isinstance(value, (list, dict)) and not value):
+        return json.dumps(value)
+    return value
+
+
+def _names_secret(key: str, value: str) -> bool:
+    return _SECRET_NAME.search(key) is not None and _REFERENCE.fullmatch(value) is None
+
+
+def _source(path: KeyPath, environment: Environment) -> str:
+    for length in range(len(path), 0, -1):
+        if path[:length] in environment.sources:
+            return environment.sources[path[:length]]
+    return "default"

@@ -1,0 +1,18 @@
+"""The Invoke namespace: one module per verb, each listed here."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from invoke.collection import Collection
+
+from samjhadoo_ops.tasks import config
+
+__all__ = ["ns"]
+
+ns = Collection()
+ns.add_task(config.config)
+
+if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
+    ns.configure({"run": {"echo_format": "{command}"}})  # Invoke's own is bold, pipes and NO_COLOR regardless

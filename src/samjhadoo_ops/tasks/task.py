@@ -1,0 +1,175 @@
+"""The one door through which every verb goes: flags, errors, signals and exit codes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import signal
+import sys
+import threading
+import traceback
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from invoke.exceptions import Exit
+from invoke.tasks import Task
+
+from samjhadoo_ops.console import Console
+from samjhadoo_ops.errors import ExitCode, OpsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+COMMON: Mapping[str, tuple[Any, str]] = {
+    "env": ("local", "Environment to work on: a file of environments/."),
+    "json": (False, "Print one JSON object per line, the result last."),
+    "debug": (False, "Show the traceback of an error."),
+}
+
+
+def ops_task(
+    *, help: Mapping[str, str] | None = None, name: str | None = None, default: bool = False  # noqa: A002
+) -> Callable[[Callable[..., Any]], Task[Any]]:
+    """Make a task of a function: `def verb(c, *, option=…)`, every option with a line of help.
+
+    `--env`, `--json` and `--debug` are added; the function receives those that it names itself. The running
+    task's console is `samjhadoo_ops.console.current_console()`; Invoke's dry run is `c.config.run.dry`.
+
+    Args:
+        help: A sentence for each of the function's own options.
+        name: The task's name, when the function's is taken.
+        default: Whether it is its collection's default task.
+
+    Raises:
+        TypeError: The docstring, an option's help or an option's default is missing.
+    """
+
+    def decorate(body: Callable[..., Any]) -> Task[Any]:
+        signature = inspect.signature(body)
+        texts = {**{key: text for key, (_, text) in COMMON.items()}, **(help or {})}
+        _refuse_undocumented(body, signature, texts)
+
+        @functools.wraps(body)
+        def door(*arguments: Any, **options: Any) -> Any:
+            common = {key: options.get(key, default) for key, (default, _) in COMMON.items()}
+            own = {key: value for key, value in options.items() if key in signature.parameters}
+            console = Console.decide(as_json=common["json"])
+            with console.active(), outcome(console, debug=common["debug"]), _terminable():
+                return body(*arguments, **own)
+
+        door.__signature__ = _with_common(signature)  # type: ignore[attr-defined]
+        return Task(door, name=name, default=default, help=texts, auto_shortflags=False)
+
+    return decorate
+
+
+@contextmanager
+def outcome(console: Console, *, debug: bool = False) -> Iterator[None]:
+    """Turn every ending into the exit code of `ExitCode` and, in JSON mode, a last result.
+
+    Raises:
+        Exit: Invoke's, with the exit code, for every error.
+        SystemExit: 143, after SIGTERM.
+    """
+    try:
+        yield
+    except OpsError as error:
+        _fail(console, error, debug=debug)
+    except KeyboardInterrupt:
+        _fail(console, Interrupted("interrupted"), debug=debug)
+    except SystemExit as end:
+        if end.code == ExitCode.TERMINATED:
+            console.failure(Terminated("terminated"))
+        raise
+    except Exit:
+        raise
+    except BrokenPipeError:
+        _silence()
+        raise Exit(code=ExitCode.UNEXPECTED) from None
+    except Exception as error:  # noqa: BLE001 - the last door
+        _fail(console, _explained(error), debug=debug)
+    else:
+        if console.mode == "json" and not console.finished:
+            console.result("succeeded", ExitCode.SUCCEEDED)
+
+
+class Interrupted(OpsError):
+    """The user interrupted."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
+class Terminated(OpsError):
+    """The process was asked to end."""
+
+    exit_code = ExitCode.TERMINATED
+
+
+def _fail(console: Console, error: OpsError, *, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exc(file=console.err)
+    console.failure(error)
+    raise Exit(code=int(error.exit_code)) from None
+
+
+def _explained(error: Exception) -> OpsError:
+    """Return an AWS client's error in our words, any other as one line."""
+    if "botocore" in sys.modules:  # whoever has not loaded it did not raise it
+        from samjhadoo_ops.aws import translate
+
+        translated = translate(error)
+        if translated is not None:
+            return translated
+    lines = str(error).strip().splitlines()
+    text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return OpsError(text, hint="run it again with --debug for the traceback")
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the task as an exception does, so that everything is closed on the way out."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(_signum: int, _frame: object) -> NoReturn:
+        raise SystemExit(int(ExitCode.TERMINATED))
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _silence() -> None:
+    """Keep the interpreter from complaining that nobody reads its output any more."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _with_common(signature: inspect.Signature) -> inspect.Signature:
+    added = [
+        inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default)
+        for key, (default, _) in COMMON.items()
+        if key not in signature.parameters
+    ]
+    return signature.replace(parameters=[*signature.parameters.values(), *added])
+
+
+def _refuse_undocumented(body: Callable[..., Any], signature: inspect.Signature, texts: Mapping[str, str]) -> None:
+    where = f"{body.__module__}.{body.__qualname__}"
+    first = (body.__doc__ or "").strip().splitlines()[:1]
+    if not first or not first[0].endswith("."):
+        raise TypeError(f"{where}: a task's docstring is a sentence")
+    options = list(signature.parameters.values())[1:]
+    for option in options:
+        if not texts.get(option.name):
+            raise TypeError(f"{where}: the option {option.name} has no help")
+        natural = option.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        if option.default is inspect.Parameter.empty and not natural:
+            raise TypeError(f"{where}: the option {option.name} has no default")
+    unknown = set(texts) - {option.name for option in options} - set(COMMON)
+    if unknown:
+        raise TypeError(f"{where}: help for options that do not exist: {', '.join(sorted(unknown))}")
