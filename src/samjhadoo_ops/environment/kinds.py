@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 from msgspec import Meta
 
@@ -54,7 +54,13 @@ AlarmTime = Annotated[Duration, Meta(extra={"least": "1m", "most": "1d", "whole"
 Grace = Annotated[Duration, Meta(extra={"least": "0s", "most": "366d", "whole": "1s"})]
 Span = Annotated[Duration, Meta(extra={"least": "1ms", "most": "366d"})]
 
-__all__ = ["Duration", "SecretRef", "Window", "limit", "parse"]
+
+def own_kind(kind: Any) -> type | None:
+    """Return this project's own kind that a field's type stands for (`X`, `X | None`, annotated), if any."""
+    for option in (kind, getattr(kind, "__origin__", None), *get_args(kind)):
+        if option in (Duration, Window, SecretRef):
+            return cast("type", option)
+    return None
 
 
 def parse(kind: type, value: Any) -> Any:
@@ -63,10 +69,8 @@ def parse(kind: type, value: Any) -> Any:
     Raises:
         ValueError: It is none.
     """
-    if isinstance(value, kind):
-        return value
     if not isinstance(value, str):
-        raise ValueError(f"expected text in quotes, got {type(value).__name__}")  # noqa: TRY004 - msgspec reports ValueError
+        raise ValueError(f"expected text in quotes, got {type(value).__name__}")  # noqa: TRY004 - one kind of error
     if kind is Duration:
         return Duration.parse(value)
     if kind is Window:

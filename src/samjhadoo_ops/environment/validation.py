@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from samjhadoo_ops.environment.kinds import limit, parse
+from samjhadoo_ops.environment.kinds import limit, own_kind, parse
 from samjhadoo_ops.environment.layers import KeyPath, Layers, Problem
 from samjhadoo_ops.environment.secret import looks_secret
 from samjhadoo_ops.environment.shape import is_optional, is_table, metas, section_of
@@ -72,10 +72,14 @@ class Validator:
 
     def _leaf(self, kind: Any, value: Any, path: KeyPath) -> Any:
         lenient = self.layers.where(path) in self.layers.variables
+        own = own_kind(kind)
         try:
-            converted = msgspec.convert(value, kind, strict=not lenient, dec_hook=parse)
+            converted = msgspec.convert(value, kind, strict=not lenient) if own is None else parse(own, value)
         except msgspec.ValidationError as error:
             self._wrong(path, _explain(kind, value, error))
+            return None
+        except ValueError as error:
+            self._wrong(path, str(error))
             return None
         extras: dict[str, Any] = {}
         for meta in metas(kind):
