@@ -39,6 +39,7 @@ class Aws:
 
     Raises:
         ConfigurationError: The environment has a local stack, but no endpoint is given.
+
     """
 
     def __init__(self, env: Environment, endpoint_url: str | None = None) -> None:
@@ -65,6 +66,7 @@ class Aws:
 
         Raises:
             Refused: It is another one.
+
         """
         with aws_errors():
             account = str(self.client("sts").get_caller_identity()["Account"])
@@ -197,6 +199,7 @@ def aws_errors(*, changed: str = "") -> Iterator[None]:
     Raises:
         ConfigurationError: Credentials or profile are missing.
         AwsCallFailed: Anything else that AWS or the way to it refused.
+
     """
     try:
         yield
@@ -221,9 +224,18 @@ def translate(error: BaseException, *, changed: str = "") -> OpsError | None:
     expired = (aws.TokenRetrievalError, aws.SSOTokenLoadError, aws.UnauthorizedSSOTokenError, aws.SSOError)
     if isinstance(error, (*missing, *expired)):
         kind = AwsCallFailed if changed else ConfigurationError
-        hint = "aws sso login, then run it again" if isinstance(error, expired) else "aws configure, or set aws.profile"
+        hint = (
+            "aws sso login, then run it again"
+            if isinstance(error, expired)
+            else "aws configure, or set aws.profile"
+        )
         return kind(f"no usable AWS credentials: {text}", hint=hint, changed=changed)
-    unreachable = (aws.EndpointConnectionError, aws.ConnectTimeoutError, aws.ReadTimeoutError, aws.ConnectionClosedError)
+    unreachable = (
+        aws.EndpointConnectionError,
+        aws.ConnectTimeoutError,
+        aws.ReadTimeoutError,
+        aws.ConnectionClosedError,
+    )
     if isinstance(error, (*unreachable, aws.HTTPClientError)):
         endpoint = str(error.kwargs.get("endpoint_url", "")) or "AWS"
         return AwsCallFailed(f"{endpoint} cannot be reached: {text}", hint=_reach(endpoint), changed=changed)
@@ -250,7 +262,12 @@ def _remedy(code: str) -> str:
         return "the credentials have expired: log in again, then run it again"
     if code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"):
         return "the role lacks this permission: invoke config shows aws.profile and aws.role_arn"
-    if code in ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "AuthFailure"):
+    if code in (
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "SignatureDoesNotMatch",
+        "AuthFailure",
+    ):
         return "these credentials are not valid for this account and region: check aws.profile"
     if "Throttl" in code or code in ("RequestLimitExceeded", "TooManyRequestsException", "SlowDown"):
         return "AWS asks to slow down: run it again, or raise aws.retries"

@@ -33,10 +33,16 @@ class Console:
         colour: Whether escape sequences are welcome.
         out: Results, and everything in JSON mode.
         err: Progress and errors.
+
     """
 
     def __init__(
-        self, mode: Mode = "lines", *, colour: bool = False, out: TextIO | None = None, err: TextIO | None = None
+        self,
+        mode: Mode = "lines",
+        *,
+        colour: bool = False,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
     ) -> None:
         self.mode = mode
         self.colour = colour
@@ -84,7 +90,7 @@ class Console:
             print(text, file=self.err, flush=True)
 
     def event(self, name: str, text: str = "", /, **fields: Any) -> None:
-        """Tell that something happened: a JSON object, or a line (`text`, else the fields) with the time since start."""
+        """Tell that something happened: a JSON object, or a line of `text` (else the fields)."""
         if self.mode == "json":
             self._emit({"event": name, **({"message": text} if text else {}), **fields})
             return
@@ -102,7 +108,12 @@ class Console:
         """Show a small table; in JSON mode one object per row, keyed by the column names."""
         if self.mode == "json":
             for row in rows:
-                self._emit({"event": event, **{_key(column): cell for column, cell in zip(columns, row, strict=True)}})
+                self._emit(
+                    {
+                        "event": event,
+                        **{_key(column): cell for column, cell in zip(columns, row, strict=True)},
+                    }
+                )
             return
         cells = [[_text(cell) for cell in row] for row in rows]
         if not (self.mode == "live" and self.out.isatty() and self._rich_table(columns, cells)):
@@ -182,7 +193,9 @@ def current_console() -> Console:
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
 
 
 def _key(column: str) -> str:

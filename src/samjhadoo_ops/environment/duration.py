@@ -21,6 +21,7 @@ class Duration(float):
 
         Raises:
             ValueError: The text is no duration.
+
         """
         match = _GRAMMAR.fullmatch(text)
         if not text or match is None:

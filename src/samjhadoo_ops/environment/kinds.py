@@ -11,14 +11,25 @@ from samjhadoo_ops.environment.secret import SecretRef
 from samjhadoo_ops.environment.window import Window
 
 Text = Annotated[str, Meta(min_length=1)]
-Account = Annotated[str, Meta(pattern=r"^[0-9]{12}$", extra={"wanted": "the 12 digits of an AWS account, in quotes"})]
-Region = Annotated[str, Meta(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]$", extra={"wanted": "an AWS region such as ap-south-1"})]
+Account = Annotated[
+    str, Meta(pattern=r"^[0-9]{12}$", extra={"wanted": "the 12 digits of an AWS account, in quotes"})
+]
+Region = Annotated[
+    str, Meta(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]$", extra={"wanted": "an AWS region such as ap-south-1"})
+]
 RoleArn = Annotated[
-    str, Meta(pattern=r"^(arn:aws[a-z-]*:iam::[0-9]{12}:role/.+)?$", extra={"wanted": "the ARN of an IAM role, or nothing"})
+    str,
+    Meta(
+        pattern=r"^(arn:aws[a-z-]*:iam::[0-9]{12}:role/.+)?$",
+        extra={"wanted": "the ARN of an IAM role, or nothing"},
+    ),
 ]
 Url = Annotated[
     str,
-    Meta(pattern=r"^https?://[^\s/@?#]+(/[^\s@]*)?$", extra={"wanted": "an http(s) address without user or password"}),
+    Meta(
+        pattern=r"^https?://[^\s/@?#]+(/[^\s@]*)?$",
+        extra={"wanted": "an http(s) address without user or password"},
+    ),
 ]
 UrlOrNone = Annotated[
     str,
@@ -68,6 +79,7 @@ def parse(kind: type, value: Any) -> Any:
 
     Raises:
         ValueError: It is none.
+
     """
     if not isinstance(value, str):
         raise ValueError(f"expected text in quotes, got {type(value).__name__}")  # noqa: TRY004 - one kind of error
@@ -84,11 +96,13 @@ def limit(extra: dict[str, Any], value: Any) -> str:
     """Return what is wrong with a duration under the limits in a kind's `extra`; empty when nothing is."""
     if not isinstance(value, Duration):
         return ""
-    least, most, whole = (Duration.parse(extra[key]) if key in extra else None for key in ("least", "most", "whole"))
+    least, most, whole = (
+        Duration.parse(extra[key]) if key in extra else None for key in ("least", "most", "whole")
+    )
     if least is not None and value < least:
         return f"expected at least {least}, got {value}"
     if most is not None and value > most:
         return f"expected at most {most}, got {value}"
     if whole is not None and value.seconds % whole.seconds:
-        return f"expected whole {'minutes' if whole == 60 else 'seconds'}, got {value}"  # noqa: PLR2004 - a minute
+        return f"expected whole {'minutes' if whole.seconds > 1 else 'seconds'}, got {value}"
     return ""

@@ -31,6 +31,7 @@ class Problem(NamedTuple):
         source: The file or the variable that holds it.
         path: The keys that lead to it.
         message: What is wrong; never the value of a secret.
+
     """
 
     source: str
@@ -48,6 +49,7 @@ class Layers:
         variables: The sources that are variables: their values are text.
         texts: The files' texts by name, to tell line numbers.
         problems: What could not be laid.
+
     """
 
     tree: dict[str, Any] = field(default_factory=dict)
@@ -61,6 +63,7 @@ class Layers:
 
         Raises:
             ConfigurationError: The file cannot be read or is no TOML; the line is named.
+
         """
         try:
             text = path.read_bytes().decode()
@@ -86,7 +89,9 @@ class Layers:
             elif is_table(kind):
                 self.problems.append(Problem(name, path, "is a table: set its keys one by one"))
             elif path[0] not in self.tree:
-                self.problems.append(Problem(name, path, f"the environment's files have no table [{path[0]}]"))
+                self.problems.append(
+                    Problem(name, path, f"the environment's files have no table [{path[0]}]")
+                )
             else:
                 self._set(name, path, _structured(variables[name], kind))
 
@@ -163,7 +168,7 @@ def suggestion(name: str, settings: type[msgspec.Struct]) -> str:
 
 
 def _structured(text: str, kind: Any) -> Any:
-    """Return a list (JSON, or separated by commas) or a table (JSON) from a variable's text; else the text."""
+    """Return a variable's list (JSON, or with commas) or table (JSON); other settings stay text."""
     origin = getattr(kind, "__origin__", None)
     if origin not in (list, dict):
         return text

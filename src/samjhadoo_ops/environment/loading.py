@@ -5,8 +5,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from samjhadoo_ops.environment.layers import KeyPath, Layers, Problem, line_of
 from samjhadoo_ops.environment.schema import Settings
 from samjhadoo_ops.environment.validation import Validator
@@ -40,6 +38,7 @@ def load_environment(
 
     Raises:
         ConfigurationError: Anything is wrong with them, all problems at once.
+
     """
     root = find_root() if root is None else root
     _refuse_unknown(name, root)
@@ -61,6 +60,7 @@ def find_root(start: Path | None = None) -> Path:
 
     Raises:
         ConfigurationError: There is none.
+
     """
     start = (Path.cwd() if start is None else start).absolute()
     for folder in (start, *start.parents):
@@ -98,4 +98,8 @@ def _refusal(name: str, problems: list[Problem], layers: Layers) -> Configuratio
 def _sentence(problem: Problem, layers: Layers) -> str:
     line = line_of(layers.texts.get(problem.source, ""), problem.path)
     place = f"{problem.source}:{line}" if line else problem.source
-    return f"{place}: {'.'.join(problem.path)}: {problem.message}" if problem.path else f"{place}: {problem.message}"
+    return (
+        f"{place}: {'.'.join(problem.path)}: {problem.message}"
+        if problem.path
+        else f"{place}: {problem.message}"
+    )

@@ -18,7 +18,6 @@ from samjhadoo_ops.environment.kinds import (
     Bucket,
     ClockMinute,
     Count,
-    Duration,
     Email,
     Grace,
     HookTimeout,
@@ -27,15 +26,15 @@ from samjhadoo_ops.environment.kinds import (
     Region,
     Repository,
     RoleArn,
-    SecretRef,
     Span,
     Text,
     TrafficPercent,
     Url,
     UrlOrNone,
     UrlPath,
-    Window,
 )
+from samjhadoo_ops.environment.secret import SecretRef
+from samjhadoo_ops.environment.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +49,8 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class AwsSettings(Section, frozen=True, kw_only=True):
+    """Region, account and credentials (1.2)."""
+
     region: Region
     account: Account
     profile: str
@@ -58,10 +59,14 @@ class AwsSettings(Section, frozen=True, kw_only=True):
 
 
 class ClockSettings(Section, frozen=True, kw_only=True):
+    """How fast time goes; only a local stack's may be faster than real."""
+
     minute: ClockMinute
 
 
 class StackSettings(Section, frozen=True, kw_only=True):
+    """The local stack: its kind and the ports it prefers."""
+
     kind: Literal["embedded", "containers"]
     edge_port: Port
     production_port: Port
@@ -69,7 +74,7 @@ class StackSettings(Section, frozen=True, kw_only=True):
     postgres_port: Port
     redis_port: Port
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         seen: dict[int, str] = {}
         for key in ("edge_port", "production_port", "test_port", "postgres_port", "redis_port"):
             other = seen.setdefault(getattr(self, key), key)
@@ -78,22 +83,28 @@ class StackSettings(Section, frozen=True, kw_only=True):
 
 
 class Endpoints(Section, frozen=True, kw_only=True):
+    """Addresses of the load balancer's listeners; empty where the local stack tells them."""
+
     production: UrlOrNone
     test: UrlOrNone
 
 
 class Infrastructure(Section, frozen=True, kw_only=True):
+    """Size of the environment (1.2)."""
+
     multi_az: bool
     instance_type: Text
     min_tasks: Count
     max_tasks: Count
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         if self.max_tasks < self.min_tasks:
             yield "max_tasks", f"is below min_tasks ({self.min_tasks})"
 
 
 class Service(Section, frozen=True, kw_only=True):
+    """The ECS service and what it stands behind (3.1)."""
+
     cluster: Text
     name: Text
     container: Text
@@ -110,14 +121,19 @@ class Service(Section, frozen=True, kw_only=True):
     health_check_grace: Grace
     variables: dict[str, str]
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         if len(set(self.target_groups)) != 2:  # noqa: PLR2004 - one is in production, one is not
-            yield "target_groups", "expected two different target groups: one serves, the other receives the new release"
+            yield (
+                "target_groups",
+                "expected two different target groups: one serves, the other receives the new release",
+            )
         if self.production_listener_port == self.test_listener_port:
             yield "test_listener_port", "is the production listener's port too"
 
 
 class Build(Section, frozen=True, kw_only=True):
+    """How the image is built and where it goes (3.1)."""
+
     builder: Literal["oci", "docker", "gradle"]
     context: Text
     dockerfile: Text
@@ -126,12 +142,14 @@ class Build(Section, frozen=True, kw_only=True):
     args: dict[str, str]
     gradle_command: list[Text]
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         if self.builder == "gradle" and not self.gradle_command:
             yield "gradle_command", "is empty, but builder is gradle"
 
 
 class Database(Section, frozen=True, kw_only=True):
+    """RDS and its migrations (2.1, 2.2)."""
+
     engine: Literal["postgres"]
     engine_version: Text
     instance: Text
@@ -146,7 +164,7 @@ class Database(Section, frozen=True, kw_only=True):
     migrate_timeout: Span
     flyway: dict[str, str]
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         if not self.migrations:
             yield "migrations", "expected at least one folder of migrations"
         if self.lock_timeout >= self.migrate_timeout:
@@ -154,15 +172,21 @@ class Database(Section, frozen=True, kw_only=True):
 
 
 class Cache(Section, frozen=True, kw_only=True):
+    """ElastiCache."""
+
     secret: SecretRef
 
 
 class HookTimeouts(Section, frozen=True, kw_only=True):
+    """After which unanswered pauses roll back."""
+
     test: HookTimeout
     production: HookTimeout
 
 
 class Deployment(Section, frozen=True, kw_only=True):
+    """The canary deployment (3.2)."""
+
     strategy: Literal["CANARY", "ROLLING"]
     canary_percent: TrafficPercent
     canary_time: Bake
@@ -172,12 +196,14 @@ class Deployment(Section, frozen=True, kw_only=True):
     circuit_breaker: Count
     alarms: list[Text]
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         if abs(self.canary_percent * 10 - round(self.canary_percent * 10)) > 1e-9:  # noqa: PLR2004 - rounding of floats
             yield "canary_percent", "expected a multiple of 0.1"
 
 
 class Rollback(Section, frozen=True, kw_only=True):
+    """What rolls a deployment back (6.1)."""
+
     failed_health_checks: Count
     error_rate_percent: Percent
     error_rate_time: Span
@@ -186,17 +212,23 @@ class Rollback(Section, frozen=True, kw_only=True):
 
 
 class UsageAlarm(Section, frozen=True, kw_only=True):
+    """An alarm above a percentage for some time."""
+
     percent: Percent
     time: AlarmTime
 
 
 class LatencyAlarm(Section, frozen=True, kw_only=True):
+    """An alarm above a latency, at a percentile, for some time."""
+
     threshold: Span
     percentile: Percent
     time: AlarmTime
 
 
 class Alarms(Section, frozen=True, kw_only=True):
+    """CloudWatch alarms (5.1)."""
+
     cpu: UsageAlarm
     memory: UsageAlarm
     errors: UsageAlarm
@@ -204,6 +236,8 @@ class Alarms(Section, frozen=True, kw_only=True):
 
 
 class Slo(Section, frozen=True, kw_only=True):
+    """Service level objectives (5.2)."""
+
     availability_percent: Percent
     latency: Span
     latency_percentile: Percent
@@ -212,6 +246,8 @@ class Slo(Section, frozen=True, kw_only=True):
 
 
 class Notifications(Section, frozen=True, kw_only=True):
+    """Who is told, and where (7)."""
+
     slack_channel: str
     slack_webhook: SecretRef | None = None
     email: list[Email]
@@ -223,12 +259,16 @@ class Notifications(Section, frozen=True, kw_only=True):
 
 
 class Windows(Section, frozen=True, kw_only=True):
+    """When deployments may run (9)."""
+
     deployment: Window
     maintenance: Window
     emergency: Literal["approval", "always", "never"]
 
 
 class Payments(Section, frozen=True, kw_only=True):
+    """Stripe (4)."""
+
     secret_key: SecretRef
     webhook_secret: SecretRef
     api: Url
@@ -240,6 +280,8 @@ class Payments(Section, frozen=True, kw_only=True):
 
 
 class Smoke(Section, frozen=True, kw_only=True):
+    """The checks after a deployment (8.1)."""
+
     health_path: UrlPath
     version_path: UrlPath
     timeout: Span
@@ -247,11 +289,15 @@ class Smoke(Section, frozen=True, kw_only=True):
 
 
 class Journal(Section, frozen=True, kw_only=True):
+    """Where deployments are recorded."""
+
     bucket: Bucket
     prefix: str
 
 
 class Lock(Section, frozen=True, kw_only=True):
+    """How long a deployment holds its environment without renewing."""
+
     lease: Span
 
 
@@ -278,14 +324,14 @@ class Settings(Section, frozen=True, kw_only=True):
     journal: Journal
     lock: Lock
 
-    def problems(self) -> Iterator[tuple[str, str]]:
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         tasks = self.infrastructure
         if not tasks.min_tasks <= self.service.desired_count <= tasks.max_tasks:
             yield (
                 "service.desired_count",
                 f"is outside infrastructure.min_tasks to max_tasks ({tasks.min_tasks} to {tasks.max_tasks})",
             )
-        if self.stack is None and self.clock.minute != Duration(60):
+        if self.stack is None and self.clock.minute.minutes != 1:
             yield "clock.minute", "expected 1m: only a local stack's clock can run faster"
         if self.stack is None and not self.endpoints.production:
             yield "endpoints.production", "is empty, but there is no local stack to ask for it"

@@ -80,6 +80,7 @@ class SecretRef:
         scheme: `secretsmanager`, `ssm` or `env`.
         name: The secret's name or ARN, the parameter's name, or the variable's.
         key: The key inside a secret that is a JSON object; empty for the whole secret.
+
     """
 
     scheme: str
@@ -92,11 +93,14 @@ class SecretRef:
 
         Raises:
             ValueError: The text is no reference.
+
         """
         scheme, colon, rest = text.partition(":")
         grammar = _SCHEMES.get(scheme)
         if not colon or grammar is None or grammar.fullmatch(rest) is None or looks_secret(rest):
-            raise ValueError(f"expected a reference ({_FORMS}), not the secret itself; what stands there is not shown")
+            raise ValueError(
+                f"expected a reference ({_FORMS}), not the secret itself; what stands there is not shown"
+            )
         name, _, key = rest.partition("#")
         return cls(scheme, name, key)
 
@@ -108,6 +112,7 @@ class SecretRef:
 
         Raises:
             ConfigurationError: It is not there, or holds no such key. AWS's own errors pass through.
+
         """
         if self.scheme == "env":
             return Secret(self._from_variables(os.environ if variables is None else variables))

@@ -26,6 +26,7 @@ class Validator:
     Args:
         layers: The merged tables.
         home: The file in which a missing key should stand.
+
     """
 
     def __init__(self, layers: Layers, home: str) -> None:
@@ -65,7 +66,7 @@ class Validator:
     def _field(self, field: Any, value: Any, path: KeyPath) -> Any:
         section = section_of(field.type)
         if section is not None:
-            return self.section(section, value, path)  # type: ignore[type-var]
+            return self.section(section, value, path)
         if is_optional(field.type) and value == "":
             return None
         return self._leaf(field.type, value, path)

@@ -25,6 +25,7 @@ class Window:
         start: Minutes after midnight, local time.
         end: Minutes after midnight, up to 1440.
         zone: IANA name of the time zone.
+
     """
 
     days: frozenset[int]
@@ -38,12 +39,13 @@ class Window:
 
         Raises:
             ValueError: The text is no window, or its time zone is unknown.
+
         """
         match = _SHAPE.fullmatch(text)
         if match is None:
             raise ValueError(_EXAMPLE)
         start, end = _minutes(match["start"]), _minutes(match["end"])
-        if start == end or start == _DAY_MINUTES:
+        if start in (end, _DAY_MINUTES):
             raise ValueError("the window is empty: it ends when it starts")
         try:
             ZoneInfo(match["zone"])
@@ -61,6 +63,7 @@ class Window:
 
         Raises:
             ValueError: The time has no zone.
+
         """
         if moment.tzinfo is None:
             raise ValueError("a window is asked about a time with a time zone")

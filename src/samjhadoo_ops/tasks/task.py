@@ -28,7 +28,10 @@ COMMON: Mapping[str, tuple[Any, str]] = {
 
 
 def ops_task(
-    *, help: Mapping[str, str] | None = None, name: str | None = None, default: bool = False  # noqa: A002
+    *,
+    help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's name for it
+    name: str | None = None,
+    default: bool = False,
 ) -> Callable[[Callable[..., Any]], Task[Any]]:
     """Make a task of a function: `def verb(c, *, option=…)`, every option with a line of help.
 
@@ -42,6 +45,7 @@ def ops_task(
 
     Raises:
         TypeError: The docstring, an option's help or an option's default is missing.
+
     """
 
     def decorate(body: Callable[..., Any]) -> Task[Any]:
@@ -70,6 +74,7 @@ def outcome(console: Console, *, debug: bool = False) -> Iterator[None]:
     Raises:
         Exit: Invoke's, with the exit code, for every error.
         SystemExit: 143, after SIGTERM.
+
     """
     try:
         yield
@@ -158,7 +163,9 @@ def _with_common(signature: inspect.Signature) -> inspect.Signature:
     return signature.replace(parameters=[*signature.parameters.values(), *added])
 
 
-def _refuse_undocumented(body: Callable[..., Any], signature: inspect.Signature, texts: Mapping[str, str]) -> None:
+def _refuse_undocumented(
+    body: Callable[..., Any], signature: inspect.Signature, texts: Mapping[str, str]
+) -> None:
     where = f"{body.__module__}.{body.__qualname__}"
     first = (body.__doc__ or "").strip().splitlines()[:1]
     if not first or not first[0].endswith("."):
