@@ -1,0 +1,161 @@
+"""What is asked of ECS: the deployment configuration and the load balancers of a service, from settings."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.clock import REAL_MINUTE
+
+if TYPE_CHECKING:
+    from samjhadoo_ops.deployment.traffic import Listening
+    from samjhadoo_ops.environment import Environment
+
+TEST_STAGE = "POST_TEST_TRAFFIC_SHIFT"
+GATE_STAGE = "PRE_PRODUCTION_TRAFFIC_SHIFT"
+_CLEAN_UP_ALLOWANCE = 3600.0
+_PATIENCE = 10.0
+_PATIENCE_ON_THE_CLOCK = 300.0
+
+
+def deployment_configuration(env: Environment) -> dict[str, Any]:
+    """Return the configuration of a canary deployment that pauses for tests and for both gates.
+
+    Each pause rolls back by itself when nobody answers it in time: a deployer that died is no danger.
+    """
+    timeouts = env.deployment.hook_timeouts
+    return {
+        **_swift(env),
+        "canaryConfiguration": {
+            "canaryPercent": env.deployment.canary_percent,
+            "canaryBakeTimeInMinutes": minutes(env.deployment.canary_time),
+        },
+        "bakeTimeInMinutes": minutes(env.deployment.bake_time),
+        "lifecycleHooks": [
+            _pause(TEST_STAGE, timeouts.test),
+            _pause(GATE_STAGE, timeouts.production),
+        ],
+    }
+
+
+def swift_configuration(env: Environment) -> dict[str, Any]:
+    """Return the configuration of a deployment that shifts traffic as soon as the tasks are healthy.
+
+    For a first deployment, where there is nothing to compare with, and for going back to a release
+    that has proven itself.
+    """
+    return _swift(env)
+
+
+def _swift(env: Environment) -> dict[str, Any]:
+    alarms = list(env.deployment.alarms)
+    return {
+        "strategy": env.deployment.strategy,
+        "maximumPercent": 200,
+        "minimumHealthyPercent": 100,
+        "canaryConfiguration": {
+            "canaryPercent": env.deployment.canary_percent,
+            "canaryBakeTimeInMinutes": 0,
+        },
+        "bakeTimeInMinutes": 0,
+        "alarms": {"alarmNames": alarms, "enable": bool(alarms), "rollback": bool(alarms)},
+        "deploymentCircuitBreaker": {
+            "enable": True,
+            "rollback": True,
+            "resetOnHealthyTask": True,
+            "thresholdConfiguration": {"type": "COUNT", "value": env.deployment.circuit_breaker},
+        },
+        "lifecycleHooks": [],
+    }
+
+
+def _pause(stage: str, timeout: float) -> dict[str, Any]:
+    return {
+        "targetType": "PAUSE",
+        "lifecycleStages": [stage],
+        "timeoutConfiguration": {"timeoutInMinutes": max(1, minutes(timeout)), "action": "ROLLBACK"},
+    }
+
+
+def load_balancers(env: Environment, listening: Listening) -> list[dict[str, Any]]:
+    """Return the service's load balancer with both target groups and both listener rules."""
+    first, second = listening.target_groups
+    return [
+        {
+            "containerName": env.service.container,
+            "containerPort": env.service.container_port,
+            "targetGroupArn": first,
+            "advancedConfiguration": {
+                "alternateTargetGroupArn": second,
+                "productionListenerRule": listening.production_rule,
+                "testListenerRule": listening.test_rule,
+                "roleArn": listening.role,
+            },
+        }
+    ]
+
+
+def network_configuration(env: Environment) -> dict[str, Any]:
+    """Return where the tasks run."""
+    return {
+        "awsvpcConfiguration": {
+            "subnets": list(env.service.subnets),
+            "securityGroups": list(env.service.security_groups),
+            "assignPublicIp": "DISABLED",
+        }
+    }
+
+
+def minutes(seconds: float) -> int:
+    """Return whole minutes, rounded up: the unit of ECS."""
+    return math.ceil(seconds / REAL_MINUTE)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the tool itself waits for and how long; seconds on the clock where nothing else is said.
+
+    Attributes:
+        canary_time: How long the canary is observed.
+        poll: Between two looks at the deployment.
+        healthy_within: From the start until the new revision must be healthy.
+        ends_within: From the start until the deployment must have ended; follows from the others.
+        rollback_within: From a rollback request until it must have ended.
+        patience: Real seconds without an answer from AWS after which a person is needed.
+        failed_probes: Consecutive failed health probes that end a deployment.
+        on_interrupt: `rollback` or `leave`.
+    """
+
+    canary_percent: float
+    canary_time: float
+    poll: float
+    healthy_within: float
+    ends_within: float
+    rollback_within: float
+    patience: float
+    failed_probes: int
+    on_interrupt: str
+
+
+def rollout_policy(env: Environment, *, real: float) -> Policy:
+    """Return the policy of an environment.
+
+    Args:
+        real: Real seconds in a second of the environment's clock.
+    """
+    deployment, rollback = env.deployment, env.rollback
+    healthy_within = rollback.deployment_timeout
+    pauses = deployment.hook_timeouts.test + 2 * deployment.hook_timeouts.production
+    baking = deployment.canary_time + deployment.bake_time
+    return Policy(
+        canary_percent=deployment.canary_percent,
+        canary_time=deployment.canary_time,
+        poll=deployment.poll,
+        healthy_within=healthy_within,
+        ends_within=healthy_within + pauses + baking + _CLEAN_UP_ALLOWANCE + healthy_within,
+        rollback_within=healthy_within + _CLEAN_UP_ALLOWANCE,
+        patience=max(_PATIENCE, _PATIENCE_ON_THE_CLOCK * real),
+        failed_probes=rollback.failed_health_checks,
+        on_interrupt=rollback.on_interrupt,
+    )

@@ -1,0 +1,164 @@
+"""Who says whether a new release may go on. The statistics of a canary will be another judge."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Protocol
+
+from samjhadoo_ops.deployment.outcome import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from samjhadoo_ops.deployment.observation import Observation
+
+_HEALTHY = 200
+
+
+class Opinion(Enum):
+    """What a judge thinks of a release that gets traffic."""
+
+    OPEN = auto()
+    PASS = auto()
+    FAIL = auto()
+    INCONCLUSIVE = auto()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An opinion and why."""
+
+    opinion: Opinion
+    reason: str = ""
+
+
+class Judge(Protocol):
+    """Watches a deployment and says whether it may go on; never blocks."""
+
+    def watch(self, observed: Observation, phase: Phase) -> Verdict:
+        """Return the verdict so far; called with every observation, from the first to the last."""
+
+    def close(self) -> None:
+        """Stop watching."""
+
+
+class Probe(Protocol):
+    """Asks a health address once."""
+
+    def __call__(self, url: str) -> str:
+        """Return why it isn't healthy; empty when it is."""
+
+
+class HttpProbe:
+    """A health probe by HTTP GET.
+
+    Args:
+        timeout: Real seconds to wait for an answer.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        import urllib3
+
+        # A fresh connection each time: a kept one would stay with the release that answered first.
+        self._pool = urllib3.PoolManager(retries=False, timeout=timeout, headers={"connection": "close"})
+
+    def __call__(self, url: str) -> str:
+        """See `Probe`."""
+        import urllib3
+
+        try:
+            answer = self._pool.request("GET", url)
+        except urllib3.exceptions.HTTPError as error:
+            return f"{type(error).__name__}: {error}"
+        return "" if answer.status == _HEALTHY else f"HTTP {answer.status}"
+
+
+class Prober:
+    """Probes one address again and again and counts consecutive failures.
+
+    Args:
+        pause: Real seconds between two probes.
+    """
+
+    def __init__(self, url: str, *, probe: Probe, pause: float) -> None:
+        self.url = url
+        self.failures = 0
+        self.probes = 0
+        self.reason = ""
+        self._probe = probe
+        self._pause = pause
+        self._done = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin; starting twice is starting once."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=f"probe {self.url}", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End; a probe under way is not waited for."""
+        self._done.set()
+
+    def once(self) -> None:
+        """Probe once and count."""
+        why = self._probe(self.url)
+        self.failures = self.failures + 1 if why else 0
+        self.reason = why
+        self.probes += 1
+
+    def _run(self) -> None:
+        while not self._done.is_set():
+            self.once()
+            self._done.wait(self._pause)
+
+
+class ProbingJudge:
+    """Fails a release after so many consecutive failed health probes, passes it otherwise.
+
+    Args:
+        probers: By the name of the listener they go through; one that fails is enough.
+        threshold: Consecutive failures.
+    """
+
+    def __init__(self, probers: Mapping[str, Prober], *, threshold: int) -> None:
+        self._probers = probers
+        self._threshold = threshold
+
+    def watch(self, observed: Observation, phase: Phase) -> Verdict:
+        """See `Judge.watch`."""
+        if phase not in _WITH_TRAFFIC:
+            return Verdict(Opinion.OPEN)
+        verdict = Verdict(Opinion.PASS)
+        for name, prober in self._probers.items():
+            prober.start()
+            if prober.failures >= self._threshold:
+                return Verdict(
+                    Opinion.FAIL,
+                    f"{prober.failures} consecutive health checks failed through the {name} listener "
+                    f"({prober.url}: {prober.reason})",
+                )
+            if not prober.probes:
+                verdict = Verdict(Opinion.OPEN, f"no answer yet from {prober.url}")
+        return verdict
+
+    def close(self) -> None:
+        """See `Judge.close`."""
+        for prober in self._probers.values():
+            prober.stop()
+
+
+class NoJudge:
+    """Lets everything pass: for deployments without a canary."""
+
+    def watch(self, observed: Any, phase: Phase) -> Verdict:
+        """See `Judge.watch`."""
+        return Verdict(Opinion.PASS)
+
+    def close(self) -> None:
+        """See `Judge.close`."""
+
+
+_WITH_TRAFFIC = frozenset({Phase.CANARY, Phase.BEFORE_FULL, Phase.BAKING})

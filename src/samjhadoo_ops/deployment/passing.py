@@ -1,0 +1,29 @@
+"""Which errors of AWS pass by themselves: throttling, faults of the service, lost connections."""
+
+from __future__ import annotations
+
+_THROTTLING = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestLimitExceeded",
+        "TooManyRequestsException",
+        "SlowDown",
+    }
+)
+_SERVER_FAULT = 500
+
+
+def passes(error: BaseException) -> bool:
+    """Tell whether the same call may succeed in a while."""
+    from botocore.exceptions import ClientError, HTTPClientError
+    from botocore.parsers import ResponseParserError
+
+    if isinstance(error, ClientError):
+        answer = error.response
+        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return answer.get("Error", {}).get("Code", "") in _THROTTLING or status >= _SERVER_FAULT
+    return isinstance(error, HTTPClientError | ResponseParserError | ConnectionError)

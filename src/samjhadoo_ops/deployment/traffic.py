@@ -1,0 +1,94 @@
+"""Where traffic goes: the load balancer's rules and target groups of a service, found by name. Read only;
+ECS moves the traffic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from samjhadoo_ops.environment import Environment
+
+
+@dataclass(frozen=True)
+class Listening:
+    """The load balancer of a service, in ARNs.
+
+    Attributes:
+        production_rule: The rule of the production listener that ECS rewrites.
+        target_groups: Both target groups, in the order of the settings.
+        role: The role ECS assumes to do so.
+    """
+
+    production_rule: str
+    test_rule: str
+    target_groups: tuple[str, str]
+    role: str
+
+
+def find_listening(elbv2: Any, env: Environment) -> Listening:
+    """Find the load balancer of an environment's service.
+
+    Args:
+        elbv2: A boto3 ELBv2 client.
+
+    Raises:
+        ConfigurationError: Something the settings name doesn't exist.
+    """
+    settings = env.service
+    balancer = _named(elbv2, "load_balancer", settings.load_balancer)
+    listeners = elbv2.describe_listeners(LoadBalancerArn=balancer)["Listeners"]
+    by_port = {listener["Port"]: listener["ListenerArn"] for listener in listeners}
+    first, second = settings.target_groups
+    return Listening(
+        production_rule=_rule(elbv2, by_port, settings.production_listener_port, settings.load_balancer),
+        test_rule=_rule(elbv2, by_port, settings.test_listener_port, settings.load_balancer),
+        target_groups=(_named(elbv2, "target_group", first), _named(elbv2, "target_group", second)),
+        role=f"arn:aws:iam::{env.aws.account}:role/{settings.infrastructure_role}",
+    )
+
+
+def weights(elbv2: Any, rule: str) -> dict[str, float]:
+    """Return the share of traffic that a listener rule sends to each target group; shares sum to 1."""
+    rules = elbv2.describe_rules(RuleArns=[rule])["Rules"]
+    return rule_weights(rules[0]) if rules else {}
+
+
+def rule_weights(rule: Mapping[str, Any]) -> dict[str, float]:
+    """Return the shares of a rule; literal weights mean nothing, only their ratios do."""
+    forwards = [action for action in rule.get("Actions", ()) if action.get("Type") == "forward"]
+    if not forwards:
+        return {}
+    groups = forwards[-1].get("ForwardConfig", {}).get("TargetGroups", [])
+    if not groups:
+        return {forwards[-1]["TargetGroupArn"]: 1.0} if "TargetGroupArn" in forwards[-1] else {}
+    given = {group["TargetGroupArn"]: float(group.get("Weight", 1)) for group in groups}
+    total = sum(given.values())
+    return {arn: weight / total for arn, weight in given.items()} if total else dict.fromkeys(given, 0.0)
+
+
+def _named(elbv2: Any, kind: str, name: str) -> str:
+    from botocore.exceptions import ClientError
+
+    describe = elbv2.describe_load_balancers if kind == "load_balancer" else elbv2.describe_target_groups
+    list_name, arn_name = (
+        ("LoadBalancers", "LoadBalancerArn") if kind == "load_balancer" else ("TargetGroups", "TargetGroupArn")
+    )
+    try:
+        return str(describe(Names=[name])[list_name][0][arn_name])
+    except (ClientError, IndexError) as error:
+        raise ConfigurationError(
+            f"there is no {kind.replace('_', ' ')} {name!r} (service.{kind}{'s' if kind == 'target_group' else ''})"
+        ) from error
+
+
+def _rule(elbv2: Any, by_port: Mapping[int, str], port: int, balancer: str) -> str:
+    if port not in by_port:
+        raise ConfigurationError(f"load balancer {balancer!r} has no listener on port {port}")
+    rules = elbv2.describe_rules(ListenerArn=by_port[port])["Rules"]
+    default = [rule["RuleArn"] for rule in rules if rule["IsDefault"]]
+    return str(default[0])

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from samjhadoo_ops.deployment.lock import Lock, break_lock, read_lock
+from samjhadoo_ops.errors import Refused
+
+if TYPE_CHECKING:
+    from deployment_fakes import MemoryObjects
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def lock(objects: MemoryObjects, *, lease: float = 60.0, reason: str = "deploy") -> Lock:
+    return Lock(objects, "lock.json", lease=lease, reason=reason, now=NOW)
+
+
+def test_a_held_lock_refuses_the_next_and_names_the_holder(objects: MemoryObjects) -> None:
+    with lock(objects, reason="deploy of v1") as first:
+        first.note(deployment="arn:one")
+        with pytest.raises(Refused, match="deploy of v1") as refusal:
+            lock(objects).acquire()
+    assert first.holder.user in refusal.value.message
+    assert refusal.value.details == ("service deployment: arn:one",)
+
+
+def test_a_lock_is_free_after_its_holder_and_its_token_grows(objects: MemoryObjects) -> None:
+    with lock(objects) as first:
+        pass
+    with lock(objects) as second:
+        assert second.holder.token == first.holder.token + 1
+
+
+def test_a_lock_is_released_when_its_block_fails(objects: MemoryObjects) -> None:
+    with pytest.raises(ValueError, match="boom"), lock(objects):
+        raise ValueError("boom")
+    found = read_lock(objects, "lock.json")
+    assert found is not None
+    assert found[0].released
+
+
+def test_an_expired_lock_is_taken_over_and_its_first_holder_notices(objects: MemoryObjects) -> None:
+    first = lock(objects)
+    first.acquire()
+    objects.age("lock.json", 61.0)
+    with lock(objects) as second:
+        assert second.holder.token == first.holder.token + 1
+        first.note(deployment="arn:late")
+        assert first.lost
+        first.release()
+        found = read_lock(objects, "lock.json")
+        assert found is not None
+        assert not found[0].released
+
+
+def test_of_fifty_at_once_exactly_one_gets_the_lock(objects: MemoryObjects) -> None:
+    start = threading.Barrier(50)
+
+    def attempt(_: int) -> Lock | None:
+        mine = lock(objects)
+        start.wait()
+        try:
+            mine.acquire()
+        except Refused:
+            return None
+        return mine
+
+    with ThreadPoolExecutor(50) as pool:
+        won = [found for found in pool.map(attempt, range(50)) if found]
+    assert len(won) == 1
+    won[0].release()
+
+
+def test_of_many_that_find_an_expired_lock_exactly_one_takes_it_over(objects: MemoryObjects) -> None:
+    lock(objects).acquire()
+    objects.age("lock.json", 61.0)
+    start = threading.Barrier(8)
+
+    def attempt(_: int) -> bool:
+        start.wait()
+        try:
+            lock(objects).acquire()
+        except Refused:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(attempt, range(8))) == 1
+
+
+def test_a_held_lock_is_renewed(objects: MemoryObjects) -> None:
+    with lock(objects, lease=0.06):
+        assert objects.wait_for_writes("lock.json", 3)
+    found = read_lock(objects, "lock.json")
+    assert found is not None
+    assert found[0].renewals >= 2
+
+
+def test_breaking_a_lock_tells_who_held_it(objects: MemoryObjects) -> None:
+    assert break_lock(objects, "lock.json") is None
+    held = lock(objects, reason="deploy of v1")
+    held.acquire()
+    former = break_lock(objects, "lock.json")
+    assert former is not None
+    assert former.reason == "deploy of v1"
+    assert break_lock(objects, "lock.json") is None
+    held.release()
+
+
+def test_the_lock_is_plain_json_for_other_tools(objects: MemoryObjects) -> None:
+    with lock(objects):
+        stored = objects.read("lock.json")
+        assert stored is not None
+        assert {"user", "host", "pid", "reason", "acquired"} <= set(msgspec.json.decode(stored.body))
