@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import base64
+import secrets
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from samjhadoo_ops.emulator.service import LiveService
+from samjhadoo_ops.emulator.ecr.images import ImageOperations
+from samjhadoo_ops.emulator.ecr.layers import LayerOperations
+from samjhadoo_ops.emulator.ecr.repositories import RepositoryOperations
+from samjhadoo_ops.emulator.service import operation
+
+if TYPE_CHECKING:
+    from samjhadoo_ops.emulator.service import Params, Result
+
+TOKEN_LIFE = timedelta(hours=12)
 
 
-class Ecr(LiveService):
-    """The ECR API."""
+class Ecr(RepositoryOperations, ImageOperations, LayerOperations):
+    """The ECR API. The registry that Docker clients talk to is at `/v2` and shares its state."""
 
-    name: ClassVar[str] = "ecr"
+    @operation("GetAuthorizationToken")
+    async def get_authorization_token(self, params: Params) -> Result:
+        """Return a login for Docker clients. The registry is bound to loopback and asks for none."""
+        token = base64.b64encode(f"AWS:{secrets.token_urlsafe(48)}".encode()).decode()
+        data = {
+            "authorizationToken": token,
+            "expiresAt": self.clock.now() + TOKEN_LIFE,
+            "proxyEndpoint": self.host.edge_url,
+        }
+        return {"authorizationData": [data for _ in params.get("registryIds") or [self.account]]}
