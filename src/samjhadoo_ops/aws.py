@@ -19,7 +19,7 @@ LOCAL_KEY = "test"  # what LocalStack, moto and this project's emulator take for
 CONNECT_TIMEOUT = 5.0  # real seconds
 READ_TIMEOUT = 60.0
 _LOOPBACK = ("127.0.0.1", "::1", "localhost", "localhost.localstack.cloud")
-_ISOLATION = threading.Lock()
+_DEFAULT_SESSION = threading.Lock()
 
 
 class AwsCallFailed(OpsError):
@@ -52,6 +52,7 @@ class Aws:
         self.endpoint_url = endpoint_url or None
         self._clients: dict[str, Any] = {}
         self._session: Any = None
+        self._localstack: Any = None
         self._lock = threading.RLock()
 
     def client(self, service: str) -> Any:
@@ -102,18 +103,19 @@ class Aws:
         from localstack_client.session import Session
 
         endpoint = str(self.endpoint_url)
-        address = urlsplit(endpoint)
         if self._session is None:
-            self._session = Session(
+            self._session = _plain_session(self.env.aws.region)
+            address = urlsplit(endpoint)
+            self._localstack = Session(
                 aws_access_key_id=LOCAL_KEY,
                 aws_secret_access_key=LOCAL_KEY,
                 region_name=self.env.aws.region,
                 localstack_host=f"{address.hostname}:{address.port or 80}",
             )
         # Its table lacks services, knows no https by itself and yields to AWS_ENDPOINT_URL.
-        self._session._service_endpoint_mapping[service] = endpoint  # noqa: SLF001
-        with _isolated():
-            return self._session.client(service, config=self._config())
+        self._localstack._service_endpoint_mapping[service] = endpoint  # noqa: SLF001
+        with _default(self._session):
+            return self._localstack.client(service, config=self._config())
 
     def _real(self, service: str) -> Any:
         import boto3
@@ -161,13 +163,8 @@ def _assuming(source: Any, env: Environment, config: Any) -> Any:
     return session
 
 
-@contextmanager
-def _isolated() -> Iterator[None]:
-    """Keep the user's AWS profile and config file out of a client that boto3's default session makes.
-
-    localstack-client uses that session; a profile in AWS_PROFILE that does not exist would fail here, and
-    its settings would bend local clients.
-    """
+def _plain_session(region: str) -> Any:
+    """Return a boto3 session that knows nothing of the user's AWS profile and files."""
     import boto3
     import botocore.session
 
@@ -176,13 +173,26 @@ def _isolated() -> Iterator[None]:
         "config_file": (None, None, os.devnull, None),
         "credentials_file": (None, None, os.devnull, None),
     }
-    with _ISOLATION:
+    return boto3.Session(
+        aws_access_key_id=LOCAL_KEY,
+        aws_secret_access_key=LOCAL_KEY,
+        region_name=region,
+        botocore_session=botocore.session.Session(session_vars=nothing),
+    )
+
+
+@contextmanager
+def _default(session: Any) -> Iterator[None]:
+    """Make this boto3's default session for a moment: localstack-client makes its clients with that one.
+
+    With the user's own, a profile in AWS_PROFILE that does not exist would fail, and the settings in
+    their files would bend local clients.
+    """
+    import boto3
+
+    with _DEFAULT_SESSION:
         before = boto3.DEFAULT_SESSION
-        boto3.DEFAULT_SESSION = boto3.Session(
-            aws_access_key_id=LOCAL_KEY,
-            aws_secret_access_key=LOCAL_KEY,
-            botocore_session=botocore.session.Session(session_vars=nothing),
-        )
+        boto3.DEFAULT_SESSION = session
         try:
             yield
         finally:

@@ -4,6 +4,8 @@ The files hold the comments; section numbers are the deployment plan's. Percenta
 100, lengths of time are durations.
 """
 
+# ruff: noqa: TC001 - msgspec reads the annotations when the program runs
+
 from __future__ import annotations
 
 from pathlib import PurePosixPath
