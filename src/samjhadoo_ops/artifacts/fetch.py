@@ -1,0 +1,252 @@
+"""Fetching packages into the user's cache: once, checked, all or nothing, one process at a time."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.artifacts import tree
+from samjhadoo_ops.errors import OpsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from samjhadoo_ops.artifacts.pins import Package, Pin
+
+    Progress = Callable[[str], None]
+    Unpack = Callable[[list[Path], Path], None]
+
+CACHE_VARIABLE = "SAMJHADOO_CACHE"
+_ATTEMPTS = 3
+_TIMEOUT = 30
+_PARALLEL = 6
+_PROGRESS_EVERY = 1.0
+_SPARE = 16 << 20
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class FetchFailed(OpsError):
+    """An artifact could not be fetched; the cache holds nothing of it."""
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder, or the one `SAMJHADOO_CACHE` names."""
+    from platformdirs import user_cache_path
+
+    named = os.environ.get(CACHE_VARIABLE)
+    return Path(named).expanduser().absolute() if named else user_cache_path("samjhadoo-ops")
+
+
+def fetch(package: Package, unpack: Unpack, *, progress: Progress | None = None) -> Path:
+    """Return the folder of a package, fetched when the cache does not hold it whole.
+
+    Args:
+        package: What to fetch.
+        unpack: Turns the downloaded files into the folder's content.
+        progress: Told how far the download is.
+
+    Raises:
+        FetchFailed: It cannot be reached, is not what was pinned, or the cache folder is full or read-only.
+    """
+    folder = cache_folder() / package.folder
+    if tree.intact(folder):
+        return folder
+    with building(folder, needed=package.size + package.unpacked, name=package.name) as partial:
+        if tree.intact(folder):
+            return folder
+        say = progress or (lambda _: None)
+        say(
+            f"{package.name}: {'repairing a damaged copy' if folder.exists() else 'fetching'}, {_mb(package.size)}"
+        )
+        downloads = partial.with_name(f"{partial.name}.download")
+        try:
+            files = _download(package, downloads, say)
+            partial.mkdir()
+            unpack(files, partial)
+        finally:
+            shutil.rmtree(downloads, ignore_errors=True)
+        publish(partial, folder)
+        say(f"{package.name}: ready")
+    return folder
+
+
+@contextmanager
+def building(folder: Path, *, needed: int, name: str) -> Iterator[Path]:
+    """Give the path of a new folder to fill, alone among all processes; leave nothing half done.
+
+    Args:
+        folder: The folder of the cache that is built.
+        needed: Bytes that the work takes.
+        name: What is built, for error messages.
+
+    Raises:
+        FetchFailed: The cache folder is full or cannot be written.
+    """
+    from filelock import FileLock
+
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.parent / f"{folder.name}.lock", mode=0o600)
+        lock.acquire()
+    except OSError as error:
+        raise _unusable(folder.parent, name, needed, error) from error
+    try:
+        _clear_leftovers(folder)
+        free = shutil.disk_usage(folder.parent).free
+        if not tree.intact(folder) and free < needed + _SPARE:
+            raise _full(folder.parent, name, needed)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            yield scratch / "new"
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    except OSError as error:
+        raise _unusable(folder.parent, name, needed, error) from error
+    finally:
+        lock.release()
+
+
+def publish(partial: Path, folder: Path) -> None:
+    """Seal a filled folder and put it in its place."""
+    tree.remove(folder)
+    partial.rename(folder)
+    tree.seal(folder)
+
+
+def _clear_leftovers(folder: Path) -> None:
+    """Remove what a killed process left behind; the lock is held, so nobody is at work there."""
+    for leftover in folder.parent.glob(f".{folder.name}.*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _download(package: Package, folder: Path, say: Progress) -> list[Path]:
+    meter = _Meter(package, say)
+    with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
+        jobs = [pool.submit(_download_pin, pin, folder / str(i), meter) for i, pin in enumerate(package.pins)]
+        try:
+            return [job.result() for job in jobs]
+        except BaseException:
+            meter.stopped = True
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _download_pin(pin: Pin, folder: Path, meter: _Meter) -> Path:
+    import requests
+
+    # jgo reports an unknown file and a wrong SHA-1 as RuntimeError.
+    failures = (requests.RequestException, RuntimeError, _Damaged)
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return _try_download(pin, folder / str(attempt), meter)
+        except failures as error:
+            meter.say(f"{pin.coordinate}: {error}; trying again")
+            time.sleep(attempt)
+    try:
+        return _try_download(pin, folder / "last", meter)
+    except failures as error:
+        raise FetchFailed(
+            f"{pin.coordinate} could not be fetched from the Maven repository: {error}",
+            hint="check the network (HTTPS_PROXY, REQUESTS_CA_BUNDLE are respected); then try again",
+            changed="nothing; the cache was left as it was",
+        ) from error
+
+
+class _Damaged(Exception):
+    """What came is not what was pinned."""
+
+
+def _try_download(pin: Pin, folder: Path, meter: _Meter) -> Path:
+    from jgo.config import GlobalSettings
+    from jgo.maven import MavenContext, PythonResolver
+
+    _trust()
+    context = MavenContext(
+        resolver=PythonResolver(progress_callback=meter.watch),
+        repo_cache=folder,
+        remote_repos=dict(GlobalSettings.load().repositories) or None,
+        timeout=_TIMEOUT,
+    )
+    group, artifact, version = pin.coordinate.split(":")
+    path = Path(context.project(group, artifact).at_version(version).artifact().resolve())
+    found = tree.checksum(path)
+    if found != pin.sha256:
+        raise _Damaged(f"its SHA-256 is {found}, pinned is {pin.sha256}")
+    return path
+
+
+def _trust() -> None:
+    """Let requests, which knows only its own variables, use the CA bundle that OpenSSL's variable names."""
+    bundle = os.environ.get("SSL_CERT_FILE")
+    if bundle and not (os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")):
+        os.environ["REQUESTS_CA_BUNDLE"] = bundle
+
+
+class _Meter:
+    """Tells how far a download is, at most once a second."""
+
+    def __init__(self, package: Package, say: Progress) -> None:
+        self.say = say
+        self.stopped = False
+        self._package = package
+        self._lock = threading.Lock()
+        self._said = time.monotonic()
+        self._done = 0
+
+    @contextmanager
+    def watch(self, _name: str, _total: int) -> Iterator[Callable[[int], None]]:
+        """Count one file; what came of a file that failed does not count."""
+        count = 0
+
+        def add(size: int) -> None:
+            nonlocal count
+            if self.stopped:
+                raise InterruptedError
+            count += size
+            self._add(size)
+
+        try:
+            yield add
+        except BaseException:
+            self._add(-count)
+            raise
+
+    def _add(self, size: int) -> None:
+        with self._lock:
+            self._done += size
+            if time.monotonic() - self._said < _PROGRESS_EVERY:
+                return
+            self._said = time.monotonic()
+            percent = min(100, 100 * self._done // self._package.size)
+        self.say(f"{self._package.name}: {percent} % of {_mb(self._package.size)}")
+
+
+def _unusable(folder: Path, name: str, needed: int, error: OSError) -> OpsError:
+    if error.errno in _FULL:
+        return _full(folder, name, needed)
+    return FetchFailed(
+        f"{name}: the cache folder {folder} cannot be used: {error.strerror or error}",
+        hint=f"set {CACHE_VARIABLE} to a folder that can be written",
+        changed="nothing; the cache was left as it was",
+    )
+
+
+def _full(folder: Path, name: str, needed: int) -> OpsError:
+    free: Any = shutil.disk_usage(folder).free
+    return FetchFailed(
+        f"{name} needs {_mb(needed + _SPARE)} in the cache folder {folder}, where {_mb(free)} are free",
+        hint=f"free some space, or set {CACHE_VARIABLE} to another folder",
+        changed="nothing; the cache was left as it was",
+    )
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.0f} MB" if size >= 1e7 else f"{size / 1e6:.1f} MB"  # noqa: PLR2004 - ten megabytes
