@@ -15,6 +15,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from samjhadoo_ops.errors import ExitCode
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["live", "lines", "json"]
 
-_RED, _DIM, _GREEN, _BOLD, _PLAIN = "\033[31m", "\033[2m", "\033[32m", "\033[1m", "\033[0m"
+_RED, _DIM, _PLAIN = "\033[31m", "\033[2m", "\033[0m"
 
 
 class Console:
@@ -137,9 +139,10 @@ class Console:
             fields = {key: value for key, value in told.items() if value}
             details = {"details": list(error.details)} if error.details else {}
             self.finished = True
-            code = int(error.exit_code)
+            code = ExitCode(error.exit_code)
+            fields["error"] = type(error).__name__
             self._emit(
-                {"event": "result", "outcome": type(error).__name__, "exit_code": code, **fields, **details}
+                {"event": "result", "outcome": code.name.lower(), "exit_code": int(code), **fields, **details}
             )
             return
         print(f"{self._styled('error:', _RED)} {error.message}", file=self.err)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast, get_args
+import math
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 from msgspec import Meta
 
 from samjhadoo_ops.environment.duration import Duration
 from samjhadoo_ops.environment.secret import SecretRef
+from samjhadoo_ops.environment.shape import metas
 from samjhadoo_ops.environment.window import Window
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -92,17 +94,41 @@ def parse(kind: type, value: Any) -> Any:
     raise NotImplementedError(kind)
 
 
-def limit(extra: dict[str, Any], value: Any) -> str:
-    """Return what is wrong with a duration under the limits in a kind's `extra`; empty when nothing is."""
+def limit(kind: Any, value: Any) -> str:
+    """Return what is wrong with a number or duration beyond its type; empty when nothing is."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "expected a finite number"
     if not isinstance(value, Duration):
         return ""
-    least, most, whole = (
-        Duration.parse(extra[key]) if key in extra else None for key in ("least", "most", "whole")
-    )
-    if least is not None and value < least:
-        return f"expected at least {least}, got {value}"
-    if most is not None and value > most:
-        return f"expected at most {most}, got {value}"
-    if whole is not None and value.seconds % whole.seconds:
-        return f"expected whole {'minutes' if whole.seconds > 1 else 'seconds'}, got {value}"
+    extra = {key: Duration.parse(text) for meta in metas(kind) for key, text in (meta.extra or {}).items()}
+    if "least" in extra and value < extra["least"]:
+        return f"expected at least {extra['least']}, got {value}"
+    if "most" in extra and value > extra["most"]:
+        return f"expected at most {extra['most']}, got {value}"
+    if "whole" in extra and value.seconds % extra["whole"].seconds:
+        return f"expected whole {'minutes' if extra['whole'].seconds > 1 else 'seconds'}, got {value}"
     return ""
+
+
+def expectation(kind: Any) -> str:
+    """Return in words what a field's type takes."""
+    found = metas(kind)
+    wanted = next((str(meta.extra["wanted"]) for meta in found if meta.extra and "wanted" in meta.extra), "")
+    base = kind.__origin__ if hasattr(kind, "__metadata__") else kind
+    if get_origin(base) is Literal:
+        return f"one of {', '.join(get_args(base))}"
+    if get_origin(base) is list:
+        return "a list"
+    if get_origin(base) is dict:
+        return "a table of texts"
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text (not empty)"}
+    return wanted or words.get(base, "something else") + _bounds(found)
+
+
+def _bounds(found: list[Meta]) -> str:
+    bounds = []
+    for meta in found:
+        bounds += [f"from {meta.ge}"] if meta.ge is not None else []
+        bounds += [f"above {meta.gt}"] if meta.gt is not None else []
+        bounds += [f"to {meta.le}"] if meta.le is not None else []
+    return " " + " ".join(bounds) if bounds else ""

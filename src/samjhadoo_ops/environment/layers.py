@@ -151,20 +151,21 @@ def resolve(name: str, settings: type[msgspec.Struct]) -> tuple[KeyPath, Any]:
     return path, kind
 
 
-def variable_names(settings: Any, prefix: str = PREFIX) -> list[str]:
-    """Return the names of all variables that name a setting."""
-    names = []
-    for entry in msgspec.structs.fields(settings):
-        name = prefix + entry.name.upper()
-        section = section_of(entry.type)
-        names += variable_names(section, f"{name}__") if section is not None else [name]
-    return names
-
-
 def suggestion(name: str, settings: type[msgspec.Struct]) -> str:
     """Return a half sentence naming the variable that was probably meant; empty when none is near."""
-    near = difflib.get_close_matches(name, variable_names(settings), n=1, cutoff=0.8)
-    return f"; did you mean {near[0]}?" if near else ""
+    section: Any = settings
+    told = PREFIX
+    for part in name.removeprefix(PREFIX).split("__"):
+        fields = {entry.name.upper(): entry.type for entry in msgspec.structs.fields(section)}
+        near = difflib.get_close_matches(part.upper(), fields, n=1)
+        if not near:
+            return f"; after {told} it takes {', '.join(sorted(fields))}"
+        told += near[0]
+        section = section_of(fields[near[0]])
+        if section is None:
+            break
+        told += "__"
+    return f"; did you mean {told}{'…' if told.endswith('__') else ''}?"
 
 
 def _structured(text: str, kind: Any) -> Any:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import difflib
-import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import msgspec
 
-from samjhadoo_ops.environment.kinds import limit, own_kind, parse
+from samjhadoo_ops.environment.kinds import expectation, limit, own_kind, parse
 from samjhadoo_ops.environment.layers import KeyPath, Layers, Problem
 from samjhadoo_ops.environment.secret import looks_secret
-from samjhadoo_ops.environment.shape import is_optional, is_table, metas, section_of
+from samjhadoo_ops.environment.shape import is_optional, is_table, section_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from samjhadoo_ops.environment.schema import Section
 
 S = TypeVar("S", bound="Section")
@@ -37,7 +37,7 @@ class Validator:
     def section(self, kind: type[S], node: Any, path: KeyPath = ()) -> S | None:
         """Return the section, or None when anything in it is wrong."""
         if not isinstance(node, dict):
-            self._wrong(path, f"expected a table, got {_name(node)}")
+            self._wrong(path, f"expected a table{_got(node)}")
             return None
         before = len(self.problems)
         fields = {field.name: field for field in msgspec.structs.fields(kind)}
@@ -59,8 +59,8 @@ class Validator:
     def _is_missing(self, field: Any, path: KeyPath) -> bool:
         """Report a required key that is missing; never true, so that the caller leaves it out."""
         if field.required:
-            what = "missing table" if is_table(field.type) else "missing"
-            self.problems.append(Problem(self.home, path, what))
+            what = "table is missing" if is_table(field.type) else "is missing"
+            self.problems.append(Problem(self.home, path, f"{what}, here and in base.toml"))
         return False
 
     def _field(self, field: Any, value: Any, path: KeyPath) -> Any:
@@ -69,63 +69,52 @@ class Validator:
             return self.section(section, value, path)
         if is_optional(field.type) and value == "":
             return None
-        return self._leaf(field.type, value, path)
+        return self._value(field.type, value, path)
 
-    def _leaf(self, kind: Any, value: Any, path: KeyPath) -> Any:
+    def _value(self, kind: Any, value: Any, path: KeyPath) -> Any:
+        """Return a list, a table of texts or a single value, converted item by item."""
+        origin, inner = getattr(kind, "__origin__", None), get_args(kind)
+        if origin is list and isinstance(value, list):
+            return [self._single(inner[0], item, path, f"item {n}: ") for n, item in enumerate(value, 1)]
+        if origin is dict and isinstance(value, dict):
+            return {key: self._single(inner[1], item, (*path, key)) for key, item in value.items()}
+        return self._single(kind, value, path)
+
+    def _single(self, kind: Any, value: Any, path: KeyPath, item: str = "") -> Any:
         lenient = self.layers.where(path) in self.layers.variables
         own = own_kind(kind)
         try:
             converted = msgspec.convert(value, kind, strict=not lenient) if own is None else parse(own, value)
-        except msgspec.ValidationError as error:
-            self._wrong(path, _explain(kind, value, error))
+        except msgspec.ValidationError:
+            self._wrong(path, f"{item}expected {expectation(kind)}{_got(value)}")
             return None
         except ValueError as error:
-            self._wrong(path, str(error))
+            self._wrong(path, f"{item}{error}")
             return None
-        extras: dict[str, Any] = {}
-        for meta in metas(kind):
-            extras |= meta.extra or {}
-        message = limit(extras, converted) or _infinite(converted)
+        message = limit(kind, converted)
         if message:
-            self._wrong(path, message)
-        self._refuse_secrets(converted, path)
+            self._wrong(path, item + message)
+        if isinstance(converted, str) and looks_secret(converted):
+            self._wrong(path, f"{item}holds a secret (not shown): settings hold references to secrets only")
         return converted
-
-    def _refuse_secrets(self, value: Any, path: KeyPath) -> None:
-        """Report text that only a secret looks like, without showing it."""
-        if isinstance(value, str) and looks_secret(value):
-            self._wrong(path, "holds a secret (not shown): settings hold references to secrets only")
-        elif isinstance(value, Mapping):
-            for key, item in value.items():
-                self._refuse_secrets(item, (*path, key))
-        elif isinstance(value, list):
-            for item in value:
-                self._refuse_secrets(item, path)
 
     def _wrong(self, path: KeyPath, message: str) -> None:
         self.problems.append(Problem(self.layers.where(path) or self.home, path, message))
 
 
-def _explain(kind: Any, value: Any, error: msgspec.ValidationError) -> str:
-    wanted = next((meta.extra["wanted"] for meta in metas(kind) if meta.extra and "wanted" in meta.extra), "")
-    if wanted and isinstance(value, str):
-        return f"expected {wanted}"
-    message = str(error).replace("`", "")
-    text, _, at = message.partition(" - at $")
-    text = text[:1].lower() + text[1:]
-    return f"{text} (at {at})" if at else text
-
-
-def _infinite(value: Any) -> str:
-    return "expected a finite number" if isinstance(value, float) and not math.isfinite(value) else ""
+def _got(value: Any) -> str:
+    """Return what kind of value stands there, never the value: it may be a secret in the wrong place."""
+    kinds = {
+        str: "text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a table",
+    }
+    return f", got {kinds.get(type(value), type(value).__name__)}"
 
 
 def _near(key: str, known: Mapping[str, Any]) -> str:
     near = difflib.get_close_matches(key, known, n=1)
     return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(sorted(known))}"
-
-
-def _name(value: Any) -> str:
-    return {str: "text", bool: "a truth value", int: "a number", float: "a number", list: "a list"}.get(
-        type(value), type(value).__name__
-    )
