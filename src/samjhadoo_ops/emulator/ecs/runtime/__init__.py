@@ -1,0 +1,50 @@
+"""What tasks run on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.emulator.ecs.runtime.contract import (
+    CannotPullError,
+    CannotStartError,
+    Container,
+    Image,
+    ImageConfig,
+    Launch,
+    Runtime,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    from samjhadoo_ops.emulator.service import Host
+
+__all__ = [
+    "CannotPullError",
+    "CannotStartError",
+    "Container",
+    "Image",
+    "ImageConfig",
+    "Launch",
+    "Runtime",
+    "Usage",
+    "runtime_for",
+]
+
+
+def runtime_for(host: Host) -> Runtime:
+    """Return the runtime that the option `runtime` names: `process` (the default) or `noop`.
+
+    Raises:
+        ValueError: There is no such runtime.
+
+    """
+    name = host.options.get("runtime", "process")
+    if name == "process":
+        from samjhadoo_ops.emulator.ecs.runtime.process import ProcessRuntime
+
+        return ProcessRuntime(host)
+    if name == "noop":
+        from samjhadoo_ops.emulator.ecs.runtime.noop import NoopRuntime
+
+        return NoopRuntime()
+    raise ValueError(f"there is no runtime {name!r}; there are 'process' and 'noop'")

@@ -1,0 +1,83 @@
+"""Runs nothing: tasks go through their states without processes. For benchmarks of the machinery above."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.emulator.ecs.runtime.contract import Image, ImageConfig, Launch, Usage
+from samjhadoo_ops.processes import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_STOPPED_BY_SIGTERM = 143
+
+
+class NoopContainer:
+    """A container that runs until it is stopped and does whatever it is asked with success."""
+
+    def __init__(self, runtime_id: str, addresses: dict[int, tuple[str, int]]) -> None:
+        self.runtime_id = runtime_id
+        self._addresses = addresses
+        self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def wait(self) -> int:
+        """Return the exit code; see `Container`."""
+        return await asyncio.shield(self._ended)
+
+    def end(self, code: int) -> None:
+        """End as if the process had ended with a code."""
+        if not self._ended.done():
+            self._ended.set_result(code)
+
+    async def stop(self, grace: float) -> None:  # noqa: ARG002 - nothing to wait for
+        """Stop at once; see `Container`."""
+        self.end(_STOPPED_BY_SIGTERM)
+
+    async def execute(self, command: Sequence[str], within: float) -> int | None:  # noqa: ARG002
+        """Succeed; see `Container`."""
+        return 0
+
+    def address(self, port: int) -> tuple[str, int] | None:
+        """Return an address at which nothing listens; see `Container`."""
+        return self._addresses.get(port)
+
+    def usage(self) -> Usage | None:
+        """Return that nothing is used; see `Container`."""
+        return None if self._ended.done() else Usage(0.0, 0)
+
+
+class NoopRuntime:
+    """Containers without processes."""
+
+    real = False
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+        self.containers: dict[tuple[str, str], NoopContainer] = {}
+
+    async def pull(self, reference: str) -> Image:
+        """Return an image of which nothing is known but its reference; see `Runtime`."""
+        return Image(reference, f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}", ImageConfig())
+
+    async def start(self, launch: Launch) -> NoopContainer:
+        """Start nothing; see `Runtime`."""
+        number = next(self._numbers)
+        # 127.0.0.1 has ports for 40 000 tasks; nothing listens there.
+        addresses = dict.fromkeys(launch.ports, (LOOPBACK, 20000 + number % 40000))
+        container = NoopContainer(f"{launch.task_id}-{number}", addresses)
+        self.containers[launch.task_id, launch.name] = container
+        return container
+
+    async def release(self, task_id: str) -> None:
+        """Forget a task's containers; see `Runtime`."""
+        for key in [key for key in self.containers if key[0] == task_id]:
+            del self.containers[key]
+
+    async def close(self) -> None:
+        """End every container; see `Runtime`."""
+        for container in self.containers.values():
+            container.end(_STOPPED_BY_SIGTERM)
