@@ -1,13 +1,55 @@
-"""The ECS service."""
+"""The ECS service: its state and its operations."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from samjhadoo_ops.emulator.service import LiveService
+from samjhadoo_ops.emulator.ecs.deployment_operations import DeploymentOperations
+from samjhadoo_ops.emulator.ecs.runtime import runtime_for
+from samjhadoo_ops.emulator.ecs.tags import TagOperations
+from samjhadoo_ops.emulator.ecs.tasks import Task, TaskOperations, Tasks
+
+if TYPE_CHECKING:
+    from samjhadoo_ops.emulator.service import AwsApi, Host
 
 
-class Ecs(LiveService):
-    """The ECS API."""
+class Ecs(DeploymentOperations, TaskOperations, TagOperations):
+    """ECS in one region."""
 
     name: ClassVar[str] = "ecs"
+
+    def __init__(self, host: Host, region: str, aws: AwsApi) -> None:
+        super().__init__(host, region, aws)
+        self.clusters = {}
+        self.definitions = {}
+        self.services = {}
+        self.schedulers = {}
+        self.tags = {}
+        self.tasks = Tasks(host, region, aws, self.spawn, runtime_for(host))
+        self.tasks.subscribe(self._task_changed)
+
+    async def stop(self) -> None:
+        """End the schedulers first, so that none restarts what is being stopped, then every task."""
+        await super().stop()
+        await self.tasks.close()
+
+    def dump(self) -> dict[str, Any]:
+        """Return what the state endpoint shows."""
+        return {
+            "services": {
+                name: {
+                    "status": service.status,
+                    "desired": service.desired_count,
+                    "tasks": self.service_counts(service),
+                    "deployment": service.current.state.status.value if service.current else None,
+                }
+                for name, service in self.services.items()
+            }
+        }
+
+    def _task_changed(self, task: Task) -> None:
+        kind, _, name = task.group.partition(":")
+        if kind == "service":
+            service = self.services.get(f"{task.cluster_arn.rpartition('/')[2]}/{name}")
+            if service is not None and service.arn in self.schedulers:
+                self.schedulers[service.arn].task_changed(task)

@@ -1,0 +1,346 @@
+"""The state machine of a service deployment: pure transitions of a frozen state.
+
+`advance` makes at most one transition from what was observed; clients' calls are transitions of their own
+(`request_rollback`, `answer_hook`, `supersede`). Statuses and their arrows are AWS's (service-deployment).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.emulator.ecs.deployments.steps import Stage, Step, rollback_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STAGE_LIMIT = 24 * 3600.0
+"""Each lifecycle stage can last up to 24 hours [AWS: canary deployments]."""
+NO_CANDIDATE = "No rollback candidate was found to run the rollback."
+BREAKER_TRIPPED = "the circuit breaker threshold was exceeded."
+
+
+class Status(StrEnum):
+    """`ServiceDeployment.status`."""
+
+    PENDING = "PENDING"
+    SUCCESSFUL = "SUCCESSFUL"
+    STOPPED = "STOPPED"
+    STOP_REQUESTED = "STOP_REQUESTED"
+    IN_PROGRESS = "IN_PROGRESS"
+    ROLLBACK_REQUESTED = "ROLLBACK_REQUESTED"
+    ROLLBACK_IN_PROGRESS = "ROLLBACK_IN_PROGRESS"
+    ROLLBACK_SUCCESSFUL = "ROLLBACK_SUCCESSFUL"
+    ROLLBACK_FAILED = "ROLLBACK_FAILED"
+
+
+TERMINAL = frozenset({Status.SUCCESSFUL, Status.STOPPED, Status.ROLLBACK_SUCCESSFUL, Status.ROLLBACK_FAILED})
+
+
+class HookStatus(StrEnum):
+    """`lifecycleHookDetails[].status`."""
+
+    AWAITING_ACTION = "AWAITING_ACTION"
+    IN_PROGRESS = "IN_PROGRESS"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    TIMED_OUT = "TIMED_OUT"
+
+
+@dataclass(frozen=True)
+class Hook:
+    """One call of a lifecycle hook.
+
+    Attributes:
+        id: `ecs-pause-…` or `ecs-lambda-…`; a fresh one at each visit of a stage.
+        target_type: `PAUSE` or `AWS_LAMBDA`.
+        stage: Where it was called.
+        status: Where it stands.
+        expires_at: Unix time of the time-out.
+        timeout_action: `ROLLBACK` or `CONTINUE`.
+        target_arn: The function of a Lambda hook.
+
+    """
+
+    id: str
+    target_type: str
+    stage: Stage
+    status: HookStatus
+    expires_at: float
+    timeout_action: str = "ROLLBACK"
+    target_arn: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a deployment was started with; it never changes.
+
+    Attributes:
+        configuration: `deploymentConfiguration`.
+        steps: What it visits.
+        has_candidate: Whether there is a successful revision to go back to.
+        new_hook_id: Makes the id of a hook from its target type.
+
+    """
+
+    configuration: dict[str, Any]
+    steps: tuple[Step, ...]
+    has_candidate: bool
+    new_hook_id: Callable[[str], str]
+
+    @property
+    def rolls_back_alarms(self) -> bool:
+        return bool(self.configuration.get("alarms", {}).get("rollback"))
+
+    @property
+    def rolls_back_breaker(self) -> bool:
+        return bool(self.configuration.get("deploymentCircuitBreaker", {}).get("rollback"))
+
+    def hooks_of(self, stage: Stage) -> list[dict[str, Any]]:
+        hooks = self.configuration.get("lifecycleHooks", [])
+        return [hook for hook in hooks if stage in hook.get("lifecycleStages", [])]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the scheduler sees when it asks the machine to advance.
+
+    Attributes:
+        now: Unix time of the emulated clock.
+        target_ready: Every wanted task of the target revision runs and is healthy.
+        source_ready: The same of the source revision; true when there is none.
+        others_gone: No task is left that the current step does not want.
+        weights: (production, test) percentages in effect; None when there is no traffic to shift.
+        breaker_tripped: The circuit breaker's threshold was reached.
+        alarms: Names of deployment alarms in ALARM.
+        problem: Why traffic cannot be managed (invalid networking configuration), or empty.
+
+    """
+
+    now: float
+    target_ready: bool = False
+    source_ready: bool = True
+    others_gone: bool = True
+    weights: tuple[float, float] | None = None
+    breaker_tripped: bool = False
+    alarms: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a deployment stands.
+
+    Attributes:
+        status: AWS's status.
+        steps: The steps being walked: the plan's, or the way back.
+        index: The current step.
+        entered_at: When the current step was entered.
+        effective_at: When it took effect (its wait counts from here); None before.
+        hooks: Hook calls of the current step.
+        hooks_called: Whether the current step's hooks have been called.
+        reason: `statusReason`.
+        rollback_reason: `rollback.reason`; empty when there was none.
+        triggered_alarms: Alarms that ended it.
+
+    """
+
+    steps: tuple[Step, ...]
+    status: Status = Status.PENDING
+    index: int = 0
+    entered_at: float = 0.0
+    effective_at: float | None = None
+    hooks: tuple[Hook, ...] = ()
+    hooks_called: bool = False
+    reason: str = ""
+    rollback_reason: str = ""
+    rollback_started_at: float | None = None
+    triggered_alarms: tuple[str, ...] = ()
+    started_at: float | None = None
+    stopped_at: float | None = None
+    finished_at: float | None = None
+    updated_at: float = 0.0
+
+    @property
+    def step(self) -> Step:
+        return self.steps[self.index]
+
+    @property
+    def terminal(self) -> bool:
+        return self.status in TERMINAL
+
+    @property
+    def rolling_back(self) -> bool:
+        return self.status in (Status.ROLLBACK_IN_PROGRESS, Status.ROLLBACK_SUCCESSFUL)
+
+
+def advance(plan: Plan, state: State, seen: Observation) -> State:
+    """Return the state after at most one transition; the same object when there is none to make."""
+    match state.status:
+        case Status.PENDING:
+            return _moved(
+                state, seen.now, status=Status.IN_PROGRESS, started_at=seen.now, entered_at=seen.now
+            )
+        case Status.STOP_REQUESTED:
+            return _finished(state, Status.STOPPED, seen.now)
+        case Status.ROLLBACK_REQUESTED:
+            return _roll_back(plan, state, seen.now, state.rollback_reason)
+        case Status.IN_PROGRESS:
+            return _failed(plan, state, seen) or _walk(plan, state, seen, done=Status.SUCCESSFUL)
+        case Status.ROLLBACK_IN_PROGRESS:
+            return _walk(plan, state, seen, done=Status.ROLLBACK_SUCCESSFUL)
+    return state
+
+
+def deadline(state: State) -> float | None:
+    """Return when the machine has to be asked again though nothing happens; None when it need not."""
+    if state.terminal:
+        return None
+    times = [hook.expires_at for hook in state.hooks if hook.status is HookStatus.AWAITING_ACTION]
+    if state.effective_at is not None:
+        times.append(state.effective_at + state.step.wait)
+    times.append(state.entered_at + STAGE_LIMIT + state.step.wait)
+    return min(times)
+
+
+def request_rollback(state: State, now: float) -> State:
+    """Return the state after `StopServiceDeployment(ROLLBACK)`; idempotent while ongoing."""
+    if state.status not in (Status.PENDING, Status.IN_PROGRESS):
+        return state
+    reason = "of a request to stop the service deployment."
+    return _moved(state, now, status=Status.ROLLBACK_REQUESTED, rollback_reason=reason, stopped_at=now)
+
+
+def supersede(state: State, now: float) -> State:
+    """Return the state after a newer deployment of the service was started."""
+    if state.terminal:
+        return state
+    reason = "Service deployment stopped because a new service deployment was started."
+    return _moved(state, now, status=Status.STOP_REQUESTED, reason=reason, stopped_at=now, hooks=())
+
+
+def answer_hook(state: State, hook_id: str, *, succeeded: bool, now: float) -> State | None:
+    """Return the state after a hook was answered; None when no such hook is waiting."""
+    waiting = (HookStatus.AWAITING_ACTION, HookStatus.IN_PROGRESS)
+    if state.status is not Status.IN_PROGRESS:
+        return None
+    if not any(hook.id == hook_id and hook.status in waiting for hook in state.hooks):
+        return None
+    status = HookStatus.SUCCEEDED if succeeded else HookStatus.FAILED
+    hooks = tuple(replace(hook, status=status) if hook.id == hook_id else hook for hook in state.hooks)
+    return _moved(state, now, hooks=hooks)
+
+
+def _failed(plan: Plan, state: State, seen: Observation) -> State | None:
+    """Return the state after a failure, or None when nothing failed."""
+    if seen.problem:
+        return _roll_back(plan, state, seen.now, seen.problem)
+    if seen.breaker_tripped:
+        return _end_badly(plan, state, seen.now, BREAKER_TRIPPED, roll_back=plan.rolls_back_breaker)
+    if seen.alarms:
+        reason = f"alarm(s) detected: {', '.join(seen.alarms)}."
+        state = replace(state, triggered_alarms=seen.alarms)
+        return _end_badly(plan, state, seen.now, reason, roll_back=plan.rolls_back_alarms)
+    for hook in state.hooks:
+        if hook.status is HookStatus.FAILED:
+            return _roll_back(plan, state, seen.now, f"{hook.stage} lifecycle hook(s) failed.")
+        if hook.status is HookStatus.TIMED_OUT:
+            return _roll_back(plan, state, seen.now, f"{hook.stage} pause hook timed out.")
+        if hook.status is HookStatus.AWAITING_ACTION and seen.now >= hook.expires_at:
+            return _expire(state, hook, seen.now)
+    if seen.now >= state.entered_at + STAGE_LIMIT + state.step.wait and not state.hooks:
+        return _roll_back(plan, state, seen.now, f"{state.step.stage} timed out.")
+    return None
+
+
+def _expire(state: State, hook: Hook, now: float) -> State:
+    status = HookStatus.SUCCEEDED if hook.timeout_action == "CONTINUE" else HookStatus.TIMED_OUT
+    hooks = tuple(replace(each, status=status) if each is hook else each for each in state.hooks)
+    return _moved(state, now, hooks=hooks)
+
+
+def _walk(plan: Plan, state: State, seen: Observation, *, done: Status) -> State:
+    step = state.step
+    if seen.weights is not None and seen.weights != (step.production, step.test):
+        return state
+    if step.stage is Stage.SCALE_UP and not _scaled(step, seen):
+        return state
+    if step.stage in (Stage.CLEAN_UP, Stage.RECONCILE_SERVICE) and not seen.others_gone:
+        return state
+    if step.hooks and not state.hooks_called:
+        return _moved(state, seen.now, hooks_called=True, hooks=_called(plan, step.stage, seen.now))
+    if any(hook.status is not HookStatus.SUCCEEDED for hook in state.hooks):
+        return state
+    if state.effective_at is None:
+        return _moved(state, seen.now, effective_at=seen.now)
+    if seen.now < state.effective_at + step.wait:
+        return state
+    if state.index + 1 == len(state.steps):
+        return _finished(state, done, seen.now)
+    return _enter(state, state.steps, state.index + 1, seen.now)
+
+
+def _scaled(step: Step, seen: Observation) -> bool:
+    """Tell whether the arriving revision is at full size and, in a rolling update, the others are gone.
+
+    The source of a deployment need not be healthy: deploying a repair must be possible.
+    """
+    ready = seen.target_ready if step.target else seen.source_ready
+    return ready and (seen.others_gone or (step.target and step.source))
+
+
+def _called(plan: Plan, stage: Stage, now: float) -> tuple[Hook, ...]:
+    calls = []
+    for hook in plan.hooks_of(stage):
+        target_type = hook.get("targetType", "AWS_LAMBDA")
+        timeout = hook.get("timeoutConfiguration", {})
+        pause = target_type == "PAUSE"
+        calls.append(
+            Hook(
+                id=plan.new_hook_id(target_type),
+                target_type=target_type,
+                stage=stage,
+                status=HookStatus.AWAITING_ACTION if pause else HookStatus.IN_PROGRESS,
+                expires_at=now + timeout.get("timeoutInMinutes", 1440) * 60.0,
+                timeout_action=timeout.get("action", "ROLLBACK"),
+                target_arn=hook.get("hookTargetArn", ""),
+            )
+        )
+    return tuple(calls)
+
+
+def _end_badly(plan: Plan, state: State, now: float, why: str, *, roll_back: bool) -> State:
+    if roll_back:
+        return _roll_back(plan, state, now, why)
+    reason = f"Service deployment failed because {why}"
+    return _moved(state, now, status=Status.STOP_REQUESTED, reason=reason, stopped_at=now, hooks=())
+
+
+def _roll_back(plan: Plan, state: State, now: float, why: str) -> State:
+    reason = f"Service deployment rolled back because {why}"
+    if not plan.has_candidate:
+        failed = replace(state, rollback_reason=why, rollback_started_at=now)
+        return _finished(replace(failed, reason=NO_CANDIDATE), Status.ROLLBACK_FAILED, now)
+    back = _enter(state, rollback_steps(plan.configuration, state.step), 0, now)
+    return replace(
+        back,
+        status=Status.ROLLBACK_IN_PROGRESS,
+        reason=reason,
+        rollback_reason=reason,
+        rollback_started_at=now,
+    )
+
+
+def _enter(state: State, steps: tuple[Step, ...], index: int, now: float) -> State:
+    return _moved(
+        state, now, steps=steps, index=index, entered_at=now, effective_at=None, hooks=(), hooks_called=False
+    )
+
+
+def _finished(state: State, status: Status, now: float) -> State:
+    return _moved(state, now, status=status, finished_at=now, hooks=())
+
+
+def _moved(state: State, now: float, **changes: Any) -> State:
+    return replace(state, updated_at=now, **changes)

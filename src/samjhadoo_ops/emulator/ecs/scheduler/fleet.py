@@ -1,0 +1,357 @@
+"""The tasks of one service: started, registered, judged, drained, stopped and replaced."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.emulator.ecs.scheduler.replica import Phase, Replica, Target
+from samjhadoo_ops.emulator.ecs.tasks import TaskRequest
+from samjhadoo_ops.emulator.errors import AwsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from samjhadoo_ops.clock import Clock
+    from samjhadoo_ops.emulator.ecs.deployments.breaker import Count
+    from samjhadoo_ops.emulator.ecs.model import Revision, Service
+    from samjhadoo_ops.emulator.ecs.scheduler.balancer import Balancer
+    from samjhadoo_ops.emulator.ecs.tasks import Tasks
+
+BUSY_POLL = 0.05
+"""Real seconds between two looks at target health while something is expected to change."""
+IDLE_POLL = 1.0
+"""Real seconds between two looks at target health of a steady service."""
+FIRST_DELAY, LONGEST_DELAY = 10.0, 27 * 60.0
+"""Emulated seconds by which repeated start failures are spaced; 27 minutes is AWS's maximum."""
+ANSWERED = "Target.ResponseCodeMismatch"
+"""The target answers, with a code that is not healthy: it has booted."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that counts for the circuit breaker."""
+
+    revision: Revision
+    kind: str
+    reached_running: bool = False
+    unhealthy: bool = False
+
+    def count(self, count: Count, resets: bool) -> Count:
+        """Return the breaker's count after this change."""
+        if self.kind == "running":
+            return count.running()
+        if self.kind == "healthy":
+            return count.healthy(reset=resets)
+        return count.failed(reached_running=self.reached_running, unhealthy=self.unhealthy)
+
+
+class Fleet:
+    """The replicas of a service and what is done with them."""
+
+    def __init__(self, service: Service, tasks: Tasks, balancer: Balancer, clock: Clock) -> None:
+        self.service = service
+        self.replicas: dict[str, Replica] = {}
+        self._tasks = tasks
+        self._balancer = balancer
+        self._clock = clock
+        self._polled = 0.0
+        self._allowances: dict[str, float] = {}
+        self._failures: dict[str, tuple[int, float]] = {}
+
+    # What it tells.
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Return running and pending tasks by revision number."""
+        counts: dict[str, tuple[int, int]] = {}
+        for replica in self.replicas.values():
+            running, pending = counts.get(replica.revision.number, (0, 0))
+            counts[replica.revision.number] = (running + replica.running, pending + replica.pending)
+        return counts
+
+    def of(self, revision: Revision) -> list[Replica]:
+        """Return the replicas of a revision that are not being stopped."""
+        return [
+            replica
+            for replica in self.replicas.values()
+            if replica.revision is revision and replica.phase is Phase.SERVING and not replica.stopped
+        ]
+
+    def serving(self, revision: Revision) -> int:
+        """Return how many replicas of a revision are not being stopped."""
+        return len(self.of(revision))
+
+    def healthy(self, revision: Revision) -> int:
+        """Return how many replicas of a revision are healthy."""
+        return sum(replica.healthy for replica in self.of(revision))
+
+    def ready(self, revision: Revision) -> bool:
+        """Tell whether a revision is at the service's full size and healthy."""
+        return self.healthy(revision) >= self.service.desired_count
+
+    def only(self, kept: Iterable[Revision]) -> bool:
+        """Tell whether no task is left of any other revision."""
+        keep = {revision.number for revision in kept}
+        return all(replica.revision.number in keep for replica in self.replicas.values())
+
+    def steady(self, revision: Revision) -> bool:
+        """Tell whether exactly the wanted tasks run, all healthy."""
+        count = self.service.desired_count
+        return len(self.replicas) == count and self.healthy(revision) == count
+
+    def event(self, text: str) -> None:
+        """Add a service event (AWS: service event messages)."""
+        self.service.events.appendleft(
+            {
+                "id": str(uuid.uuid4()),
+                "createdAt": self._clock.now(),
+                "message": f"(service {self.service.name}) {text}",
+            }
+        )
+
+    def due(self) -> float | None:
+        """Return real seconds until the fleet has to be looked at though no task changes."""
+        waits: list[float] = []
+        if any(replica.targets for replica in self.replicas.values()):
+            busy = any(replica.balanced and not replica.healthy for replica in self.replicas.values())
+            current = self.service.current
+            interval = BUSY_POLL if busy or (current is not None and current.ongoing) else IDLE_POLL
+            waits.append(max(0.001, self._polled + interval - time.monotonic()))
+        if any(replica.running and not replica.was_healthy for replica in self.replicas.values()):
+            waits.append(BUSY_POLL)
+        for revision in self.service.revisions.values():
+            if self.serving(revision) < revision.desired and not revision.stalled:
+                waits.append(max(0.001, self._not_before(revision) - time.monotonic()))
+        return min(waits) if waits else None
+
+    # What it sees.
+
+    async def look(self) -> list[Change]:
+        """Update every replica from its task and its targets; return what the breaker counts."""
+        changes: list[Change] = []
+        for replica in list(self.replicas.values()):
+            if replica.running and replica.running_since is None:
+                replica.running_since = time.monotonic()
+                changes.append(Change(replica.revision, "running"))
+            if replica.stopped:
+                changes += await self._gone(replica)
+        await self._poll()
+        for replica in list(self.replicas.values()):
+            if replica.healthy and not replica.was_healthy:
+                replica.was_healthy = True
+                self._failures.pop(replica.revision.number, None)
+                changes.append(Change(replica.revision, "healthy"))
+        return changes
+
+    async def _gone(self, replica: Replica) -> list[Change]:
+        del self.replicas[replica.task.arn]
+        if replica.targets and replica.phase is not Phase.STOPPING:
+            await self._deregister([replica])
+        asked = replica.phase is not Phase.SERVING
+        if asked and not replica.unhealthy:
+            return []
+        early = not replica.was_healthy
+        if early or replica.unhealthy:
+            replica.revision.failed_tasks += 1
+            self._delay(replica.revision)
+        reached = replica.running_since is not None and not early
+        return [Change(replica.revision, "failed", reached_running=reached, unhealthy=replica.unhealthy)]
+
+    def _delay(self, revision: Revision) -> None:
+        count = self._failures.get(revision.number, (0, 0.0))[0] + 1
+        delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(count - 1, 10))
+        self._failures[revision.number] = (count, time.monotonic() + max(0.1, self._clock.real(delay)))
+        if count == 3:  # noqa: PLR2004
+            self.event("is unable to consistently start tasks successfully.")
+
+    def _not_before(self, revision: Revision) -> float:
+        return self._failures.get(revision.number, (0, 0.0))[1]
+
+    async def _poll(self) -> None:
+        targets = [target for replica in self.replicas.values() for target in replica.targets]
+        if not targets or time.monotonic() - self._polled < BUSY_POLL:
+            return
+        health = await self._balancer.health(targets)
+        self._polled = time.monotonic()
+        for replica in self.replicas.values():
+            replica.health = {target: health[target] for target in replica.targets if target in health}
+
+    # What it does.
+
+    async def act(self) -> bool:
+        """Make the fleet match what is wanted; tell whether anything was done."""
+        done = await self._register()
+        done = await self._replace_unhealthy() or done
+        done = await self._finish_draining() or done
+        for revision in list(self.service.revisions.values()):
+            replicas = self.of(revision)
+            if len(replicas) > revision.desired:
+                await self._retire(_least_useful(replicas, len(replicas) - revision.desired))
+                done = True
+            elif len(replicas) < revision.desired and not revision.stalled:
+                done = self._start(revision, revision.desired - len(replicas)) or done
+        return done
+
+    def _start(self, revision: Revision, missing: int) -> bool:
+        if time.monotonic() < self._not_before(revision):
+            return False
+        started = [self._replica(revision) for _ in range(missing)]
+        revision.updated_at = self._clock.now()
+        names = " ".join(f"(task {replica.task.id})" for replica in started)
+        self.event(f"has started {len(started)} tasks: {names}.")
+        return True
+
+    def _replica(self, revision: Revision) -> Replica:
+        service, workload = self.service, revision.workload
+        definition = workload["definition"]
+        task = self._tasks.start(
+            TaskRequest(
+                cluster_arn=service.cluster.arn,
+                cluster_name=service.cluster.name,
+                task_definition=definition,
+                group=f"service:{service.name}",
+                started_by=f"ecs-svc/{revision.number}",
+                overrides={},
+                launch_type=workload.get("launchType") or "FARGATE",
+                network_configuration=workload.get("networkConfiguration"),
+                tags=_propagated(service),
+                enable_execute_command=bool(service.settings.get("enableExecuteCommand")),
+                platform_version=workload.get("platformVersion") or "LATEST",
+            )
+        )
+        checked = any(container.get("healthCheck") for container in definition["containerDefinitions"])
+        replica = Replica(task, revision, checked=checked, balanced=bool(workload.get("loadBalancers")))
+        self.replicas[task.arn] = replica
+        return replica
+
+    async def _register(self) -> bool:
+        ready = [
+            replica
+            for replica in self.replicas.values()
+            if replica.running
+            and replica.balanced
+            and not replica.targets
+            and replica.phase is Phase.SERVING
+            and (not replica.checked or replica.task.health_status == "HEALTHY")
+        ]
+        for replica in ready:
+            targets = self._targets(replica)
+            if targets:
+                try:
+                    await self._balancer.register(targets)
+                except AwsError as error:
+                    self._stop(replica, f"Unable to register targets: {error.message}", unhealthy=True)
+                    continue
+                replica.targets = targets
+                self._polled = 0.0
+        for group in {target.group for replica in ready for target in replica.targets}:
+            count = sum(target.group == group for replica in ready for target in replica.targets)
+            self.event(f"registered {count} targets in (target-group {group})")
+        return bool(ready)
+
+    def _targets(self, replica: Replica) -> tuple[Target, ...]:
+        found = []
+        balancers = replica.revision.workload.get("loadBalancers", [])
+        for balancer, group in zip(balancers, replica.revision.target_groups, strict=True):
+            address = replica.task.address(balancer["containerName"], balancer["containerPort"])
+            if address is None:
+                return ()
+            found.append(Target(group, *address))
+        return tuple(found)
+
+    async def _replace_unhealthy(self) -> bool:
+        done = False
+        for replica in list(self.replicas.values()):
+            if replica.phase is not Phase.SERVING or not replica.running:
+                continue
+            if replica.checked and replica.task.health_status == "UNHEALTHY":
+                self.event(f"(task {replica.task.id}) failed container health checks.")
+                replica.unhealthy, replica.stop_reason = True, "Task failed container health checks"
+                await self._retire([replica])
+                done = True
+                continue
+            failing = replica.failing_target()
+            if failing and await self._given_up(replica, failing[0], failing[1][1]):
+                target, (_, reason, description) = failing
+                self.event(
+                    f"(task {replica.task.id}) (port {target.port}) is unhealthy in (target-group {target.group}) "
+                    f"due to (reason {description or reason})."
+                )
+                replica.unhealthy = True
+                replica.stop_reason = f"Task failed ELB health checks in (target-group {target.group})"
+                await self._retire([replica])
+                done = True
+        return done
+
+    async def _given_up(self, replica: Replica, target: Target, reason: str) -> bool:
+        """Tell whether an unhealthy target is to be replaced: its grace period (real seconds) is over and,
+        if it never answered, so is the time that AWS would have given it to boot.
+        """
+        grace = float(self.service.settings.get("healthCheckGracePeriodSeconds") or 0)
+        if replica.age < grace:
+            return False
+        if replica.was_healthy or reason == ANSWERED:
+            return True
+        if target.group not in self._allowances:
+            self._allowances[target.group] = await self._balancer.boot_allowance(target.group)
+        return replica.age >= self._allowances[target.group]
+
+    async def _retire(self, replicas: list[Replica]) -> None:
+        """Take replicas out of service: deregister and drain those with targets, stop the others."""
+        draining = [replica for replica in replicas if replica.targets]
+        for replica in replicas:
+            if replica in draining:
+                replica.phase = Phase.DRAINING
+            else:
+                self._stop(replica, replica.stop_reason or self._why(replica))
+        if draining:
+            self.event(f"has begun draining connections on {len(draining)} tasks.")
+            await self._deregister(draining)
+
+    async def _deregister(self, replicas: list[Replica]) -> None:
+        targets = [target for replica in replicas for target in replica.targets]
+        await self._balancer.deregister(targets)
+        self._polled = 0.0
+        for group in {target.group for target in targets}:
+            count = sum(target.group == group for target in targets)
+            self.event(f"deregistered {count} targets in (target-group {group})")
+
+    async def _finish_draining(self) -> bool:
+        drained = []
+        for replica in self.replicas.values():
+            draining = replica.phase is Phase.DRAINING
+            if (
+                draining
+                and not any(state[0] == "draining" for state in replica.health.values())
+                and self._polled
+            ):
+                drained.append(replica)
+        for replica in drained:
+            self._stop(replica, replica.stop_reason or self._why(replica))
+        return bool(drained)
+
+    def _stop(self, replica: Replica, reason: str, *, unhealthy: bool = False) -> None:
+        replica.phase = Phase.STOPPING
+        replica.unhealthy = replica.unhealthy or unhealthy
+        self._tasks.stop(replica.task, reason=reason, code=replica.stop_code)
+        self.event(f"has stopped 1 running tasks: (task {replica.task.id}).")
+
+    def _why(self, replica: Replica) -> str:
+        current = self.service.current
+        number = current.target.number if current else replica.revision.number
+        return f"Scaling activity initiated by (deployment ecs-svc/{number})"
+
+
+def _least_useful(replicas: list[Replica], count: int) -> list[Replica]:
+    """Return the replicas to stop first: those not healthy yet, then the oldest."""
+    return sorted(replicas, key=lambda replica: (replica.healthy, replica.running, replica.task.created_at))[
+        :count
+    ]
+
+
+def _propagated(service: Service) -> list[dict[str, str]]:
+    if service.settings.get("propagateTags") == "SERVICE":
+        return list(service.tags)
+    return []

@@ -1,0 +1,245 @@
+"""The loop of one service: watches its tasks, walks its deployment, starts, registers, drains and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.emulator.ecs.deployments import machine, rolling
+from samjhadoo_ops.emulator.ecs.deployments.machine import Status
+from samjhadoo_ops.emulator.ecs.deployments.steps import Stage
+from samjhadoo_ops.emulator.ecs.scheduler.balancer import Balancer
+from samjhadoo_ops.emulator.ecs.scheduler.fleet import Fleet
+from samjhadoo_ops.emulator.ecs.scheduler.watch import AlarmWatch, observe
+from samjhadoo_ops.emulator.errors import AwsError
+
+if TYPE_CHECKING:
+    from samjhadoo_ops.clock import Clock
+    from samjhadoo_ops.emulator.ecs.model import Deployment, Revision, Service
+    from samjhadoo_ops.emulator.ecs.tasks import Task, Tasks
+    from samjhadoo_ops.emulator.service import AwsApi
+
+log = logging.getLogger(__name__)
+SHIFT_STAGES = (Stage.RECONCILE_SERVICE, Stage.TEST_TRAFFIC_SHIFT, Stage.PRODUCTION_TRAFFIC_SHIFT)
+AFTER_ERROR = 0.5
+"""Real seconds before the loop tries again after an unexpected error."""
+
+
+class Scheduler:
+    """Runs one service until it is deleted.
+
+    Everything happens in `_turn`, in one task of the event loop; clients' calls change the model between
+    two turns and wake it.
+    """
+
+    def __init__(self, service: Service, tasks: Tasks, aws: AwsApi, clock: Clock) -> None:
+        self.service = service
+        self._clock = clock
+        self._balancer = Balancer(aws)
+        self._alarms = AlarmWatch(aws, clock)
+        self._fleet = Fleet(service, tasks, self._balancer, clock)
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Have the loop look again at once."""
+        self._wake.set()
+
+    def task_changed(self, _task: Task) -> None:
+        """Note that a task of the service changed."""
+        self.wake()
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Return running and pending tasks by revision number."""
+        return self._fleet.counts()
+
+    async def run(self) -> None:
+        """Run until the service is gone."""
+        while self.service.status != "INACTIVE":
+            self._wake.clear()
+            try:
+                pause = await self._turn()
+            except Exception:
+                log.exception("scheduler of %s", self.service.name)
+                pause = AFTER_ERROR
+            if pause is None or pause > 0:
+                await self._sleep(pause)
+            else:
+                await asyncio.sleep(0)
+
+    async def _sleep(self, pause: float | None) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), pause)
+        except TimeoutError:
+            return
+
+    async def _turn(self) -> float | None:
+        """Look, decide, act once. Returns real seconds until the next turn is due; None: when woken."""
+        service = self.service
+        for event in await self._fleet.look():
+            if service.current and event.revision is service.current.target:
+                service.current.breaker = event.count(service.current.breaker, self._resets())
+        moved = await self._walk()
+        self._want()
+        acted = await self._fleet.act()
+        if service.status == "DRAINING" and not self._fleet.replicas:
+            service.status = "INACTIVE"
+            return 0.0
+        self._announce_steadiness()
+        if moved or acted:
+            return 0.0
+        return self._due()
+
+    def _resets(self) -> bool:
+        current = self.service.current
+        configuration = (current.plan.configuration.get("deploymentCircuitBreaker") or {}) if current else {}
+        return bool(configuration.get("resetOnHealthyTask", True))
+
+    async def _walk(self) -> bool:
+        """Advance every ongoing deployment by at most one transition; tell whether any moved."""
+        moved = False
+        for deployment in [each for each in self.service.deployments if each.ongoing]:
+            if deployment is not self.service.current:
+                deployment.state = machine.advance(
+                    deployment.plan, deployment.state, machine.Observation(self._clock.timestamp())
+                )
+                moved = True
+            else:
+                moved = await self._advance(deployment) or moved
+        return moved
+
+    async def _advance(self, deployment: Deployment) -> bool:
+        before = deployment.state
+        if before.status is Status.PENDING:
+            deployment.alarms_ignored = await self._alarms.already_firing(deployment)
+            problem = await self._problem(deployment)
+        else:
+            problem = await self._shift(deployment)
+        alarms = await self._alarms.firing(deployment)
+        seen = observe(
+            self.service, deployment, self._fleet, now=self._clock.timestamp(), alarms=alarms, problem=problem
+        )
+        state = deployment.state  # a client may have changed it while we asked
+        if problem and state.status is Status.PENDING:
+            state = machine.advance(deployment.plan, state, machine.Observation(seen.now))
+        deployment.state = machine.advance(deployment.plan, state, seen)
+        self._announce(deployment, before)
+        return deployment.state is not before
+
+    async def _problem(self, deployment: Deployment) -> str:
+        if deployment.plan.configuration.get("strategy", "ROLLING") == "ROLLING":
+            return ""
+        if len(deployment.sources) > 1:
+            return ""  # RECONCILE_SERVICE puts the rules right first
+        return await self._balancer.problem(
+            self.service, deployment.sources[0] if deployment.sources else None
+        )
+
+    async def _shift(self, deployment: Deployment) -> str:
+        """Bring the current step's traffic percentages into effect; return why that cannot be, or nothing."""
+        state = deployment.state
+        shifting = state.status in (Status.IN_PROGRESS, Status.ROLLBACK_IN_PROGRESS)
+        if not shifting or state.step.stage not in SHIFT_STAGES:
+            return ""
+        wanted = (state.step.production, state.step.test)
+        if deployment.weights == wanted:
+            return ""
+        try:
+            await self._balancer.shift(self.service, deployment, production=wanted[0], test=wanted[1])
+        except AwsError as error:
+            log.warning("shifting traffic of %s: %s", self.service.name, error.message)
+            return f"of invalid networking configuration: {error.message}"
+        deployment.weights = wanted
+        return ""
+
+    def _want(self) -> None:
+        """Set how many tasks of each revision are wanted now."""
+        service, deployment = self.service, self.service.current
+        if service.status != "ACTIVE" or deployment is None:
+            for revision in service.revisions.values():
+                revision.desired = 0
+            return
+        if deployment.state.status in (Status.STOPPED, Status.ROLLBACK_FAILED):
+            deployment.target.stalled = True
+            return
+        if deployment.state.status is Status.PENDING:
+            return
+        wanted = self._wanted(deployment)
+        for revision in service.revisions.values():
+            revision.desired = wanted.get(revision.number, 0)
+
+    def _wanted(self, deployment: Deployment) -> dict[str, int]:
+        count = self.service.desired_count
+        survivor = deployment.survivor or deployment.target
+        if deployment.state.terminal:
+            return {survivor.number: count}
+        if deployment.plan.configuration.get("strategy", "ROLLING") == "ROLLING":
+            return self._rolling(deployment, survivor)
+        step = deployment.state.step
+        wanted = {deployment.target.number: count if step.target else 0}
+        source = deployment.candidate or (deployment.sources[0] if deployment.sources else None)
+        if source is not None:
+            wanted[source.number] = count if step.source else 0
+        return wanted
+
+    def _rolling(self, deployment: Deployment, arriving: Revision) -> dict[str, int]:
+        others = [each for each in self.service.revisions.values() if each is not arriving]
+        leaving = {each.number: self._fleet.serving(each) for each in others}
+        configuration = deployment.plan.configuration
+        aim = rolling.wanted(
+            self.service.desired_count,
+            minimum_percent=configuration["minimumHealthyPercent"],
+            maximum_percent=configuration["maximumPercent"],
+            arriving=self._fleet.serving(arriving),
+            arriving_healthy=self._fleet.healthy(arriving),
+            leaving=sum(leaving.values()),
+        )
+        wanted, left = {arriving.number: aim.arriving}, aim.leaving
+        for number, serving in sorted(leaving.items(), key=lambda entry: -entry[1]):
+            wanted[number] = min(serving, left)
+            left -= wanted[number]
+        return wanted
+
+    def _announce(self, deployment: Deployment, before: machine.State) -> None:
+        state, name = deployment.state, f"(deployment ecs-svc/{deployment.target.number})"
+        if state.status is before.status:
+            return
+        if state.status is Status.SUCCESSFUL:
+            self.service.successful = deployment.target
+            self._fleet.event(f"{name} deployment completed.")
+        elif state.status is Status.ROLLBACK_IN_PROGRESS:
+            self._fleet.event(f"{name} deployment failed: {state.reason}")
+            if deployment.candidate:
+                self._fleet.event(f"rolling back to deployment ecs-svc/{deployment.candidate.number}.")
+        elif state.status is Status.ROLLBACK_SUCCESSFUL and deployment.candidate:
+            self._fleet.event(f"(deployment ecs-svc/{deployment.candidate.number}) deployment completed.")
+        elif state.status in (Status.ROLLBACK_FAILED, Status.STOPPED):
+            self._fleet.event(f"{name} deployment failed: {state.reason}")
+        self.service.steady = False
+
+    def _announce_steadiness(self) -> None:
+        service, deployment = self.service, self.service.current
+        if deployment is None or deployment.ongoing or service.status != "ACTIVE":
+            service.steady = False
+            return
+        steady = self._fleet.steady(deployment.survivor or deployment.target)
+        if steady and not service.steady:
+            self._fleet.event("has reached a steady state.")
+        service.steady = steady
+
+    def _due(self) -> float | None:
+        times = [self._fleet.due()]
+        deployment = self.service.current
+        if deployment is not None and deployment.ongoing:
+            at = machine.deadline(deployment.state)
+            if at is not None:
+                times.append(max(0.001, self._clock.real(at - self._clock.timestamp())))
+            times.append(self._alarms.due(deployment))
+        waits = [wait for wait in times if wait is not None]
+        return min(waits) if waits else None
+
+
+def now() -> float:
+    """Return real monotonic seconds."""
+    return time.monotonic()

@@ -1,0 +1,305 @@
+"""Services: create, update, describe, list, delete."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.emulator.ecs import validation, views
+from samjhadoo_ops.emulator.ecs.clusters import ClusterOperations, page
+from samjhadoo_ops.emulator.ecs.deployments import machine
+from samjhadoo_ops.emulator.ecs.deployments.machine import Plan, State
+from samjhadoo_ops.emulator.ecs.deployments.steps import forward_steps
+from samjhadoo_ops.emulator.ecs.model import Deployment, Revision, Service, revision_number, service_id
+from samjhadoo_ops.emulator.ecs.scheduler import Scheduler
+from samjhadoo_ops.emulator.ecs.task_definitions import TaskDefinitionOperations
+from samjhadoo_ops.emulator.errors import AwsError
+from samjhadoo_ops.emulator.service import Params, operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}\Z")
+WORKLOAD = (
+    "taskDefinition", "networkConfiguration", "loadBalancers", "serviceRegistries", "serviceConnectConfiguration",
+    "volumeConfigurations", "platformVersion", "vpcLatticeConfigurations",
+)  # fmt: skip
+"""Members whose presence in UpdateService starts a deployment (botocore's model says so of each)."""
+CARRIED = ("launchType", "capacityProviderStrategy")
+"""Members that a revision carries too, but that start no deployment."""
+SETTINGS = (
+    "deploymentConfiguration", "healthCheckGracePeriodSeconds", "enableExecuteCommand", "enableECSManagedTags",
+    "propagateTags", "placementConstraints", "placementStrategy", "availabilityZoneRebalancing",
+    "schedulingStrategy", "deploymentController", "role",
+)  # fmt: skip
+DEPLOYMENT_ID_LENGTH = 21
+HOOK_ID_LENGTH = 43
+HISTORY_KEPT = 1000
+
+
+class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
+    """Operations on services."""
+
+    schedulers: dict[str, Scheduler]
+
+    def find_service(self, name: str, cluster: str | None) -> Service | None:
+        """Return a service by name or ARN, gone ones included."""
+        return self.services.get(f"{self.cluster(cluster).name}/{name.rpartition('/')[2]}")
+
+    def active_service(self, name: str, cluster: str | None) -> Service:
+        """Return an active service.
+
+        Raises:
+            AwsError: There is none, or it is being deleted.
+
+        """
+        service = self.find_service(name, cluster)
+        if service is None:
+            raise AwsError("ServiceNotFoundException", "Service not found.")
+        if service.status != "ACTIVE":
+            raise AwsError("ServiceNotActiveException", "Service was not ACTIVE.")
+        return service
+
+    @operation("CreateService")
+    async def create_service(self, params: Params) -> Params:
+        cluster = self.cluster(params.get("cluster"))
+        name = params["serviceName"]
+        if not _NAME.match(name):
+            raise validation.refuse(
+                "Invalid service name. Up to 255 letters, numbers, hyphens, and underscores are allowed."
+            )
+        if not params.get("taskDefinition"):
+            raise validation.refuse("TaskDefinition can not be blank.")
+        workload = {key: params[key] for key in (*WORKLOAD, *CARRIED) if params.get(key) is not None}
+        settings = {key: params[key] for key in SETTINGS if params.get(key) is not None}
+        settings.setdefault("schedulingStrategy", "REPLICA")
+        settings.setdefault("deploymentController", {"type": "ECS"})
+        settings.setdefault("propagateTags", "NONE")
+        settings.setdefault("enableECSManagedTags", False)
+        settings.setdefault("enableExecuteCommand", False)
+        if settings["schedulingStrategy"] == "REPLICA" and params.get("desiredCount") is None:
+            raise validation.refuse(
+                "DesiredCount must be specified for a service with REPLICA scheduling strategy."
+            )
+        if "capacityProviderStrategy" not in workload:
+            workload.setdefault("launchType", "FARGATE")
+        if workload.get("launchType") == "FARGATE":
+            workload.setdefault("platformVersion", "LATEST")
+        await self._check(workload, settings)
+        service = Service(
+            arn=self.arn("service", cluster.name, name),
+            name=name,
+            cluster=cluster,
+            created_at=self.clock.now(),
+            desired_count=params.get("desiredCount", 1),
+            settings=settings,
+            workload=workload,
+            tags=params.get("tags", []),
+        )
+        existing = self.services.get(f"{cluster.name}/{name}")
+        if existing is not None and existing.status != "INACTIVE":
+            raise validation.refuse("Creation of service was not idempotent.")
+        self.services[f"{cluster.name}/{name}"] = service
+        self.start_deployment(service)
+        scheduler = Scheduler(service, self.tasks, self.aws, self.clock)
+        self.schedulers[service.arn] = scheduler
+        self.spawn(scheduler.run(), name=f"scheduler {name}")
+        return {"service": self.view(service, include_tags=True)}
+
+    @operation("UpdateService")
+    async def update_service(self, params: Params) -> Params:
+        service = self.active_service(params["service"], params.get("cluster"))
+        workload = {
+            **service.workload,
+            **{key: params[key] for key in (*WORKLOAD, *CARRIED) if params.get(key) is not None},
+        }
+        settings = {
+            **service.settings,
+            **{key: params[key] for key in SETTINGS if params.get(key) is not None},
+        }
+        if params.get("deploymentConfiguration") is not None:
+            merged = {
+                **(service.settings.get("deploymentConfiguration") or {}),
+                **params["deploymentConfiguration"],
+            }
+            settings["deploymentConfiguration"] = _of_strategy(merged, params["deploymentConfiguration"])
+        triggers = bool(params.get("forceNewDeployment")) or any(
+            params.get(key) is not None for key in WORKLOAD
+        )
+        await self._check(workload, settings)
+        if (
+            self.services.get(f"{service.cluster.name}/{service.name}") is not service
+            or service.status != "ACTIVE"
+        ):
+            raise AwsError("ServiceNotActiveException", "Service was not ACTIVE.")
+        if params.get("desiredCount") is not None:
+            service.desired_count = params["desiredCount"]
+        service.settings, service.workload = settings, workload
+        if triggers:
+            self.start_deployment(service)
+        self.schedulers[service.arn].wake()
+        return {"service": self.view(service, include_tags=True)}
+
+    @operation("DescribeServices")
+    async def describe_services(self, params: Params) -> Params:
+        names = params["services"]
+        if len(names) > 10:  # noqa: PLR2004
+            raise validation.refuse("Services cannot have more than 10 elements.")
+        cluster = self.cluster(params.get("cluster"))
+        found, failures = [], []
+        for name in names:
+            service = self.services.get(f"{cluster.name}/{name.rpartition('/')[2]}")
+            if service is None:
+                arn = name if name.startswith("arn:") else self.arn("service", cluster.name, name)
+                failures.append({"arn": arn, "reason": "MISSING"})
+            else:
+                found.append(self.view(service, include_tags="TAGS" in params.get("include", [])))
+        return {"services": found, "failures": failures}
+
+    @operation("ListServices")
+    async def list_services(self, params: Params) -> Params:
+        cluster = self.cluster(params.get("cluster"))
+        arns = [
+            service.arn
+            for service in self._services_of(cluster)
+            if service.status != "INACTIVE"
+            and params.get("launchType") in (None, service.workload.get("launchType"))
+            and params.get("schedulingStrategy") in (None, service.settings["schedulingStrategy"])
+        ]
+        return page(arns, "serviceArns", params, default=10)
+
+    @operation("DeleteService")
+    async def delete_service(self, params: Params) -> Params:
+        service = self.active_service(params["service"], params.get("cluster"))
+        if service.desired_count and not params.get("force"):
+            raise validation.refuse("The service cannot be stopped while it is scaled above 0.")
+        service.status, service.desired_count = "DRAINING", 0
+        for deployment in service.deployments:
+            deployment.state = machine.supersede(deployment.state, self.clock.timestamp())
+        self.schedulers[service.arn].wake()
+        return {"service": self.view(service, include_tags=True)}
+
+    def view(self, service: Service, *, include_tags: bool) -> dict[str, Any]:
+        """Return `Service`."""
+        return views.service_view(service, self.service_counts(service), include_tags=include_tags)
+
+    def service_counts(self, service: Service) -> dict[str, tuple[int, int]]:
+        """Return running and pending tasks by revision number."""
+        scheduler = self.schedulers.get(service.arn)
+        return scheduler.counts() if scheduler else {}
+
+    def start_deployment(self, service: Service) -> Deployment:
+        """Make the next revision and its deployment; an ongoing one is superseded (AWS: it goes to
+        STOP_REQUESTED, and the new one begins with RECONCILE_SERVICE).
+        """
+        now = self.clock.timestamp()
+        active = [revision for revision in service.revisions.values() if revision.desired]
+        for deployment in service.deployments:
+            deployment.state = machine.supersede(deployment.state, now)
+        sources = _sources(service, active)
+        source = sources[0] if sources else None
+        target = self._revision(service, source)
+        configuration = copy.deepcopy(service.configuration)
+        plan = Plan(
+            configuration=configuration,
+            steps=forward_steps(
+                configuration,
+                has_source=source is not None,
+                reconcile=len(active) > 1,
+                gate_before_bake=bool(self.host.options.get("gate_before_bake")),
+            ),
+            has_candidate=service.successful is not None,
+            new_hook_id=_hook_id,
+        )
+        weights = (0.0, 0.0) if len(active) <= 1 else (-1.0, -1.0)  # unknown: RECONCILE_SERVICE sets them
+        deployment = Deployment(
+            arn=self.arn(
+                "service-deployment", service.cluster.name, service.name, service_id(DEPLOYMENT_ID_LENGTH)
+            ),
+            created_at=self.clock.now(),
+            target=target,
+            sources=sources,
+            candidate=service.successful,
+            plan=plan,
+            state=State(steps=plan.steps, updated_at=now),
+            weights=weights,
+        )
+        service.deployments.append(deployment)
+        del service.deployments[:-HISTORY_KEPT]
+        service.steady = False
+        return deployment
+
+    def _revision(self, service: Service, source: Revision | None) -> Revision:
+        number = revision_number()
+        workload = copy.deepcopy(service.workload)
+        definition = self.task_definition(workload["taskDefinition"])
+        workload["taskDefinition"] = definition["taskDefinitionArn"]
+        workload["definition"] = definition
+        revision = Revision(
+            arn=self.arn("service-revision", service.cluster.name, service.name, number),
+            number=number,
+            created_at=self.clock.now(),
+            workload=workload,
+            target_groups=_target_groups(service, source),
+        )
+        service.revisions[number] = revision
+        service.workload["taskDefinition"] = definition["taskDefinitionArn"]
+        return revision
+
+    async def _check(self, workload: dict[str, Any], settings: dict[str, Any]) -> None:
+        controller = settings["deploymentController"]["type"]
+        if controller != "ECS":
+            raise AwsError(
+                "UnsupportedFeatureException", f"The deployment controller {controller} is not served here."
+            )
+        definition = self.task_definition(workload["taskDefinition"])
+        balancers = workload.get("loadBalancers", [])
+        configuration = settings.get("deploymentConfiguration") or {}
+        validation.check_deployment_configuration(configuration, balancers)
+        validation.check_network(definition, workload.get("networkConfiguration"))
+        await validation.check_load_balancers(
+            self.aws, balancers, strategy=configuration.get("strategy", "ROLLING")
+        )
+        validation.check_containers(definition, balancers)
+
+
+def _of_strategy(merged: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Drop the settings of a strategy that the update leaves."""
+    for key, owner in (("canaryConfiguration", "CANARY"), ("linearConfiguration", "LINEAR")):
+        if merged.get("strategy", "ROLLING") != owner and key not in given:
+            merged.pop(key, None)
+    return merged
+
+
+def _sources(service: Service, active: Iterable[Revision]) -> list[Revision]:
+    """Return the active revisions, first the one that goes on serving: the last successful, else the one
+    with the most production traffic, else the newest.
+    """
+    current = service.current
+
+    def rank(revision: Revision) -> tuple[bool, bool, float]:
+        serving = current is not None and revision is current.target and current.weights[0] > 0
+        return (revision is not service.successful, not serving, -revision.created_at.timestamp())
+
+    return sorted(active, key=rank)
+
+
+def _target_groups(service: Service, source: Revision | None) -> list[str]:
+    """Return the target groups of a new revision: those that the source does not use, or the first ones."""
+    rolling = service.configuration["strategy"] == "ROLLING"
+    groups = []
+    for index, balancer in enumerate(service.workload.get("loadBalancers", [])):
+        first = balancer["targetGroupArn"]
+        other = (balancer.get("advancedConfiguration") or {}).get("alternateTargetGroupArn")
+        used = source.target_groups[index] if source and index < len(source.target_groups) else None
+        if rolling or other is None:
+            groups.append(used if used in (first, other) else first)
+        else:
+            groups.append(other if used == first else first)
+    return groups
+
+
+def _hook_id(target_type: str) -> str:
+    kind = "pause" if target_type == "PAUSE" else "lambda"
+    return f"ecs-{kind}-{service_id(HOOK_ID_LENGTH)}"

@@ -1,0 +1,170 @@
+"""Task definitions: families, revisions and their life."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+from samjhadoo_ops.emulator.ecs.clusters import page
+from samjhadoo_ops.emulator.errors import AwsError
+from samjhadoo_ops.emulator.service import LiveService, Params, operation
+
+_FAMILY = re.compile(r"[A-Za-z0-9_-]{1,255}\Z")
+_FARGATE_REQUIRED = ("cpu", "memory")
+
+
+class TaskDefinitionOperations(LiveService):
+    """Operations on task definitions."""
+
+    definitions: dict[str, list[dict[str, Any]]]
+    """Revisions by family, oldest first; a revision's number is its position."""
+    tags: dict[str, list[dict[str, str]]]
+
+    def task_definition(self, name: str, *, active: bool = True) -> dict[str, Any]:
+        """Return a task definition by family (newest active), `family:revision` or ARN.
+
+        Raises:
+            AwsError: There is none (`ClientException`, as at AWS).
+
+        """
+        family, _, revision = name.rpartition("/")[2].partition(":")
+        revisions = self.definitions.get(family, [])
+        if revision:
+            if revision.isdecimal() and 0 < int(revision) <= len(revisions):
+                found = revisions[int(revision) - 1]
+                if found["status"] == "INACTIVE" and active:
+                    raise AwsError("ClientException", "TaskDefinition is inactive")
+                return found
+        else:
+            for found in reversed(revisions):
+                if found["status"] == "ACTIVE":
+                    return found
+        raise AwsError("ClientException", "Unable to describe task definition.")
+
+    @operation("RegisterTaskDefinition")
+    async def register_task_definition(self, params: Params) -> Params:
+        _validate(params)
+        family = params["family"]
+        revisions = self.definitions.setdefault(family, [])
+        number = len(revisions) + 1
+        tags = params.pop("tags", [])
+        definition = {
+            "networkMode": "bridge",
+            "volumes": [],
+            "placementConstraints": [],
+            **copy.deepcopy(params),
+            "taskDefinitionArn": f"arn:aws:ecs:{self.region}:{self.account}:task-definition/{family}:{number}",
+            "revision": number,
+            "status": "ACTIVE",
+            "registeredAt": self.clock.now(),
+            "registeredBy": f"arn:aws:iam::{self.account}:root",
+            "compatibilities": ["EC2", "FARGATE"] if params.get("networkMode") == "awsvpc" else ["EC2"],
+        }
+        for container in definition["containerDefinitions"]:
+            for key in ("cpu",):
+                container.setdefault(key, 0)
+            for key in ("portMappings", "environment", "mountPoints", "volumesFrom"):
+                container.setdefault(key, [])
+            container.setdefault("essential", True)
+            for mapping in container["portMappings"]:
+                mapping.setdefault("protocol", "tcp")
+                if definition["networkMode"] in ("awsvpc", "host"):
+                    mapping.setdefault("hostPort", mapping.get("containerPort"))
+        revisions.append(definition)
+        if tags:
+            self.tags[definition["taskDefinitionArn"]] = tags
+        return {"taskDefinition": definition, "tags": tags}
+
+    @operation("DescribeTaskDefinition")
+    async def describe_task_definition(self, params: Params) -> Params:
+        definition = self.task_definition(params["taskDefinition"], active=False)
+        answer: Params = {"taskDefinition": definition}
+        if "TAGS" in params.get("include", []):
+            answer["tags"] = self.tags.get(definition["taskDefinitionArn"], [])
+        return answer
+
+    @operation("DeregisterTaskDefinition")
+    async def deregister_task_definition(self, params: Params) -> Params:
+        if ":" not in params["taskDefinition"].rpartition("/")[2]:
+            raise AwsError("ClientException", "Revision is missing.")
+        definition = self.task_definition(params["taskDefinition"], active=False)
+        if definition["status"] == "ACTIVE":
+            definition["status"] = "INACTIVE"
+            definition["deregisteredAt"] = self.clock.now()
+        return {"taskDefinition": definition}
+
+    @operation("DeleteTaskDefinitions")
+    async def delete_task_definitions(self, params: Params) -> Params:
+        deleted, failures = [], []
+        for name in params["taskDefinitions"]:
+            try:
+                definition = self.task_definition(name, active=False)
+            except AwsError:
+                failures.append({"arn": name, "reason": "MISSING"})
+                continue
+            if definition["status"] == "ACTIVE":
+                reason = "The specified task definition is still in ACTIVE status. Please deregister the target and try again."
+                failures.append({"arn": definition["taskDefinitionArn"], "reason": reason})
+            else:
+                definition["status"] = "DELETE_IN_PROGRESS"
+                deleted.append(definition)
+        return {"taskDefinitions": deleted, "failures": failures}
+
+    @operation("ListTaskDefinitions")
+    async def list_task_definitions(self, params: Params) -> Params:
+        status = params.get("status", "ACTIVE")
+        prefix = params.get("familyPrefix")
+        arns = [
+            definition["taskDefinitionArn"]
+            for family in sorted(self.definitions)
+            if prefix is None or family == prefix
+            for definition in self.definitions[family]
+            if definition["status"] == status
+        ]
+        if params.get("sort") == "DESC":
+            arns.reverse()
+        return page(arns, "taskDefinitionArns", params, default=100)
+
+    @operation("ListTaskDefinitionFamilies")
+    async def list_task_definition_families(self, params: Params) -> Params:
+        status = params.get("status", "ALL")
+        families = []
+        for family in sorted(self.definitions):
+            active = any(definition["status"] == "ACTIVE" for definition in self.definitions[family])
+            if family.startswith(params.get("familyPrefix", "")) and status in (
+                "ALL",
+                "ACTIVE" if active else "INACTIVE",
+            ):
+                families.append(family)
+        return page(families, "families", params, default=100)
+
+
+def _validate(params: Params) -> None:
+    """Refuse what AWS refuses at registration (`ClientException`)."""
+    if not _FAMILY.match(params["family"]):
+        raise AwsError(
+            "ClientException",
+            "Family contains invalid characters. Up to 255 letters (uppercase and lowercase), numbers, hyphens, and underscores are allowed.",
+        )
+    containers = params["containerDefinitions"]
+    if not containers:
+        raise AwsError("ClientException", "Container list cannot be empty.")
+    names = [container.get("name") for container in containers]
+    if None in names or "" in names:
+        raise AwsError("ClientException", "Container.name should not be null or empty.")
+    if len(set(names)) < len(names):
+        raise AwsError("ClientException", "Container names should be unique within a task definition.")
+    for container in containers:
+        if not container.get("image"):
+            raise AwsError("ClientException", "Container.image should not be null or empty.")
+    if all(container.get("essential", True) is False for container in containers):
+        raise AwsError("ClientException", "Task definition does not have any essential containers.")
+    if "FARGATE" in params.get("requiresCompatibilities", []):
+        if params.get("networkMode") != "awsvpc":
+            raise AwsError("ClientException", "Fargate only supports network mode ‘awsvpc’.")
+        for key in _FARGATE_REQUIRED:
+            if not params.get(key):
+                raise AwsError(
+                    "ClientException", f"Fargate requires that '{key}' be defined at the task level."
+                )

@@ -1,0 +1,180 @@
+"""What CreateService and UpdateService refuse at once, with AWS's texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.emulator.ecs.deployments.steps import PAUSE_STAGES
+from samjhadoo_ops.emulator.errors import AwsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from samjhadoo_ops.emulator.service import AwsApi
+
+HOOK_LIMIT = 10
+BAKE_LIMIT = 1440
+
+
+def refuse(message: str) -> AwsError:
+    """Return AWS's error for a parameter that cannot be."""
+    return AwsError("InvalidParameterException", message)
+
+
+def check_deployment_configuration(
+    configuration: dict[str, Any], load_balancers: list[dict[str, Any]]
+) -> None:
+    """Refuse a deployment configuration that AWS refuses (A.2, A.5, A.7 of the reference)."""
+    strategy = configuration.get("strategy", "ROLLING")
+    _check_percentages(configuration)
+    _check_hooks(configuration.get("lifecycleHooks", []))
+    for key, owner in (("canaryConfiguration", "CANARY"), ("linearConfiguration", "LINEAR")):
+        if configuration.get(key) and strategy != owner:
+            raise refuse(f"{key} can only be specified when the deployment strategy is {owner}.")
+    early = configuration.get("earlySuccessCriteria")
+    if early and early.get("enable") and strategy != "ROLLING":
+        raise refuse("earlySuccessCriteria can only be specified when the deployment strategy is ROLLING.")
+    advanced = [balancer for balancer in load_balancers if balancer.get("advancedConfiguration")]
+    if advanced and len(advanced) < len(load_balancers):
+        raise refuse(
+            "Either all or none of the provided loadBalancers must have advancedConfiguration defined"
+        )
+    if strategy != "ROLLING" and load_balancers and not advanced:
+        raise refuse(
+            "advancedConfiguration field is required for all loadBalancers when using a non-ROLLING deployment strategy"
+        )
+    if strategy == "BLUE_GREEN" and configuration.get("bakeTimeInMinutes") is None:
+        raise refuse("bakeTimeInMinutes is required when the deployment strategy is BLUE_GREEN.")
+
+
+def _check_percentages(configuration: dict[str, Any]) -> None:
+    canary = configuration.get("canaryConfiguration") or {}
+    linear = configuration.get("linearConfiguration") or {}
+    _multiple(canary.get("canaryPercent"), "canaryPercent", low=0.1)
+    _multiple(linear.get("stepPercent"), "stepPercent", low=3.0)
+    for holder, key in (
+        (configuration, "bakeTimeInMinutes"),
+        (canary, "canaryBakeTimeInMinutes"),
+        (linear, "stepBakeTimeInMinutes"),
+    ):
+        value = holder.get(key)
+        if value is not None and not 0 <= value <= BAKE_LIMIT:
+            raise refuse(f"{key} must be between 0 and {BAKE_LIMIT}.")
+    minimum, maximum = (
+        configuration.get("minimumHealthyPercent", 100),
+        configuration.get("maximumPercent", 200),
+    )
+    if not 0 <= minimum <= 100 or not 100 <= maximum <= 200:  # noqa: PLR2004
+        raise refuse(
+            "deploymentConfiguration: minimumHealthyPercent must be between 0 and 100, maximumPercent between 100 and 200."
+        )
+    if minimum == maximum == 100:  # noqa: PLR2004
+        raise refuse(
+            "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments."
+        )
+
+
+def _multiple(value: float | None, name: str, *, low: float) -> None:
+    if value is None:
+        return
+    if not low <= value <= 100 or abs(value * 10 - round(value * 10)) > 1e-6:  # noqa: PLR2004
+        raise refuse(f"{name} must be a multiple of 0.1 from {low} to 100.0.")
+
+
+def _check_hooks(hooks: list[dict[str, Any]]) -> None:
+    for kind in ("PAUSE", "AWS_LAMBDA"):
+        if sum(hook.get("targetType", "AWS_LAMBDA") == kind for hook in hooks) > HOOK_LIMIT:
+            raise refuse(f"A service can have at most {HOOK_LIMIT} {kind} lifecycle hooks.")
+    for hook in hooks:
+        kind = hook.get("targetType", "AWS_LAMBDA")
+        if kind not in ("AWS_LAMBDA", "PAUSE"):
+            raise refuse("Invalid targetType. Valid values are: AWS_LAMBDA, PAUSE")
+        if kind == "PAUSE" and not PAUSE_STAGES.issuperset(hook.get("lifecycleStages", [])):
+            raise refuse("Invalid lifecycle stage provided for Pause Hook")
+        if kind == "AWS_LAMBDA" and not hook.get("hookTargetArn"):
+            raise refuse("hookTargetArn is required for lifecycle hooks of type AWS_LAMBDA.")
+        limit = 20160 if kind == "PAUSE" else 1440
+        minutes = (hook.get("timeoutConfiguration") or {}).get("timeoutInMinutes")
+        if minutes is not None and not 1 <= minutes <= limit:
+            raise refuse(f"timeoutInMinutes must be between 1 and {limit}.")
+
+
+def check_containers(definition: dict[str, Any], load_balancers: Iterable[dict[str, Any]]) -> None:
+    """Refuse a load balancer that names a container or port that the task definition does not have."""
+    containers = {container["name"]: container for container in definition["containerDefinitions"]}
+    for balancer in load_balancers:
+        name, port = balancer.get("containerName"), balancer.get("containerPort")
+        if name not in containers:
+            raise refuse(f"The container {name} does not exist in the task definition.")
+        ports = [mapping.get("containerPort") for mapping in containers[name].get("portMappings", [])]
+        if port not in ports:
+            raise refuse(f"The container {name} did not have a container port {port} defined.")
+
+
+def check_network(definition: dict[str, Any], network: dict[str, Any] | None) -> None:
+    """Refuse an `awsvpc` task without subnets, and a network configuration on other modes."""
+    awsvpc = definition.get("networkMode") == "awsvpc"
+    if awsvpc and not network:
+        raise refuse("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
+    if network and not awsvpc:
+        raise refuse("Network Configuration is not valid for the given networkMode of this task definition.")
+
+
+async def check_load_balancers(aws: AwsApi, load_balancers: list[dict[str, Any]], *, strategy: str) -> None:
+    """Refuse load balancers that do not exist or are used twice, against the live load balancing service."""
+    if any(balancer.get("loadBalancerName") for balancer in load_balancers):
+        if any(balancer.get("targetGroupArn") for balancer in load_balancers):
+            raise refuse(
+                "All loadBalancers must be strictly either ELBv1 (defining loadBalancerName) or ELBv2 (defining targetGroupArn)"
+            )
+        if any(balancer.get("advancedConfiguration") for balancer in load_balancers):
+            raise refuse("advancedConfiguration field is not allowed with ELBv1 loadBalancers")
+        raise AwsError("UnsupportedFeatureException", "Classic Load Balancers are not served here.")
+    seen: set[str] = set()
+    for balancer in load_balancers:
+        advanced = balancer.get("advancedConfiguration") or {}
+        arns = [balancer.get("targetGroupArn"), advanced.get("alternateTargetGroupArn")]
+        for arn in filter(None, arns):
+            if arn in seen:
+                raise refuse(f"Duplicate targetGroupArn found: {arn}")
+            seen.add(arn)
+            await _check_target_group(aws, arn)
+        if advanced:
+            _check_rules(advanced)
+            if strategy != "ROLLING" and not advanced.get("testListenerRule"):
+                await _check_both_in_production(aws, balancer, advanced)
+
+
+async def _check_target_group(aws: AwsApi, arn: str) -> None:
+    try:
+        answer = await aws.call("elbv2", "DescribeTargetGroups", TargetGroupArns=[arn])
+    except AwsError as error:
+        raise refuse(
+            f"Unable to assume role and validate the specified targetGroupArn. {error.message}"
+        ) from error
+    if not answer["TargetGroups"][0].get("LoadBalancerArns"):
+        raise refuse(f"The target group with targetGroupArn {arn} does not have an associated load balancer.")
+
+
+def _check_rules(advanced: dict[str, Any]) -> None:
+    production, test = advanced.get("productionListenerRule", ""), advanced.get("testListenerRule")
+    for name, arn in (("productionListenerRule", production), ("testListenerRule", test)):
+        if arn is not None and ":listener-rule/" not in arn and ":listener/net/" not in arn:
+            raise refuse(
+                f"{name} has an invalid ARN format. Must be RuleArn for ALB or ListenerArn for NLB. Got: {arn}"
+            )
+    if test and test == production:
+        raise refuse(f"The following rules cannot be used as both production and test listener rules: {test}")
+
+
+async def _check_both_in_production(aws: AwsApi, balancer: dict[str, Any], advanced: dict[str, Any]) -> None:
+    answer = await aws.call("elbv2", "DescribeRules", RuleArns=[advanced["productionListenerRule"]])
+    forwarded = {
+        group["TargetGroupArn"]
+        for action in answer["Rules"][0]["Actions"]
+        for group in action.get("ForwardConfig", {}).get("TargetGroups", [])
+    }
+    if not {balancer["targetGroupArn"], advanced.get("alternateTargetGroupArn")} <= forwarded:
+        raise refuse(
+            "For Application LoadBalancer, testListenerRule is required when productionListenerRule is not associated with both targetGroup and alternateTargetGroup"
+        )
