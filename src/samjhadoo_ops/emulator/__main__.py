@@ -30,9 +30,15 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--fd", type=int, default=-1, help="listening socket inherited from the parent")
     parser.add_argument("--account", default=DEFAULT_ACCOUNT, help="account id")
     parser.add_argument("--region", default="ap-south-1", help="region of requests that name none")
-    parser.add_argument("--minute", type=float, default=REAL_MINUTE, help="real seconds in an emulated minute")
-    parser.add_argument("--origin", type=float, default=0.0, help="Unix time at which the clock starts; now by default")
-    parser.add_argument("--data-dir", type=Path, default=None, help="folder for images, logs and configuration")
+    parser.add_argument(
+        "--minute", type=float, default=REAL_MINUTE, help="real seconds in an emulated minute"
+    )
+    parser.add_argument(
+        "--origin", type=float, default=0.0, help="Unix time at which the clock starts; now by default"
+    )
+    parser.add_argument(
+        "--data-dir", type=Path, default=None, help="folder for images, logs and configuration"
+    )
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     return parser
 
@@ -71,9 +77,10 @@ async def serve(options: argparse.Namespace) -> None:
     options.port = listener.getsockname()[1]
     edge = build(options)
     server = uvicorn.Server(
-        uvicorn.Config(edge, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            edge, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        )
     )
-    server.install_signal_handlers = lambda: None  # type: ignore[method-assign,attr-defined]
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, lambda: setattr(server, "should_exit", True))

@@ -28,7 +28,11 @@ def control_application(edge: Callable[[], Edge]) -> Starlette:
                 "status": "running",
                 "account": host.account,
                 "region": edge().region,
-                "clock": {"minute": host.clock.minute, "origin": host.clock.origin, "now": host.clock.timestamp()},
+                "clock": {
+                    "minute": host.clock.minute,
+                    "origin": host.clock.origin,
+                    "now": host.clock.timestamp(),
+                },
             }
         )
 

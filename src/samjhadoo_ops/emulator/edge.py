@@ -1,5 +1,6 @@
 """The edge: one address for every AWS client. It gives a request to the live service that owns it and
-passes everything else through to the upstream, bodies streaming."""
+passes everything else through to the upstream, bodies streaming.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +35,7 @@ class Edge:
         prefixes: Applications by path prefix (the registry at `/v2`, the control endpoint); a request
             signed by an AWS client never goes to one of these.
         region: The region of requests that name none.
+
     """
 
     def __init__(
@@ -90,15 +92,16 @@ class Edge:
 
     def aws(self, region: str) -> InternalAws:
         """Return the AWS API of a region as live services see it."""
-        return InternalAws(
-            region, edge_url=self.host.edge_url, is_live=self.is_live, dispatch=self.dispatch
-        )
+        return InternalAws(region, edge_url=self.host.edge_url, is_live=self.is_live, dispatch=self.dispatch)
 
-    async def dispatch(self, service: str, operation: str, region: str, params: dict[str, Any]) -> dict[str, Any]:
+    async def dispatch(
+        self, service: str, operation: str, region: str, params: dict[str, Any]
+    ) -> dict[str, Any]:
         """Perform a live operation.
 
         Raises:
             AwsError: The service refused.
+
         """
         instance = await self.service(service, region)
         result: dict[str, Any] | None = await getattr(instance, self._operations[service][operation])(params)
@@ -126,7 +129,11 @@ class Edge:
             result = error
         except Exception:
             log.exception("%s %s failed", service, operation)
-            result = AwsError("ServerException" if service == "ecs" else "InternalFailure", "Service Unavailable.", status=500)
+            result = AwsError(
+                "ServerException" if service == "ecs" else "InternalFailure",
+                "Service Unavailable.",
+                status=500,
+            )
         status, headers, content = wire.serialise(service, operation, result)
         return Response(content, status_code=status, headers=headers)
 

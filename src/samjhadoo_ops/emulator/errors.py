@@ -13,6 +13,7 @@ class AwsError(Exception):
         message: AWS's text.
         status: The HTTP status, where the model gives none.
         fields: Further members of the error's shape.
+
     """
 
     def __init__(self, code: str, message: str, *, status: int = 400, **fields: Any) -> None:

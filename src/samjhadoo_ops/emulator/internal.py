@@ -1,5 +1,6 @@
 """How live services call AWS: neighbours that are live on the same loop directly, everything else through
-boto3 at the edge. Callers cannot tell the difference, so live services work over every upstream."""
+boto3 at the edge. Callers cannot tell the difference, so live services work over every upstream.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 class InternalAws:
     """The AWS API as seen from inside the emulator, in one region."""
 
-    def __init__(self, region: str, *, edge_url: str, is_live: Callable[[str, str], bool], dispatch: Dispatch) -> None:
+    def __init__(
+        self, region: str, *, edge_url: str, is_live: Callable[[str, str], bool], dispatch: Dispatch
+    ) -> None:
         self._region = region
         self._edge_url = edge_url
         self._is_live = is_live
@@ -39,7 +42,9 @@ class InternalAws:
             answer: dict[str, Any] = method(**params)
         except ClientError as error:
             details = error.response.get("Error", {})
-            raise AwsError(details.get("Code", "InternalFailure"), details.get("Message", str(error))) from error
+            raise AwsError(
+                details.get("Code", "InternalFailure"), details.get("Message", str(error))
+            ) from error
         return answer
 
     def _client(self, service: str) -> Any:
@@ -48,7 +53,9 @@ class InternalAws:
             from botocore.config import Config
 
             session = boto3.session.Session(
-                aws_access_key_id="emulator", aws_secret_access_key="emulator", region_name=self._region  # noqa: S106
+                aws_access_key_id="emulator",
+                aws_secret_access_key="emulator",  # noqa: S106 - nothing checks it
+                region_name=self._region,
             )
             self._clients[service] = session.client(
                 service, endpoint_url=self._edge_url, config=Config(max_pool_connections=32, proxies={})

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from samjhadoo_ops.clock import Clock
 
 Params = dict[str, Any]
@@ -39,6 +40,7 @@ class AwsApi(Protocol):
 
         Raises:
             AwsError: The service refused.
+
         """
 
 
@@ -53,6 +55,7 @@ class Host:
         edge_url: Where the edge listens, for clients of the AWS API and the registry.
         environment: Added to every task's environment; marks a stack's processes.
         options: Settings of single services, by name.
+
     """
 
     account: str
@@ -68,6 +71,7 @@ class LiveService:
 
     Attributes:
         name: botocore's name of the service (`ecs`, `elbv2`, `ecr`).
+
     """
 
     name: ClassVar[str]

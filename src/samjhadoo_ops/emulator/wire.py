@@ -55,6 +55,7 @@ def parse(
 
     Raises:
         AwsError: The body is not what the protocol or the operation's input shape says.
+
     """
     model = operation_model(service, operation)
     protocol = model.service_model.protocol

@@ -71,7 +71,7 @@ class Deployment:
     candidate: Revision | None
     plan: Plan
     state: State
-    breaker: Count = Count()
+    breaker: Count = field(default_factory=Count)
     alarms_ignored: bool = False
     weights: tuple[float, float] = (0.0, 0.0)
 

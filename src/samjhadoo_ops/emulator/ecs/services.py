@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}\Z")
 WORKLOAD = (
-    "taskDefinition", "networkConfiguration", "loadBalancers", "serviceRegistries", "serviceConnectConfiguration",
-    "volumeConfigurations", "platformVersion", "vpcLatticeConfigurations",
+    "taskDefinition", "networkConfiguration", "loadBalancers", "serviceRegistries",
+    "serviceConnectConfiguration", "volumeConfigurations", "platformVersion", "vpcLatticeConfigurations",
 )  # fmt: skip
 """Members whose presence in UpdateService starts a deployment (botocore's model says so of each)."""
 CARRIED = ("launchType", "capacityProviderStrategy")
 """Members that a revision carries too, but that start no deployment."""
 SETTINGS = (
-    "deploymentConfiguration", "healthCheckGracePeriodSeconds", "enableExecuteCommand", "enableECSManagedTags",
-    "propagateTags", "placementConstraints", "placementStrategy", "availabilityZoneRebalancing",
-    "schedulingStrategy", "deploymentController", "role",
+    "deploymentConfiguration", "healthCheckGracePeriodSeconds", "enableExecuteCommand",
+    "enableECSManagedTags", "propagateTags", "placementConstraints", "placementStrategy",
+    "availabilityZoneRebalancing", "schedulingStrategy", "deploymentController", "role",
 )  # fmt: skip
 DEPLOYMENT_ID_LENGTH = 21
 HOOK_ID_LENGTH = 43
@@ -288,13 +288,13 @@ def _sources(service: Service, active: Iterable[Revision]) -> list[Revision]:
 def _target_groups(service: Service, source: Revision | None) -> list[str]:
     """Return the target groups of a new revision: those that the source does not use, or the first ones."""
     rolling = service.configuration["strategy"] == "ROLLING"
-    groups = []
+    groups: list[str] = []
     for index, balancer in enumerate(service.workload.get("loadBalancers", [])):
         first = balancer["targetGroupArn"]
         other = (balancer.get("advancedConfiguration") or {}).get("alternateTargetGroupArn")
         used = source.target_groups[index] if source and index < len(source.target_groups) else None
         if rolling or other is None:
-            groups.append(used if used in (first, other) else first)
+            groups.append(used if used is not None and used in (first, other) else first)
         else:
             groups.append(other if used == first else first)
     return groups

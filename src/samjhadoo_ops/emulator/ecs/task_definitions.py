@@ -42,6 +42,9 @@ class TaskDefinitionOperations(LiveService):
                     return found
         raise AwsError("ClientException", "Unable to describe task definition.")
 
+    def _prefix(self) -> str:
+        return f"arn:aws:ecs:{self.region}:{self.account}:task-definition"
+
     @operation("RegisterTaskDefinition")
     async def register_task_definition(self, params: Params) -> Params:
         _validate(params)
@@ -54,7 +57,7 @@ class TaskDefinitionOperations(LiveService):
             "volumes": [],
             "placementConstraints": [],
             **copy.deepcopy(params),
-            "taskDefinitionArn": f"arn:aws:ecs:{self.region}:{self.account}:task-definition/{family}:{number}",
+            "taskDefinitionArn": f"{self._prefix()}/{family}:{number}",
             "revision": number,
             "status": "ACTIVE",
             "registeredAt": self.clock.now(),
@@ -104,7 +107,10 @@ class TaskDefinitionOperations(LiveService):
                 failures.append({"arn": name, "reason": "MISSING"})
                 continue
             if definition["status"] == "ACTIVE":
-                reason = "The specified task definition is still in ACTIVE status. Please deregister the target and try again."
+                reason = (
+                    "The specified task definition is still in ACTIVE status. "
+                    "Please deregister the target and try again."
+                )
                 failures.append({"arn": definition["taskDefinitionArn"], "reason": reason})
             else:
                 definition["status"] = "DELETE_IN_PROGRESS"
@@ -145,26 +151,29 @@ def _validate(params: Params) -> None:
     if not _FAMILY.match(params["family"]):
         raise AwsError(
             "ClientException",
-            "Family contains invalid characters. Up to 255 letters (uppercase and lowercase), numbers, hyphens, and underscores are allowed.",
+            "Family contains invalid characters. Up to 255 letters (uppercase and lowercase), numbers, "
+            "hyphens, and underscores are allowed.",
         )
-    containers = params["containerDefinitions"]
-    if not containers:
-        raise AwsError("ClientException", "Container list cannot be empty.")
-    names = [container.get("name") for container in containers]
-    if None in names or "" in names:
-        raise AwsError("ClientException", "Container.name should not be null or empty.")
-    if len(set(names)) < len(names):
-        raise AwsError("ClientException", "Container names should be unique within a task definition.")
-    for container in containers:
-        if not container.get("image"):
-            raise AwsError("ClientException", "Container.image should not be null or empty.")
-    if all(container.get("essential", True) is False for container in containers):
-        raise AwsError("ClientException", "Task definition does not have any essential containers.")
+    _validate_containers(params["containerDefinitions"])
     if "FARGATE" in params.get("requiresCompatibilities", []):
         if params.get("networkMode") != "awsvpc":
-            raise AwsError("ClientException", "Fargate only supports network mode ‘awsvpc’.")
+            raise AwsError("ClientException", "Fargate only supports network mode \u2018awsvpc\u2019.")
         for key in _FARGATE_REQUIRED:
             if not params.get(key):
                 raise AwsError(
                     "ClientException", f"Fargate requires that '{key}' be defined at the task level."
                 )
+
+
+def _validate_containers(containers: list[dict[str, Any]]) -> None:
+    if not containers:
+        raise AwsError("ClientException", "Container list cannot be empty.")
+    names = [container.get("name") for container in containers]
+    if not all(names):
+        raise AwsError("ClientException", "Container.name should not be null or empty.")
+    if len(set(names)) < len(names):
+        raise AwsError("ClientException", "Container names should be unique within a task definition.")
+    if not all(container.get("image") for container in containers):
+        raise AwsError("ClientException", "Container.image should not be null or empty.")
+    if not any(container.get("essential", True) for container in containers):
+        raise AwsError("ClientException", "Task definition does not have any essential containers.")

@@ -41,7 +41,8 @@ def check_deployment_configuration(
         )
     if strategy != "ROLLING" and load_balancers and not advanced:
         raise refuse(
-            "advancedConfiguration field is required for all loadBalancers when using a non-ROLLING deployment strategy"
+            "advancedConfiguration field is required for all loadBalancers when using a "
+            "non-ROLLING deployment strategy"
         )
     if strategy == "BLUE_GREEN" and configuration.get("bakeTimeInMinutes") is None:
         raise refuse("bakeTimeInMinutes is required when the deployment strategy is BLUE_GREEN.")
@@ -66,7 +67,8 @@ def _check_percentages(configuration: dict[str, Any]) -> None:
     )
     if not 0 <= minimum <= 100 or not 100 <= maximum <= 200:  # noqa: PLR2004
         raise refuse(
-            "deploymentConfiguration: minimumHealthyPercent must be between 0 and 100, maximumPercent between 100 and 200."
+            "deploymentConfiguration: minimumHealthyPercent must be between 0 and 100, "
+            "maximumPercent between 100 and 200."
         )
     if minimum == maximum == 100:  # noqa: PLR2004
         raise refuse(
@@ -125,7 +127,8 @@ async def check_load_balancers(aws: AwsApi, load_balancers: list[dict[str, Any]]
     if any(balancer.get("loadBalancerName") for balancer in load_balancers):
         if any(balancer.get("targetGroupArn") for balancer in load_balancers):
             raise refuse(
-                "All loadBalancers must be strictly either ELBv1 (defining loadBalancerName) or ELBv2 (defining targetGroupArn)"
+                "All loadBalancers must be strictly either ELBv1 (defining loadBalancerName) or "
+                "ELBv2 (defining targetGroupArn)"
             )
         if any(balancer.get("advancedConfiguration") for balancer in load_balancers):
             raise refuse("advancedConfiguration field is not allowed with ELBv1 loadBalancers")
@@ -161,7 +164,8 @@ def _check_rules(advanced: dict[str, Any]) -> None:
     for name, arn in (("productionListenerRule", production), ("testListenerRule", test)):
         if arn is not None and ":listener-rule/" not in arn and ":listener/net/" not in arn:
             raise refuse(
-                f"{name} has an invalid ARN format. Must be RuleArn for ALB or ListenerArn for NLB. Got: {arn}"
+                f"{name} has an invalid ARN format. Must be RuleArn for ALB or ListenerArn for "
+                f"NLB. Got: {arn}"
             )
     if test and test == production:
         raise refuse(f"The following rules cannot be used as both production and test listener rules: {test}")
@@ -176,5 +180,6 @@ async def _check_both_in_production(aws: AwsApi, balancer: dict[str, Any], advan
     }
     if not {balancer["targetGroupArn"], advanced.get("alternateTargetGroupArn")} <= forwarded:
         raise refuse(
-            "For Application LoadBalancer, testListenerRule is required when productionListenerRule is not associated with both targetGroup and alternateTargetGroup"
+            "For Application LoadBalancer, testListenerRule is required when "
+            "productionListenerRule is not associated with both targetGroup and alternateTargetGroup"
         )

@@ -11,6 +11,7 @@ from samjhadoo_ops.emulator.ecs.deployments.machine import State, Status
 if TYPE_CHECKING:
     from samjhadoo_ops.emulator.ecs.model import Deployment, Revision, Service
 
+SERVICE_ROLE = "aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
 Counts = tuple[int, int]
 """Running and pending tasks."""
 
@@ -37,6 +38,7 @@ def present(members: dict[str, Any]) -> dict[str, Any]:
 
 def service_view(service: Service, counts: dict[str, Counts], *, include_tags: bool) -> dict[str, Any]:
     """Return `Service`."""
+    account = service.arn.split(":")[4]
     primary = service.primary
     workload = primary.workload if primary else service.workload
     current = service.current
@@ -55,9 +57,9 @@ def service_view(service: Service, counts: dict[str, Counts], *, include_tags: b
             **{key: workload.get(key) for key in _DEPLOYMENT_MEMBERS[:4]},
             "platformFamily": "Linux" if workload.get("launchType") == "FARGATE" else None,
             **{key: service.settings.get(key) for key in _SERVICE_MEMBERS},
-            "roleArn": f"arn:aws:iam::{service.arn.split(':')[4]}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS",
+            "roleArn": f"arn:aws:iam::{account}:role/{SERVICE_ROLE}",
             "createdAt": service.created_at,
-            "createdBy": f"arn:aws:iam::{service.arn.split(':')[4]}:root",
+            "createdBy": f"arn:aws:iam::{account}:root",
             "deploymentConfiguration": service.configuration,
             "deployments": deployments_view(service, counts),
             "events": list(service.events),

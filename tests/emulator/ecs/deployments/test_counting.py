@@ -27,7 +27,9 @@ def test_the_threshold_is_as_configured(configuration, desired, expected):
 
 
 def test_before_any_task_runs_each_task_that_does_not_reach_running_counts():
-    count = Count().failed(reached_running=False, unhealthy=False).failed(reached_running=False, unhealthy=False)
+    count = (
+        Count().failed(reached_running=False, unhealthy=False).failed(reached_running=False, unhealthy=False)
+    )
     assert count.failures == 2
 
 
@@ -46,7 +48,9 @@ def test_a_healthy_task_resets_the_count_when_configured(reset, expected):
     ("state", "expected"),
     [
         pytest.param({"arriving": 0, "arriving_healthy": 0, "leaving": 4}, (4, 4), id="doubles-first"),
-        pytest.param({"arriving": 4, "arriving_healthy": 2, "leaving": 4}, (4, 2), id="leaves-as-they-get-healthy"),
+        pytest.param(
+            {"arriving": 4, "arriving_healthy": 2, "leaving": 4}, (4, 2), id="leaves-as-they-get-healthy"
+        ),
         pytest.param({"arriving": 4, "arriving_healthy": 4, "leaving": 2}, (4, 0), id="all-healthy"),
     ],
 )
@@ -55,7 +59,10 @@ def test_a_rolling_update_at_200_percent(state, expected):
 
 
 def test_a_rolling_update_within_the_same_size_stops_first():
-    assert wanted(4, minimum_percent=50, maximum_percent=100, arriving=0, arriving_healthy=0, leaving=4) == (0, 2)
+    assert wanted(4, minimum_percent=50, maximum_percent=100, arriving=0, arriving_healthy=0, leaving=4) == (
+        0,
+        2,
+    )
 
 
 @given(
@@ -69,7 +76,12 @@ def test_a_rolling_update_within_the_same_size_stops_first():
 def test_a_rolling_update_keeps_its_bounds(desired, minimum, maximum, arriving, healthy, leaving):
     arriving, healthy = min(arriving, desired), min(healthy, arriving, desired)
     aim = wanted(
-        desired, minimum_percent=minimum, maximum_percent=maximum, arriving=arriving, arriving_healthy=healthy, leaving=leaving
+        desired,
+        minimum_percent=minimum,
+        maximum_percent=maximum,
+        arriving=arriving,
+        arriving_healthy=healthy,
+        leaving=leaving,
     )
     assert aim.leaving <= leaving
     assert aim.arriving <= desired

@@ -58,7 +58,9 @@ def plan(*, hooks: list | None = None, candidate: bool = True, **extra: object) 
 def seen(now: float, state: State, **changes: object) -> Observation:
     """Everything is as the current step wants it, unless told otherwise."""
     step = state.step
-    return Observation(**{"now": now, "target_ready": True, "weights": (step.production, step.test), **changes})
+    return Observation(
+        **{"now": now, "target_ready": True, "weights": (step.production, step.test), **changes}
+    )
 
 
 def run(the_plan: Plan, state: State, now: float, **changes: object) -> State:
@@ -172,7 +174,9 @@ def test_a_hook_nobody_answers_times_out_by_its_action(action, status, reason):
             "Service deployment rolled back because the circuit breaker threshold was exceeded.",
             id="breaker",
         ),
-        pytest.param({"alarms": ("a",)}, "Service deployment rolled back because alarm(s) detected: a.", id="alarm"),
+        pytest.param(
+            {"alarms": ("a",)}, "Service deployment rolled back because alarm(s) detected: a.", id="alarm"
+        ),
         pytest.param({"problem": "of x"}, "Service deployment rolled back because of x", id="networking"),
     ],
 )
@@ -194,7 +198,10 @@ def test_a_rollback_takes_production_traffic_back_first():
 def test_with_no_candidate_the_rollback_fails_and_says_so():
     the_plan = plan(candidate=False)
     state = run(the_plan, started(the_plan), 1, breaker_tripped=True)
-    assert (state.status, state.reason) == (Status.ROLLBACK_FAILED, "No rollback candidate was found to run the rollback.")
+    assert (state.status, state.reason) == (
+        Status.ROLLBACK_FAILED,
+        "No rollback candidate was found to run the rollback.",
+    )
 
 
 def test_without_the_rollback_option_a_failure_stops_the_deployment():
@@ -250,7 +257,10 @@ def test_no_sequence_of_events_breaks_the_rules(actions, candidate, hooked):
         elif action == "supersede":
             state = machine.supersede(state, now)
         elif action in ("continue", "rollback-hook") and state.hooks:
-            state = machine.answer_hook(state, state.hooks[0].id, succeeded=action == "continue", now=now) or state
+            state = (
+                machine.answer_hook(state, state.hooks[0].id, succeeded=action == "continue", now=now)
+                or state
+            )
         else:
             state = machine.advance(the_plan, state, seen(now, state, **change))
         if before.terminal:

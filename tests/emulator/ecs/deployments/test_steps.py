@@ -38,7 +38,11 @@ def test_a_canary_visits_pre_production_twice():
 
 
 def test_the_canary_bakes_after_its_shift_and_the_release_after_the_last():
-    waits = [(step.stage.value, step.wait) for step in forward_steps(CANARY, has_source=True, reconcile=False) if step.wait]
+    waits = [
+        (step.stage.value, step.wait)
+        for step in forward_steps(CANARY, has_source=True, reconcile=False)
+        if step.wait
+    ]
     assert waits == [("PRODUCTION_TRAFFIC_SHIFT", 900), ("BAKE_TIME", 3600)]
 
 
@@ -54,7 +58,9 @@ def test_the_other_order_opens_the_second_gate_before_the_canary_bake():
 
 
 def test_without_a_source_all_traffic_shifts_at_once():
-    shares = [share for stage, share in visited(CANARY, has_source=False) if stage == "PRODUCTION_TRAFFIC_SHIFT"]
+    shares = [
+        share for stage, share in visited(CANARY, has_source=False) if stage == "PRODUCTION_TRAFFIC_SHIFT"
+    ]
     assert shares == [100]
 
 
@@ -94,7 +100,11 @@ def test_blue_green_shifts_once():
     ("reached", "stages"),
     [
         pytest.param(Step(Stage.SCALE_UP), ["CLEAN_UP"], id="before-any-traffic"),
-        pytest.param(Step(Stage.POST_TEST_TRAFFIC_SHIFT, test=100), ["TEST_TRAFFIC_SHIFT", "CLEAN_UP"], id="test-traffic"),
+        pytest.param(
+            Step(Stage.POST_TEST_TRAFFIC_SHIFT, test=100),
+            ["TEST_TRAFFIC_SHIFT", "CLEAN_UP"],
+            id="test-traffic",
+        ),
         pytest.param(
             Step(Stage.BAKE_TIME, production=100, test=100),
             ["PRODUCTION_TRAFFIC_SHIFT", "TEST_TRAFFIC_SHIFT", "CLEAN_UP"],

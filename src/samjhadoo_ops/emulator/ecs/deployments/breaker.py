@@ -16,7 +16,7 @@ def threshold(configuration: dict[str, Any], desired_count: int) -> int:
     kind, value = chosen.get("type", "BOUNDED_PERCENT"), chosen.get("value", DEFAULT_PERCENT)
     if kind == "COUNT":
         return max(1, int(value))
-    count = math.ceil(value / 100 * desired_count)
+    count: int = math.ceil(value / 100 * desired_count)
     return max(1, count) if kind == "UNBOUNDED_PERCENT" else min(max(count, BOUNDS[0]), BOUNDS[1])
 
 

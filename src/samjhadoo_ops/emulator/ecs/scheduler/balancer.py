@@ -102,7 +102,10 @@ class Balancer:
         production = forwarded[advanced["productionListenerRule"]]
         for group in groups:
             if not any(group in weights for weights in forwarded.values()):
-                return f"Target group {group} is not associated with either productionListenerRule or testListenerRule."
+                return (
+                    f"Target group {group} is not associated with either productionListenerRule "
+                    "or testListenerRule."
+                )
         serving = [group for group, weight in production.items() if weight > 0]
         if len(serving) != 1:
             return (

@@ -121,9 +121,11 @@ class Fleet:
             waits.append(max(0.001, self._polled + interval - time.monotonic()))
         if any(replica.running and not replica.was_healthy for replica in self.replicas.values()):
             waits.append(BUSY_POLL)
-        for revision in self.service.revisions.values():
-            if self.serving(revision) < revision.desired and not revision.stalled:
-                waits.append(max(0.001, self._not_before(revision) - time.monotonic()))
+        waits += [
+            max(0.001, self._not_before(revision) - time.monotonic())
+            for revision in self.service.revisions.values()
+            if self.serving(revision) < revision.desired and not revision.stalled
+        ]
         return min(waits) if waits else None
 
     # What it sees.
@@ -276,8 +278,8 @@ class Fleet:
             if failing and await self._given_up(replica, failing[0], failing[1][1]):
                 target, (_, reason, description) = failing
                 self.event(
-                    f"(task {replica.task.id}) (port {target.port}) is unhealthy in (target-group {target.group}) "
-                    f"due to (reason {description or reason})."
+                    f"(task {replica.task.id}) (port {target.port}) is unhealthy in "
+                    f"(target-group {target.group}) due to (reason {description or reason})."
                 )
                 replica.unhealthy = True
                 replica.stop_reason = f"Task failed ELB health checks in (target-group {target.group})"
