@@ -1,0 +1,82 @@
+#!/usr/bin/env -S uv run --script
+# /// script
+# dependencies = ["nox>=2025.10"]
+# ///
+"""Sessions of the project: `nox` runs lint, typecheck and tests; `nox --list` shows the rest."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.10"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "typecheck", "tests"]
+
+ROOT = Path(__file__).parent
+CODE = ["src", "tests", "noxfile.py", "tasks.py", "docker", "localstack", "benchmarks"]
+
+
+def groups(*names: str) -> list[str]:
+    """Return the requirements of dependency groups of pyproject.toml."""
+    return nox.project.dependency_groups(nox.project.load_toml(ROOT / "pyproject.toml"), *names)
+
+
+@nox.session(tags=["fast"])
+def lint(session: nox.Session) -> None:
+    """Check style, format and the floors of the house."""
+    session.install(*groups("lint"))
+    session.run("ruff", "check", *CODE)
+    session.run("ruff", "format", "--check", *CODE)
+    session.run("lint-imports", env={"PYTHONPATH": "src"})
+
+
+@nox.session(tags=["fast"])
+def typecheck(session: nox.Session) -> None:
+    """Check types, strictly."""
+    session.install("-e", ".[local,report]", *groups("typecheck"))
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests; those of flows run against the embedded stack."""
+    session.install("-e", ".[local,report]", *groups("test"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(default=False)
+def integration(session: nox.Session) -> None:
+    """Run the main job on the embedded stack, from build to rollback."""
+    session.install("-e", ".[local,report]", *groups("test"))
+    session.run("pytest", "tests/integration", *session.posargs)
+
+
+@nox.session(default=False)
+def rehearse(session: nox.Session) -> None:
+    """Rehearse a good release, a bad release and a rollback on the embedded stack."""
+    session.install("-e", ".[local,report]", *groups("test"))
+    session.run("pytest", "tests/rehearsal", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure start-up, stack, deploy and load balancer; print the figures."""
+    session.install("-e", ".[local,report]", *groups("bench"))
+    for script in sorted((ROOT / "benchmarks").glob("*.py")):
+        if not session.posargs or script.stem in session.posargs:
+            session.run("python", os.fspath(script))
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Check that the commands which the documentation shows exist, and that its links lead somewhere."""
+    session.install("-e", ".[local,report]", *groups("test"))
+    session.run("pytest", "tests/test_documentation.py", *session.posargs)
+
+
+if __name__ == "__main__":
+    nox.main()
