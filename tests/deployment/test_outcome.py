@@ -23,10 +23,14 @@ def seen(**fields: object) -> Observation:
     [
         pytest.param(seen(status="PENDING"), Phase.SCALING_UP, id="pending"),
         pytest.param(seen(stage="SCALE_UP"), Phase.SCALING_UP, id="tasks-start"),
-        pytest.param(seen(stage="RECONCILE_SERVICE", production_weight=0.0), Phase.SCALING_UP, id="reconciling"),
+        pytest.param(
+            seen(stage="RECONCILE_SERVICE", production_weight=0.0), Phase.SCALING_UP, id="reconciling"
+        ),
         pytest.param(seen(stage="POST_SCALE_UP", production_weight=0.0), Phase.TESTING, id="healthy"),
         pytest.param(
-            seen(stage="POST_TEST_TRAFFIC_SHIFT", production_weight=0.0, hooks=OPEN), Phase.TESTING, id="test-hook"
+            seen(stage="POST_TEST_TRAFFIC_SHIFT", production_weight=0.0, hooks=OPEN),
+            Phase.TESTING,
+            id="test-hook",
         ),
         pytest.param(
             seen(stage="PRE_PRODUCTION_TRAFFIC_SHIFT", production_weight=0.0, hooks=OPEN),
@@ -38,7 +42,9 @@ def seen(**fields: object) -> Observation:
             Phase.BEFORE_CANARY,
             id="first-gate-named-by-the-model",
         ),
-        pytest.param(seen(stage="PRODUCTION_TRAFFIC_SHIFT", production_weight=10.0), Phase.CANARY, id="canary"),
+        pytest.param(
+            seen(stage="PRODUCTION_TRAFFIC_SHIFT", production_weight=10.0), Phase.CANARY, id="canary"
+        ),
         pytest.param(
             seen(stage="PRODUCTION_TRAFFIC_SHIFT", production_weight=10.0, hooks=DONE),
             Phase.CANARY,
@@ -55,10 +61,14 @@ def seen(**fields: object) -> Observation:
             id="gate-answered-and-the-bake-goes-on",
         ),
         pytest.param(seen(stage="BAKE_TIME", production_weight=100.0), Phase.BAKING, id="bake"),
-        pytest.param(seen(stage="PRODUCTION_TRAFFIC_SHIFT", production_weight=100.0), Phase.BAKING, id="all-traffic"),
+        pytest.param(
+            seen(stage="PRODUCTION_TRAFFIC_SHIFT", production_weight=100.0), Phase.BAKING, id="all-traffic"
+        ),
         pytest.param(seen(stage="CLEAN_UP", production_weight=100.0), Phase.CLEANING_UP, id="clean-up"),
         pytest.param(seen(status="SUCCESSFUL", production_weight=100.0), Phase.SUCCEEDED, id="succeeded"),
-        pytest.param(seen(status="ROLLBACK_REQUESTED", production_weight=10.0), Phase.ROLLING_BACK, id="asked-back"),
+        pytest.param(
+            seen(status="ROLLBACK_REQUESTED", production_weight=10.0), Phase.ROLLING_BACK, id="asked-back"
+        ),
         pytest.param(seen(status="ROLLBACK_IN_PROGRESS"), Phase.ROLLING_BACK, id="going-back"),
         pytest.param(seen(status="ROLLBACK_SUCCESSFUL"), Phase.ROLLED_BACK, id="rolled-back"),
         pytest.param(seen(status="ROLLBACK_FAILED"), Phase.ROLLBACK_FAILED, id="rollback-failed"),
@@ -69,7 +79,9 @@ def seen(**fields: object) -> Observation:
         pytest.param(seen(status="NEW_IN_2027", stage="ALSO_NEW", running=2), Phase.UNKNOWN, id="unknown"),
         pytest.param(seen(stage="NEW", running=1), Phase.SCALING_UP, id="unknown-stage-with-tasks-missing"),
         pytest.param(seen(stage="NEW", hooks=OPEN), Phase.TESTING, id="unknown-stage-with-a-hook"),
-        pytest.param(seen(status="NEW", stage="NEW", production_weight=10.0), Phase.CANARY, id="unknown-with-weight"),
+        pytest.param(
+            seen(status="NEW", stage="NEW", production_weight=10.0), Phase.CANARY, id="unknown-with-weight"
+        ),
     ],
 )
 def test_the_phase_comes_from_status_weights_and_hooks(observation: Observation, phase: Phase) -> None:
@@ -98,7 +110,9 @@ def test_nothing_unknown_ends_a_deployment(
 
 
 @given(weight=st.floats(0.1, 99.9), stage=st.text(max_size=30), running=st.integers(0, 9))
-def test_with_part_of_the_traffic_only_an_open_hook_makes_the_gate(weight: float, stage: str, running: int) -> None:
+def test_with_part_of_the_traffic_only_an_open_hook_makes_the_gate(
+    weight: float, stage: str, running: int
+) -> None:
     fields = {"production_weight": weight, "stage": stage, "running": running}
     assert phase_of(seen(**fields, hooks=OPEN)) is Phase.BEFORE_FULL
     assert phase_of(seen(**fields, hooks=DONE)) is Phase.CANARY

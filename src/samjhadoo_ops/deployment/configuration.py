@@ -125,6 +125,7 @@ class Policy:
         patience: Real seconds without an answer from AWS after which a person is needed.
         failed_probes: Consecutive failed health probes that end a deployment.
         on_interrupt: `rollback` or `leave`.
+
     """
 
     canary_percent: float
@@ -143,6 +144,7 @@ def rollout_policy(env: Environment, *, real: float) -> Policy:
 
     Args:
         real: Real seconds in a second of the environment's clock.
+
     """
     deployment, rollback = env.deployment, env.rollback
     healthy_within = rollback.deployment_timeout

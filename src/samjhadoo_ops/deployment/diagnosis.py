@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def diagnose(ecs: EcsService, logs: Any, observed: Observation, *, task_definiti
     Args:
         logs: A boto3 CloudWatch Logs client.
         task_definition: The new release's.
+
     """
     gaps: list[str] = []
 
@@ -57,10 +59,12 @@ def diagnose(ecs: EcsService, logs: Any, observed: Observation, *, task_definiti
             return otherwise
 
     tasks = attempt("stopped tasks", lambda: ecs.stopped_tasks(task_definition), [])[:SHOWN_TASKS]
-    registered = attempt("task definition", lambda: ecs.task_definition(task_definition), None) if tasks else None
+    registered = (
+        attempt("task definition", lambda: ecs.task_definition(task_definition), None) if tasks else None
+    )
     lines: list[str] = []
     for task in tasks[:1]:
-        lines += attempt("logs", lambda task=task: log_lines(logs, registered, task), [])
+        lines += attempt("logs", partial(log_lines, logs, registered, task), [])
     events = attempt("events", lambda: service_events(ecs, observed), [])
     return Diagnosis(
         tasks=tuple(stopped_line(task) for task in tasks),

@@ -29,6 +29,7 @@ class EcsService:
 
     Args:
         client: A boto3 ECS client.
+
     """
 
     def __init__(self, client: Any, *, cluster: str, name: str) -> None:
@@ -50,6 +51,7 @@ class EcsService:
 
         Raises:
             PersonNeeded: ECS doesn't know it any more.
+
         """
         answer = self.client.describe_service_deployments(serviceDeploymentArns=[arn])
         if not answer["serviceDeployments"]:
@@ -62,6 +64,7 @@ class EcsService:
 
         Args:
             limit: How many at most; 0 for all that ECS keeps (90 days).
+
         """
         found: list[dict[str, Any]] = []
         request: dict[str, Any] = {"cluster": self.cluster, "service": self.name, "maxResults": 100}
@@ -81,7 +84,9 @@ class EcsService:
         wanted = sorted({arn for arn in arns if arn})
         found: dict[str, dict[str, Any]] = {}
         for start in range(0, len(wanted), _BATCH):
-            answer = self.client.describe_service_revisions(serviceRevisionArns=wanted[start : start + _BATCH])
+            answer = self.client.describe_service_revisions(
+                serviceRevisionArns=wanted[start : start + _BATCH]
+            )
             found |= {revision["serviceRevisionArn"]: revision for revision in answer["serviceRevisions"]}
         return found
 

@@ -52,10 +52,12 @@ class Entry:
 
     @property
     def started(self) -> datetime:
+        """Return when it began, on the clock."""
         return self.events[0].at
 
     @property
     def finished(self) -> datetime | None:
+        """Return when it ended, on the clock; None when that was never recorded."""
         return self.events[-1].at if self.events[-1].event == FINISHED else None
 
     @property
@@ -89,6 +91,7 @@ class Journal:
 
     Args:
         prefix: The key prefix of all journals.
+
     """
 
     def __init__(self, store: ObjectStore, *, prefix: str, environment: str, service: str) -> None:
@@ -114,6 +117,7 @@ class Journal:
 
         Args:
             limit: How many at most; 0 for all.
+
         """
         keys: dict[str, list[str]] = {}
         for key in self.store.keys(f"{self.prefix}/"):
@@ -125,4 +129,3 @@ class Journal:
     def _entry(self, deploy: str, keys: list[str]) -> Entry:
         bodies = [stored.body for key in sorted(keys) if (stored := self.store.read(key)) is not None]
         return Entry(deploy, tuple(msgspec.json.decode(body, type=Event) for body in bodies))
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from samjhadoo_ops.deployment.outcome import Phase
 
@@ -56,6 +56,7 @@ class HttpProbe:
 
     Args:
         timeout: Real seconds to wait for an answer.
+
     """
 
     def __init__(self, timeout: float) -> None:
@@ -80,6 +81,7 @@ class Prober:
 
     Args:
         pause: Real seconds between two probes.
+
     """
 
     def __init__(self, url: str, *, probe: Probe, pause: float) -> None:
@@ -121,13 +123,14 @@ class ProbingJudge:
     Args:
         probers: By the name of the listener they go through; one that fails is enough.
         threshold: Consecutive failures.
+
     """
 
     def __init__(self, probers: Mapping[str, Prober], *, threshold: int) -> None:
         self._probers = probers
         self._threshold = threshold
 
-    def watch(self, observed: Observation, phase: Phase) -> Verdict:
+    def watch(self, observed: Observation, phase: Phase) -> Verdict:  # noqa: ARG002  # other judges look
         """See `Judge.watch`."""
         if phase not in _WITH_TRAFFIC:
             return Verdict(Opinion.OPEN)
@@ -153,7 +156,7 @@ class ProbingJudge:
 class NoJudge:
     """Lets everything pass: for deployments without a canary."""
 
-    def watch(self, observed: Any, phase: Phase) -> Verdict:
+    def watch(self, observed: Observation, phase: Phase) -> Verdict:  # noqa: ARG002  # it looks at nothing
         """See `Judge.watch`."""
         return Verdict(Opinion.PASS)
 

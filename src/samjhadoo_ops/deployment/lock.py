@@ -36,6 +36,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
         token: Greater with every acquisition.
         deployment: The pinned service deployment, once there is one.
         renewals: How often the lease has been renewed; makes every version differ.
+
     """
 
     user: str
@@ -52,7 +53,9 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         where = f", {self.run}" if self.run else ""
-        return f"{self.user}@{self.host} (process {self.pid}{where}) for {self.reason!r} since {self.acquired}"
+        return (
+            f"{self.user}@{self.host} (process {self.pid}{where}) for {self.reason!r} since {self.acquired}"
+        )
 
 
 def read_lock(store: ObjectStore, key: str) -> tuple[Holder, StoredObject] | None:
@@ -69,6 +72,7 @@ class Lock:
         lease: Real seconds after which an unrenewed lock may be taken over.
         reason: Why it is taken; shown to whoever is refused.
         now: When it is taken, for people; decides nothing.
+
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class Lock:
 
         Raises:
             Refused: Somebody else holds it; the message names the holder.
+
         """
         try:
             self._etag = self._store.create(self._key, msgspec.json.encode(self.holder))
@@ -145,7 +150,9 @@ class Lock:
         except Conflict:
             found = read_lock(self._store, self._key)
             raise (
-                held(found[0], found[1].age, self.lease) if found else Refused("the deployment lock is contended")
+                held(found[0], found[1].age, self.lease)
+                if found
+                else Refused("the deployment lock is contended")
             ) from None
 
     def _renew(self) -> None:
@@ -186,13 +193,18 @@ def break_lock(store: ObjectStore, key: str) -> Holder | None:
 
     Raises:
         Refused: The lock changed hands meanwhile.
+
     """
     found = read_lock(store, key)
     if found is None or found[0].released:
         return None
     holder, stored = found
     try:
-        store.replace(key, msgspec.json.encode(msgspec.structs.replace(holder, released=True)), etag=stored.etag)
+        store.replace(
+            key, msgspec.json.encode(msgspec.structs.replace(holder, released=True)), etag=stored.etag
+        )
     except Conflict:
-        raise Refused("the lock was renewed or changed hands just now", hint="look again: invoke status") from None
+        raise Refused(
+            "the lock was renewed or changed hands just now", hint="look again: invoke status"
+        ) from None
     return holder

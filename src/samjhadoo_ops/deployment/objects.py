@@ -28,6 +28,7 @@ class StoredObject:
     Attributes:
         etag: Names this version; a conditional write compares it.
         age: Seconds since it was written, by the store's own clock; local clocks don't matter.
+
     """
 
     body: bytes
@@ -43,6 +44,7 @@ class ObjectStore(Protocol):
 
         Raises:
             Conflict: It exists.
+
         """
 
     def replace(self, key: str, body: bytes, *, etag: str) -> str:
@@ -50,6 +52,7 @@ class ObjectStore(Protocol):
 
         Raises:
             Conflict: The object is at another version, or gone.
+
         """
 
     def read(self, key: str) -> StoredObject | None:
@@ -64,6 +67,7 @@ class S3Objects:
 
     Args:
         s3: A boto3 S3 client.
+
     """
 
     def __init__(self, s3: Any, bucket: str) -> None:
@@ -107,7 +111,9 @@ class S3Objects:
                 Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", **condition
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] in _CONFLICTS | (_MISSING if "IfMatch" in condition else set()):
+            if error.response["Error"]["Code"] in _CONFLICTS | (
+                _MISSING if "IfMatch" in condition else set()
+            ):
                 raise Conflict(key) from error
             raise
         return str(answer["ETag"])

@@ -21,6 +21,7 @@ class Hook:
         status: `AWAITING_ACTION` while the deployment is paused by it.
         expires_at: When ECS acts by itself.
         timeout_action: What ECS does then.
+
     """
 
     id: str
@@ -44,6 +45,7 @@ class Observation:
         production_weight: Percent of production traffic on the new revision; None when ECS moves none.
         test_weight: Percent of test traffic on the new revision; None when there is no test listener.
         current: The service's current deployment, when it has been asked for.
+
     """
 
     arn: str
@@ -80,6 +82,7 @@ def observe(document: Mapping[str, Any], *, current: str | None = None) -> Obser
     Args:
         document: One of `serviceDeployments[]` of DescribeServiceDeployments.
         current: The service's `currentServiceDeployment`, when known.
+
     """
     target = document.get("targetServiceRevision", {})
     breaker = document.get("deploymentCircuitBreaker", {})

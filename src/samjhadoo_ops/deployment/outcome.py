@@ -75,6 +75,7 @@ def phase_of(observed: Observation, *, tested: bool = False) -> Phase:
         observed: What ECS shows.
         tested: Whether the new revision has passed its tests; decides what a hook at 0 % waits for
             when the stage's name is not known.
+
     """
     if observed.status in _TERMINAL:
         return _TERMINAL[observed.status]

@@ -38,6 +38,7 @@ class Started:
         arn: The pinned service deployment.
         swift: Whether it shifts all traffic at once, without tests and gates.
         first: Whether there is no release to go back to.
+
     """
 
     arn: str
@@ -63,6 +64,7 @@ def start(
 
     Raises:
         PersonNeeded: ECS accepted the update but shows no deployment for it.
+
     """
     service = ecs.describe()
     first = service is None or not ecs.deployments(statuses=["SUCCESSFUL"], limit=1)
@@ -109,6 +111,7 @@ def pin(ecs: EcsService, service: Mapping[str, Any], *, clock: Clock, poll: floa
 
     Raises:
         PersonNeeded: There is none.
+
     """
     number = primary_revision(service)
     for _ in range(_PIN_TRIES):

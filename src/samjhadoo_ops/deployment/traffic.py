@@ -1,5 +1,6 @@
 """Where traffic goes: the load balancer's rules and target groups of a service, found by name. Read only;
-ECS moves the traffic."""
+ECS moves the traffic.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ class Listening:
         production_rule: The rule of the production listener that ECS rewrites.
         target_groups: Both target groups, in the order of the settings.
         role: The role ECS assumes to do so.
+
     """
 
     production_rule: str
@@ -38,6 +40,7 @@ def find_listening(elbv2: Any, env: Environment) -> Listening:
 
     Raises:
         ConfigurationError: Something the settings name doesn't exist.
+
     """
     settings = env.service
     balancer = _named(elbv2, "load_balancer", settings.load_balancer)
@@ -74,15 +77,16 @@ def rule_weights(rule: Mapping[str, Any]) -> dict[str, float]:
 def _named(elbv2: Any, kind: str, name: str) -> str:
     from botocore.exceptions import ClientError
 
-    describe = elbv2.describe_load_balancers if kind == "load_balancer" else elbv2.describe_target_groups
-    list_name, arn_name = (
-        ("LoadBalancers", "LoadBalancerArn") if kind == "load_balancer" else ("TargetGroups", "TargetGroupArn")
-    )
     try:
-        return str(describe(Names=[name])[list_name][0][arn_name])
+        if kind == "load_balancer":
+            return str(elbv2.describe_load_balancers(Names=[name])["LoadBalancers"][0]["LoadBalancerArn"])
+        return str(elbv2.describe_target_groups(Names=[name])["TargetGroups"][0]["TargetGroupArn"])
     except (ClientError, IndexError) as error:
+        if isinstance(error, ClientError) and "NotFound" not in error.response["Error"]["Code"]:
+            raise
         raise ConfigurationError(
-            f"there is no {kind.replace('_', ' ')} {name!r} (service.{kind}{'s' if kind == 'target_group' else ''})"
+            f"there is no {kind.replace('_', ' ')} {name!r}, which the settings of the service name",
+            hint="invoke config shows the section [service]",
         ) from error
 
 

@@ -48,6 +48,7 @@ class Ending:
     Attributes:
         reason: Why it was stopped by this run; empty when it wasn't.
         seconds: Real seconds spent in each phase, by its name.
+
     """
 
     phase: Phase
@@ -62,6 +63,7 @@ class Watch:
     Args:
         test: Checks the new revision through the test listener; raises OpsError when it fails.
         lost: Tells whether the deployment lock was lost.
+
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class Watch:
 
         Raises:
             PersonNeeded: AWS is out of reach, a rollback doesn't end, or the lock was lost.
+
         """
         try:
             while True:

@@ -1,0 +1,58 @@
+"""A task whose secret is missing never starts; better to know before the migration than after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.deployment.gates.finding import Finding, ok, refused, skipped
+from samjhadoo_ops.errors import OpsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from samjhadoo_ops.deployment.gates.ground import Ground
+
+_ARN_PARTS = 7
+
+
+def check(ground: Ground) -> Finding:
+    """Refuse when a secret or parameter that the task definition names doesn't exist."""
+    from botocore.exceptions import ClientError
+
+    try:
+        document = ground.render()
+    except OpsError:
+        return skipped("the task definition doesn't render")
+    missing, count = [], 0
+    for name, reference in references(document):
+        count += 1
+        try:
+            _look(ground, reference)
+        except ClientError as error:
+            missing.append(f"{name} ({reference}: {error.response['Error']['Code']})")
+    if missing:
+        return refused(
+            f"not there: {', '.join(missing)}", remedy="create them, or correct the task definition"
+        )
+    return ok(f"{count} of {count}")
+
+
+def references(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Return the variable and the reference of each secret of a task definition."""
+    for container in document.get("containerDefinitions", ()):
+        for secret in container.get("secrets", ()):
+            yield secret["name"], secret["valueFrom"]
+
+
+def secret_id(reference: str) -> str:
+    """Return the secret's own ARN of a `valueFrom`: without JSON key, version stage and version id."""
+    return ":".join(reference.split(":")[:_ARN_PARTS])
+
+
+def _look(ground: Ground, reference: str) -> None:
+    """Ask for the secret's existence, never for its value."""
+    if ":secretsmanager:" in reference:
+        ground.aws.client("secretsmanager").describe_secret(SecretId=secret_id(reference))
+    else:
+        name = reference.partition(":parameter")[2] or reference
+        ground.aws.client("ssm").get_parameter(Name=name)

@@ -1,0 +1,85 @@
+"""Where a deployment happens: one service of one environment, with the ways to reach it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.deployment.configuration import Policy, rollout_policy
+from samjhadoo_ops.deployment.ecs import EcsService
+from samjhadoo_ops.deployment.journal import Journal
+from samjhadoo_ops.deployment.lock import Lock
+from samjhadoo_ops.deployment.objects import S3Objects
+
+if TYPE_CHECKING:
+    from samjhadoo_ops.aws import Aws
+    from samjhadoo_ops.clock import Clock
+    from samjhadoo_ops.console import Console
+    from samjhadoo_ops.deployment.journal import Recorder
+    from samjhadoo_ops.environment import Environment
+
+
+@dataclass(frozen=True)
+class Site:
+    """One service of one environment.
+
+    Attributes:
+        production: The URL of the production listener.
+        test: The URL of the test listener.
+
+    """
+
+    env: Environment
+    aws: Aws
+    clock: Clock
+    console: Console
+    production: str
+    test: str
+
+    @cached_property
+    def ecs(self) -> EcsService:
+        """Return the ECS service."""
+        settings = self.env.service
+        return EcsService(self.aws.client("ecs"), cluster=settings.cluster, name=settings.name)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """Return the service's journal."""
+        return Journal(
+            S3Objects(self.aws.client("s3"), self.env.journal.bucket),
+            prefix=self.env.journal.prefix,
+            environment=self.env.name,
+            service=self.env.service.name,
+        )
+
+    @cached_property
+    def policy(self) -> Policy:
+        """Return what is waited for and how long."""
+        return rollout_policy(self.env, real=self.clock.real(1.0))
+
+    def lock(self, reason: str) -> Lock:
+        """Return the service's deployment lock, not yet taken."""
+        return Lock(
+            self.journal.store,
+            self.journal.lock_key,
+            lease=self.clock.real(self.env.lock.lease),
+            reason=reason,
+            now=self.clock.now(),
+        )
+
+
+class Narrator:
+    """Tells the console what happens and the journal what is changed; a `Teller`."""
+
+    def __init__(self, console: Console, recorder: Recorder) -> None:
+        self._console = console
+        self._recorder = recorder
+
+    def tell(self, event: str, text: str, **data: Any) -> None:
+        """See `Teller.tell`."""
+        self._console.event(event, text, **data)
+
+    def record(self, event: str, **data: Any) -> None:
+        """See `Teller.record`."""
+        self._recorder.write(event, **data)

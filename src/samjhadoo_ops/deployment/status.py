@@ -1,0 +1,144 @@
+"""How the service stands now: tasks, traffic, release, running deployment, lock, last deployment."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.deployment.history import rows
+from samjhadoo_ops.deployment.lock import read_lock
+from samjhadoo_ops.deployment.observation import observe
+from samjhadoo_ops.deployment.outcome import Phase, phase_of
+from samjhadoo_ops.deployment.traffic import find_listening, weights
+from samjhadoo_ops.deployment.watch import describe
+
+if TYPE_CHECKING:
+    from samjhadoo_ops.deployment.ecs import Registered
+    from samjhadoo_ops.deployment.lock import Holder
+    from samjhadoo_ops.deployment.observation import Observation
+    from samjhadoo_ops.deployment.site import Site
+
+
+@dataclass(frozen=True)
+class Status:
+    """What `invoke status` shows.
+
+    Attributes:
+        traffic: Percent of production traffic by target group.
+        deployment: The service's current or latest deployment.
+        holder: Who holds the deployment lock.
+        last: The last deployment of the journal, as a row of the history.
+
+    """
+
+    service: dict[str, Any] | None
+    release: Registered | None
+    traffic: dict[str, float]
+    deployment: Observation | None
+    holder: Holder | None
+    last: tuple[Any, ...] | None
+    production: str
+    test: str
+
+    @property
+    def phase(self) -> Phase | None:
+        """Return the phase of the deployment, when there is one."""
+        return phase_of(self.deployment) if self.deployment else None
+
+
+def look(site: Site) -> Status:
+    """Read everything there is to show, side by side; nothing is changed."""
+    with ThreadPoolExecutor(4, thread_name_prefix="status") as pool:
+        service = pool.submit(site.ecs.describe)
+        traffic = pool.submit(_traffic, site)
+        lock = pool.submit(read_lock, site.journal.store, site.journal.lock_key)
+        entries = pool.submit(site.journal.entries, limit=1)
+        found = service.result()
+        held = lock.result()
+        return Status(
+            service=found,
+            release=_release(site, found),
+            traffic=traffic.result(),
+            deployment=_deployment(site, found),
+            holder=held[0] if held and not held[0].released else None,
+            last=next(iter(rows(entries.result())), None),
+            production=site.production,
+            test=site.test,
+        )
+
+
+def fields(status: Status) -> dict[str, Any]:
+    """Return the status as data."""
+    service = status.service or {}
+    seen = status.deployment
+    return {
+        "service": service.get("serviceName"),
+        "state": service.get("status", "MISSING"),
+        "running": service.get("runningCount", 0),
+        "pending": service.get("pendingCount", 0),
+        "desired": service.get("desiredCount", 0),
+        "release": status.release.tags.get("release", "") if status.release else "",
+        "git_sha": status.release.tags.get("git-sha", "") if status.release else "",
+        "task_definition": status.release.arn if status.release else "",
+        "traffic": status.traffic,
+        "deployment": seen.arn if seen else "",
+        "phase": status.phase.value if status.phase else "",
+        "stage": seen.stage if seen else "",
+        "weight": seen.production_weight if seen else None,
+        "hooks": [hook.id for hook in seen.waiting_hooks] if seen else [],
+        "lock": str(status.holder) if status.holder else "",
+        "production": status.production,
+        "test": status.test,
+    }
+
+
+def lines(status: Status) -> list[str]:
+    """Return the status for people, one fact a line."""
+    if status.service is None:
+        return ["no service yet: invoke deploy creates it", f"production: {status.production}"]
+    known = fields(status)
+    release = known["release"] or "unknown"
+    tasks = f"{known['running']}/{known['desired']} tasks running, {known['pending']} pending"
+    told = [
+        f"service:    {known['service']} {known['state']}, {tasks}",
+        f"release:    {release} ({known['task_definition'].rpartition('/')[2]})",
+        "traffic:    " + ", ".join(f"{name} {share:g} %" for name, share in status.traffic.items()),
+    ]
+    if status.deployment and status.phase:
+        name = status.deployment.arn.rpartition("/")[2]
+        told.append(f"deployment: {name} {describe(status.deployment, status.phase)}")
+        told += [
+            f"            paused by {hook.id} until {hook.expires_at}, then {hook.timeout_action}"
+            for hook in status.deployment.waiting_hooks
+        ]
+    if status.last:
+        deploy, kind, last, _, _, _, outcome, by = status.last
+        told.append(f"last:       {kind} {deploy} of {last or 'unknown'} by {by}: {outcome}")
+    if status.holder:
+        told.append(f"lock:       held by {status.holder}")
+    return [*told, f"production: {status.production}", f"test:       {status.test}"]
+
+
+def _traffic(site: Site) -> dict[str, float]:
+    elbv2 = site.aws.client("elbv2")
+    found = weights(elbv2, find_listening(elbv2, site.env).production_rule)
+    return {arn.split("/")[-2]: round(100 * share, 2) for arn, share in found.items()}
+
+
+def _release(site: Site, service: dict[str, Any] | None) -> Registered | None:
+    if service is None:
+        return None
+    arns = [revision["arn"] for revision in service.get("currentServiceRevisions", ())]
+    revision = site.ecs.revisions(arns[:1]).get(arns[0]) if arns else None
+    return site.ecs.task_definition(revision["taskDefinition"] if revision else service["taskDefinition"])
+
+
+def _deployment(site: Site, service: dict[str, Any] | None) -> Observation | None:
+    if service is None:
+        return None
+    current = service.get("currentServiceDeployment")
+    latest = (
+        [current] if current else [brief["serviceDeploymentArn"] for brief in site.ecs.deployments(limit=1)]
+    )
+    return observe(site.ecs.deployment(latest[0]), current=current) if latest else None
