@@ -121,13 +121,22 @@ def expectation(kind: Any) -> str:
         return "a list"
     if get_origin(base) is dict:
         return "a table of texts"
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text (not empty)"}
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     return wanted or words.get(base, "something else") + _bounds(found)
+
+
+def plain(kind: Any) -> tuple[type, ...]:
+    """Return the Python types in which a field's values are written."""
+    base = kind.__origin__ if hasattr(kind, "__metadata__") else kind
+    if get_origin(base) is Literal:
+        return (str,)
+    return (base,) if base in (str, int, float) else ()
 
 
 def _bounds(found: list[Meta]) -> str:
     bounds = []
     for meta in found:
+        bounds += ["that is not empty"] if meta.min_length else []
         bounds += [f"from {meta.ge}"] if meta.ge is not None else []
         bounds += [f"above {meta.gt}"] if meta.gt is not None else []
         bounds += [f"to {meta.le}"] if meta.le is not None else []

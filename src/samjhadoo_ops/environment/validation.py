@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import msgspec
 
-from samjhadoo_ops.environment.kinds import expectation, limit, own_kind, parse
+from samjhadoo_ops.environment.kinds import expectation, limit, own_kind, parse, plain
 from samjhadoo_ops.environment.layers import KeyPath, Layers, Problem
 from samjhadoo_ops.environment.secret import looks_secret
 from samjhadoo_ops.environment.shape import is_optional, is_table, section_of
@@ -86,7 +86,7 @@ class Validator:
         try:
             converted = msgspec.convert(value, kind, strict=not lenient) if own is None else parse(own, value)
         except msgspec.ValidationError:
-            self._wrong(path, f"{item}expected {expectation(kind)}{_got(value)}")
+            self._wrong(path, f"{item}expected {expectation(kind)}{_got(value, kind)}")
             return None
         except ValueError as error:
             self._wrong(path, f"{item}{error}")
@@ -102,8 +102,10 @@ class Validator:
         self.problems.append(Problem(self.layers.where(path) or self.home, path, message))
 
 
-def _got(value: Any) -> str:
-    """Return what kind of value stands there, never the value: it may be a secret in the wrong place."""
+def _got(value: Any, kind: Any = None) -> str:
+    """Return what kind of value stands there, when it is a wrong one; never the value itself."""
+    if isinstance(value, plain(kind)):
+        return ""
     kinds = {
         str: "text",
         bool: "true or false",
