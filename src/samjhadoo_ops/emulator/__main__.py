@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import socket
 import tempfile
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.clock import REAL_MINUTE, Clock
+from samjhadoo_ops.processes import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +41,14 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data-dir", type=Path, default=None, help="folder for images, logs and configuration"
     )
+    parser.add_argument(
+        "--runtime", default="process", choices=["process", "noop"], help="what tasks run as; noop runs none"
+    )
+    parser.add_argument(
+        "--gate-before-bake",
+        action="store_true",
+        help="open a canary's second gate before its bake has elapsed (AWS documents no order)",
+    )
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     return parser
 
@@ -58,6 +68,8 @@ def build(options: argparse.Namespace) -> Edge:
         clock=Clock(minute=options.minute, origin=options.origin or time.time()),
         data_dir=data_dir.resolve(),
         edge_url=f"http://{options.host}:{options.port}",
+        environment={MARKER: os.environ[MARKER]} if MARKER in os.environ else {},
+        options={"runtime": options.runtime, "gate_before_bake": options.gate_before_bake},
     )
     edge = Edge(
         host,

@@ -1,0 +1,103 @@
+"""A live emulator in a process of its own, and AWS clients that talk to it by HTTP only."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from samjhadoo_ops.processes import die_with_parent, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+MINUTE = 0.05
+"""Real seconds in an emulated minute."""
+
+
+@dataclass
+class Emulator:
+    """A running emulator."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    clients: dict[str, Any] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of the emulator."""
+        if service not in self.clients:
+            import boto3
+
+            self.clients[service] = boto3.client(
+                service,
+                endpoint_url=self.url,
+                region_name="ap-south-1",
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+            )
+        return self.clients[service]
+
+    def get(self, path: str) -> Any:
+        """Return a document of the control endpoint."""
+        with urllib.request.urlopen(f"{self.url}/_emulator/{path}", timeout=10) as answer:
+            return json.load(answer)
+
+
+@contextlib.contextmanager
+def running_emulator(folder: Path, *options: str, minute: float = MINUTE) -> Iterator[Emulator]:
+    """Run an emulator until the block ends."""
+    port = free_port()
+    argv = [sys.executable, "-m", "samjhadoo_ops.emulator", "--port", str(port), "--minute", str(minute)]
+    with (folder / "emulator.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*argv, "--data-dir", str(folder / "data"), *options],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            preexec_fn=die_with_parent(),  # noqa: PLW1509
+        )
+    emulator = Emulator(f"http://127.0.0.1:{port}", process)
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                emulator.get("health")
+                break
+            except OSError:
+                assert process.poll() is None, (folder / "emulator.log").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        yield emulator
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def noop_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """An emulator whose tasks are no processes: for the machinery above tasks."""
+    with running_emulator(tmp_path_factory.mktemp("noop"), "--runtime", "noop") as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., Any]:
+    """Wait until a check gives something true, and return that."""
+
+    def wait(check: Callable[[], Any], *, within: float = 15.0) -> Any:
+        deadline = time.monotonic() + within
+        while True:
+            found = check()
+            if found:
+                return found
+            assert time.monotonic() < deadline, f"not within {within} s; last: {found!r}"
+            time.sleep(0.02)
+
+    return wait
