@@ -96,10 +96,7 @@ def _refusal(name: str, problems: list[Problem], layers: Layers) -> Configuratio
 
 
 def _sentence(problem: Problem, layers: Layers) -> str:
-    line = line_of(layers.texts.get(problem.source, ""), problem.path)
+    text = layers.texts.get(problem.source, "")
+    line = line_of(text, problem.path) or line_of(text, problem.path[:-1])
     place = f"{problem.source}:{line}" if line else problem.source
-    return (
-        f"{place}: {'.'.join(problem.path)}: {problem.message}"
-        if problem.path
-        else f"{place}: {problem.message}"
-    )
+    return ": ".join(part for part in (place, ".".join(problem.path), problem.message) if part)

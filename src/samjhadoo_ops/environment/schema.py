@@ -125,10 +125,7 @@ class Service(Section, frozen=True, kw_only=True):
 
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         if len(set(self.target_groups)) != 2:  # noqa: PLR2004 - one is in production, one is not
-            yield (
-                "target_groups",
-                "expected two different target groups: one serves, the other receives the new release",
-            )
+            yield "target_groups", "expected two different ones: one serves, the other gets the new release"
         if self.production_listener_port == self.test_listener_port:
             yield "test_listener_port", "is the production listener's port too"
 

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from samjhadoo_ops.environment import find_root, load_environment
+from samjhadoo_ops.errors import ConfigurationError, ExitCode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.environment.conftest import Project
+
+
+@pytest.mark.parametrize("name", ["local", "staging", "production"])
+def test_the_environments_of_this_project_are_valid(name: str, project: Project) -> None:
+    environment = project.load(name)
+    assert (environment.name, environment.root) == (name, project.root)
+
+
+def test_an_environments_file_lies_over_the_base_key_by_key(project: Project) -> None:
+    environment = project.load("local")
+    assert str(environment.deployment.poll) == "1m"
+    assert environment.deployment.canary_percent == 10.0
+    assert environment.sources["deployment", "poll"] == "environments/local.toml"
+    assert environment.sources["deployment", "canary_percent"] == "environments/base.toml"
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "replacement", "problem"),
+    [
+        (
+            "base",
+            "^canary_percent = .*",
+            "canary_precent = 10.0",
+            "environments/base.toml:65: deployment.canary_precent: unknown key; did you mean canary_percent?",
+        ),
+        (
+            "base",
+            "^retries = .*",
+            'retries = "5"',
+            "environments/base.toml:21: aws.retries: expected a whole number",
+        ),
+        ("base", "^retries = .*", "retries = true", "aws.retries: expected a whole number"),
+        ("base", "^retries = .*", "retries = 0", "aws.retries: expected a whole number from 1"),
+        (
+            "base",
+            "^canary_percent = .*",
+            "canary_percent = 101",
+            "deployment.canary_percent: expected a number from 0.1",
+        ),
+        (
+            "base",
+            "^canary_percent = .*",
+            "canary_percent = 10.05",
+            "canary_percent: expected a multiple of 0.1",
+        ),
+        (
+            "base",
+            "^canary_percent = .*",
+            "canary_percent = nan",
+            "canary_percent: expected a number from 0.1 to 100",
+        ),
+        ("base", "^canary_percent = .*", 'canary_percent = "10 %"', "canary_percent: expected a number"),
+        ("base", "^canary_time = .*", "canary_time = 15", "canary_time: expected text in quotes"),
+        ("base", "^canary_time = .*", 'canary_time = "15 minutes"', "canary_time: expected a duration"),
+        (
+            "base",
+            "^canary_time = .*",
+            'canary_time = "90s"',
+            "canary_time: expected whole minutes, got 1m30s",
+        ),
+        ("base", "^canary_time = .*", 'canary_time = "25h"', "canary_time: expected at most 1d"),
+        (
+            "base",
+            "^on_interrupt = .*",
+            'on_interrupt = "panic"',
+            "rollback.on_interrupt: expected one of rollback, leave",
+        ),
+        ("local", '^deployment = "Mon.*', 'deployment = "Mon"', "windows.deployment: expected a window"),
+        (
+            "local",
+            "^maintenance = .*",
+            'maintenance = "Sun 02:00-04:00 Asia/Delhi"',
+            "unknown time zone 'Asia/Delhi'",
+        ),
+        (
+            "base",
+            "^target_groups = .*",
+            'target_groups = ["a", "a"]',
+            "target_groups: expected two different ones",
+        ),
+        (
+            "base",
+            "^email = .*",
+            'email = ["devops"]',
+            "notifications.email: item 1: expected an e-mail address",
+        ),
+        (
+            "base",
+            "^api = .*",
+            'api = "https://me:pw@api.stripe.com"',
+            "payments.api: expected an http(s) address",
+        ),
+        ("local", "^account = .*", 'account = "12345"', "aws.account: expected the 12 digits"),
+        ("local", "^account = .*", "account = 111122223333", "aws.account: expected the 12 digits"),
+        ("local", "^account = .*", "", "environments/local.toml:3: aws.account: is missing"),
+        ("local", "^minute = .*", 'minute = "2m"', "clock.minute: expected at most 1m"),
+        (
+            "local",
+            "^edge_port = .*",
+            "edge_port = 8080",
+            "stack.production_port: is the port of edge_port too",
+        ),
+        (
+            "local",
+            "^desired_count = .*",
+            "desired_count = 9",
+            "service.desired_count: is outside infrastructure.min",
+        ),
+        ("production", "^production = .*", 'production = ""', "endpoints.production: is empty"),
+        (
+            "production",
+            r"\A",
+            '[clock]\nminute = "1s"\n',
+            "clock.minute: expected 1m",
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_its_file_and_key(
+    project: Project, file: str, pattern: str, replacement: str, problem: str
+) -> None:
+    project.edit(file, pattern, replacement)
+    told = project.refusal("production" if file == "production" else "local")
+    assert any(problem in line for line in told), told
+
+
+def test_a_value_in_place_of_a_table_is_told(project: Project) -> None:
+    project.edit("local", r"^\[cache\]\n.*", "")
+    project.edit("local", r"\A", "cache = 3\n")
+    assert project.refusal() == ["environments/local.toml:1: cache: expected a table, got a number"]
+
+
+def test_all_mistakes_are_told_at_once_each_with_the_file_it_stands_in(project: Project) -> None:
+    project.edit("base", "^retries = .*", 'retries = "five"')
+    project.edit("base", "^lease = .*", "")
+    project.edit("local", "^lease = .*", "")
+    project.edit("local", "^edge_port = .*", "edge_port = 70000")
+    project.append("local", "\n[colour]\nred = 1\n")
+    places = {line.split(" ")[1].rstrip(":"): line.split(":")[0] for line in project.refusal()}
+    assert places == {
+        "colour": "environments/local.toml",
+        "aws.retries": "environments/base.toml",
+        "stack.edge_port": "environments/local.toml",
+        "lock.lease": "environments/local.toml",
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "secret"),
+    [("secret_key", "sk_live_4eC39HqLyjWD"), ("webhook_secret", "hunter2-hunter2")],
+)
+def test_a_literal_secret_is_refused_and_not_shown(project: Project, key: str, secret: str) -> None:
+    project.edit("local", f"^{key} = .*", f'{key} = "{secret}"')
+    told = project.refusal()
+    assert len(told) == 1
+    assert f"payments.{key}: expected a reference" in told[0]
+    assert secret not in told[0]
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "AKIAIOSFODNN7EXAMPLE",
+        "whsec_4eC39HqLyjWD",
+        "postgres://samjhadoo:pass@db/samjhadoo",
+        "ghp_" + "a" * 36,
+    ],
+)
+def test_a_secret_in_free_text_is_refused_and_not_shown(project: Project, planted: str) -> None:
+    project.append("local", f'\n[build.args]\nTOKEN = "{planted}"\n')
+    told = project.refusal()
+    assert any("build.args.TOKEN: holds a secret" in line for line in told)
+    assert planted not in "".join(told)
+
+
+def test_broken_toml_is_told_with_its_line(project: Project) -> None:
+    project.append("staging", "\nx = = 3\n")
+    (told,) = project.refusal("staging")
+    assert "environments/staging.toml: is not valid TOML" in told
+    assert "line" in told
+
+
+def test_a_file_that_is_not_text_is_told(project: Project) -> None:
+    (project.root / "environments/staging.toml").write_bytes(b"[aws]\xff")
+    assert project.refusal("staging") == ["environments/staging.toml: is not UTF-8 text: byte 5"]
+
+
+@pytest.mark.parametrize("name", ["prod", "base", "", "../local", "local.toml", "LOCAL"])
+def test_an_unknown_environment_lists_those_there_are(project: Project, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="local, production, staging") as caught:
+        load_environment(name, root=project.root, variables={})
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_the_project_is_found_from_a_folder_inside_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = project.root / "docker" / "backend"
+    inside.mkdir(parents=True)
+    monkeypatch.chdir(inside)
+    assert find_root() == project.root
+    assert load_environment("local", variables={}).root == project.root
+
+
+def test_outside_a_project_the_error_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no project here"):
+        find_root(tmp_path)
+
+
+def test_a_missing_base_file_is_told(project: Project) -> None:
+    (project.root / "environments/base.toml").unlink()
+    assert project.refusal() == ["environments/base.toml: cannot be read: No such file or directory"]

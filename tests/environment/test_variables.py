@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from samjhadoo_ops.environment import Duration, SecretRef
+
+if TYPE_CHECKING:
+    from tests.environment.conftest import Project
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "path", "value"),
+    [
+        ("SAMJHADOO_DEPLOYMENT__CANARY_TIME", "5m", "deployment.canary_time", Duration(300)),
+        ("SAMJHADOO_DEPLOYMENT__HOOK_TIMEOUTS__TEST", "2m", "deployment.hook_timeouts.test", Duration(120)),
+        ("SAMJHADOO_DEPLOYMENT__CANARY_PERCENT", "20", "deployment.canary_percent", 20.0),
+        ("SAMJHADOO_AWS__RETRIES", "7", "aws.retries", 7),
+        ("SAMJHADOO_AWS__ACCOUNT", "123456789012", "aws.account", "123456789012"),
+        ("SAMJHADOO_INFRASTRUCTURE__MULTI_AZ", "true", "infrastructure.multi_az", True),
+        ("SAMJHADOO_SERVICE__SUBNETS", "subnet-1, subnet-2", "service.subnets", ["subnet-1", "subnet-2"]),
+        ("SAMJHADOO_SERVICE__SUBNETS", '["subnet-1"]', "service.subnets", ["subnet-1"]),
+        ("SAMJHADOO_SERVICE__SUBNETS", "", "service.subnets", []),
+        ("SAMJHADOO_SERVICE__VARIABLES", '{"cpu": "1"}', "service.variables", {"cpu": "1"}),
+        ("SAMJHADOO_CACHE__SECRET", "env:REDIS", "cache.secret", SecretRef("env", "REDIS")),
+        ("SAMJHADOO_NOTIFICATIONS__SLACK_WEBHOOK", "", "notifications.slack_webhook", None),
+        ("SAMJHADOO_STACK", "containers", "stack.kind", "containers"),
+        ("SAMJHADOO_STACK__KIND", "containers", "stack.kind", "containers"),
+    ],
+)
+def test_a_variable_overrides_the_files_and_is_named_as_the_source(
+    project: Project, variable: str, text: str, path: str, value: Any
+) -> None:
+    environment: Any = project.load("local", {variable: text})
+    found = environment
+    for key in path.split("."):
+        found = getattr(found, key)
+    assert found == value
+    assert environment.sources[tuple(path.split("."))] == variable
+
+
+def test_a_free_name_keeps_its_letters_unless_it_is_known(project: Project) -> None:
+    variables = {
+        "SAMJHADOO_SERVICE__VARIABLES__CPU": "512",
+        "SAMJHADOO_SERVICE__VARIABLES__Log_Level": "debug",
+    }
+    found = project.load("local", variables).service.variables
+    assert (found["cpu"], found["Log_Level"]) == ("512", "debug")
+    assert "CPU" not in found
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "problem"),
+    [
+        (
+            "SAMJHADOO_DEPLOYMENT__CANARYTIME",
+            "5m",
+            "names no setting; did you mean SAMJHADOO_DEPLOYMENT__CANARY_TIME?",
+        ),
+        ("SAMJHADOO_DEPLOYMNT__POLL", "5m", "names no setting; did you mean SAMJHADOO_DEPLOYMENT__POLL?"),
+        ("SAMJHADOO_ZZZ__X", "5m", "names no setting; after SAMJHADOO_ it takes ALARMS"),
+        ("SAMJHADOO_AWS__", "5m", "names no setting"),
+        ("SAMJHADOO_AWS__REGION__X", "5m", "names no setting"),
+        ("SAMJHADOO_ALARMS__CPU", "5", "alarms.cpu: is a table"),
+        ("SAMJHADOO_AWS__RETRIES", "many", "aws.retries: expected a whole number"),
+        ("SAMJHADOO_DEPLOYMENT__CANARY_PERCENT", "nan", "canary_percent: expected a"),
+        ("SAMJHADOO_DEPLOYMENT__POLL", "", "deployment.poll: expected a duration"),
+        ("SAMJHADOO_INFRASTRUCTURE__MULTI_AZ", "perhaps", "multi_az: expected true or false"),
+        ("SAMJHADOO_SERVICE__SUBNETS", "[1]", "service.subnets: item 1: expected text"),
+        ("SAMJHADOO_SERVICE__SUBNETS", "[", "service.subnets: expected a list"),
+        ("SAMJHADOO_SERVICE__VARIABLES", "x", "service.variables: expected a table"),
+        ("SAMJHADOO_STACK", "docker", "stack.kind: expected one of embedded, containers"),
+        ("SAMJHADOO_PAYMENTS__SECRET_KEY", "sk_live_planted", "payments.secret_key: expected a reference"),
+    ],
+)
+def test_a_wrong_variable_is_named(project: Project, variable: str, text: str, problem: str) -> None:
+    (told,) = project.refusal("local", {variable: text})
+    assert told.startswith(f"{variable}: ")
+    assert problem in told
+    assert "planted" not in told
+
+
+def test_a_variable_never_makes_a_real_environment_a_local_one(project: Project) -> None:
+    assert project.load("production", {"SAMJHADOO_STACK": "containers"}).stack is None
+    (told,) = project.refusal("production", {"SAMJHADOO_STACK__KIND": "embedded"})
+    assert "the environment's files have no table [stack]" in told
+
+
+def test_other_variables_are_not_settings(project: Project) -> None:
+    others = {"SAMJHADOO_STACK_ID": "x", "SAMJHADOO": "x", "AWS__REGION": "x", "samjhadoo_aws__region": "x"}
+    assert project.load("local", others).aws.region == "ap-south-1"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(st.from_regex(r"SAMJHADOO_[A-Z_]{1,20}__[A-Z_]{0,20}", fullmatch=True), st.text(max_size=20))
+def test_any_variable_is_taken_or_refused_by_name(project: Project, name: str, text: str) -> None:
+    told = project.refusal("local", {name: text})
+    assert any(line.startswith(name) for line in told)
