@@ -1,0 +1,216 @@
+"""What Flyway answers with `-outputType=json`, read into types; nothing here does I/O.
+
+Facts read in Flyway 12.4's output: several commands in one run answer `{"individualResults": […]}`, one
+answers its result alone. A failed `migrate` answers its usual result with `success: false` and `error`; any
+other failure answers `{"error": …}` alone. `validate` exits with 0 whatever it finds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+_SQL_MESSAGE = re.compile(r"^Message\s*: (.*?)(?=^Location\s*:|^Line\s*:|\Z)", re.MULTILINE | re.DOTALL)
+
+
+class AnswerError(ValueError):
+    """What Flyway printed is not the JSON of an answer."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A script, and what Flyway says of it.
+
+    Args:
+        version: Empty for a repeatable one.
+        state: Flyway's word: Pending, Success, Failed, Future, Outdated, …
+        path: The script's path; empty when it is not among the scripts any more.
+
+    """
+
+    version: str
+    description: str
+    state: str
+    path: str = ""
+
+    @property
+    def script(self) -> str:
+        """The script's file name, or what is known of it."""
+        return PurePath(self.path).name or str(self)
+
+    @property
+    def pending(self) -> bool:
+        """Whether `migrate` would run it."""
+        return self.state == "Pending"
+
+    def __str__(self) -> str:
+        return f"V{self.version} {self.description}" if self.version else f"R {self.description}"
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """A migration that `validate` objects to."""
+
+    migration: Migration
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The answers of `info` and `validate`."""
+
+    version: str | None
+    migrations: tuple[Migration, ...]
+    invalid: tuple[Invalid, ...]
+    objection: str = ""
+    flyway_version: str = ""
+
+    @property
+    def pending(self) -> tuple[Migration, ...]:
+        """What `migrate` would run, in its order."""
+        return tuple(migration for migration in self.migrations if migration.pending)
+
+    @property
+    def valid(self) -> bool:
+        """Whether `validate` had no objection."""
+        return not self.objection and not self.invalid
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why Flyway gave up; script, line and SQL state only when a statement failed."""
+
+    code: str
+    message: str
+    sql_state: str = ""
+    path: str = ""
+    line: int = 0
+
+    @property
+    def script(self) -> str:
+        """The script's file name."""
+        return PurePath(self.path).name
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """The answer of `migrate`: what was applied, also when it failed afterwards."""
+
+    applied: tuple[Migration, ...]
+    version: str | None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """The answer of `repair`."""
+
+    actions: tuple[str, ...]
+    removed: tuple[Migration, ...]
+    deleted: tuple[Migration, ...]
+    aligned: tuple[Migration, ...]
+
+
+def read(output: str) -> list[dict[str, Any]]:
+    """Return the result of each command, in order.
+
+    Raises:
+        AnswerError: There is no JSON object.
+
+    """
+    try:
+        document = json.loads(output[output.index("{") :])
+    except ValueError as error:
+        raise AnswerError("no JSON in Flyway's answer") from error
+    results = document.get("individualResults", [document])
+    if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
+        raise AnswerError("Flyway's answer has a form that is not known")
+    return results
+
+
+def failure(results: list[dict[str, Any]]) -> Failure | None:
+    """Return the first error of the results."""
+    for result in results:
+        error = result.get("error")
+        if isinstance(error, dict):
+            message = str(error.get("message") or "").strip()
+            said = _SQL_MESSAGE.search(message)
+            return Failure(
+                code=str(error.get("errorCode") or ""),
+                message=(said[1] if said else message).strip(),
+                sql_state=str(error.get("sqlState") or ""),
+                path=str(error.get("path") or ""),
+                line=int(error.get("lineNumber") or 0),
+            )
+    return None
+
+
+def inspection(results: list[dict[str, Any]]) -> Inspection:
+    """Read the answers of `info` and `validate`.
+
+    Raises:
+        AnswerError: One of the two is missing.
+
+    """
+    by_operation = {str(result.get("operation")): result for result in results}
+    try:
+        info, validation = by_operation["info"], by_operation["validate"]
+    except KeyError as error:
+        raise AnswerError(f"Flyway did not answer to {error.args[0]}") from error
+    return Inspection(
+        version=info.get("schemaVersion"),
+        migrations=_migrations(info.get("migrations")),
+        invalid=tuple(_invalid(item) for item in validation.get("invalidMigrations") or ()),
+        objection="" if validation.get("validationSuccessful") is True else _objection(validation),
+        flyway_version=str(info.get("flywayVersion") or ""),
+    )
+
+
+def migrated(results: list[dict[str, Any]]) -> Migrated:
+    """Read the answer of `migrate`; whatever is not clearly a success is a failure."""
+    result = results[-1]
+    why = failure(results)
+    if why is None and result.get("success") is not True:
+        why = Failure("", str(result.get("exception") or "Flyway did not say why"))
+    # When there was nothing to do, Flyway names the version it found, not one it reached.
+    version = result.get("targetSchemaVersion") or result.get("initialSchemaVersion")
+    return Migrated(_migrations(result.get("migrations"), state="Success"), version, why)
+
+
+def repaired(results: list[dict[str, Any]]) -> Repaired:
+    """Read the answer of `repair`."""
+    result = results[-1]
+    return Repaired(
+        actions=tuple(str(action) for action in result.get("repairActions") or ()),
+        removed=_migrations(result.get("migrationsRemoved")),
+        deleted=_migrations(result.get("migrationsDeleted")),
+        aligned=_migrations(result.get("migrationsAligned")),
+    )
+
+
+def _migrations(items: list[dict[str, Any]] | None, *, state: str = "") -> tuple[Migration, ...]:
+    return tuple(
+        Migration(
+            version=str(item.get("version") or ""),
+            description=str(item.get("description") or ""),
+            state=state or str(item.get("state") or ""),
+            path=str(item.get("filepath") or ""),
+        )
+        for item in items or ()
+    )
+
+
+def _invalid(item: dict[str, Any]) -> Invalid:
+    details = item.get("errorDetails") or {}
+    (migration,) = _migrations([item], state="Invalid")
+    return Invalid(migration, str(details.get("errorCode") or ""), str(details.get("errorMessage") or ""))
+
+
+def _objection(validation: dict[str, Any]) -> str:
+    details = validation.get("errorDetails") or {}
+    message = validation.get("allErrorMessages") or details.get("errorMessage")
+    return str(message or "Flyway did not say what is wrong")

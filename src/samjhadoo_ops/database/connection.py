@@ -1,0 +1,102 @@
+"""How the database is reached, as its secret tells, for Flyway (JDBC) and for psycopg."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from samjhadoo_ops.environment import Secret
+from samjhadoo_ops.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from samjhadoo_ops.environment.secret import SecretRef
+
+CONNECT_TIMEOUT = 10
+"""Real seconds in which a connection must be made."""
+
+
+class _Document(msgspec.Struct):
+    """The secret, in the form RDS keeps it; it may hold more (engine, instance identifier)."""
+
+    host: str
+    dbname: str
+    username: str
+    password: str
+    port: int = 5432
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where the database is and who asks."""
+
+    host: str
+    port: int
+    dbname: str
+    username: str
+    password: Secret
+
+    @classmethod
+    def from_secret(cls, ref: SecretRef | str, secret: Secret) -> Connection:
+        """Read the JSON of a database secret; `ref` names it in errors.
+
+        Raises:
+            ConfigurationError: It is not JSON, or a member is missing.
+
+        """
+        try:
+            # Not strict: some hold the port as text.
+            found = msgspec.json.decode(secret.reveal(), type=_Document, strict=False)
+        except (msgspec.DecodeError, UnicodeEncodeError) as error:
+            # The cause is left out: it might hold a piece of the secret.
+            raise ConfigurationError(
+                f"database.secret: {ref}: {error}",
+                hint='its value must be JSON: {"host", "port", "dbname", "username", "password"}',
+            ) from None
+        return cls(found.host, found.port, found.dbname, found.username, Secret(found.password))
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}/{self.dbname}"
+
+    def jdbc_url(self, *, application: str, parameters: Mapping[str, str]) -> str:
+        """Return the URL of PostgreSQL's JDBC driver, without user and password.
+
+        Args:
+            application: The name by which the session is found in `pg_stat_activity`.
+            parameters: Server parameters of the session, such as `lock_timeout`.
+
+        """
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        query = {
+            "ApplicationName": application,
+            "connectTimeout": str(CONNECT_TIMEOUT),
+            "options": " ".join(f"-c {name}={value}" for name, value in parameters.items()),
+        }
+        return (
+            f"jdbc:postgresql://{host}:{self.port}/{quote(self.dbname)}?{urlencode(query, quote_via=quote)}"
+        )
+
+    def open(self) -> Any:
+        """Return a psycopg connection in autocommit mode; statements get 10 s.
+
+        Raises:
+            psycopg.OperationalError: The database is not there, or refused.
+
+        """
+        import psycopg
+
+        return psycopg.connect(
+            host=self.host,
+            port=self.port,
+            dbname=self.dbname,
+            user=self.username,
+            password=self.password.reveal(),
+            connect_timeout=CONNECT_TIMEOUT,
+            application_name="samjhadoo-ops",
+            options="-c statement_timeout=10000",
+            autocommit=True,
+        )

@@ -1,0 +1,91 @@
+"""The history table, read with psycopg: the plan's query, and whether it agrees with what Flyway said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from samjhadoo_ops.database.connection import Connection
+
+TABLE = "flyway_schema_history"
+SHOWN = 5
+"""Rows that the plan's query (2.2) shows."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the history table, its columns in their order."""
+
+    installed_rank: int
+    version: str | None
+    description: str
+    type: str
+    script: str
+    checksum: int | None
+    installed_by: str
+    installed_on: datetime
+    execution_time: int
+    success: bool
+
+
+@dataclass(frozen=True)
+class History:
+    """What the history table holds, the newest first."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def newest(self) -> tuple[Row, ...]:
+        """The answer of the plan's query."""
+        return self.rows[:SHOWN]
+
+    @property
+    def failed(self) -> tuple[Row, ...]:
+        """Migrations without a transaction that failed half-way."""
+        return tuple(row for row in self.rows if not row.success)
+
+    def succeeded(self, script: str) -> bool:
+        """Return whether the script's newest row is a success."""
+        return next((row.success for row in self.rows if row.script == script), False)
+
+
+def read(connection: Connection, *, table: str = TABLE, schema: str = "") -> History:
+    """Read the history; it is empty when there is no such table yet.
+
+    Raises:
+        psycopg.Error: The database is not there, or refused.
+
+    """
+    from psycopg import errors, sql
+
+    name = sql.Identifier(schema, table) if schema else sql.Identifier(table)
+    # The plan's query without its limit: a failed row may stand further back.
+    query = sql.SQL("SELECT * FROM {} ORDER BY installed_rank DESC").format(name)
+    with connection.open() as session:
+        try:
+            rows: Sequence[tuple[Any, ...]] = session.execute(query).fetchall()
+        except errors.UndefinedTable:
+            rows = []
+    return History(tuple(Row(*row[:10]) for row in rows if row[3] != "SCHEMA"))
+
+
+def problems(history: History, *, version: str | None, applied: Sequence[str]) -> Iterator[str]:
+    """Yield where the history contradicts Flyway.
+
+    Args:
+        history: What the table holds.
+        version: The schema's version, as Flyway told it; None when it knows none.
+        applied: Scripts that Flyway says it applied.
+
+    """
+    for row in history.failed:
+        yield f"{row.script} failed half-way on {row.installed_on:%Y-%m-%d %H:%M} (rank {row.installed_rank})"
+    if version and not any(row.version == version and row.success for row in history.rows):
+        yield f"Flyway says the schema is at version {version}; no successful row of the history does"
+    for script in applied:
+        if not history.succeeded(script):
+            yield f"Flyway says it applied {script}; no successful row of the history does"

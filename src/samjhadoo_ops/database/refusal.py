@@ -1,0 +1,171 @@
+"""Flyway's failures in the tool's words: which script, which line, what stands, what to run next."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.database import answer
+from samjhadoo_ops.errors import ConfigurationError, DeploymentFailed, OpsError, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from samjhadoo_ops.database.answer import Failure, Inspection, Migrated
+    from samjhadoo_ops.database.connection import Connection
+    from samjhadoo_ops.database.flyway import Run
+
+REPAIR = "invoke migrate.repair, but only when you know why: it makes Flyway forget the difference"
+_CHECKSUMS = re.compile(r"Applied to database\s*:\s*(\S+).*?Resolved locally\s*:\s*(\S+)", re.DOTALL)
+_EXCERPT = 8
+"""Lines of a failed statement that are shown."""
+
+
+def readable(run: Run, connection: Connection) -> list[dict[str, Any]]:
+    """Return the answers of a run that changes no schema.
+
+    Raises:
+        ConfigurationError: Flyway does not understand a setting.
+        Refused: Flyway failed otherwise.
+
+    """
+    try:
+        results = answer.read(run.output)
+    except answer.AnswerError as error:
+        log = _lines(run.output + run.log)[-20:]
+        raise Refused(f"{error} (exit code {run.exit_code})", details=log) from error
+    why = answer.failure(results)
+    if why is None and run.exit_code == 0:
+        return results
+    if why is None:
+        raise Refused(f"Flyway ended with exit code {run.exit_code}", details=_lines(run.log)[-20:])
+    first, *rest = _lines(why.message) or ("Flyway failed",)
+    if why.code == "CONFIGURATION":
+        raise ConfigurationError(
+            f"Flyway: {first}", details=tuple(rest), hint="see [database.flyway] in environments/"
+        )
+    if why.code == "DB_CONNECTION" or why.sql_state.startswith("08"):
+        raise unreachable(connection, why.message)
+    hint = "" if why.code != "FAULT" else "a fault of Flyway's, or of a setting in [database.flyway]"
+    raise Refused(f"Flyway: {first}", details=tuple(rest), hint=hint)
+
+
+def unreachable(connection: Connection, reason: str) -> Refused:
+    """Return the error for a database that does not answer."""
+    first, *rest = _lines(reason) or ("",)
+    return Refused(
+        f"the database {connection} does not answer: {first}",
+        details=tuple(rest),
+        hint="check that it runs, and what database.secret says of it",
+    )
+
+
+def invalid(inspection: Inspection) -> OpsError:
+    """Return the refusal for scripts that do not fit what was applied."""
+    if not inspection.invalid:
+        first, *rest = _lines(inspection.objection)
+        return Refused(f"flyway validate: {first}", details=tuple(rest))
+    said = [_objection(item) for item in inspection.invalid]
+    hints = {hint for _, hint in said}
+    return Refused(
+        said[0][0] if len(said) == 1 else f"{len(said)} migrations do not fit the database",
+        details=() if len(said) == 1 else tuple(text for text, _ in said),
+        hint=hints.pop() if len(hints) == 1 else REPAIR,
+    )
+
+
+def _objection(item: answer.Invalid) -> tuple[str, str]:
+    """Return what is wrong with a migration, and the remedy."""
+    migration = item.migration
+    if item.code == "CHECKSUM_MISMATCH":
+        sums = _CHECKSUMS.search(item.message)
+        applied, here = sums.groups() if sums else ("?", "?")
+        difference = f"checksum {applied} in the database, {here} in {migration.path}"
+        return (
+            f"{migration.script} was edited after it was applied: {difference}",
+            f"put the script back and write a new one; {REPAIR}",
+        )
+    if item.code.startswith("FAILED_"):
+        return (
+            f"{migration.script} failed half-way earlier, outside a transaction",
+            "remove by hand what it left (an invalid index), then invoke migrate.repair",
+        )
+    if item.code.startswith("APPLIED_"):
+        return (
+            f"{migration} was applied, but its script is not here any more",
+            f"put the script back; {REPAIR}",
+        )
+    if item.code.startswith("RESOLVED_"):
+        return (
+            f"{migration.script} is older than the schema and was never applied",
+            "give it a version above the schema's: scripts run in order",
+        )
+    first, *_ = _lines(item.message) or (item.code,)
+    return f"{migration.script}: {first}", REPAIR
+
+
+def failed(run: Run, result: Migrated, *, changed: str, half_way: bool) -> DeploymentFailed:
+    """Return the error of a migration that failed.
+
+    Args:
+        run: What Flyway printed.
+        result: The same, read.
+        changed: What the schema has by now of what was pending.
+        half_way: Whether a script failed outside a transaction.
+
+    """
+    why = result.failure or answer.Failure("", f"Flyway ended with exit code {run.exit_code}")
+    if not why.path:
+        first, *rest = _lines(why.message) or ("",)
+        return DeploymentFailed(
+            f"flyway migrate: {first}", details=(*rest, *_lines(run.log)[-20:]), changed=changed
+        )
+    state = f" (SQL state {why.sql_state})" if why.sql_state else ""
+    return DeploymentFailed(
+        f"{why.path}:{why.line}: {why.message}{state}",
+        details=statement(why),
+        changed=changed,
+        hint=_remedy(why, half_way=half_way),
+    )
+
+
+def _remedy(why: Failure, *, half_way: bool) -> str:
+    if why.sql_state == "55P03":
+        return "another session held the lock for longer than database.lock_timeout: run it again"
+    if why.sql_state == "57014":
+        return "the statement took longer than its statement_timeout"
+    if half_way:
+        return (
+            "it ran outside a transaction: remove by hand what it left (an invalid index), "
+            "then invoke migrate.repair, correct the script and run it again"
+        )
+    return "correct the script and run it again: a failed script leaves nothing behind"
+
+
+def statement(why: Failure) -> tuple[str, ...]:
+    """Return the failed statement as the script has it, each line with its number."""
+    try:
+        lines = Path(why.path).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return ()
+    shown: list[str] = []
+    for number, line in enumerate(lines[max(0, why.line - 1) :], start=max(1, why.line)):
+        shown.append(f"{number:4}  {line}")
+        if line.rstrip().endswith(";") or len(shown) == _EXCERPT:
+            break
+    return tuple(shown)
+
+
+def contradicted(found: Sequence[str], *, changed: str) -> DeploymentFailed:
+    """Return the error of a history that does not agree with Flyway."""
+    return DeploymentFailed(
+        f"the schema's history: {found[0]}",
+        details=tuple(found[1:]),
+        changed=changed,
+        hint="invoke migrate.info shows the history; a row that failed half-way needs invoke migrate.repair",
+    )
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
