@@ -9,7 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from samjhadoo_ops.emulator import identify, wire
 from samjhadoo_ops.emulator.errors import AwsError
@@ -69,7 +69,9 @@ class Edge:
                     return
         body = await request.body() if identify.is_form(headers) or "x-amz-target" in headers else b""
         address = identify.identify(headers, query=scope["query_string"].decode(), body=body)
-        if self.is_live(address.service, address.operation):
+        if address.service and not wire.has_operation(address.service, address.operation):
+            await _unknown_operation(scope, receive, send)
+        elif self.is_live(address.service, address.operation):
             response = await self._answer(address, request, body)
             await response(scope, receive, send)
         else:
@@ -136,6 +138,9 @@ class Edge:
             )
         status, headers, content = wire.serialise(service, operation, result)
         return Response(content, status_code=status, headers=headers)
+
+
+_unknown_operation = JSONResponse({"__type": "UnknownOperationException"}, status_code=400)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

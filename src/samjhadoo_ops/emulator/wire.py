@@ -39,6 +39,11 @@ def operation_model(service: str, operation: str) -> OperationModel:
     return service_model(service).operation_model(operation)
 
 
+def has_operation(service: str, operation: str) -> bool:
+    """Tell whether AWS's model of a service has an operation."""
+    return operation in service_model(service).operation_names
+
+
 @cache
 def targets() -> dict[str, str]:
     """Return the service that each `X-Amz-Target` prefix of a live service names."""
