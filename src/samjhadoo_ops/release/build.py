@@ -1,0 +1,127 @@
+"""Building a release: the one builder that the environment names, or none when the image is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.release import docker, ecr, oci
+from samjhadoo_ops.release.context import BuildContext
+from samjhadoo_ops.release.identity import Identity, identify
+from samjhadoo_ops.release.image import BuiltImage
+from samjhadoo_ops.release.registry import RemoteRegistry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from samjhadoo_ops.aws import Aws
+    from samjhadoo_ops.console import Console
+    from samjhadoo_ops.environment import Environment
+
+FOLDER = ".samjhadoo/build"
+
+
+def wanted(env: Environment, aws: Aws) -> BuiltImage:
+    """Return the image that a build would make now, with its digest when the registry has it already.
+
+    Raises:
+        ConfigurationError: The build context or the repository does not exist.
+
+    """
+    identity = identify(build_context(env))
+    uri = ecr.repository_uri(aws, env.build.repository)
+    digest = ecr.find_digest(aws, env.build.repository, identity.version)
+    return BuiltImage(identity.version, identity.version, uri, digest or "", reused=digest is not None)
+
+
+def build(env: Environment, aws: Aws, console: Console) -> BuiltImage:
+    """Build the release of the present source, unless the registry has it.
+
+    Raises:
+        ConfigurationError: The settings, the Dockerfile or a program that is needed is wrong or missing.
+        OpsError: The build failed.
+
+    """
+    image = wanted(env, aws)
+    if image.reused:
+        text = f"release {image.version} is in the registry already: nothing is built"
+        console.event("build", text, version=image.version, digest=image.digest, reused=True)
+        return image
+    console.event("build", f"building release {image.version} ({env.build.builder})", version=image.version)
+    context = build_context(env)
+    identity = identify(context)
+    if env.build.builder == "oci":
+        return _daemonless(env, aws, console, context=context, image=image, identity=identity)
+    return _by_docker(env, console, context=context, image=image, identity=identity)
+
+
+def build_context(env: Environment) -> BuildContext:
+    """Return the environment's build context.
+
+    Raises:
+        ConfigurationError: There is no such folder.
+
+    """
+    return BuildContext(env.root / env.build.context, env.build.dockerfile)
+
+
+def build_arguments(env: Environment, identity: Identity) -> dict[str, str]:
+    """Return the build arguments: the environment's, and the release's own."""
+    return {**env.build.args, "GIT_SHA": identity.revision, "VERSION": identity.version}
+
+
+def labels(identity: Identity) -> dict[str, str]:
+    """Return the labels that say what an image was made from."""
+    return {
+        "org.opencontainers.image.revision": identity.revision,
+        "org.opencontainers.image.version": identity.version,
+    }
+
+
+def _daemonless(
+    env: Environment,
+    aws: Aws,
+    console: Console,
+    *,
+    context: BuildContext,
+    image: BuiltImage,
+    identity: Identity,
+) -> BuiltImage:
+    folder = env.root / FOLDER / image.version
+    host = image.repository_uri.removesuffix(f"/{env.build.repository}")
+    digest = oci.build_layout(
+        context,
+        folder,
+        arguments=build_arguments(env, identity),
+        labels=labels(identity),
+        platform=env.build.platform,
+        registry=RemoteRegistry(host, lambda: ecr.password(aws)),
+        name=_shown(context.dockerfile, env.root),
+    )
+    console.event("built", f"built {digest}", version=image.version, digest=digest)
+    return BuiltImage(image.version, image.tag, image.repository_uri, digest, layout=folder)
+
+
+def _by_docker(
+    env: Environment, console: Console, *, context: BuildContext, image: BuiltImage, identity: Identity
+) -> BuiltImage:
+    command = docker.build if env.build.builder == "gradle" else docker.buildx
+    if env.build.builder == "gradle":
+        docker.run(env.build.gradle_command, console, cwd=env.root)
+    docker.run(
+        command(
+            image.tagged,
+            context=context.root,
+            dockerfile=context.dockerfile,
+            arguments=build_arguments(env, identity),
+            labels=labels(identity),
+            platform=env.build.platform,
+        ),
+        console,
+        cwd=env.root,
+    )
+    console.event("built", f"built {image.tagged}", version=image.version)
+    return image
+
+
+def _shown(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

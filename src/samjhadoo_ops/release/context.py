@@ -1,0 +1,110 @@
+"""The build context: the files an image may be made of, without those that `.dockerignore` names."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class BuildContext:
+    """A folder seen as Docker sees it.
+
+    Args:
+        root: The folder.
+        dockerfile: The Dockerfile's path inside it; `<dockerfile>.dockerignore` goes before `.dockerignore`.
+
+    Raises:
+        ConfigurationError: There is no such folder.
+
+    """
+
+    def __init__(self, root: Path, dockerfile: str = "Dockerfile") -> None:
+        if not root.is_dir():
+            raise ConfigurationError(f"the build context {root} is no folder", hint="correct build.context")
+        self.root = root
+        self.dockerfile = root / dockerfile
+
+    @cached_property
+    def _patterns(self) -> tuple[str, ...]:
+        for file in (
+            self.dockerfile.with_name(self.dockerfile.name + ".dockerignore"),
+            self.root / ".dockerignore",
+        ):
+            if file.is_file():
+                lines = (line.strip() for line in file.read_text().splitlines() if not line.startswith("#"))
+                return tuple(_anchored(line) for line in lines if line)
+        return ()
+
+    @cached_property
+    def _spec(self) -> Any:
+        import pathspec
+
+        return pathspec.PathSpec.from_lines("gitignore", self._patterns)
+
+    def ignores(self, path: str) -> bool:
+        """Tell whether `.dockerignore` leaves out a path, given relative to the context."""
+        return bool(self._patterns) and bool(self._spec.match_file(path))
+
+    def walk(self, start: str = "") -> Iterator[str]:
+        """Yield what is under a folder of the context, folders before what they hold, in a fixed order.
+
+        Paths are relative to the context. Links are yielded, not followed.
+        """
+        # A folder that is left out may hold something that a later `!` pattern takes back.
+        takes_back = any(pattern.startswith("!") for pattern in self._patterns)
+        with os.scandir(self.root / start) as entries:
+            ordered = sorted(entries, key=lambda entry: entry.name)
+        for entry in ordered:
+            path = f"{start}/{entry.name}" if start else entry.name
+            is_folder = entry.is_dir(follow_symlinks=False)
+            ignored = self.ignores(path)
+            if not ignored:
+                yield path
+            if is_folder and (takes_back or not ignored):
+                yield from self.walk(path)
+
+    def digest(self) -> str:
+        """Return a hash of all that the image may be made of: names, modes and content."""
+        total = hashlib.sha256()
+        extra = [path.relative_to(self.root).as_posix() for path in self._own_files() if path.is_file()]
+        for path in sorted({*self.walk(), *extra}):
+            total.update(f"{path}\0{_fingerprint(self.root / path)}\0".encode())
+        return total.hexdigest()
+
+    def _own_files(self) -> tuple[Path, ...]:
+        """Return the files that shape the image even when they are not in it."""
+        return self.dockerfile, self.root / ".dockerignore"
+
+
+def file_mode(status: os.stat_result) -> int:
+    """Return a file's mode as git would keep it, so that a umask changes no digest."""
+    return 0o755 if status.st_mode & stat.S_IXUSR else 0o644
+
+
+def _fingerprint(path: Path) -> str:
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        return f"link {path.readlink()}"
+    if stat.S_ISDIR(status.st_mode):
+        return "folder"
+    if not stat.S_ISREG(status.st_mode):
+        return "other"
+    with path.open("rb") as file:
+        return f"{file_mode(status):o} {hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def _anchored(pattern: str) -> str:
+    """Return a pattern of `.dockerignore`, which starts at the context, as git writes it."""
+    negated, pattern = pattern.startswith("!"), pattern.removeprefix("!").strip()
+    while pattern.startswith(("./", "/")):
+        pattern = pattern.removeprefix(".").lstrip("/")
+    return f"{'!' if negated else ''}/{pattern.rstrip('/')}"

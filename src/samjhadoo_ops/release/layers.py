@@ -1,0 +1,240 @@
+"""Layers: files of the build context as a tar archive that is the same, bit for bit, wherever it is made.
+
+Entries are sorted; times, owners and modes are the recipe's, not this machine's.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import gzip
+import hashlib
+import os
+import posixpath
+import stat
+import tarfile
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.release.context import file_mode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from samjhadoo_ops.release.context import BuildContext
+    from samjhadoo_ops.release.recipe import Copy
+
+LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
+LEVEL = 6
+# Folders that a base image has, with owners and modes of its own that a layer must not change.
+_USUAL = frozenset(
+    {
+        *("bin", "boot", "dev", "etc", "home", "lib", "lib64", "media", "mnt", "opt", "proc", "root", "run"),
+        *(
+            "sbin",
+            "srv",
+            "sys",
+            "tmp",
+            "usr",
+            "var",
+            "usr/bin",
+            "usr/lib",
+            "usr/sbin",
+            "usr/share",
+            "usr/local",
+        ),
+        *("usr/local/bin", "usr/local/lib", "usr/local/share", "var/cache", "var/lib", "var/log", "var/tmp"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file, folder or link of a layer.
+
+    Attributes:
+        path: In the image, without a leading slash.
+        source: The file whose content it has; None for folders and links.
+        link: What a link points to; empty otherwise.
+        mode: Permissions.
+        uid: Owner; `gid` its group.
+
+    """
+
+    path: str
+    mode: int
+    uid: int = 0
+    gid: int = 0
+    source: Path | None = None
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer's file.
+
+    Attributes:
+        digest: Of the compressed archive; `diff_id` of the archive itself.
+        size: Of the compressed archive, in bytes.
+
+    """
+
+    digest: str
+    diff_id: str
+    size: int
+    media_type: str = LAYER_TYPE
+
+    def descriptor(self) -> dict[str, object]:
+        """Return the layer as a manifest names it."""
+        return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+
+
+def folder(path: str) -> list[Entry]:
+    """Return the entry of a folder that WORKDIR makes; nothing where base images have one."""
+    name = path.strip("/")
+    return [] if not name or name in _USUAL else [Entry(name, 0o755)]
+
+
+def copied(
+    copy: Copy, context: BuildContext, *, name: str, known: frozenset[str] = frozenset()
+) -> list[Entry]:
+    """Return the entries that a COPY makes, sorted.
+
+    Args:
+        copy: The instruction.
+        context: Where its sources are.
+        name: The Dockerfile's name in errors.
+        known: Absolute paths of folders that the image has.
+
+    Raises:
+        ConfigurationError: A source is missing, outside the context or neither file, folder nor link.
+
+    """
+    where = f"{name}:{copy.line}"
+    found: dict[str, Entry] = {}
+    sources = [match for source in copy.sources for match in _matches(source, context, where)]
+    into = copy.into or copy.destination in known or len(sources) > 1
+    for source in sources:
+        path = context.root / source
+        if path.is_dir():
+            entries = list(_tree(copy, context, source, where))
+        else:
+            target = (
+                posixpath.join(copy.destination, posixpath.basename(source)) if into else copy.destination
+            )
+            entries = [_entry(copy, _inside(path, context, where), target, where)]
+        found.update((entry.path, entry) for entry in entries)
+    return [found[path] for path in sorted(found)]
+
+
+def write(entries: Sequence[Entry], folder: Path) -> Layer:
+    """Write a layer into a folder, under its digest's name, and return it."""
+    unfinished = folder / ".layer"
+    with unfinished.open("wb") as file:
+        compressed = _Hashed(file)
+        with gzip.GzipFile("", "wb", LEVEL, compressed, mtime=0) as packed:
+            archive = _Hashed(packed)
+            with tarfile.open(fileobj=archive, mode="w|", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
+                for entry in entries:
+                    _add(tar, entry)
+    layer = Layer(compressed.digest, archive.digest, compressed.size)
+    unfinished.replace(folder / layer.digest.partition(":")[2])
+    return layer
+
+
+def _add(tar: tarfile.TarFile, entry: Entry) -> None:
+    info = tarfile.TarInfo(entry.path)
+    info.mode, info.uid, info.gid, info.mtime = entry.mode, entry.uid, entry.gid, 0
+    if entry.source is None:
+        info.type = tarfile.SYMTYPE if entry.link else tarfile.DIRTYPE
+        info.linkname = entry.link
+        tar.addfile(info)
+        return
+    with entry.source.open("rb") as content:
+        info.size = os.fstat(content.fileno()).st_size
+        tar.addfile(info, content)
+
+
+def _matches(source: str, context: BuildContext, where: str) -> Iterator[str]:
+    """Yield the paths of the context that a source names, itself or as a pattern."""
+    path = posixpath.normpath(source.lstrip("/") or ".")
+    if path == ".." or path.startswith("../"):
+        raise ConfigurationError(f"{where}: {source} is outside the build context {context.root}")
+    if path == ".":
+        yield ""
+        return
+    if any(character in path for character in "*?["):
+        found = [name for name in _glob(context.root, path.split("/")) if not context.ignores(name)]
+    else:
+        found = [path] if os.path.lexists(context.root / path) and not context.ignores(path) else []
+    if not found:
+        ignored = context.ignores(path) and os.path.lexists(context.root / path)
+        reason = "left out by .dockerignore" if ignored else "not in the build context"
+        raise ConfigurationError(f"{where}: {source} is {reason} ({context.root})")
+    yield from found
+
+
+def _glob(root: Path, pattern: Sequence[str], start: str = "") -> Iterator[str]:
+    """Yield what a pattern matches, part by part as Go's filepath.Match does, hidden files included."""
+    folder = root / start
+    if not folder.is_dir():
+        return
+    for name in sorted(os.listdir(folder)):  # noqa: PTH208 - names are all that is needed
+        if fnmatch.fnmatchcase(name, pattern[0]):
+            path = f"{start}/{name}" if start else name
+            if len(pattern) == 1:
+                yield path
+            else:
+                yield from _glob(root, pattern[1:], path)
+
+
+def _tree(copy: Copy, context: BuildContext, source: str, where: str) -> Iterator[Entry]:
+    """Yield what is in a folder of the context, as it will be under the destination."""
+    top = copy.destination.strip("/")
+    if top and top not in _USUAL:
+        yield Entry(top, copy.mode or 0o755, copy.uid, copy.gid)
+    for path in context.walk(source):
+        inner = path.removeprefix(source).lstrip("/")
+        yield _entry(copy, context.root / path, posixpath.join(copy.destination, inner), where)
+
+
+def _entry(copy: Copy, path: Path, target: str, where: str) -> Entry:
+    status = path.lstat()
+    name = target.strip("/")
+    if stat.S_ISLNK(status.st_mode):
+        return Entry(name, 0o777, copy.uid, copy.gid, link=str(path.readlink()))
+    if stat.S_ISDIR(status.st_mode):
+        return Entry(name, copy.mode or 0o755, copy.uid, copy.gid)
+    if not stat.S_ISREG(status.st_mode):
+        raise ConfigurationError(f"{where}: {path} is neither a file nor a folder nor a link")
+    return Entry(name, copy.mode or file_mode(status), copy.uid, copy.gid, source=path)
+
+
+def _inside(path: Path, context: BuildContext, where: str) -> Path:
+    """Return the file that a source named in the Dockerfile leads to; a link may not lead out."""
+    resolved = path.resolve()
+    if not resolved.is_relative_to(context.root.resolve()):
+        raise ConfigurationError(f"{where}: {path} leads out of the build context")
+    return resolved
+
+
+class _Hashed:
+    """A file that is written to, its digest and its size."""
+
+    def __init__(self, file: IO[bytes] | gzip.GzipFile) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        self._hash.update(data)
+        self.size += len(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{self._hash.hexdigest()}"

@@ -1,0 +1,182 @@
+"""The daemonless builder: an OCI image from a Dockerfile that runs nothing.
+
+Layers of a base image are taken from the target registry when FROM names an image there. Any other base is
+recorded by name only: the image then holds the application's own layers, and whoever runs it supplies what
+the base would (on the local stack, the interpreter). For an image that is complete by itself, push the base
+to the registry and name it there, or build with Docker.
+"""
+
+from __future__ import annotations
+
+import json
+import platform as machine
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.release import dockerfile, layers, layout, recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from samjhadoo_ops.release.context import BuildContext
+    from samjhadoo_ops.release.registry import RemoteRegistry
+
+EPOCH = "1970-01-01T00:00:00Z"
+_ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+ANNOTATION = "org.opencontainers.image."
+
+
+@dataclass
+class Base:
+    """What an image begins with: nothing, or another image's configuration and layers."""
+
+    digest: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    layers: list[dict[str, Any]] = field(default_factory=list)
+
+
+def build_layout(
+    context: BuildContext,
+    folder: Path,
+    *,
+    arguments: Mapping[str, str],
+    labels: Mapping[str, str],
+    platform: str = "native",
+    registry: RemoteRegistry | None = None,
+    name: str = "Dockerfile",
+) -> str:
+    """Build an image into an OCI layout and return its digest; the same input gives the same digest.
+
+    Args:
+        context: The build context, and the Dockerfile in it.
+        folder: Where the layout will be.
+        arguments: Build arguments.
+        labels: Labels and annotations that the image gets beside the Dockerfile's own.
+        platform: `linux/amd64`, or `native` for this machine's.
+        registry: Where base images are looked for.
+        name: The Dockerfile's name in errors.
+
+    Raises:
+        ConfigurationError: The Dockerfile is missing, wrong, or needs a Docker engine.
+
+    """
+    try:
+        instructions = dockerfile.instructions(context.dockerfile.read_text())
+    except (FileNotFoundError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{name}: cannot be read: {error}", hint="correct build.dockerfile"
+        ) from error
+    system, architecture = resolve_platform(platform)
+    origin = recipe.base_of(instructions, arguments, name=name)
+    with layout.building(folder) as image:
+        base = Base()
+        if registry is not None and registry.holds(origin):
+            base = _pull(registry, origin, image, system, architecture)
+        wanted = recipe.read(instructions, arguments, name=name, inherited=base.config.get("config"))
+        own = _layers(wanted, context, image, name)
+        config = _config(wanted, base, own, labels)
+        config |= {"architecture": architecture, "os": system}
+        return _finish(image, config, [*base.layers, *own], _annotations(wanted, base, labels))
+
+
+def resolve_platform(platform: str) -> tuple[str, str]:
+    """Return operating system and architecture of a platform's name.
+
+    Raises:
+        ConfigurationError: It is none.
+
+    """
+    if platform == "native":
+        name = machine.machine().lower()
+        return "linux", _ARCHITECTURES.get(name, name)
+    system, slash, architecture = platform.partition("/")
+    if not slash or not system or not architecture:
+        raise ConfigurationError(f"build.platform is {platform!r}; expected native or one like linux/amd64")
+    return system, architecture
+
+
+def _layers(
+    wanted: recipe.Recipe, context: BuildContext, image: layout.Layout, name: str
+) -> list[layers.Layer]:
+    """Write one layer for each COPY, with the folders that WORKDIR made before it."""
+    made: list[layers.Layer] = []
+    waiting: list[layers.Entry] = []
+    known: set[str] = set()
+    for step in wanted.steps:
+        if isinstance(step, str):
+            waiting += layers.folder(step)
+            known.add(step)
+            continue
+        entries = layers.copied(step, context, name=name, known=frozenset(known))
+        present = {entry.path for entry in entries}
+        known |= {f"/{entry.path}" for entry in entries if entry.source is None and not entry.link}
+        made.append(
+            layers.write([entry for entry in waiting if entry.path not in present] + entries, image.blobs)
+        )
+        waiting = []
+    if waiting:
+        made.append(layers.write(waiting, image.blobs))
+    return made
+
+
+def _config(
+    wanted: recipe.Recipe, base: Base, own: list[layers.Layer], labels: Mapping[str, str]
+) -> dict[str, Any]:
+    settings = dict(wanted.config)
+    settings["Labels"] = {**settings.get("Labels", {}), **labels}
+    inherited = base.config.get("rootfs", {}).get("diff_ids", [])
+    return {
+        "created": EPOCH,
+        "config": settings,
+        "rootfs": {"type": "layers", "diff_ids": [*inherited, *(layer.diff_id for layer in own)]},
+        "history": [
+            *base.config.get("history", []),
+            *({"created": EPOCH, "created_by": "samjhadoo-ops build"} for _ in own),
+        ],
+    }
+
+
+def _annotations(wanted: recipe.Recipe, base: Base, labels: Mapping[str, str]) -> dict[str, str]:
+    origin = {} if wanted.base == "scratch" else {f"{ANNOTATION}base.name": wanted.base}
+    if base.digest:
+        origin[f"{ANNOTATION}base.digest"] = base.digest
+    return {**labels, **origin}
+
+
+def _finish(
+    image: layout.Layout,
+    config: dict[str, Any],
+    parts: list[dict[str, Any] | layers.Layer],
+    annotations: dict[str, str],
+) -> str:
+    digest, size = image.put_json(config)
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": layout.MANIFEST_TYPE,
+        "config": {"mediaType": layout.CONFIG_TYPE, "digest": digest, "size": size},
+        "layers": [part.descriptor() if isinstance(part, layers.Layer) else part for part in parts],
+        "annotations": annotations,
+    }
+    digest, size = image.put_json(manifest)
+    image.seal({"mediaType": layout.MANIFEST_TYPE, "digest": digest, "size": size})
+    return digest
+
+
+def _pull(
+    registry: RemoteRegistry, origin: str, image: layout.Layout, system: str, architecture: str
+) -> Base:
+    """Take a base image's configuration and layers from the registry."""
+    repository, digest, manifest = registry.image(origin, system=system, architecture=architecture)
+    for part in (manifest["config"], *manifest["layers"]):
+        repository.pull_blob(part["digest"], image.blob(part["digest"]))
+    config = json.loads(image.blob(manifest["config"]["digest"]).read_bytes())
+    image.blob(manifest["config"]["digest"]).unlink()
+    return Base(digest, config, [_as_oci(layer) for layer in manifest["layers"]])
+
+
+def _as_oci(layer: dict[str, Any]) -> dict[str, Any]:
+    docker = layer["mediaType"] == "application/vnd.docker.image.rootfs.diff.tar.gzip"
+    media_type = layers.LAYER_TYPE if docker else layer["mediaType"]
+    return {"mediaType": media_type, "digest": layer["digest"], "size": layer["size"]}

@@ -1,0 +1,218 @@
+"""Registries as seen from here: python-dxf speaks the distribution protocol, errors are put in our words."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.errors import ConfigurationError, OpsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from samjhadoo_ops.environment import Secret
+
+TIMEOUT = 60.0
+"""Real seconds for a connection, and between two pieces of an answer."""
+ATTEMPTS = 4
+BLOCK = 1 << 20
+_INDEXES = frozenset(
+    {
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+    }
+)
+NOT_FOUND, TOO_MANY, SERVER_ERROR = 404, 429, 500
+
+
+class RegistryRefused(OpsError):  # noqa: N818 - named after what happened
+    """The registry refused a request or could not be reached."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An image's name: the registry's host, the repository in it, and a tag or digest."""
+
+    host: str
+    repository: str
+    version: str = "latest"
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """Read a reference as Docker does: what is before the first slash is a host if it looks like one."""
+        name, at, digest = text.partition("@")
+        first, slash, rest = name.partition("/")
+        has_host = bool(slash) and (first == "localhost" or "." in first or ":" in first)
+        host, path = (first, rest) if has_host else ("docker.io", name)
+        repository, _, tag = path.partition(":")
+        return cls(host, repository, digest if at else tag or "latest")
+
+
+class RemoteRepository:
+    """A repository of a registry. Loopback is spoken to by http and without a proxy, all others by https.
+
+    Args:
+        host: The registry's host and port.
+        name: The repository in it.
+        login: Gives the password of the user `AWS`; asked only when the registry wants one.
+
+    """
+
+    def __init__(self, host: str, name: str, login: Callable[[], Secret] | None = None) -> None:
+        self.uri = f"{host}/{name}"
+        self._host = host
+        self._name = name
+        self._login = login
+
+    @contextmanager
+    def session(self) -> Iterator[Any]:
+        """Give a session of python-dxf with one kept connection."""
+        from dxf import DXF
+
+        local = is_loopback(self._host)
+        with DXF(self._host, self._name, auth=self._authenticate, insecure=local, timeout=TIMEOUT) as session:
+            if local:
+                session._sessions[0].trust_env = False  # type: ignore[union-attr]  # noqa: SLF001 - dxf has no setting for it
+            with self._explained():
+                yield session
+
+    def has(self, session: Any, digest: str) -> bool:
+        """Tell whether the repository has a blob."""
+        return self._found(lambda: session.blob_size(digest)) is not None
+
+    def push_blob(self, session: Any, file: Path, digest: str) -> None:
+        """Send a blob, streaming it from its file."""
+        _retried(lambda: session.push_blob(filename=str(file), digest=digest, check_exists=False))
+
+    def push_manifest(self, session: Any, content: bytes, tag: str) -> str:
+        """Store a manifest under a tag; return the digest that the registry tells for the tag."""
+        _retried(lambda: session.set_manifest(tag, content.decode()))
+        return self.digest(session, tag) or ""
+
+    def digest(self, session: Any, version: str) -> str | None:
+        """Return the digest of a tag; None when the repository has no such tag."""
+        found = self._found(lambda: session.head_manifest_and_response(version)[0])
+        return None if found is None else str(found)
+
+    def manifest(self, session: Any, version: str) -> tuple[str, dict[str, Any]]:
+        """Return a manifest's digest and what it says."""
+        content, response = _retried(lambda: session.get_manifest_and_response(version))
+        return str(response.headers["Docker-Content-Digest"]), json.loads(content)
+
+    def pull_blob(self, digest: str, file: Path) -> None:
+        """Fetch a blob into a file; its digest is verified."""
+        with self.session() as session, file.open("wb") as target:
+            for piece in _retried(lambda: session.pull_blob(digest, chunk_size=BLOCK)):
+                target.write(piece)
+
+    def _authenticate(self, session: Any, response: Any) -> None:
+        if self._login is not None:
+            session.authenticate("AWS", self._login().reveal(), response=response)
+
+    def _found(self, ask: Callable[[], Any]) -> Any:
+        from requests import HTTPError
+
+        try:
+            return _retried(ask)
+        except HTTPError as error:
+            if error.response is not None and error.response.status_code == NOT_FOUND:
+                return None
+            raise
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        from dxf.exceptions import DXFError
+        from requests import HTTPError, RequestException
+
+        try:
+            yield
+        except HTTPError as error:
+            raise RegistryRefused(f"the registry refused {self.uri}: {_reason(error.response)}") from error
+        except (RequestException, DXFError) as error:
+            text = str(error) or type(error).__name__
+            raise RegistryRefused(f"no push to or pull from {self.uri}: {text}") from error
+
+
+@dataclass(frozen=True)
+class RemoteRegistry:
+    """A registry from which base images can be taken."""
+
+    host: str
+    login: Callable[[], Secret] | None = None
+
+    def holds(self, reference: str) -> bool:
+        """Tell whether a reference names an image of this registry."""
+        return Reference.parse(reference).host == self.host
+
+    def image(
+        self, reference: str, *, system: str, architecture: str
+    ) -> tuple[RemoteRepository, str, dict[str, Any]]:
+        """Return the repository, digest and manifest of an image, for a platform where it has several.
+
+        Raises:
+            ConfigurationError: It has none for the platform.
+            RegistryRefused: There is no such image.
+
+        """
+        parsed = Reference.parse(reference)
+        repository = RemoteRepository(self.host, parsed.repository, self.login)
+        with repository.session() as session:
+            digest, manifest = repository.manifest(session, parsed.version)
+            if manifest.get("mediaType") in _INDEXES or "manifests" in manifest:
+                chosen = _for_platform(manifest, system, architecture)
+                if chosen is None:
+                    raise ConfigurationError(f"the base image {reference} has no {system}/{architecture}")
+                digest, manifest = repository.manifest(session, chosen)
+        return repository, digest, manifest
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a registry's host and port are this machine's."""
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _for_platform(index: dict[str, Any], system: str, architecture: str) -> str | None:
+    for manifest in index["manifests"]:
+        platform = manifest.get("platform") or {}
+        if (platform.get("os"), platform.get("architecture")) == (system, architecture):
+            return str(manifest["digest"])
+    return None
+
+
+def _retried(attempt: Callable[[], Any]) -> Any:
+    """Attempt a request again when it failed for a reason that may pass."""
+    import stamina
+
+    for again in stamina.retry_context(on=_may_pass, attempts=ATTEMPTS, timeout=None):
+        with again:
+            return attempt()
+    raise AssertionError("unreachable")  # pragma: no cover
+
+
+def _may_pass(error: Exception) -> bool:
+    from requests import ConnectionError as Unreachable
+    from requests import HTTPError, Timeout
+
+    if isinstance(error, HTTPError):
+        status = 0 if error.response is None else error.response.status_code
+        return status == TOO_MANY or status >= SERVER_ERROR
+    return isinstance(error, (Unreachable, Timeout))
+
+
+def _reason(response: Any) -> str:
+    """Return what a registry's error says."""
+    try:
+        errors = response.json()["errors"]
+        return "; ".join(f"{error['code']}: {error.get('message', '')}" for error in errors)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return "no answer" if response is None else f"HTTP status {response.status_code}"

@@ -1,0 +1,160 @@
+"""The task definition: a JSON template, filled, checked by AWS's own model, naming the image by digest."""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from samjhadoo_ops.environment import Environment
+
+# What DescribeTaskDefinition adds and RegisterTaskDefinition refuses: dropped, as AWS's own action does.
+READ_ONLY = frozenset(
+    {
+        *("taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities"),
+        *("registeredAt", "registeredBy", "deregisteredAt", "deleteRequestedAt"),
+    }
+)
+
+
+class _Template(string.Template):
+    """Text with `${name}`; `$${name}` stands for a literal `${name}`, and any other `$` for itself."""
+
+    pattern = r"""
+        \$(?:
+          (?P<escaped>\$(?=\{)) |
+          \{(?P<braced>[A-Za-z_][A-Za-z0-9_.-]*)\} |
+          (?P<named>(?!)) |
+          (?P<invalid>(?!))
+        )
+    """  # type: ignore[assignment]
+    flags = re.VERBOSE
+
+
+def render_task_definition(env: Environment, image_reference: str, version: str) -> dict[str, Any]:
+    """Return what RegisterTaskDefinition is given for a release.
+
+    Placeholders `${name}` are filled from `service.variables` and `region`, `account`, `environment`,
+    `name` (the service's), `image` and `version`.
+
+    Raises:
+        ConfigurationError: The file is missing or malformed, names an unknown placeholder or member, lacks
+            the service's container, or a value has a wrong type; all problems of one kind at once.
+
+    """
+    where = env.service.task_definition
+    template = _load(env, where)
+    variables = {
+        **env.service.variables,
+        "region": env.aws.region,
+        "account": env.aws.account,
+        "environment": env.name,
+        "name": env.service.name,
+        "image": image_reference,
+        "version": version,
+    }
+    problems: list[str] = []
+    definition = _filled(template, _shape(), variables, "", problems)
+    _refuse(where, problems)
+    definition = {key: value for key, value in definition.items() if key not in READ_ONLY}
+    _set_image(definition, env.service.container, image_reference, where)
+    _refuse(where, list(_violations(definition)))
+    return definition
+
+
+def _load(env: Environment, where: str) -> dict[str, Any]:
+    try:
+        document = json.loads((env.root / where).read_text(encoding="utf-8"))
+    except OSError as error:
+        message = f"the task definition {where} cannot be read: {error.strerror}"
+        raise ConfigurationError(message, hint="correct service.task_definition") from error
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(f"{where}:{error.lineno}:{error.colno}: {error.msg}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{where}: is not UTF-8 text: {error}") from error
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"{where}: expected an object")
+    return document
+
+
+def _filled(value: Any, shape: Any, variables: Mapping[str, str], path: str, problems: list[str]) -> Any:
+    """Return a value with its placeholders filled; a filled text becomes the number its place asks for."""
+    if isinstance(value, dict):
+        return {
+            key: _filled(each, _member(shape, key), variables, f"{path}.{key}" if path else key, problems)
+            for key, each in value.items()
+            if each is not None
+        }
+    if isinstance(value, list):
+        inner = getattr(shape, "member", None)
+        return [_filled(each, inner, variables, f"{path}[{i}]", problems) for i, each in enumerate(value)]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+    try:
+        return _typed(_Template(value).substitute(variables), shape)
+    except KeyError as error:
+        name = error.args[0]
+        problems.append(f"{path}: unknown placeholder ${{{name}}}; known are {', '.join(sorted(variables))}")
+    except ValueError:
+        problems.append(f"{path}: {value!r} gives no {shape.type_name}")
+    return value
+
+
+def _typed(text: str, shape: Any) -> Any:
+    kind = getattr(shape, "type_name", "string")
+    if kind in ("integer", "long"):
+        return int(text)
+    if kind == "boolean":
+        if text not in ("true", "false"):
+            raise ValueError(text)
+        return text == "true"
+    return text
+
+
+def _member(shape: Any, key: str) -> Any:
+    members = getattr(shape, "members", None)
+    return getattr(shape, "value", None) if members is None else members.get(key)
+
+
+def _set_image(definition: dict[str, Any], container: str, image: str, where: str) -> None:
+    containers = definition.get("containerDefinitions")
+    found = [each for each in containers or [] if isinstance(each, dict) and each.get("name") == container]
+    if not isinstance(containers, list) or not found:
+        names = [str(each.get("name")) for each in containers or [] if isinstance(each, dict)]
+        raise ConfigurationError(
+            f"{where}: containerDefinitions has no container {container!r} (service.container), "
+            f"only {', '.join(names) or 'none'}"
+        )
+    found[0]["image"] = image
+
+
+def _shape() -> Any:
+    import botocore.session
+
+    return (
+        botocore.session.Session()
+        .get_service_model("ecs")
+        .operation_model("RegisterTaskDefinition")
+        .input_shape
+    )
+
+
+def _violations(definition: dict[str, Any]) -> Iterator[str]:
+    """Yield what AWS's model says against a definition, each with its path."""
+    from botocore.validate import ParamValidator
+
+    report = ParamValidator().validate(definition, _shape()).generate_report()
+    yield from (line for line in report.splitlines() if line)
+
+
+def _refuse(where: str, problems: list[str]) -> None:
+    if len(problems) == 1:
+        raise ConfigurationError(f"{where}: {problems[0]}")
+    if problems:
+        raise ConfigurationError(f"{where}: {len(problems)} problems", details=tuple(problems))
