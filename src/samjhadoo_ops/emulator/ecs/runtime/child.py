@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,7 @@ LINE_LIMIT = 262_144 - 26
 DRAIN_SECONDS = 1.0
 SIGNALLED = 128
 TIMED_OUT_STATUS = 10.0
+_OWN_PORT = re.compile(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\]):(\d{1,5})\b")
 CONTAINER_MARKER = "SAMJHADOO_CONTAINER"
 """The environment variable that marks a container's processes."""
 
@@ -142,7 +144,8 @@ class Child:
         """Run a command beside it; see `Container`."""
         if not self.running:
             return SIGNALLED + signal.SIGKILL
-        transport, protocol = await _spawn(self._place.invocation(command, join=self.pid), lambda _line: None)
+        words = [self._on_host(word) for word in command]
+        transport, protocol = await _spawn(self._place.invocation(words, join=self.pid), lambda _line: None)
         try:
             async with asyncio.timeout(within):
                 await protocol.exited.wait()
@@ -152,6 +155,15 @@ class Child:
             _kill_group(transport.get_pid())
             transport.close()
         return _exit_code(transport.get_returncode())
+
+    def _on_host(self, word: str) -> str:
+        """Return a word of a command with the container's own ports replaced by where they are reached."""
+
+        def replace(match: re.Match[str]) -> str:
+            found = self.addresses.get(int(match[1]))
+            return f"{found[0]}:{found[1]}" if found else match[0]
+
+        return _OWN_PORT.sub(replace, word)
 
     def address(self, port: int) -> tuple[str, int] | None:
         """Return where a port is reached; see `Container`."""

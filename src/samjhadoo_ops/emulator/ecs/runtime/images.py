@@ -48,9 +48,14 @@ class Images:
         if pull is None:
             pull = asyncio.get_running_loop().create_task(asyncio.to_thread(self._pull, reference))
             self._pulls[key] = pull
-            pull.add_done_callback(lambda _: self._pulls.pop(key, None))
+            pull.add_done_callback(lambda done: self._pulled(key, done))
         # Whoever is cancelled leaves the others their pull.
         return dataclasses.replace(await asyncio.shield(pull), reference=text)
+
+    def _pulled(self, key: tuple[str, str, str], pull: asyncio.Task[Image]) -> None:
+        self._pulls.pop(key, None)
+        if not pull.cancelled():
+            pull.exception()  # retrieved, even if nobody waits any more
 
     def _pull(self, reference: Reference) -> Image:
         digest, manifest = self._registry.manifest(reference)
