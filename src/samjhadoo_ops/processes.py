@@ -35,6 +35,7 @@ def die_with_parent(
         signum: The signal the child gets.
         uid: The user the child runs as; supplementary groups are given up.
         gid: The group the child runs as.
+
     """
     parent = os.getpid()
 

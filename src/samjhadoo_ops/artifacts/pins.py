@@ -23,6 +23,7 @@ class Pin:
         coordinate: `group:artifact:version`.
         sha256: Its checksum, in hexadecimal.
         size: Its size, in bytes.
+
     """
 
     coordinate: str
@@ -40,6 +41,7 @@ class Package:
         folder: The name of its folder in the cache.
         pins: The files it is made of.
         unpacked: The size of the folder, in bytes.
+
     """
 
     name: str
@@ -59,6 +61,7 @@ def platform_key() -> str:
 
     Raises:
         OpsError: No artifacts are pinned for it.
+
     """
     machine = platform.machine().lower()
     key = f"{sys.platform}-{_ARCHITECTURES.get(machine, machine)}"

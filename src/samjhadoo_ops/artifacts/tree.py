@@ -30,6 +30,7 @@ def seal(folder: Path) -> None:
 
     Raises:
         OSError: A file could not be read, or the manifest not written.
+
     """
     entries = {name: _entry(path) for name, path in _files(folder)}
     target = manifest(folder)

@@ -1,0 +1,265 @@
+"""What the local AWS holds when it starts: everything that a first deployment expects to find.
+
+Runs wherever the AWS API is: beside the embedded stack, or as an init hook inside a LocalStack container.
+It asks for nothing but boto3, finds the AWS API by the usual AWS_ variables, and may run again at any time:
+what is there already is left as it is. Names and settings come from SAMJHADOO_SEED_ variables; the defaults
+are those of the project's local environment.
+
+The ECS service is not made here: the first `invoke deploy` creates it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+DEFAULTS = {
+    "ENVIRONMENT": "local",
+    "CLUSTER": "samjhadoo-cluster",
+    "FAMILY": "samjhadoo-backend",
+    "LOAD_BALANCER": "samjhadoo-alb",
+    "BLUE": "samjhadoo-blue",
+    "GREEN": "samjhadoo-green",
+    "CONTAINER_PORT": "8080",
+    "PRODUCTION_PORT": "8080",
+    "TEST_PORT": "8081",
+    "HEALTH_PATH": "/health",
+    "UNHEALTHY_THRESHOLD": "5",
+    "INFRASTRUCTURE_ROLE": "samjhadoo-ecs-infrastructure",
+    "REPOSITORY": "samjhadoo/backend",
+    "JOURNAL_BUCKET": "samjhadoo-local-deployments",
+    "TOPIC": "samjhadoo-deployments",
+    "DATABASE_SECRET": "samjhadoo/local/database",
+    "REDIS_SECRET": "samjhadoo/local/redis",
+    "STRIPE_SECRET": "samjhadoo/local/stripe",
+    # Where the databases are, as JSON: the embedded stack tells its own, containers reach each other by name.
+    "DATABASE": json.dumps(
+        {
+            "host": "postgres",
+            "port": 5432,
+            "dbname": "samjhadoo",
+            "username": "samjhadoo",
+            "password": "samjhadoo",
+        }
+    ),
+    "REDIS": json.dumps({"host": "redis", "port": 6379}),
+}
+REGION = os.environ.get("AWS_DEFAULT_REGION", "ap-south-1")
+SESSION = boto3.session.Session(region_name=REGION)
+CONFIG = Config(retries={"mode": "standard", "max_attempts": 4}, proxies={})
+
+
+def setting(name: str) -> str:
+    """Return a setting from its variable, or its default."""
+    return os.environ.get(f"SAMJHADOO_SEED_{name}", DEFAULTS[name])
+
+
+def client(service: str) -> Any:
+    """Return a client of the AWS API that the AWS_ variables name."""
+    return SESSION.client(service, config=CONFIG)
+
+
+def unless(code: str) -> Any:
+    """Let an error pass that says that something exists already."""
+    return _Unless(code)
+
+
+class _Unless(suppress):
+    def __init__(self, code: str) -> None:
+        super().__init__(ClientError)
+        self._code = code
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] != self._code:
+            return False
+        return bool(super().__exit__(kind, error, trace))
+
+
+def seed_journal() -> None:
+    """Make the bucket of the deployments' journal, private and versioned."""
+    s3, bucket = client("s3"), setting("JOURNAL_BUCKET")
+    with unless("BucketAlreadyOwnedByYou"):
+        place = {} if REGION == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": REGION}}
+        s3.create_bucket(Bucket=bucket, **place)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_public_access_block(
+        Bucket=bucket,
+        PublicAccessBlockConfiguration={
+            "BlockPublicAcls": True,
+            "IgnorePublicAcls": True,
+            "BlockPublicPolicy": True,
+            "RestrictPublicBuckets": True,
+        },
+    )
+
+
+def seed_secrets() -> None:
+    """Make the secrets of the database and Redis (up to date at each run) and of Stripe (random, kept)."""
+    manager = client("secretsmanager")
+    for name, value in (
+        (setting("DATABASE_SECRET"), setting("DATABASE")),
+        (setting("REDIS_SECRET"), setting("REDIS")),
+    ):
+        try:
+            manager.create_secret(Name=name, SecretString=value)
+        except manager.exceptions.ResourceExistsException:
+            manager.put_secret_value(SecretId=name, SecretString=value)
+    stripe = {"secret_key": f"sk_test_{secrets.token_hex(16)}", "webhook_secret": f"whsec_{secrets.token_hex(16)}"}
+    with unless("ResourceExistsException"):
+        manager.create_secret(Name=setting("STRIPE_SECRET"), SecretString=json.dumps(stripe))
+
+
+def seed_parameters() -> None:
+    """Make the parameters that say where things are."""
+    ssm = client("ssm")
+    for name, value in (
+        ("cluster", setting("CLUSTER")),
+        ("repository", setting("REPOSITORY")),
+        ("load-balancer", setting("LOAD_BALANCER")),
+    ):
+        ssm.put_parameter(
+            Name=f"/samjhadoo/{setting('ENVIRONMENT')}/{name}", Value=value, Type="String", Overwrite=True
+        )
+
+
+def seed_topic() -> None:
+    """Make the topic of deployments and alarms."""
+    if setting("TOPIC"):
+        client("sns").create_topic(Name=setting("TOPIC"))
+
+
+def seed_roles() -> None:
+    """Make the roles of ECS: what tasks may do, what starts them, what moves the load balancer's traffic."""
+    iam = client("iam")
+    service_role = "arn:aws:iam::aws:policy/service-role"
+    managed = "arn:aws:iam::aws:policy"
+    for name, principal, policy in (
+        (
+            setting("INFRASTRUCTURE_ROLE"),
+            "ecs.amazonaws.com",
+            f"{managed}/AmazonECSInfrastructureRolePolicyForLoadBalancers",
+        ),
+        ("samjhadoo-task-execution", "ecs-tasks.amazonaws.com", f"{service_role}/AmazonECSTaskExecutionRolePolicy"),
+        (setting("FAMILY"), "ecs-tasks.amazonaws.com", ""),
+    ):
+        trust = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {"Effect": "Allow", "Principal": {"Service": principal}, "Action": "sts:AssumeRole"}
+            ],
+        }
+        with unless("EntityAlreadyExists"):
+            iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+        # An emulator that knows none of AWS's managed policies gives the roles away without them.
+        if policy:
+            with suppress(ClientError):
+                iam.attach_role_policy(RoleName=name, PolicyArn=policy)
+
+
+def seed_cluster() -> None:
+    """Make the cluster and the group of its tasks' logs."""
+    client("ecs").create_cluster(clusterName=setting("CLUSTER"))
+    with unless("ResourceAlreadyExistsException"):
+        client("logs").create_log_group(logGroupName=f"/ecs/{setting('FAMILY')}")
+
+
+def seed_repository() -> None:
+    """Make the repository of images, in which a tag never changes its meaning."""
+    with unless("RepositoryAlreadyExistsException"):
+        client("ecr").create_repository(repositoryName=setting("REPOSITORY"), imageTagMutability="IMMUTABLE")
+
+
+def seed_load_balancer() -> None:
+    """Make the load balancer: two target groups, the production listener to one, the test listener to the other."""
+    elb = client("elbv2")
+    vpc, subnets = default_network()
+    found = described(elb.describe_load_balancers, "LoadBalancers", setting("LOAD_BALANCER"))
+    balancer = found or elb.create_load_balancer(
+        Name=setting("LOAD_BALANCER"), Type="application", Scheme="internet-facing", Subnets=subnets
+    )["LoadBalancers"][0]
+    blue, green = (target_group(elb, setting(colour), vpc) for colour in ("BLUE", "GREEN"))
+    listening = {
+        listener["Port"]
+        for listener in elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+    }
+    for port, forward_to in ((int(setting("PRODUCTION_PORT")), blue), (int(setting("TEST_PORT")), green)):
+        if port not in listening:
+            weighted = {"TargetGroups": [{"TargetGroupArn": forward_to, "Weight": 1}]}
+            elb.create_listener(
+                LoadBalancerArn=balancer["LoadBalancerArn"],
+                Protocol="HTTP",
+                Port=port,
+                DefaultActions=[{"Type": "forward", "ForwardConfig": weighted}],
+            )
+
+
+def target_group(elb: Any, name: str, vpc: str) -> str:
+    """Return the ARN of a target group, made when it is not there."""
+    found = described(elb.describe_target_groups, "TargetGroups", name)
+    if not found:
+        found = elb.create_target_group(
+            Name=name,
+            TargetType="ip",
+            Protocol="HTTP",
+            Port=int(setting("CONTAINER_PORT")),
+            VpcId=vpc,
+            HealthCheckProtocol="HTTP",
+            HealthCheckPath=setting("HEALTH_PATH"),
+            HealthCheckIntervalSeconds=30,
+            HealthCheckTimeoutSeconds=5,
+            HealthyThresholdCount=2,
+            UnhealthyThresholdCount=int(setting("UNHEALTHY_THRESHOLD")),
+            Matcher={"HttpCode": "200"},
+        )["TargetGroups"][0]
+    return str(found["TargetGroupArn"])
+
+
+def described(describe: Any, key: str, name: str) -> dict[str, Any]:
+    """Return what a describe operation knows under a name, nothing when it knows none."""
+    try:
+        found: list[dict[str, Any]] = describe(Names=[name])[key]
+    except ClientError as error:
+        if not error.response["Error"]["Code"].endswith("NotFound"):
+            raise
+        return {}
+    return found[0] if found else {}
+
+
+def default_network() -> tuple[str, list[str]]:
+    """Return the default VPC and one of its subnets in each of two zones."""
+    ec2 = client("ec2")
+    vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+    subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+    zones = {subnet["AvailabilityZone"]: subnet["SubnetId"] for subnet in subnets}
+    return vpc, [zones[zone] for zone in sorted(zones)][:2]
+
+
+SEEDS = (
+    seed_load_balancer,
+    seed_journal,
+    seed_secrets,
+    seed_roles,
+    seed_cluster,
+    seed_repository,
+    seed_parameters,
+    seed_topic,
+)
+
+
+def main() -> None:
+    """Make everything, independent things at the same time."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        for seed in [pool.submit(seed) for seed in SEEDS]:
+            seed.result()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""The local stack: an AWS of this machine's own, with PostgreSQL and Redis, that real releases run on.
+
+Its state is disposable: each start begins from the seeds in `localstack/init/ready.d/`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from samjhadoo_ops.errors import ConfigurationError, Refused
+
+if TYPE_CHECKING:
+    from samjhadoo_ops.environment import Environment
+    from samjhadoo_ops.stack.inspection import StackStatus
+    from samjhadoo_ops.stack.state import StackState
+
+__all__ = ["Endpoints", "StackNotRunning", "down", "ensure_up", "reset", "status", "up"]
+
+
+class Teller(Protocol):
+    """Whoever is told how far things are; the console."""
+
+    def line(self, text: str) -> None:
+        """Show a line."""
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where the stack is reached, and when its clock began.
+
+    Attributes:
+        aws: The edge: every AWS service.
+        production: The load balancer's production listener.
+        test: Its test listener.
+        clock_origin: Unix time at which the emulated clock began.
+
+    """
+
+    aws: str
+    production: str
+    test: str
+    clock_origin: float
+
+
+class StackNotRunning(Refused):
+    """The command needs the local stack, which does not run, and does not start it by itself."""
+
+
+def ensure_up(env: Environment, console: Teller, *, start: bool) -> Endpoints:
+    """Return the endpoints of the running stack; start one when `start` says so.
+
+    Raises:
+        StackNotRunning: There is none and `start` is false.
+        ConfigurationError: The running stack was started with other settings.
+        OpsError: It could not be started.
+
+    """
+    from samjhadoo_ops.stack import embedded
+
+    state = embedded.find(env)
+    if state is not None:
+        embedded.require_match(state, env)
+        return _endpoints(state)
+    if start:
+        return up(env, console)
+    ended = embedded.why_ended(env)
+    because = f"; it ended: {ended.reason}" if ended else ""
+    raise StackNotRunning(
+        f"the local stack is not running{because}",
+        hint="run: invoke stack.up",
+        details=ended.details if ended else (),
+    )
+
+
+def up(env: Environment, console: Teller) -> Endpoints:
+    """Start the stack, or find the one that runs.
+
+    Raises:
+        ConfigurationError: The environment has no stack, or one of a kind that is not built in.
+        OpsError: It could not be started; nothing is left running.
+
+    """
+    from samjhadoo_ops.stack import embedded
+
+    _require_embedded(env)
+    return _endpoints(embedded.start(env, console.line))
+
+
+def down(env: Environment, console: Teller) -> bool:
+    """Stop the stack; tell whether there was anything to stop.
+
+    Raises:
+        OpsError: A process of it could not be ended.
+
+    """
+    from samjhadoo_ops.stack import embedded
+
+    _require_embedded(env)
+    return embedded.stop(env, console.line)
+
+
+def reset(env: Environment, console: Teller) -> Endpoints:
+    """Stop the stack and start a fresh one.
+
+    Raises:
+        OpsError: See `down` and `up`.
+
+    """
+    down(env, console)
+    return up(env, console)
+
+
+def status(env: Environment) -> StackStatus:
+    """Return what is known of the stack: endpoints, processes, who serves each AWS service."""
+    from samjhadoo_ops.stack.inspection import inspect
+
+    return inspect(env)
+
+
+def _endpoints(state: StackState) -> Endpoints:
+    return Endpoints(
+        aws=state.endpoints.aws,
+        production=state.endpoints.production,
+        test=state.endpoints.test,
+        clock_origin=state.clock.origin,
+    )
+
+
+def _require_embedded(env: Environment) -> None:
+    if env.stack is None:
+        raise ConfigurationError(f"the environment {env.name} has no local stack", hint="use --env local")
+    if env.stack.kind != "embedded":
+        raise ConfigurationError(
+            f"this version has no stack of the kind {env.stack.kind}", hint="set SAMJHADOO_STACK=embedded"
+        )

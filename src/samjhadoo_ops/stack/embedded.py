@@ -1,0 +1,280 @@
+"""Starting, finding and stopping the embedded stack of a project."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.errors import ConfigurationError, OpsError
+from samjhadoo_ops.processes import MARKER
+from samjhadoo_ops.stack import exits, guard
+from samjhadoo_ops.stack.state import Ended, Places, StackState, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from samjhadoo_ops.environment import Environment
+    from samjhadoo_ops.stack.plan import Plan
+
+    Progress = Callable[[str], None]
+
+_START_TIME = 200.0
+_STOP_TIME = 10.0
+_LOCK_TIME = 300.0
+_TICK = 0.02
+
+
+class StackFailed(OpsError):
+    """The local stack could not be started or stopped."""
+
+
+def find(env: Environment) -> StackState | None:
+    """Return the project's running stack, None when there is none."""
+    state = Places(env.root).read_state()
+    if state and exits.is_alive(state.supervisor.pid, state.supervisor.started):
+        return state
+    return None
+
+
+def why_ended(env: Environment) -> Ended | None:
+    """Return why the last stack ended, when nobody asked it to."""
+    places = Places(env.root)
+    if ended := places.read_ended():
+        return ended
+    state = places.read_state()
+    if state and not exits.is_alive(state.supervisor.pid, state.supervisor.started):
+        reason = f"the stack's supervisor ({state.supervisor.pid}) was killed, or the machine was restarted"
+        return Ended(id=state.id, reason=reason, at=0.0, logs=state.logs)
+    return None
+
+
+def start(env: Environment, progress: Progress) -> StackState:
+    """Start the stack, or find the one that runs already.
+
+    Raises:
+        StackFailed: A process of it did not start, or a hook failed; nothing is left running.
+        ConfigurationError: A stack of other settings runs.
+        OpsError: Something it needs cannot be had.
+
+    """
+    places = Places(env.root)
+    with _alone(places, progress):
+        if state := find(env):
+            require_match(state, env)
+            return state
+        if ended := why_ended(env):
+            progress(f"the last stack ended: {ended.reason}")
+        _clean(places, progress)
+        plan = _plan(env, places, progress)
+        began = time.monotonic()
+        progress("starting PostgreSQL, Redis and the emulator")
+        _launch(plan, places)
+        started = find(env)
+        if started is None:
+            ended = why_ended(env)
+            raise StackFailed(
+                f"the stack ended right after its start: {ended.reason if ended else 'unknown'}"
+            )
+        progress(f"the stack is up after {time.monotonic() - began:.1f} s: {started.endpoints.aws}")
+        return started
+
+
+def stop(env: Environment, progress: Progress) -> bool:
+    """Stop the stack and remove its files; tell whether there was anything to stop.
+
+    Raises:
+        StackFailed: A process of it could not be ended.
+
+    """
+    places = Places(env.root)
+    with _alone(places, progress):
+        state = places.read_state()
+        running = find(env)
+        if running:
+            progress(f"stopping the stack {running.id}")
+            _terminate(running)
+        lost = _clean(places, progress)
+        places.ended.unlink(missing_ok=True)
+        return bool(state or lost)
+
+
+def require_match(state: StackState, env: Environment) -> None:
+    """Refuse a running stack that was started with other settings.
+
+    Raises:
+        ConfigurationError: Its region, account or clock is not the environment's.
+
+    """
+    wanted = {
+        "aws.region": (state.region, env.aws.region),
+        "aws.account": (state.account, env.aws.account),
+        "clock.minute": (state.clock.minute, float(env.clock.minute)),
+    }
+    for key, (found, expected) in wanted.items():
+        if found != expected:
+            raise ConfigurationError(
+                f"the running stack was started with {key} = {found}, the environment {env.name} says {expected}",
+                hint="run: invoke stack.reset",
+            )
+
+
+@contextmanager
+def _alone(places: Places, progress: Progress) -> Iterator[None]:
+    """Let one command at a time start or stop the project's stack."""
+    from filelock import FileLock, Timeout
+
+    places.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(places.lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        progress("another command starts or stops the stack; waiting for it")
+        try:
+            lock.acquire(timeout=_LOCK_TIME)
+        except Timeout as error:
+            raise StackFailed(
+                f"another command holds {places.lock} for more than {_LOCK_TIME:.0f} s"
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _clean(places: Places, progress: Progress) -> bool:
+    """End and remove what is left of this project's stacks; tell whether anything was."""
+    lost = guard.members(places.mark)
+    if lost:
+        progress(f"ending {len(lost)} processes that a stack left behind")
+        if left := guard.sweep(places.mark):
+            raise StackFailed(f"these processes of the stack could not be ended: {', '.join(map(str, left))}")
+    found = places.state.exists() or any(True for _ in places.leftovers())
+    places.clear()
+    return bool(lost) or found
+
+
+def _plan(env: Environment, places: Places, progress: Progress) -> Plan:
+    """Fetch what is needed and decide how the stack is started."""
+    from samjhadoo_ops import artifacts
+    from samjhadoo_ops.artifacts import flyway
+    from samjhadoo_ops.stack import postgres, seeds
+    from samjhadoo_ops.stack.plan import Plan, Ports, PostgresPlan, ShellPlan
+
+    if env.stack is None:
+        raise ConfigurationError(f"the environment {env.name} has no local stack")
+    home = artifacts.postgres_home(progress)
+    flyway_home = flyway.home(progress)
+    artifacts.envoy_binary()
+    account = postgres.server_account()
+    template = postgres.template(home, progress=progress)
+    stack = places.new_id()
+    shell = exits.watching_shell()
+    return Plan(
+        id=stack,
+        root=str(env.root.resolve()),
+        environment=env.name,
+        region=env.aws.region,
+        account=env.aws.account,
+        minute=float(env.clock.minute),
+        ports=Ports(
+            edge=env.stack.edge_port,
+            postgres=env.stack.postgres_port,
+            redis=env.stack.redis_port,
+            production=env.service.production_listener_port,
+            test=env.service.test_listener_port,
+        ),
+        postgres=PostgresPlan(
+            home=str(home),
+            template=str(template),
+            folder=str(postgres.server_folder(account, places.run(stack))),
+            account=account,
+            copy_home=account is not None and not postgres.reachable(home),
+            password=(template / "password").read_text(),
+        ),
+        redis=str(artifacts.redis_server()),
+        seeds=seeds.seed_scripts(env.root),
+        seed_variables=seeds.seed_variables(env),
+        shell=ShellPlan(*shell) if shell else None,
+        training=not flyway.is_trained(flyway_home),
+    )
+
+
+def _launch(plan: Plan, places: Places) -> None:
+    """Start the supervisor and wait until the stack is up."""
+    run = places.run(plan.id)
+    run.mkdir(parents=True, mode=0o700)
+    write(run / "plan.json", plan)
+    reading, writing = os.pipe()
+    try:
+        with (places.folder / "supervisor.log").open("wb") as log:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "samjhadoo_ops.stack.supervisor"),
+                    *(str(run / "plan.json"), "--report", str(writing)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=run,
+                env={**os.environ, MARKER: plan.id},
+                pass_fds=(writing,),
+                start_new_session=True,
+            )
+    finally:
+        os.close(writing)
+    try:
+        report = _read_report(reading)
+    except BaseException:
+        # Interrupted: what is half started is ended by the supervisor, or by force.
+        _end_half_started(process, places)
+        raise
+    finally:
+        os.close(reading)
+    # It goes on without us; we are not told of its end.
+    process.returncode = 0
+    if report.get("up"):
+        return
+    details = tuple(report.get("details", ()))
+    if not report:
+        _end_half_started(process, places)
+        details = tuple((places.folder / "supervisor.log").read_text(errors="replace").splitlines()[-20:])
+    raise StackFailed(
+        f"the stack did not start: {report.get('failed', 'its supervisor ended or did not answer')}",
+        changed="nothing; what had been started was ended",
+        details=details,
+    )
+
+
+def _read_report(descriptor: int) -> dict[str, Any]:
+    if not select.select([descriptor], [], [], _START_TIME)[0]:
+        return {}
+    with os.fdopen(os.dup(descriptor), "rb") as pipe:
+        line = pipe.readline()
+    report: dict[str, Any] = json.loads(line) if line else {}
+    return report
+
+
+def _end_half_started(process: subprocess.Popen[bytes], places: Places) -> None:
+    with suppress(ProcessLookupError):
+        process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_STOP_TIME)
+    guard.sweep(places.mark)
+    places.clear()
+
+
+def _terminate(state: StackState) -> None:
+    """Ask the supervisor to end the stack, and wait until it has."""
+    reference = state.supervisor
+    with suppress(ProcessLookupError):
+        os.kill(reference.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_TIME
+    while exits.is_alive(reference.pid, reference.started) and time.monotonic() < deadline:
+        time.sleep(_TICK)

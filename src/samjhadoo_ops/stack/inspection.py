@@ -1,0 +1,124 @@
+"""What a stack is made of, as it is now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from samjhadoo_ops.stack import embedded, exits, guard
+from samjhadoo_ops.stack.listeners import ask
+from samjhadoo_ops.stack.state import Addresses, ClockState  # noqa: TC001 - msgspec reads the annotations
+
+if TYPE_CHECKING:
+    from samjhadoo_ops.environment import Environment
+    from samjhadoo_ops.stack.state import StackState
+
+
+class Process(msgspec.Struct, frozen=True):
+    """A process of the stack; `memory` is its resident set, in bytes."""
+
+    name: str
+    pid: int
+    memory: int
+
+
+class Listener(msgspec.Struct, frozen=True):
+    """A listener of a load balancer: the port that AWS clients know, and the one on this machine."""
+
+    load_balancer: str
+    port: int
+    bound_port: int
+    protocol: str
+
+
+class StackStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the stack.
+
+    Attributes:
+        running: Whether it is up.
+        reason: Why it is not, when nobody stopped it.
+        services: Who serves each AWS service: `live` (the emulator) or the upstream's name.
+
+    """
+
+    running: bool
+    reason: str = ""
+    details: tuple[str, ...] = ()
+    id: str = ""
+    kind: str = ""
+    environment: str = ""
+    region: str = ""
+    account: str = ""
+    endpoints: Addresses | None = None
+    clock: ClockState | None = None
+    listeners: tuple[Listener, ...] = ()
+    services: dict[str, str] = {}
+    processes: tuple[Process, ...] = ()
+    logs: str = ""
+
+
+def inspect(env: Environment) -> StackStatus:
+    """Return the status of the project's stack."""
+    state = embedded.find(env)
+    if state is None:
+        ended = embedded.why_ended(env)
+        return StackStatus(
+            running=False,
+            reason=ended.reason if ended else "",
+            details=ended.details if ended else (),
+            logs=ended.logs if ended else "",
+        )
+    edge = int(state.endpoints.aws.rpartition(":")[2])
+    return StackStatus(
+        running=True,
+        id=state.id,
+        kind=state.kind,
+        environment=state.environment,
+        region=state.region,
+        account=state.account,
+        endpoints=state.endpoints,
+        clock=state.clock,
+        listeners=tuple(_listeners(edge)),
+        services=ask(edge, "services") or {},
+        processes=tuple(processes(state)),
+        logs=state.logs,
+    )
+
+
+def processes(state: StackState) -> list[Process]:
+    """Return the living processes of a stack, those that it knows by name first."""
+    import psutil
+
+    known = {
+        reference.pid: reference.name
+        for reference in (state.supervisor, *state.processes)
+        if exits.is_alive(reference.pid, reference.started)
+    }
+    found = []
+    for pid in dict.fromkeys([*known, *guard.members(state.id)]):
+        try:
+            process = psutil.Process(pid)
+            found.append(Process(known.get(pid) or _name(process), pid, process.memory_info().rss))
+        except psutil.Error:
+            continue
+    return found
+
+
+def _name(process: Any) -> str:
+    command = process.cmdline()
+    if any(part.endswith("stack/guard.py") for part in command):
+        return "guard"
+    return str(process.name())
+
+
+def _listeners(edge: int) -> list[Listener]:
+    return [
+        Listener(
+            load_balancer=str(listener.get("load_balancer", "")),
+            port=int(listener["port"]),
+            bound_port=int(listener["bound_port"]),
+            protocol=str(listener.get("protocol", "HTTP")),
+        )
+        for listener in ask(edge, "listeners") or []
+    ]

@@ -1,0 +1,77 @@
+"""The init hooks: what the local AWS holds when it starts (`localstack/init/ready.d/`)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.processes import LOOPBACK
+from samjhadoo_ops.stack.postgres import NAME
+
+if TYPE_CHECKING:
+    from samjhadoo_ops.environment import Environment
+    from samjhadoo_ops.stack.plan import Plan, Ports
+
+FOLDER = Path("localstack") / "init" / "ready.d"
+
+
+def seed_scripts(root: Path) -> tuple[str, ...]:
+    """Return the project's init hooks in the order LocalStack runs them in: by name."""
+    return tuple(str(path) for path in sorted((root / FOLDER).glob("*.py")))
+
+
+def seed_variables(env: Environment) -> dict[str, str]:
+    """Return what the hooks are told about an environment: names, ports and settings of health checks."""
+    service = env.service
+    blue, green = service.target_groups
+    values = {
+        "CLUSTER": service.cluster,
+        "SERVICE": service.name,
+        "CONTAINER_PORT": service.container_port,
+        "LOAD_BALANCER": service.load_balancer,
+        "BLUE": blue,
+        "GREEN": green,
+        "PRODUCTION_PORT": service.production_listener_port,
+        "TEST_PORT": service.test_listener_port,
+        "INFRASTRUCTURE_ROLE": service.infrastructure_role,
+        "HEALTH_PATH": env.smoke.health_path,
+        "UNHEALTHY_THRESHOLD": env.rollback.failed_health_checks,
+        "REPOSITORY": env.build.repository,
+        "JOURNAL_BUCKET": env.journal.bucket,
+        "TOPIC": env.notifications.topic,
+        "ENVIRONMENT": env.name,
+    }
+    variables = {f"SAMJHADOO_SEED_{name}": str(value) for name, value in values.items()}
+    secrets = {
+        "DATABASE_SECRET": env.database.secret,
+        "REDIS_SECRET": env.cache.secret,
+        "STRIPE_SECRET": env.payments.secret_key,
+    }
+    # A secret that is not in Secrets Manager is not the local AWS's to hold.
+    for name, reference in secrets.items():
+        if reference.scheme == "secretsmanager":
+            variables[f"SAMJHADOO_SEED_{name}"] = reference.name
+    return variables
+
+
+def seed_environment(plan: Plan, ports: Ports) -> dict[str, str]:
+    """Return the variables of an init hook: where the local AWS is, and where its databases are."""
+    database = {
+        "host": LOOPBACK,
+        "port": ports.postgres,
+        "dbname": NAME,
+        "username": NAME,
+        "password": plan.postgres.password,
+    }
+    return {
+        **plan.seed_variables,
+        "SAMJHADOO_SEED_DATABASE": json.dumps(database),
+        "SAMJHADOO_SEED_REDIS": json.dumps({"host": LOOPBACK, "port": ports.redis}),
+        "AWS_ENDPOINT_URL": f"http://{LOOPBACK}:{ports.edge}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": plan.region,
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    }

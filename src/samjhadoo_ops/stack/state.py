@@ -1,0 +1,138 @@
+"""What is known of the project's local stack, in files under `.samjhadoo/local/` of the project.
+
+`stack.json` tells where a running stack is; it is written whole or not at all, and believed only while the
+supervisor it names is alive. `ended.json` tells why the last stack ended when nobody asked it to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from samjhadoo_ops.stack.guard import FOLDER_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class ProcessRef(msgspec.Struct, frozen=True):
+    """A process, told from a later one with the same pid by its start."""
+
+    name: str
+    pid: int
+    started: float
+
+
+class Addresses(msgspec.Struct, frozen=True):
+    """Where a stack is reached, all on 127.0.0.1: URLs, and `host:port` of PostgreSQL and Redis."""
+
+    aws: str
+    production: str
+    test: str
+    postgres: str
+    redis: str
+
+
+class ClockState(msgspec.Struct, frozen=True):
+    """The emulated clock: real seconds in a minute, and the Unix time at which it began."""
+
+    minute: float
+    origin: float
+
+
+class StackState(msgspec.Struct, frozen=True):
+    """A running stack."""
+
+    id: str
+    kind: str
+    environment: str
+    region: str
+    account: str
+    started: float
+    supervisor: ProcessRef
+    processes: tuple[ProcessRef, ...]
+    endpoints: Addresses
+    clock: ClockState
+    logs: str
+    shell: ProcessRef | None = None
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """Why a stack ended when nobody asked it to."""
+
+    id: str
+    reason: str
+    at: float
+    details: tuple[str, ...] = ()
+    logs: str = ""
+
+
+class Places:
+    """Where a project's stack keeps its files."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root.resolve() / ".samjhadoo" / "local"
+        self.state = self.folder / "stack.json"
+        self.ended = self.folder / "ended.json"
+        self.lock = self.folder / "stack.lock"
+        # Every stack's id begins with its project's mark, so that lost stacks can be found without a file.
+        self.mark = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:8] + "-"
+
+    def new_id(self) -> str:
+        """Return the id of a new stack of this project."""
+        return self.mark + secrets.token_hex(4)
+
+    def run(self, stack: str) -> Path:
+        """Return the folder of a stack's files."""
+        return self.folder / f"{FOLDER_PREFIX}{stack}"
+
+    def read_state(self) -> StackState | None:
+        """Return what `stack.json` says, None when there is none that can be read."""
+        try:
+            return msgspec.json.decode(self.state.read_bytes(), type=StackState)
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    def read_ended(self) -> Ended | None:
+        """Return why the last stack ended, None when it was asked to."""
+        try:
+            return msgspec.json.decode(self.ended.read_bytes(), type=Ended)
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    def leftovers(self) -> Iterator[Path]:
+        """Yield the folders of this project's stacks, wherever they are."""
+        for parent in {self.folder, *server_parents()}:
+            yield from parent.glob(f"{FOLDER_PREFIX}{self.mark}*")
+
+    def clear(self) -> None:
+        """Remove everything of stacks that are gone."""
+        self.state.unlink(missing_ok=True)
+        for folder in self.leftovers():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def server_parents() -> list[Path]:
+    """Return folders that every user can pass through, for servers that run as another user than ours."""
+    candidates = dict.fromkeys([Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")])  # noqa: S108
+    return [folder for folder in candidates if folder.is_dir()]
+
+
+def write(path: Path, value: msgspec.Struct) -> None:
+    """Write a file whole or not at all, readable for its owner only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(value)) + b"\n")
+        Path(partial).replace(path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
