@@ -7,6 +7,7 @@ is one JSON object, and the last one is the result.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -89,7 +90,7 @@ class Console:
         if self.mode == "json":
             self._emit({"event": "progress", "message": text})
         else:
-            print(text, file=self.err, flush=True)
+            _write(self.err, text)
 
     def event(self, name: str, text: str = "", /, **fields: Any) -> None:
         """Tell that something happened: a JSON object, or a line of `text` (else the fields)."""
@@ -97,12 +98,12 @@ class Console:
             self._emit({"event": name, **({"message": text} if text else {}), **fields})
             return
         said = text or " ".join([name, *(f"{key}={_text(value)}" for key, value in fields.items())])
-        print(f"{self._styled(f'{self.elapsed:7.1f}s', _DIM)}  {said}", file=self.err, flush=True)
+        _write(self.err, f"{self._styled(f'{self.elapsed:7.1f}s', _DIM)}  {said}")
 
     def show(self, text: str, /, **fields: Any) -> None:
         """Put a line of the result on standard output; in JSON mode the fields, if there are any."""
         if self.mode != "json":
-            print(text, file=self.out, flush=True)
+            _write(self.out, text)
         elif fields:
             self._emit({"event": "item", **fields})
 
@@ -120,7 +121,7 @@ class Console:
         cells = [[_text(cell) for cell in row] for row in rows]
         if not (self.mode == "live" and self.out.isatty() and self._rich_table(columns, cells)):
             for text in _aligned([list(columns), *cells]):
-                print(text, file=self.out, flush=True)
+                _write(self.out, text)
 
     def result(self, outcome: str, exit_code: int, /, text: str = "", **fields: Any) -> None:
         """Tell the outcome; nothing follows it."""
@@ -130,7 +131,7 @@ class Console:
             self._emit({"event": "result", "outcome": outcome, "exit_code": int(exit_code), **said, **fields})
             return
         said_text = text or " ".join([outcome, *(f"{key}={_text(value)}" for key, value in fields.items())])
-        print(said_text, file=self.out, flush=True)
+        _write(self.out, said_text)
 
     def failure(self, error: OpsError) -> None:
         """Tell what was wrong, what was changed and what to run next, and end with the exit code."""
@@ -145,14 +146,13 @@ class Console:
                 {"event": "result", "outcome": code.name.lower(), "exit_code": int(code), **fields, **details}
             )
             return
-        print(f"{self._styled('error:', _RED)} {error.message}", file=self.err)
+        _write(self.err, f"{self._styled('error:', _RED)} {error.message}")
         for detail in error.details:
-            print(f"  {detail}", file=self.err)
+            _write(self.err, f"  {detail}")
         if error.changed:
-            print(f"  changed: {error.changed}", file=self.err)
+            _write(self.err, f"  changed: {error.changed}")
         if error.hint:
-            print(f"  hint: {error.hint}", file=self.err)
-        self.err.flush()
+            _write(self.err, f"  hint: {error.hint}")
 
     @contextmanager
     def active(self) -> Iterator[Console]:
@@ -164,7 +164,7 @@ class Console:
             _current.reset(token)
 
     def _emit(self, document: Mapping[str, Any]) -> None:
-        print(json.dumps(document, default=_plain, ensure_ascii=False), file=self.out, flush=True)
+        _write(self.out, _json(document))
 
     def _styled(self, text: str, style: str) -> str:
         return f"{style}{text}{_PLAIN}" if self.colour else text
@@ -177,12 +177,13 @@ class Console:
             from rich.text import Text
         except ImportError:
             return False
-        table = Table(box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold" if self.colour else "")
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in cells:
             table.add_row(*(Text(cell) for cell in row))
-        RichConsole(file=self.out, no_color=not self.colour, highlight=False, soft_wrap=False).print(table)
+        colours: Any = "auto" if self.colour else None
+        RichConsole(file=self.out, color_system=colours, highlight=False).print(table)
         return True
 
 
@@ -211,6 +212,31 @@ def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="seconds")
     return "" if value is None else str(value)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Print a line, also where the stream's encoding lacks its letters."""
+    try:
+        print(text, file=stream, flush=True)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    """Return the document as one line of JSON; what JSON has no word for (infinity too) becomes text."""
+    try:
+        return json.dumps(document, default=_plain, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(document), default=_plain)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from samjhadoo_ops.console import Console, Mode, current_console
+from samjhadoo_ops.environment import Duration, Secret, Window
+from samjhadoo_ops.errors import DeploymentFailed
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def console(mode: Mode = "lines", *, colour: bool = False) -> tuple[Console, io.StringIO, io.StringIO]:
+    out, err = io.StringIO(), io.StringIO()
+    return Console(mode, colour=colour, out=out, err=err), out, err
+
+
+@pytest.mark.parametrize(
+    ("as_json", "stream", "variables", "mode", "colour"),
+    [
+        pytest.param(False, Terminal(), {}, "live", True, id="terminal"),
+        pytest.param(False, io.StringIO(), {}, "lines", False, id="pipe"),
+        pytest.param(False, Terminal(), {"CI": "true"}, "lines", True, id="ci-with-a-terminal"),
+        pytest.param(False, Terminal(), {"CI": "false"}, "live", True, id="ci-said-false"),
+        pytest.param(False, Terminal(), {"NO_COLOR": "1"}, "live", False, id="no-color"),
+        pytest.param(False, Terminal(), {"NO_COLOR": ""}, "live", True, id="empty-no-color-is-none"),
+        pytest.param(
+            False, Terminal(), {"NO_COLOR": "1", "FORCE_COLOR": "1"}, "live", False, id="no-color-wins"
+        ),
+        pytest.param(False, Terminal(), {"TERM": "dumb"}, "lines", False, id="dumb"),
+        pytest.param(True, Terminal(), {}, "json", True, id="json"),
+    ],
+)
+def test_the_mode_is_decided_by_flag_terminal_and_variables(
+    as_json: bool, stream: io.StringIO, variables: dict[str, str], mode: str, colour: bool
+) -> None:
+    decided = Console.decide(as_json=as_json, variables=variables, err=stream)
+    assert (decided.mode, decided.colour) == (mode, colour)
+
+
+def say_everything(told: Console) -> None:
+    told.line("building")
+    told.event("pushed", "image pushed", digest="sha256:1")
+    told.event("scaled", running=2, wanted=4)
+    told.show("a line", key="value")
+    told.table(["Key", "Exit code"], [["a", 1], ["b", None]])
+    told.result("succeeded", 0, url="http://x")
+
+
+def test_progress_goes_to_stderr_and_results_to_stdout() -> None:
+    told, out, err = console()
+    say_everything(told)
+    assert out.getvalue().splitlines() == [
+        "a line",
+        "Key  Exit code",
+        "a    1",
+        "b",
+        "succeeded url=http://x",
+    ]
+    lines = err.getvalue().splitlines()
+    assert lines[0] == "building"
+    assert lines[1].endswith("s  image pushed")
+    assert lines[2].endswith("s  scaled running=2 wanted=4")
+
+
+def test_json_is_one_object_a_line_on_stdout_and_nothing_else() -> None:
+    told, out, err = console("json", colour=True)
+    say_everything(told)
+    assert err.getvalue() == ""
+    assert [json.loads(line) for line in out.getvalue().splitlines()] == [
+        {"event": "progress", "message": "building"},
+        {"event": "pushed", "message": "image pushed", "digest": "sha256:1"},
+        {"event": "scaled", "running": 2, "wanted": 4},
+        {"event": "item", "key": "value"},
+        {"event": "row", "key": "a", "exit_code": 1},
+        {"event": "row", "key": "b", "exit_code": None},
+        {"event": "result", "outcome": "succeeded", "exit_code": 0, "url": "http://x"},
+    ]
+
+
+def test_json_takes_any_value_and_never_a_secret() -> None:
+    told, out, _ = console("json")
+    moment = datetime(2026, 11, 2, 22, tzinfo=UTC)
+    window = Window.parse("Mon 22:00-23:00 UTC")
+    told.event("e", a=Secret("planted"), b=moment, c=Duration(90), d=window, e={"x"}, f=b"b", g=float("inf"))
+    said = json.loads(out.getvalue(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert said["a"] == "***"
+    assert said["b"] == "2026-11-02T22:00:00+00:00"
+    assert said["c"] == 90
+    assert said["d"] == "Mon 22:00-23:00 UTC"
+    assert said["e"] == ["x"]
+    assert said["g"] == "inf"
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_a_failure_says_what_was_changed_and_what_to_do(colour: bool) -> None:
+    told, out, err = console(colour=colour)
+    told.failure(
+        DeploymentFailed("tasks stopped", changed="nothing", hint="invoke status", details=("exit 1",))
+    )
+    error = "\033[31merror:\033[0m" if colour else "error:"
+    assert err.getvalue().splitlines() == [
+        f"{error} tasks stopped",
+        "  exit 1",
+        "  changed: nothing",
+        "  hint: invoke status",
+    ]
+    assert out.getvalue() == ""
+
+
+def test_a_failure_in_json_is_the_result() -> None:
+    told, out, _ = console("json")
+    told.failure(DeploymentFailed("tasks stopped", hint="invoke status", details=("exit 1",)))
+    assert json.loads(out.getvalue()) == {
+        "event": "result",
+        "outcome": "rolled_back",
+        "exit_code": 4,
+        "error": "DeploymentFailed",
+        "message": "tasks stopped",
+        "hint": "invoke status",
+        "details": ["exit 1"],
+    }
+    assert told.finished
+
+
+@pytest.mark.parametrize("rich", [True, False], ids=["rich", "without-rich"])
+def test_a_table_in_a_terminal_holds_the_same_words(rich: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not rich:
+        monkeypatch.setitem(sys.modules, "rich.console", None)
+    out = Terminal()
+    Console("live", out=out, err=Terminal()).table(["Key", "Value"], [["[red]a", "b"]])
+    assert [line.split() for line in out.getvalue().splitlines()] == [["Key", "Value"], ["[red]a", "b"]]
+
+
+@pytest.mark.parametrize("rows", [[], [["a", "b"]]])
+def test_a_table_may_be_empty(rows: list[list[Any]]) -> None:
+    told, out, _ = console()
+    told.table(["One", "Two"], rows)
+    assert len(out.getvalue().splitlines()) == 1 + len(rows)
+
+
+def test_the_current_console_is_the_running_tasks() -> None:
+    told, _, _ = console("json")
+    with told.active():
+        assert current_console() is told
+    assert current_console() is not told
+
+
+def test_letters_that_the_stream_lacks_are_escaped() -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    Console("lines", err=stream).line("Mumbai → मुंबई \udcff")
+    assert raw.getvalue().startswith(b"Mumbai \\u2192 ")
