@@ -43,6 +43,14 @@ def control_application(edge: Callable[[], Edge]) -> Starlette:
             services[f"{name}/{region}"] = dump() if dump else {}
         return JSONResponse(services)
 
+    async def listeners(_: Request) -> JSONResponse:
+        balancing = [service for (name, _), service in edge().live.items() if name == "elbv2"]
+        return JSONResponse([row for service in balancing for row in service.bound_ports()])  # type: ignore[attr-defined]
+
     return Starlette(
-        routes=[Route(f"{PREFIX}/health", health), Route(f"{PREFIX}/state", state)],
+        routes=[
+            Route(f"{PREFIX}/health", health),
+            Route(f"{PREFIX}/state", state),
+            Route(f"{PREFIX}/listeners", listeners),
+        ],
     )

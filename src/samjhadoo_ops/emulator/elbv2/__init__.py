@@ -1,1 +1,1 @@
-"""ELBV2, live."""
+"""Elastic Load Balancing v2, live: load balancers that really route, through Envoy."""

@@ -1,13 +1,28 @@
-"""The ELBV2 service."""
+"""The ELBv2 service of a region."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any
 
-from samjhadoo_ops.emulator.service import LiveService
+from samjhadoo_ops.emulator.elbv2.listeners import Listeners
+from samjhadoo_ops.emulator.elbv2.load_balancers import LoadBalancers
+from samjhadoo_ops.emulator.elbv2.rules import Rules
+from samjhadoo_ops.emulator.elbv2.tags import Tags
+from samjhadoo_ops.emulator.elbv2.target_groups import TargetGroups
+from samjhadoo_ops.emulator.elbv2.targets import Targets
 
 
-class Elbv2(LiveService):
-    """The ELBV2 API."""
+class Elbv2(LoadBalancers, TargetGroups, Targets, Listeners, Rules, Tags):
+    """The ELBv2 API. Its state is its own, so that every upstream will do; Envoy carries the traffic."""
 
-    name: ClassVar[str] = "elbv2"
+    def dump(self) -> dict[str, Any]:
+        """Return what there is, for people."""
+        return {
+            "load_balancers": [balancer.name for balancer in self.state.load_balancers.values()],
+            "listeners": self.bound_ports(),
+            "target_groups": {
+                group.name: [target.describe() for target in group.targets.values()]
+                for group in self.state.target_groups.values()
+            },
+            "envoy": self.plane.process.pid if self.plane.process else 0,
+        }

@@ -1,0 +1,159 @@
+"""Envoy as a child process of the emulator."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.emulator.elbv2.data_plane.admin import Admin
+from samjhadoo_ops.emulator.elbv2.data_plane.documents import source
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+START_TIMEOUT = 30.0
+STOP_TIMEOUT = 3.0
+PAUSE = 0.01
+LONGEST_SOCKET_PATH = 100
+RESTART_PAUSE = 0.5
+
+log = logging.getLogger(__name__)
+
+
+class EnvoyFailed(Exception):  # noqa: N818 - named for what happened
+    """Envoy did not start; the message holds the end of its log."""
+
+
+class EnvoyProcess:
+    """Envoy with its admin endpoint, started again whenever it ends by itself.
+
+    Args:
+        folder: Holds the bootstrap file and the log.
+        environment: Added to the process's environment; marks the stack's processes.
+        clusters: The file of all clusters.
+        listeners: The file of all listeners.
+
+    """
+
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], *, clusters: Path, listeners: Path
+    ) -> None:
+        self._folder = folder
+        self._environment = dict(environment)
+        self._resources = {"cds_config": source(clusters), "lds_config": source(listeners)}
+        self._socket_folder = _socket_folder(folder)
+        self._process: asyncio.subprocess.Process | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self.admin = Admin(self._socket_folder / "admin.sock")
+
+    @property
+    def pid(self) -> int:
+        """The process's id; 0 while there is none."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def log_file(self) -> Path:
+        return self._folder / "envoy.log"
+
+    async def start(self) -> None:
+        """Start Envoy and wait until it serves.
+
+        Raises:
+            EnvoyFailed: It ended or did not get ready.
+
+        """
+        await self._launch()
+        self._watcher = asyncio.get_running_loop().create_task(self._watch(), name="envoy-watcher")
+
+    async def stop(self) -> None:
+        """End Envoy."""
+        if self._watcher:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+        process, self._process = self._process, None
+        if process and process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        await self.admin.close()
+        if self._socket_folder != self._folder:
+            shutil.rmtree(self._socket_folder, ignore_errors=True)
+
+    def log_tail(self, characters: int = 2000) -> str:
+        """Return the end of Envoy's log."""
+        try:
+            return self.log_file.read_text(errors="replace")[-characters:]
+        except FileNotFoundError:
+            return ""
+
+    async def _launch(self) -> None:
+        from samjhadoo_ops.processes import die_with_parent
+
+        bootstrap = self._folder / "bootstrap.json"
+        bootstrap.write_text(json.dumps(self._bootstrap()))
+        (self._socket_folder / "admin.sock").unlink(missing_ok=True)
+        arguments = ["--config-path", bootstrap, "--log-path", self.log_file, "--log-level", "warning"]
+        # One worker thread: the host's cores belong to the tasks, and round robin stays exact.
+        arguments += ["--concurrency", "1", "--disable-hot-restart", "--drain-time-s", "60"]
+        self._process = await asyncio.create_subprocess_exec(
+            await asyncio.to_thread(_binary),
+            *map(str, arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={**os.environ, **self._environment},
+            preexec_fn=die_with_parent(),
+        )
+        await self._until(self.admin.ready)
+
+    async def _until(self, ready: Callable[[], Awaitable[bool]]) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while self._process and self._process.returncode is None and time.monotonic() < deadline:
+            try:
+                if await ready():
+                    return
+            except (OSError, http.client.HTTPException):
+                pass
+            await asyncio.sleep(PAUSE)
+        raise EnvoyFailed(f"Envoy did not start: {self.log_tail()}")
+
+    async def _watch(self) -> None:
+        while self._process:
+            status = await self._process.wait()
+            log.error("Envoy ended with status %s and is started again: %s", status, self.log_tail())
+            await asyncio.sleep(RESTART_PAUSE)
+            try:
+                await self._launch()
+            except EnvoyFailed:
+                log.exception("the load balancers are down")
+
+    def _bootstrap(self) -> dict[str, object]:
+        return {
+            "node": {"id": "samjhadoo", "cluster": "samjhadoo"},
+            "admin": {"address": {"pipe": {"path": str(self._socket_folder / "admin.sock"), "mode": 0o600}}},
+            "dynamic_resources": self._resources,
+        }
+
+
+def _binary() -> str:
+    from samjhadoo_ops.artifacts import envoy_binary
+
+    return str(envoy_binary())
+
+
+def _socket_folder(folder: Path) -> Path:
+    """Return a folder whose path leaves room for a socket's name (108 bytes at most in all)."""
+    if len(str(folder)) < LONGEST_SOCKET_PATH - len("/admin.sock"):
+        return folder
+    return Path(tempfile.mkdtemp(prefix="samjhadoo-envoy-"))
