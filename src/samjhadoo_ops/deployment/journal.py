@@ -71,6 +71,7 @@ class Recorder:
 
     def __init__(self, store: ObjectStore, prefix: str, *, deploy: str, clock: Clock) -> None:
         self.deploy = deploy
+        self.finished = False
         self._store = store
         self._prefix = prefix
         self._clock = clock
@@ -84,6 +85,7 @@ class Recorder:
             msgspec.json.encode(entry, enc_hook=str),
         )
         self._number += 1
+        self.finished = self.finished or event == FINISHED
 
 
 class Journal:

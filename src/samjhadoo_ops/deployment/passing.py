@@ -20,10 +20,11 @@ _SERVER_FAULT = 500
 def passes(error: BaseException) -> bool:
     """Tell whether the same call may succeed in a while."""
     from botocore.exceptions import ClientError, HTTPClientError
+    from botocore.exceptions import ConnectionError as Unreachable
     from botocore.parsers import ResponseParserError
 
     if isinstance(error, ClientError):
         answer = error.response
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return answer.get("Error", {}).get("Code", "") in _THROTTLING or status >= _SERVER_FAULT
-    return isinstance(error, HTTPClientError | ResponseParserError | ConnectionError)
+    return isinstance(error, HTTPClientError | Unreachable | ResponseParserError | ConnectionError)

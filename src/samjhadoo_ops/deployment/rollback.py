@@ -73,6 +73,30 @@ def rollback(site: Site, *, to: str = "") -> Returned:
     return redeploy(site, to=to)
 
 
+def foresee(site: Site, *, to: str = "") -> str:
+    """Return what a rollback would do now; nothing is changed.
+
+    Raises:
+        Refused: There is nothing to go back to.
+
+    """
+    running = [brief for brief in site.ecs.deployments(limit=20) if brief["status"] in ONGOING]
+    if running:
+        return f"would stop {running[0]['serviceDeploymentArn']} and shift all traffic back"
+    return f"would deploy {target_of(site, to=to)} without canary and bake"
+
+
+def target_of(site: Site, *, to: str = "") -> Candidate:
+    """Return the release that a rollback would deploy.
+
+    Raises:
+        Refused: There is none.
+
+    """
+    entries = site.journal.entries()
+    return choose(successes(site.ecs, entries), current=serving(site), left=abandoned(entries), name=to)
+
+
 def stop_running(site: Site, arn: str) -> Returned | None:
     """Stop a running deployment with rollback and wait for its end; None when it had succeeded before.
 
@@ -119,9 +143,8 @@ def redeploy(site: Site, *, to: str = "") -> Returned:
         DeploymentFailed: Its deployment failed; the former release still serves.
 
     """
-    entries = site.journal.entries()
     current = serving(site)
-    target = choose(successes(site.ecs, entries), current=current, left=abandoned(entries), name=to)
+    target = target_of(site, to=to)
     registered = site.ecs.task_definition(target.task_definition)
     if registered is None or registered.document.get("status") != "ACTIVE":
         raise Refused(f"{target} is no longer registered with ECS", hint="deploy that version again")

@@ -119,6 +119,14 @@ class Watch:
             self._judge.close()
             self._tester.shutdown(wait=False, cancel_futures=True)
 
+    def settle(self, seconds: float) -> Phase:
+        """Watch on for so many real seconds, or until the end, and return the phase reached."""
+        until = self._clock.read() + seconds
+        while not self.phase.ended and self._clock.read() < until:
+            self._tick()
+            self._clock.sleep(self._policy.poll)
+        return self.phase
+
     def stop(self, reason: str) -> None:
         """Ask ECS to roll the deployment back; repeating it changes nothing."""
         if not self.reason:

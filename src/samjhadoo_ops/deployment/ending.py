@@ -1,0 +1,108 @@
+"""How a deploy ends that did not succeed: one screen that says what, where, why and what next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.deployment.diagnosis import diagnose
+from samjhadoo_ops.deployment.journal import FINISHED
+from samjhadoo_ops.deployment.judge import HttpProbe, NoJudge, Prober, ProbingJudge
+from samjhadoo_ops.deployment.outcome import Phase
+from samjhadoo_ops.deployment.rollback import requested_by
+from samjhadoo_ops.errors import DeploymentFailed, PersonNeeded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from samjhadoo_ops.deployment.journal import Recorder
+    from samjhadoo_ops.deployment.judge import Judge
+    from samjhadoo_ops.deployment.rollout import Started
+    from samjhadoo_ops.deployment.site import Site
+    from samjhadoo_ops.deployment.watch import Ending
+
+
+@dataclass(frozen=True)
+class Course:
+    """A deployment on its way, with what is known of it here.
+
+    Attributes:
+        changes: What has been changed so far, for people.
+
+    """
+
+    started: Started
+    task_definition: str
+    recorder: Recorder
+    changes: Sequence[str]
+
+
+_GOOD = frozenset({Phase.SUCCEEDED, Phase.BAKING, Phase.CANARY})
+
+
+def judge_of(site: Site, started: Started) -> Judge:
+    """Return who watches a deployment: probes of `/health` through both listeners.
+
+    The test listener reaches the new revision alone, the production listener what users reach.
+    """
+    if started.swift:
+        return NoJudge()
+    probe = HttpProbe(site.env.smoke.timeout)
+    pause = site.clock.real(site.policy.poll)
+    path = site.env.smoke.health_path
+    probers = {
+        name: Prober(f"{url.rstrip('/')}{path}", probe=probe, pause=pause)
+        for name, url in (("test", site.test), ("production", site.production))
+        if url
+    }
+    return ProbingJudge(probers, threshold=site.policy.failed_probes)
+
+
+def settle_ending(site: Site, course: Course, ending: Ending) -> None:
+    """Go on only when a deployment ended well.
+
+    Raises:
+        DeploymentFailed: It was rolled back: the former release serves.
+        PersonNeeded: It ended in any other way.
+
+    """
+    if ending.phase in _GOOD:
+        return
+    started = course.started
+    reason = ending.reason or _reason(site, ending, course.recorder)
+    found = diagnose(
+        site.ecs, site.aws.client("logs"), ending.observed, task_definition=course.task_definition
+    )
+    course.recorder.write(FINISHED, outcome=ending.phase.value, reason=reason, seconds=ending.seconds)
+    failure = DeploymentFailed if ending.phase is Phase.ROLLED_BACK and not started.first else PersonNeeded
+    raise failure(
+        f"deployment {started.arn.rpartition('/')[2]} {_ended(ending, started)}: {reason}",
+        changed="; ".join(course.changes),
+        hint=_hint(ending, started),
+        details=found.lines(),
+    )
+
+
+def _reason(site: Site, ending: Ending, recorder: Recorder) -> str:
+    if ending.phase is Phase.SUPERSEDED:
+        return f"somebody else started {ending.observed.current}"
+    person = requested_by(site, ending.observed.arn, apart_from=recorder)
+    if person:
+        return f"a rollback was requested by hand, by {person}"
+    return ending.observed.reason or "ECS gives no reason"
+
+
+def _ended(ending: Ending, started: Started) -> str:
+    if started.first:
+        return "failed; it is the first, so there is no release to go back to"
+    if ending.phase is Phase.ROLLED_BACK:
+        return "was rolled back and the former release serves all traffic"
+    return f"ended {ending.phase.value}"
+
+
+def _hint(ending: Ending, started: Started) -> str:
+    if started.first:
+        return "correct the release, then: invoke deploy"
+    if ending.phase is Phase.ROLLED_BACK:
+        return "correct the release, then: invoke deploy; invoke history shows what was tried"
+    return "invoke status shows what serves; invoke rollback returns to the last release that worked"

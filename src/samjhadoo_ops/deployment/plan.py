@@ -1,0 +1,127 @@
+"""What a deploy would change: task definition, deployment configuration, migrations; and whether it may.
+Nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.deployment import preflight
+from samjhadoo_ops.deployment.configuration import deployment_configuration, swift_configuration
+from samjhadoo_ops.deployment.differences import configuration_differences, task_definition_differences
+from samjhadoo_ops.deployment.gates.finding import Finding, State
+from samjhadoo_ops.deployment.survey import survey
+from samjhadoo_ops.errors import OpsError
+
+if TYPE_CHECKING:
+    from samjhadoo_ops.deployment.differences import Difference
+    from samjhadoo_ops.deployment.gates.ground import Ground
+    from samjhadoo_ops.deployment.site import Site
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a deploy would do.
+
+    Attributes:
+        build: Whether the image must be built first.
+        pending: Scripts that a migration would run.
+
+    """
+
+    release: str
+    build: bool
+    first: bool
+    task_definition: tuple[Difference, ...]
+    configuration: tuple[Difference, ...]
+    pending: tuple[str, ...]
+    findings: dict[str, Finding]
+
+    @property
+    def refused(self) -> bool:
+        """Tell whether a gate is closed."""
+        return any(finding.state is State.REFUSED for finding in self.findings.values())
+
+    @property
+    def changes(self) -> int:
+        """Return how many things would change; 0 for a deploy that would do nothing."""
+        return self.build + len(self.task_definition) + len(self.pending) + self.first
+
+    @property
+    def summary(self) -> str:
+        """Return the plan in a sentence."""
+        if self.refused:
+            return "a deploy would be refused"
+        if not self.changes:
+            return f"release {self.release} is deployed already: nothing would change"
+        kind = "the first deployment" if self.first else "a canary deployment"
+        return f"{kind} of release {self.release}; nothing was changed"
+
+
+def make_plan(site: Site) -> Plan:
+    """Read what is and what is wanted, side by side, and compare.
+
+    Raises:
+        OpsError: Something can't be read.
+
+    """
+    site.aws.account_guard()
+    ground = survey(site)
+    with ThreadPoolExecutor(2, thread_name_prefix="plan") as pool:
+        schema = pool.submit(_schema, site)
+        findings = pool.submit(preflight.inspect, ground)
+        release, build, changes = _task_definition(site, ground)
+        pending, schema_finding = schema.result()
+        return Plan(
+            release=release,
+            build=build,
+            first=ground.first,
+            task_definition=changes,
+            configuration=_configuration(site, ground),
+            pending=pending,
+            findings={**findings.result(), **schema_finding},
+        )
+
+
+def lines(plan: Plan) -> list[str]:
+    """Return the plan for people."""
+    told = [f"release {plan.release}{' (to be built)' if plan.build else ''}"]
+    for title, items in (
+        ("task definition", [str(item) for item in plan.task_definition]),
+        ("deployment configuration", [str(item) for item in plan.configuration]),
+        ("migrations", [f"+ {script}" for script in plan.pending]),
+        ("gates", list(preflight.lines(plan.findings))),
+    ):
+        told += [f"{title}:", *(f"  {item}" for item in items or ["no change"])]
+    return told
+
+
+def _schema(site: Site) -> tuple[tuple[str, ...], dict[str, Finding]]:
+    from samjhadoo_ops.database import Schema
+
+    try:
+        inspection = Schema.of(site.env, site.aws, site.console).validate()
+    except OpsError as error:
+        return (), {"migrations are valid": Finding(State.REFUSED, error.message, error.hint)}
+    pending = tuple(migration.script for migration in inspection.pending)
+    return pending, {"migrations are valid": Finding(State.OK, f"{len(pending)} pending")}
+
+
+def _task_definition(site: Site, ground: Ground) -> tuple[str, bool, tuple[Difference, ...]]:
+    from samjhadoo_ops.release import render_task_definition, wanted
+
+    image = wanted(site.env, site.aws)
+    reference = f"{image.repository_uri}@{image.digest}" if image.digest else f"{image.tagged} (to be built)"
+    document = render_task_definition(site.env, reference, image.version)
+    service = ground.service
+    registered = site.ecs.task_definition(service["taskDefinition"]) if service else None
+    changes = task_definition_differences(registered.document if registered else {}, document)
+    return image.version, not image.digest, tuple(changes)
+
+
+def _configuration(site: Site, ground: Ground) -> tuple[Difference, ...]:
+    wanted = swift_configuration(site.env) if ground.first else deployment_configuration(site.env)
+    current = (ground.service or {}).get("deploymentConfiguration", {})
+    return tuple(configuration_differences(current, wanted))

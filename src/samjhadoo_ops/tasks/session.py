@@ -1,0 +1,94 @@
+"""What a verb works with: settings, AWS, the clock, the console, and the local stack where there is one."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.clock import Clock
+from samjhadoo_ops.console import current_console
+from samjhadoo_ops.environment import load_environment
+from samjhadoo_ops.errors import ConfigurationError, Refused
+
+if TYPE_CHECKING:
+    from samjhadoo_ops.aws import Aws
+    from samjhadoo_ops.console import Console
+    from samjhadoo_ops.deployment.site import Site
+    from samjhadoo_ops.environment import Environment
+
+
+@dataclass(frozen=True)
+class Session:
+    """An environment that is ready to be worked on.
+
+    Attributes:
+        production: The URL of the load balancer's production listener.
+        test: The URL of its test listener.
+
+    """
+
+    env: Environment
+    console: Console
+    clock: Clock
+    production: str
+    test: str
+    endpoint_url: str | None = None
+
+    @cached_property
+    def aws(self) -> Aws:
+        """Return the environment's AWS."""
+        from samjhadoo_ops.aws import Aws
+
+        return Aws(self.env, self.endpoint_url)
+
+    @cached_property
+    def site(self) -> Site:
+        """Return the environment's service."""
+        from samjhadoo_ops.deployment.site import Site
+
+        return Site(self.env, self.aws, self.clock, self.console, self.production, self.test)
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask before a mutation at AWS; the local stack is nobody's production.
+
+        Raises:
+            Refused: The answer was no.
+            ConfigurationError: There is nobody to ask.
+
+        """
+        if yes or self.env.stack is not None:
+            return
+        if not sys.stdin.isatty():
+            raise ConfigurationError(
+                f"{self.env.name} asks for confirmation, but there is no terminal", hint="add --yes"
+            )
+        self.console.line(f"{question} Type {self.env.name} to go on:")
+        if sys.stdin.readline().strip() != self.env.name:
+            raise Refused("not confirmed; nothing was changed")
+
+
+def open_session(name: str, *, start: bool = False) -> Session:
+    """Load an environment and find its local stack, when it has one.
+
+    Args:
+        name: The environment.
+        start: Start the stack when it isn't up.
+
+    Raises:
+        ConfigurationError: The settings are wrong.
+        Refused: The stack isn't up, and `start` is false.
+        OpsError: The stack couldn't be started.
+
+    """
+    env = load_environment(name)
+    console = current_console()
+    if env.stack is None:
+        clock = Clock(minute=env.clock.minute)
+        return Session(env, console, clock, env.endpoints.production, env.endpoints.test)
+    from samjhadoo_ops.stack import ensure_up
+
+    endpoints = ensure_up(env, console, start=start)
+    clock = Clock(minute=env.clock.minute, origin=endpoints.clock_origin)
+    return Session(env, console, clock, endpoints.production, endpoints.test, endpoints.aws)

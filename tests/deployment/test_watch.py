@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from deployment_fakes import CanaryEcs, FakeTime, Notes
+
+from samjhadoo_ops.deployment.configuration import Policy
+from samjhadoo_ops.deployment.judge import NoJudge, Opinion, Prober, ProbingJudge, Verdict
+from samjhadoo_ops.deployment.outcome import Phase
+from samjhadoo_ops.deployment.watch import Ending, Watch
+from samjhadoo_ops.errors import DeploymentFailed, PersonNeeded
+
+if TYPE_CHECKING:
+    from samjhadoo_ops.deployment.observation import Observation
+
+MINUTE = 60.0
+POLICY = Policy(
+    canary_percent=10.0,
+    canary_time=15 * MINUTE,
+    poll=10.0,
+    healthy_within=15 * MINUTE,
+    ends_within=300 * MINUTE,
+    rollback_within=30 * MINUTE,
+    patience=300.0,
+    failed_probes=5,
+    on_interrupt="rollback",
+)
+
+
+@pytest.fixture
+def time() -> FakeTime:
+    return FakeTime()
+
+
+@pytest.fixture
+def notes() -> Notes:
+    return Notes()
+
+
+def watch(ecs: Any, time: FakeTime, notes: Notes, **options: Any) -> Watch:
+    settings = {"judge": NoJudge(), "test": lambda: None, "policy": POLICY, **options}
+    return Watch(ecs, CanaryEcs.ARN, clock=time.clock, teller=notes, **settings)
+
+
+class Failing:
+    """A judge that fails the release once it sees a phase."""
+
+    def __init__(self, phase: Phase) -> None:
+        self.phase = phase
+
+    def watch(self, observed: Observation, phase: Phase) -> Verdict:
+        return Verdict(Opinion.FAIL, "too many errors") if phase is self.phase else Verdict(Opinion.PASS)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("gate_first", [False, True], ids=["bake-then-gate", "gate-then-bake"])
+@pytest.mark.parametrize(
+    "stages",
+    [
+        {},
+        {"PRE_PRODUCTION_TRAFFIC_SHIFT": "PRODUCTION_TRAFFIC_SHIFT"},
+        {"PRE_PRODUCTION_TRAFFIC_SHIFT": "NEW_1", "POST_TEST_TRAFFIC_SHIFT": "NEW_2", "BAKE_TIME": "NEW_3"},
+    ],
+    ids=["documented", "as-the-model-says", "unknown"],
+)
+def test_a_good_deployment_ends_well_under_both_orders(
+    time: FakeTime, notes: Notes, stages: dict[str, str], *, gate_first: bool
+) -> None:
+    ecs = CanaryEcs(time, gate_first=gate_first, stages=stages)
+    ending = watch(ecs, time, notes).run()
+    assert ending.phase is Phase.SUCCEEDED
+    assert [(hook, action) for hook, action, _ in ecs.answers] == [
+        ("test", "CONTINUE"),
+        ("gate-1", "CONTINUE"),
+        ("gate-2", "CONTINUE"),
+    ]
+
+
+@pytest.mark.parametrize("gate_first", [False, True], ids=["bake-then-gate", "gate-then-bake"])
+def test_full_traffic_is_let_through_only_after_the_canary_was_observed(
+    time: FakeTime, notes: Notes, *, gate_first: bool
+) -> None:
+    ecs = CanaryEcs(time, gate_first=gate_first)
+    watch(ecs, time, notes).run()
+    when = {hook: moment for hook, _, moment in ecs.answers}
+    observed = when["gate-2"] - when["gate-1"]
+    assert 15 * MINUTE - 2 * POLICY.poll <= observed <= 15 * MINUTE + 4 * POLICY.poll
+
+
+def test_each_mutation_is_recorded_before_and_after(time: FakeTime, notes: Notes) -> None:
+    watch(CanaryEcs(time), time, notes).run()
+    assert notes.recorded == ["answering-hook", "hook-answered"] * 3
+
+
+def test_a_failed_smoke_test_rolls_back_before_any_production_traffic(time: FakeTime, notes: Notes) -> None:
+    def test() -> None:
+        raise DeploymentFailed("version is 1, not 2")
+
+    ecs = CanaryEcs(time)
+    ending = watch(ecs, time, notes, test=test).run()
+    assert ending.phase is Phase.ROLLED_BACK
+    assert ending.reason == "the smoke test failed: version is 1, not 2"
+    assert ecs.answers == []
+
+
+@pytest.mark.parametrize("phase", [Phase.CANARY, Phase.BEFORE_FULL, Phase.BAKING])
+def test_a_verdict_of_fail_stops_at_once_also_while_a_gate_is_open(
+    time: FakeTime, notes: Notes, phase: Phase
+) -> None:
+    ecs = CanaryEcs(time)
+    ending = watch(ecs, time, notes, judge=Failing(phase)).run()
+    assert ending.phase is Phase.ROLLED_BACK
+    assert ending.reason == "too many errors"
+    assert ecs.stops == 1
+    assert notes.recorded[-2:] == ["stopping", "stop-requested"]
+
+
+def test_a_release_that_is_never_healthy_is_rolled_back_in_time(time: FakeTime, notes: Notes) -> None:
+    began = time.now
+    ending = watch(CanaryEcs(time, healthy_after=None), time, notes).run()
+    assert ending.phase is Phase.ROLLED_BACK
+    assert "not healthy within 15 min" in ending.reason
+    assert time.now - began < 18 * MINUTE
+
+
+def test_throttling_slows_the_watch_down_and_nothing_else(time: FakeTime, notes: Notes) -> None:
+    ecs = CanaryEcs(time)
+    throttled = ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "Describe")
+    ecs.errors = [throttled] * 4
+    assert watch(ecs, time, notes).run().phase is Phase.SUCCEEDED
+
+
+def test_a_lost_connection_ends_with_what_is_known(time: FakeTime, notes: Notes) -> None:
+    ecs = CanaryEcs(time)
+    watching = watch(ecs, time, notes)
+    watching._look()
+    ecs.errors = [EndpointConnectionError(endpoint_url="http://127.0.0.1:1")] * 1000
+    began = time.now
+    with pytest.raises(PersonNeeded, match="has not answered") as failure:
+        watching.run()
+    assert time.now - began < POLICY.patience + 120
+    assert "scaling up" in failure.value.changed
+    assert failure.value.hint
+
+
+def test_an_error_that_does_not_pass_is_not_swallowed(time: FakeTime, notes: Notes) -> None:
+    ecs = CanaryEcs(time)
+    ecs.errors = [ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "Describe")]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        watch(ecs, time, notes).run()
+
+
+def test_a_deployment_replaced_by_another_is_superseded(time: FakeTime, notes: Notes) -> None:
+    ecs = CanaryEcs(time)
+    ecs.status, ecs.current = "STOP_REQUESTED", "arn:other"
+    assert watch(ecs, time, notes).run().phase is Phase.SUPERSEDED
+    assert ecs.stops == 0
+
+
+def test_a_rollback_asked_for_elsewhere_is_watched_to_its_end(time: FakeTime, notes: Notes) -> None:
+    ecs = CanaryEcs(time)
+    ecs.stop(ecs.ARN)
+    ending = watch(ecs, time, notes).run()
+    assert ending.phase is Phase.ROLLED_BACK
+    assert ending.reason == ""
+    assert ecs.stops == 1
+
+
+def test_a_run_that_lost_its_lock_stops_acting(time: FakeTime, notes: Notes) -> None:
+    ecs = CanaryEcs(time)
+    with pytest.raises(PersonNeeded, match="taken over"):
+        watch(ecs, time, notes, lost=lambda: True).run()
+    assert ecs.answers == []
+    assert ecs.stops == 0
+
+
+def test_a_watch_can_end_when_all_traffic_has_moved(time: FakeTime, notes: Notes) -> None:
+    ending = watch(CanaryEcs(time), time, notes).run(until=Phase.BAKING)
+    assert ending.phase is Phase.BAKING
+    assert isinstance(ending, Ending)
+
+
+def test_an_answer_that_was_lost_is_given_again_and_a_repeated_one_is_no_failure(
+    time: FakeTime, notes: Notes
+) -> None:
+    class Lossy(CanaryEcs):
+        """Takes the first answer but breaks the connection."""
+
+        broken = False
+
+        def answer_hook(self, arn: str, hook: str, action: str) -> bool:
+            taken = super().answer_hook(arn, hook, action)
+            if not self.broken:
+                self.broken = True
+                raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+            return taken
+
+    ecs = Lossy(time)
+    assert watch(ecs, time, notes).run().phase is Phase.SUCCEEDED
+
+
+def test_one_call_per_tick_looks_at_the_deployment(time: FakeTime, notes: Notes) -> None:
+    ecs = CanaryEcs(time)
+    began = time.now
+    watch(ecs, time, notes).run()
+    ticks = (time.now - began) / POLICY.poll
+    assert ecs.calls <= ticks * 1.1 + 2
+
+
+def test_five_consecutive_failed_probes_fail_a_release_and_a_good_one_starts_the_count_again() -> None:
+    answers = iter(["HTTP 500"] * 4 + [""] + ["HTTP 500"] * 5)
+    prober = Prober("http://new/health", probe=lambda _: next(answers), pause=0)
+    prober.start = lambda: None  # type: ignore[method-assign]
+    judge = ProbingJudge({"test": prober}, threshold=5)
+    opinions = []
+    for _ in range(10):
+        prober.once()
+        opinions.append(judge.watch(None, Phase.CANARY).opinion)  # type: ignore[arg-type]
+    assert opinions == [Opinion.PASS] * 9 + [Opinion.FAIL]
+
+
+def test_probes_say_nothing_before_there_is_traffic() -> None:
+    prober = Prober("http://new/health", probe=lambda _: "HTTP 500", pause=0)
+    judge = ProbingJudge({"test": prober}, threshold=1)
+    assert judge.watch(None, Phase.SCALING_UP).opinion is Opinion.OPEN  # type: ignore[arg-type]
+    assert prober.probes == 0
