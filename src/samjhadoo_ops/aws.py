@@ -93,9 +93,10 @@ class Aws:
             ignore_configured_endpoint_urls=True,  # AWS_ENDPOINT_URL must not redirect a production deploy
             user_agent_extra="samjhadoo-ops",
         )
-        if self.endpoint_url and urlsplit(self.endpoint_url).hostname in _LOOPBACK:
-            local = Config(proxies={}, s3={"addressing_style": "path"})
-            config = config.merge(local)
+        if self.endpoint_url:
+            config = config.merge(Config(s3={"addressing_style": "path"}))
+            if urlsplit(self.endpoint_url).hostname in _LOOPBACK:
+                config = config.merge(Config(proxies={}))
         return config
 
     def _local(self, service: str) -> Any:

@@ -241,8 +241,13 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start Invoke as a user does."""
+def start(project: Path, *arguments: str, nohup: bool = False) -> subprocess.Popen[str]:
+    """Start Invoke as a user does, whatever signals this process itself ignores."""
+
+    def reset() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
+
     return subprocess.Popen(
         [sys.executable, "-m", "invoke", *arguments],
         cwd=project,
@@ -250,27 +255,46 @@ def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no threads
+        preexec_fn=reset,  # noqa: PLW1509 - no threads
     )
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
     ("signum", "code", "outcome"),
-    [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "interrupted")],
+    [
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 143, "terminated"),
+        (signal.SIGINT, 130, "interrupted"),
+    ],
 )
 def test_a_signal_ends_the_task_as_an_exception_does(
     project: Path, signum: signal.Signals, code: int, outcome: str
 ) -> None:
     process = start(project, "slow", "--json")
-    deadline = time.monotonic() + 20
-    while not (project / "started").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(project / "started")
     process.send_signal(signum)
     out, err = process.communicate(timeout=20)
     assert process.returncode == code, err
     assert (project / "cleaned").exists()
     assert json.loads(out.splitlines()[-1])["outcome"] == outcome
     assert "Traceback" not in err
+
+
+def test_a_terminal_that_closes_does_not_end_what_nohup_started(project: Path) -> None:
+    process = start(project, "slow", nohup=True)
+    wait_for(project / "started")
+    process.send_signal(signal.SIGHUP)
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert (project / "cleaned").exists()
 
 
 def test_a_reader_that_goes_away_is_no_error_to_shout_about(project: Path) -> None:

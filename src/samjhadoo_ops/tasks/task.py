@@ -132,7 +132,7 @@ def _explained(error: Exception) -> OpsError:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM end the task as an exception does, so that everything is closed on the way out."""
+    """Let SIGTERM and a closed terminal end the task as an exception does, so that all is closed on the way."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -140,11 +140,16 @@ def _terminable() -> Iterator[None]:
     def end(_signum: int, _frame: object) -> NoReturn:
         raise SystemExit(int(ExitCode.TERMINATED))
 
-    before = signal.signal(signal.SIGTERM, end)
+    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # What is ignored stays so: `nohup` means it.
+    before = {
+        signum: signal.signal(signum, end) for signum in signals if signal.getsignal(signum) != signal.SIG_IGN
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def _silence() -> None:
