@@ -23,7 +23,12 @@ _DEFAULT_SESSION = threading.Lock()
 
 
 class AwsCallFailed(OpsError):
-    """AWS refused a call or could not be reached; what was changed before it stands."""
+    """AWS refused a call or could not be reached; what was changed before it stands.
+
+    `code` is AWS's error code, empty when there was no answer.
+    """
+
+    code: str = ""
 
 
 class Aws:
@@ -265,7 +270,9 @@ def _refused_call(error: Any, changed: str) -> OpsError:
     call = f"AWS {error.operation_name}"
     request = error.response.get("ResponseMetadata", {}).get("RequestId", "")
     details = (f"request id {request}",) if request else ()
-    return AwsCallFailed(f"{call}: {code}: {said}", hint=_remedy(code), changed=changed, details=details)
+    failed = AwsCallFailed(f"{call}: {code}: {said}", hint=_remedy(code), changed=changed, details=details)
+    failed.code = code
+    return failed
 
 
 def _remedy(code: str) -> str:

@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from samjhadoo_ops.environment import Secret, SecretRef
-from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.errors import ConfigurationError, ExitCode, OpsError
 
 values = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=6).filter(
     lambda text: "*" not in text
@@ -154,3 +154,20 @@ def test_a_secret_that_is_not_there_is_named_and_nothing_of_it_shown(reference: 
     shown = "".join(traceback.format_exception(caught.value))
     assert "p4ss" not in shown
     assert "plain-value" not in shown
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code"),
+    [("ResourceNotFoundException", ExitCode.USAGE), ("AccessDeniedException", ExitCode.UNEXPECTED)],
+)
+def test_what_aws_refuses_is_told_with_the_reference(code: str, exit_code: ExitCode) -> None:
+    from botocore.exceptions import ClientError
+
+    class Closed(Vault):
+        def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803
+            raise ClientError({"Error": {"Code": code, "Message": f"no {SecretId}"}}, "GetSecretValue")
+
+    with pytest.raises(OpsError, match="secretsmanager:db#password: AWS GetSecretValue: .*: no db") as caught:
+        SecretRef.parse("secretsmanager:db#password").resolve(Closed())
+    assert caught.value.exit_code == exit_code
+    assert caught.value.hint

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.errors import ConfigurationError, OpsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,7 @@ _SCHEMES = {
     "ssm": re.compile(r"/?[A-Za-z0-9_./-]{1,1010}", re.ASCII),
     "env": re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}", re.ASCII),
 }
+_NOT_FOUND = ("ResourceNotFoundException", "ParameterNotFound", "ValidationException")
 _FORMS = "secretsmanager:NAME[#KEY], ssm:/NAME or env:NAME"
 _KNOWN_SECRETS = re.compile(
     r"\b(?:(?:sk|rk)_(?:live|test)_|whsec_|AKIA[A-Z0-9]{12}|ASIA[A-Z0-9]{12}|xox[abeprs]-|gh[pousr]_[A-Za-z0-9]{20}|github_pat_)"
@@ -111,19 +112,37 @@ class SecretRef:
         """Fetch the secret.
 
         Raises:
-            ConfigurationError: It is not there, or holds no such key. AWS's own errors pass through.
-
+            ConfigurationError: It is not there, or holds no such key.
+            AwsCallFailed: AWS refused, or cannot be reached.
         """
         if self.scheme == "env":
             return Secret(self._from_variables(os.environ if variables is None else variables))
+        try:
+            return Secret(self._fetched(clients))
+        except OpsError:
+            raise
+        except Exception as error:
+            raise self._explained(error) from None
+
+    def _fetched(self, clients: Clients) -> str:
         if self.scheme == "ssm":
-            answer = clients.client("ssm").get_parameter(Name=self.name, WithDecryption=True)
-            return Secret(answer["Parameter"]["Value"])
-        answer = clients.client("secretsmanager").get_secret_value(SecretId=self.name)
-        text = answer.get("SecretString")
+            parameter = clients.client("ssm").get_parameter(Name=self.name, WithDecryption=True)["Parameter"]
+            return str(parameter["Value"])
+        text = clients.client("secretsmanager").get_secret_value(SecretId=self.name).get("SecretString")
         if text is None:
             raise ConfigurationError(f"{self}: the secret is binary, expected text")
-        return Secret(self._member(text) if self.key else text)
+        return self._member(text) if self.key else str(text)
+
+    def _explained(self, error: Exception) -> Exception:
+        """Return AWS's error with the reference it is about; any other error as it is."""
+        from samjhadoo_ops.aws import translate
+
+        explained = translate(error)
+        if explained is None:
+            return error
+        kind = ConfigurationError if getattr(explained, "code", "") in _NOT_FOUND else type(explained)
+        hint = explained.hint or f"create {self.name}, or correct the reference"
+        return kind(f"{self}: {explained.message}", hint=hint, details=explained.details)
 
     def _from_variables(self, variables: Mapping[str, str]) -> str:
         value = variables.get(self.name)

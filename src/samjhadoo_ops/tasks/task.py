@@ -132,7 +132,7 @@ def _explained(error: Exception) -> OpsError:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end the task as an exception does, so that all is closed on the way."""
+    """Let SIGTERM and a closed terminal end the task as an exception does: everything is closed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
