@@ -38,7 +38,7 @@ def main() -> None:
         else:
             enter(specification)
         run(specification)
-    except (OSError, KeyError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the program does not run
         os.write(status, str(error).encode())
         os._exit(126)
 
@@ -92,7 +92,29 @@ def run(specification: dict[str, object]) -> None:
         os._exit(1)
     environment = {name[1:]: value for name, value in os.environ.items() if name.startswith("_")}
     argv = [str(word) for word in specification["argv"]]  # type: ignore[attr-defined]
-    os.execvpe(argv[0], argv, environment)  # noqa: S606 - a container's command line needs no shell
+    execute(argv, environment)
+
+
+def execute(argv: list[str], environment: dict[str, str]) -> None:
+    """Execute a command found on PATH.
+
+    What `os` has for this imports modules, which are out of reach by now.
+
+    Raises:
+        OSError: There is none.
+
+    """
+    if "/" in argv[0]:
+        os.execve(argv[0], argv, environment)  # noqa: S606 - a container's command line needs no shell
+    refused: OSError = FileNotFoundError(2, f'exec: "{argv[0]}": executable file not found in $PATH')
+    for folder in environment.get("PATH", "/bin:/usr/bin").split(":"):
+        try:
+            os.execve(f"{folder or '.'}/{argv[0]}", argv, environment)  # noqa: S606
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            refused = error
+    raise refused
 
 
 def isolate(*, users: bool) -> None:

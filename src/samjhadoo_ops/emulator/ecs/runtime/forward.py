@@ -61,7 +61,11 @@ async def _forward(child: Child, given: int, fixed: int) -> None:
         except OSError:
             writer.transport.abort()
             return
-        await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
+        try:
+            await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
+        finally:
+            writer.close()
+            there_writer.close()
 
     server = await asyncio.start_server(serve, LOOPBACK, given)
     try:
@@ -75,7 +79,4 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while data := await reader.read(CHUNK):
             writer.write(data)
             await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
-            return
-    writer.close()
+        writer.write_eof()
