@@ -114,6 +114,7 @@ class SecretRef:
         Raises:
             ConfigurationError: It is not there, or holds no such key.
             AwsCallFailed: AWS refused, or cannot be reached.
+
         """
         if self.scheme == "env":
             return Secret(self._from_variables(os.environ if variables is None else variables))
@@ -121,7 +122,7 @@ class SecretRef:
             return Secret(self._fetched(clients))
         except OpsError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - raised again, explained
             raise self._explained(error) from None
 
     def _fetched(self, clients: Clients) -> str:
