@@ -96,11 +96,11 @@ def load_balancers(env: Environment, listening: Listening) -> list[dict[str, Any
     ]
 
 
-def network_configuration(env: Environment) -> dict[str, Any]:
-    """Return where the tasks run."""
+def network_configuration(env: Environment, listening: Listening) -> dict[str, Any]:
+    """Return where the tasks run: the settings' subnets, or the load balancer's where they name none."""
     return {
         "awsvpcConfiguration": {
-            "subnets": list(env.service.subnets),
+            "subnets": list(env.service.subnets or listening.subnets),
             "securityGroups": list(env.service.security_groups),
             "assignPublicIp": "DISABLED",
         }

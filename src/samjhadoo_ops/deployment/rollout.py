@@ -87,7 +87,6 @@ def creation(
     env: Environment, task_definition: str, listening: Listening, configuration: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the request that creates the service."""
-    network = {"networkConfiguration": network_configuration(env)} if env.service.subnets else {}
     return {
         "taskDefinition": task_definition,
         "desiredCount": env.service.desired_count,
@@ -99,7 +98,7 @@ def creation(
         "healthCheckGracePeriodSeconds": round(env.service.health_check_grace),
         "propagateTags": "TASK_DEFINITION",
         "enableECSManagedTags": True,
-        **network,
+        "networkConfiguration": network_configuration(env, listening),
     }
 
 

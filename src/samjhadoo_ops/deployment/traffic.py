@@ -23,6 +23,7 @@ class Listening:
         production_rule: The rule of the production listener that ECS rewrites.
         target_groups: Both target groups, in the order of the settings.
         role: The role ECS assumes to do so.
+        subnets: Where the load balancer is.
 
     """
 
@@ -30,6 +31,7 @@ class Listening:
     test_rule: str
     target_groups: tuple[str, str]
     role: str
+    subnets: tuple[str, ...] = ()
 
 
 def find_listening(elbv2: Any, env: Environment) -> Listening:
@@ -44,14 +46,17 @@ def find_listening(elbv2: Any, env: Environment) -> Listening:
     """
     settings = env.service
     balancer = _named(elbv2, "load_balancer", settings.load_balancer)
-    listeners = elbv2.describe_listeners(LoadBalancerArn=balancer)["Listeners"]
+    listeners = elbv2.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
     by_port = {listener["Port"]: listener["ListenerArn"] for listener in listeners}
     first, second = settings.target_groups
     return Listening(
         production_rule=_rule(elbv2, by_port, settings.production_listener_port, settings.load_balancer),
         test_rule=_rule(elbv2, by_port, settings.test_listener_port, settings.load_balancer),
-        target_groups=(_named(elbv2, "target_group", first), _named(elbv2, "target_group", second)),
+        target_groups=(_target_group(elbv2, first), _target_group(elbv2, second)),
         role=f"arn:aws:iam::{env.aws.account}:role/{settings.infrastructure_role}",
+        subnets=tuple(
+            zone["SubnetId"] for zone in balancer.get("AvailabilityZones", ()) if "SubnetId" in zone
+        ),
     )
 
 
@@ -74,13 +79,20 @@ def rule_weights(rule: Mapping[str, Any]) -> dict[str, float]:
     return {arn: weight / total for arn, weight in given.items()} if total else dict.fromkeys(given, 0.0)
 
 
-def _named(elbv2: Any, kind: str, name: str) -> str:
+def _target_group(elbv2: Any, name: str) -> str:
+    return str(_named(elbv2, "target_group", name)["TargetGroupArn"])
+
+
+def _named(elbv2: Any, kind: str, name: str) -> dict[str, Any]:
     from botocore.exceptions import ClientError
 
     try:
-        if kind == "load_balancer":
-            return str(elbv2.describe_load_balancers(Names=[name])["LoadBalancers"][0]["LoadBalancerArn"])
-        return str(elbv2.describe_target_groups(Names=[name])["TargetGroups"][0]["TargetGroupArn"])
+        found: list[dict[str, Any]] = (
+            elbv2.describe_load_balancers(Names=[name])["LoadBalancers"]
+            if kind == "load_balancer"
+            else elbv2.describe_target_groups(Names=[name])["TargetGroups"]
+        )
+        return found[0]
     except (ClientError, IndexError) as error:
         if isinstance(error, ClientError) and "NotFound" not in error.response["Error"]["Code"]:
             raise
