@@ -101,3 +101,85 @@ def eventually() -> Callable[..., Any]:
             time.sleep(0.02)
 
     return wait
+
+
+SERVER = b"""
+import http.server, os, signal, sys, threading, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    def do_GET(self):
+        failing = self.path == "/health" and os.environ.get("HEALTH") == "fail"
+        body = os.environ.get("NAME", "?").encode()
+        self.send_response(503 if failing else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *arguments): pass
+if os.environ.get("CRASH"):
+    print("about to crash", flush=True)
+    sys.exit(int(os.environ["CRASH"]))
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+server = Server((os.environ["SERVER_ADDRESS"], int(os.environ["PORT"])), Handler)
+signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+server.serve_forever()
+"""
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """An emulator whose tasks are host processes."""
+    with running_emulator(tmp_path_factory.mktemp("processes"), minute=0.1) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def server_image(emulator: Emulator) -> str:
+    """The reference, by digest, of a pushed image whose one layer is a tiny HTTP server."""
+    import gzip
+    import hashlib
+    import io
+    import tarfile
+
+    repository = emulator.client("ecr").create_repository(repositoryName="tiny/server")["repository"]
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        entry = tarfile.TarInfo("app/server.py")
+        entry.size = len(SERVER)
+        archive.addfile(entry, io.BytesIO(SERVER))
+    layer = buffer.getvalue()
+    config = json.dumps(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {"Entrypoint": ["python3", "/app/server.py"], "WorkingDir": "/app"},
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
+        }
+    ).encode()
+    parts = []
+    for media_type, blob in (
+        ("application/vnd.oci.image.config.v1+json", config),
+        ("application/vnd.oci.image.layer.v1.tar+gzip", gzip.compress(layer, mtime=0)),
+    ):
+        digest = f"sha256:{hashlib.sha256(blob).hexdigest()}"
+        _send(
+            f"{emulator.url}/v2/tiny/server/blobs/uploads/?digest={digest}",
+            "POST",
+            blob,
+            "application/octet-stream",
+        )
+        parts.append({"mediaType": media_type, "digest": digest, "size": len(blob)})
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    manifest = {"schemaVersion": 2, "mediaType": kind, "config": parts[0], "layers": parts[1:]}
+    body = json.dumps(manifest).encode()
+    _send(f"{emulator.url}/v2/tiny/server/manifests/1", "PUT", body, kind)
+    return f"{repository['repositoryUri']}@sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+def _send(url: str, method: str, body: bytes, content_type: str) -> None:
+    headers = {"Content-Type": content_type}
+    with urllib.request.urlopen(
+        urllib.request.Request(url, data=body, method=method, headers=headers), timeout=10
+    ) as answer:
+        assert answer.status == 201
