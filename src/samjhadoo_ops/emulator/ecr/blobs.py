@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import re
 import uuid
 from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +51,7 @@ class Upload:
         size: Bytes received so far.
         parts: Size of each part, in order.
         lock: Held by the request that appends.
+        ended: Whether it was finished or cancelled.
 
     """
 
@@ -58,20 +60,17 @@ class Upload:
         self.size = 0
         self.parts: list[int] = []
         self.lock = asyncio.Lock()
+        self.ended = False
         self._path = path
         self._hash = hashlib.sha256()
-        self._file: BinaryIO | None = path.open("xb")
-
-    @property
-    def ended(self) -> bool:
-        """Tell whether the upload was finished or cancelled."""
-        return self._file is None
+        path.touch(exist_ok=False)
 
     def append(self, chunk: bytes | bytearray) -> None:
         """Add bytes at the end."""
-        if self._file is None:
+        if self.ended:
             raise ValueError("the upload has ended")
-        self._file.write(chunk)
+        with self._path.open("ab") as file:  # opened anew: abandoned uploads hold nothing open
+            file.write(chunk)
         self._hash.update(chunk)
         self.size += len(chunk)
 
@@ -82,21 +81,16 @@ class Upload:
     def rewind(self, mark: tuple[int, object]) -> None:
         """Forget everything after `mark`."""
         self.size, self._hash = mark  # type: ignore[assignment]
-        if self._file is not None:
-            self._file.seek(self.size)
-            self._file.truncate()
+        os.truncate(self._path, self.size)
 
     def finish(self, digest: str) -> Path:
-        """Close the file and return it.
+        """End the upload and return its file.
 
         Raises:
-            DigestMismatch: The content has another digest; the upload is over.
+            DigestMismatch: The content has another digest; the file is gone.
 
         """
-        if self._file is None:
-            raise ValueError("the upload has ended")
-        self._file.close()
-        self._file = None
+        self.ended = True
         actual = self._digest(digest.partition(":")[0])
         if actual != digest:
             self._path.unlink()
@@ -104,10 +98,8 @@ class Upload:
         return self._path
 
     def cancel(self) -> None:
-        """Forget everything."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """End the upload and forget everything."""
+        self.ended = True
         self._path.unlink(missing_ok=True)
 
     def _digest(self, algorithm: str) -> str:
