@@ -7,12 +7,21 @@ import sys
 
 from invoke.collection import Collection
 
-from samjhadoo_ops.tasks import config
+from samjhadoo_ops.tasks import config, deploy, history, plan, rollback, status, unlock
 
 __all__ = ["ns"]
 
 ns = Collection()
-ns.add_task(config.config)
+for task in (
+    deploy.deploy,
+    rollback.rollback,
+    status.status,
+    history.history,
+    plan.plan,
+    unlock.unlock,
+    config.config,
+):
+    ns.add_task(task)
 
 if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
     ns.configure({"run": {"echo_format": "{command}"}})  # Invoke's own is bold, pipes and NO_COLOR regardless
