@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.deployment.lock import Lock
     from samjhadoo_ops.deployment.rollout import Started
     from samjhadoo_ops.deployment.site import Site
-    from samjhadoo_ops.release.image import PushedImage
+    from samjhadoo_ops.release.image import BuiltImage, PushedImage
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 SETTLING = 10.0
@@ -60,6 +60,16 @@ class Deployed:
         return f"release {self.release} is deployed and serves {url}"
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What is known before anything is changed at AWS."""
+
+    ground: Ground
+    built: BuiltImage
+    schema: Schema
+    inspection: Inspection
+
+
 class Deploy:
     """One deploy of one service."""
 
@@ -78,31 +88,42 @@ class Deploy:
             PersonNeeded: The rollback failed, or the state is unknown.
 
         """
-        site = self.site
         with self._timed("account"):
-            site.aws.account_guard()
-        with site.lock("deploy") as lock:
+            self.site.aws.account_guard()
+        with self.site.lock("deploy") as lock:
+            prepared = self._prepare()
+            recorder = self.site.journal.recorder("deploy", self.site.clock)
+            self.site.console.event("deploy", f"deploy {recorder.deploy}", deploy=recorder.deploy)
+            with self._recorded(recorder):
+                return self._carry_out(prepared, lock, recorder)
+
+    def _prepare(self) -> Prepared:
+        """Do what changes nothing at AWS: ask the gates, build, and let Flyway look meanwhile."""
+        from samjhadoo_ops.release import build
+
+        site = self.site
+        with ThreadPoolExecutor(1, thread_name_prefix="schema") as pool:
+            looking = pool.submit(self._look)
             with self._timed("preflight"):
                 ground = survey(site)
                 findings = preflight.inspect(ground)
                 for line in preflight.lines(findings):
                     site.console.event("gate", line)
                 preflight.refuse_closed(findings)
-            recorder = site.journal.recorder("deploy", site.clock)
-            site.console.event("deploy", f"deploy {recorder.deploy}", deploy=recorder.deploy)
-            with self._recorded(recorder):
-                return self._deploy(ground, lock, recorder)
+            with self._timed("build"):
+                built = build(site.env, site.aws, site.console)
+            schema, inspection = looking.result()
+        return Prepared(ground, built, schema, inspection)
 
-    def _deploy(self, ground: Ground, lock: Lock, recorder: Recorder) -> Deployed:
+    def _carry_out(self, prepared: Prepared, lock: Lock, recorder: Recorder) -> Deployed:
         from samjhadoo_ops.release import render_task_definition
 
-        image, schema, inspection = self._prepare(recorder)
+        image = self._push(prepared.built, recorder)
         document = render_task_definition(self.site.env, image.reference, image.tag)
-        current = self._current(ground)
-        if self._unchanged(current, document, inspection):
+        if self._unchanged(self._current(prepared.ground), document, prepared.inspection):
             recorder.write(FINISHED, outcome="unchanged")
             return Deployed("unchanged", image.tag, image.digest, seconds=self.seconds)
-        self._migrate(schema, inspection, recorder)
+        self._migrate(prepared.schema, prepared.inspection, recorder)
         arn = self._register(document, image, recorder)
         teller = Narrator(self.site.console, recorder)
         with self._timed("start"):
@@ -110,7 +131,7 @@ class Deploy:
                 self.site.ecs,
                 self.site.env,
                 task_definition=arn,
-                listening=ground.listening,
+                listening=prepared.ground.listening,
                 clock=self.site.clock,
                 policy=self.site.policy,
                 teller=teller,
@@ -119,28 +140,23 @@ class Deploy:
             lock.note(deployment=started.arn)
         return self._watch(Course(started, arn, recorder, self.changes), image, lock, teller)
 
-    def _prepare(self, recorder: Recorder) -> tuple[PushedImage, Schema, Inspection]:
-        """Build and push while Flyway looks at the schema: neither touches what runs."""
+    def _look(self) -> tuple[Schema, Inspection]:
         from samjhadoo_ops.database import Schema
-        from samjhadoo_ops.release import build, push
 
-        site = self.site
+        with self._timed("schema"):
+            schema = Schema.of(self.site.env, self.site.aws, self.site.console)
+            return schema, schema.validate()
 
-        def look() -> tuple[Schema, Inspection]:
-            with self._timed("schema"):
-                schema = Schema.of(site.env, site.aws, site.console)
-                return schema, schema.validate()
+    def _push(self, built: BuiltImage, recorder: Recorder) -> PushedImage:
+        from samjhadoo_ops.release import push
 
-        with ThreadPoolExecutor(1, thread_name_prefix="schema") as pool:
-            looking = pool.submit(look)
-            with self._timed("build"):
-                built = build(site.env, site.aws, site.console)
-            with self._timed("push"):
-                image = push(site.env, site.aws, site.console, built)
-            schema, inspection = looking.result()
-        recorder.write("released", release=image.tag, digest=image.digest, image=image.reference)
-        self.changes.append(f"image {image.reference} is in the registry")
-        return image, schema, inspection
+        recorder.write("pushing", release=built.tag, reused=built.reused)
+        with self._timed("push"):
+            image = push(self.site.env, self.site.aws, self.site.console, built)
+        recorder.write("pushed", release=image.tag, digest=image.digest, image=image.reference)
+        if not built.reused:
+            self.changes.append(f"image {image.reference} pushed")
+        return image
 
     def _current(self, ground: Ground) -> Any:
         """Return the task definition that serves and was deployed with success, or None."""

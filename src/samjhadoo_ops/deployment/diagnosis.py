@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SHOWN_TASKS = 2
 SHOWN_LINES = 10
 SHOWN_EVENTS = 6
+_SCALED_IN = "Scaling activity initiated by"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,10 @@ def diagnose(ecs: EcsService, logs: Any, observed: Observation, *, task_definiti
             gaps.append(f"{what}: {error}")
             return otherwise
 
-    tasks = attempt("stopped tasks", lambda: ecs.stopped_tasks(task_definition), [])[:SHOWN_TASKS]
+    stopped = attempt("stopped tasks", lambda: ecs.stopped_tasks(task_definition), [])
+    # What the rollback itself stopped tells nothing; its logs may.
+    failed = [task for task in stopped if not task.get("stoppedReason", "").startswith(_SCALED_IN)]
+    tasks = (failed or stopped)[:SHOWN_TASKS]
     registered = (
         attempt("task definition", lambda: ecs.task_definition(task_definition), None) if tasks else None
     )
@@ -67,7 +71,7 @@ def diagnose(ecs: EcsService, logs: Any, observed: Observation, *, task_definiti
         lines += attempt("logs", partial(log_lines, logs, registered, task), [])
     events = attempt("events", lambda: service_events(ecs, observed), [])
     return Diagnosis(
-        tasks=tuple(stopped_line(task) for task in tasks),
+        tasks=tuple(stopped_line(task) for task in failed[:SHOWN_TASKS]),
         logs=tuple(lines),
         events=tuple(events),
         alarms=observed.triggered_alarms,

@@ -17,7 +17,7 @@ _CONFLICTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412
 _MISSING = frozenset({"NoSuchKey", "404"})
 
 
-class Conflict(Exception):  # noqa: N818  # a fact about an object, not an error of the program
+class Conflict(Exception):
     """Another writer was first."""
 
 
