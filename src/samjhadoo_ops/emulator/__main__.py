@@ -74,7 +74,7 @@ def build(options: argparse.Namespace) -> Edge:
     edge = Edge(
         host,
         services=live_services(),
-        upstream=moto_application(options.account),
+        upstream=moto_application(options.account, options.region),
         prefixes={PREFIX: control_application(lambda: edge), "/v2": registry_application(lambda: edge)},
         region=options.region,
     )

@@ -8,6 +8,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from samjhadoo_ops.emulator.upstream import upstream_services
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -47,10 +49,16 @@ def control_application(edge: Callable[[], Edge]) -> Starlette:
         balancing = [service for (name, _), service in edge().live.items() if name == "elbv2"]
         return JSONResponse([row for service in balancing for row in service.bound_ports()])  # type: ignore[attr-defined]
 
+    async def services(_: Request) -> JSONResponse:
+        """Tell who serves each AWS service; operations that a live service lacks go upstream, too."""
+        served = dict.fromkeys(upstream_services(), "moto")
+        return JSONResponse({**served, **dict.fromkeys(edge().live_names, "live")})
+
     return Starlette(
         routes=[
             Route(f"{PREFIX}/health", health),
             Route(f"{PREFIX}/state", state),
             Route(f"{PREFIX}/listeners", listeners),
+            Route(f"{PREFIX}/services", services),
         ],
     )

@@ -77,6 +77,11 @@ class Edge:
         else:
             await self._upstream(scope, _replay(body, receive) if body else receive, send)
 
+    @property
+    def live_names(self) -> list[str]:
+        """The services that are served live, at least some of their operations."""
+        return sorted(self._services)
+
     def is_live(self, service: str, operation: str) -> bool:
         """Tell whether an operation is served live."""
         return operation in self._operations.get(service, {})

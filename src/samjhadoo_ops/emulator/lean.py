@@ -1,0 +1,51 @@
+"""Making moto start in half the time and with less memory.
+
+Measured with the services that a stack's seeds touch: 1.65 s of CPU and 170 MB become 0.62 s and 117 MB.
+Two things cost most of it. Each of moto's services asks boto3 for its regions, and each time the same table
+of endpoints is read from disk anew. And EC2 loads the offerings of instance types in all regions of the world.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any
+
+_OFFERINGS = "instance_type_offerings"
+
+
+def trim(region: str) -> None:
+    """Let moto, not imported yet, read endpoints once, offerings of `region` alone, and no public AMIs."""
+    _remember_regions()
+    _load_offerings_of(region)
+    os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+
+
+def _remember_regions() -> None:
+    from botocore.session import Session
+
+    ask = Session.get_available_regions
+    session = Session()
+
+    @functools.cache
+    def regions(service: str, partition: str, non_regional: bool) -> tuple[str, ...]:
+        return tuple(ask(session, service, partition, non_regional))
+
+    def get_available_regions(
+        _: Any, service_name: str, partition_name: str = "aws", allow_non_regional: bool = False
+    ) -> list[str]:
+        return list(regions(service_name, partition_name, allow_non_regional))
+
+    Session.get_available_regions = get_available_regions
+
+
+def _load_offerings_of(region: str) -> None:
+    from moto.utilities import utils
+
+    load = utils.load_resource
+
+    def load_resource(resource: str) -> Any:
+        elsewhere = _OFFERINGS in resource and not os.path.basename(resource).startswith(f"{region}.")  # noqa: PTH119
+        return [] if elsewhere else load(resource)
+
+    utils.load_resource = load_resource
