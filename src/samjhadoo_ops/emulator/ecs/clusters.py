@@ -54,13 +54,16 @@ class ClusterOperations(LiveService):
 
     @operation("UpdateCluster")
     async def update_cluster(self, params: Params) -> Params:
-        cluster = self.cluster(params["cluster"])
-        self._configure(cluster, params)
-        return {"cluster": self._view(cluster, {"SETTINGS", "CONFIGURATIONS"})}
+        return self._update(params)
 
     @operation("UpdateClusterSettings")
     async def update_cluster_settings(self, params: Params) -> Params:
-        return await self.update_cluster(params)
+        return self._update(params)
+
+    def _update(self, params: Params) -> Params:
+        cluster = self.cluster(params["cluster"])
+        self._configure(cluster, params)
+        return {"cluster": self._view(cluster, {"SETTINGS", "CONFIGURATIONS"})}
 
     @operation("PutClusterCapacityProviders")
     async def put_cluster_capacity_providers(self, params: Params) -> Params:

@@ -32,7 +32,7 @@ class TaskDefinitionOperations(LiveService):
         revisions = self.definitions.get(family, [])
         if revision:
             if revision.isdecimal() and 0 < int(revision) <= len(revisions):
-                found = revisions[int(revision) - 1]
+                found: dict[str, Any] = revisions[int(revision) - 1]
                 if found["status"] == "INACTIVE" and active:
                     raise AwsError("ClientException", "TaskDefinition is inactive")
                 return found
