@@ -147,6 +147,7 @@ class Flyway:
                 output, log = process.communicate(timeout=self.timeouts.run)
             except BaseException as error:
                 process.kill()
+                process.wait()
                 self._end_sessions()
                 if isinstance(error, subprocess.TimeoutExpired):
                     raise RunTimeoutError(

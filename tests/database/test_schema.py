@@ -1,0 +1,267 @@
+"""The real Flyway against a real PostgreSQL."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from samjhadoo_ops.artifacts import flyway_command
+from samjhadoo_ops.console import Console
+from samjhadoo_ops.database.flyway import Flyway, Timeouts
+from samjhadoo_ops.database.schema import Schema, SchemaState
+from samjhadoo_ops.errors import ConfigurationError, DeploymentFailed, ExitCode, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from real_services import PostgresServer
+
+    from samjhadoo_ops.database.connection import Connection
+
+SCRIPTS = Path(__file__).parents[2] / "docker" / "backend" / "db" / "migration"
+MINIMAL = {"V1__start.sql": "CREATE TABLE t (id bigint PRIMARY KEY);"}
+
+
+@dataclass
+class Project:
+    """A database of its own and scripts of its own."""
+
+    schema: Schema
+    folder: Path
+
+    @property
+    def connection(self) -> Connection:
+        return self.schema.flyway.connection
+
+    def write(self, **scripts: str) -> None:
+        for name, text in scripts.items():
+            (self.folder / f"{name}.sql").write_text(text)
+
+    def with_timeouts(self, **seconds: float) -> Project:
+        flyway = self.schema.flyway
+        timeouts = replace(flyway.timeouts, **seconds)
+        return Project(Schema(replace(flyway, timeouts=timeouts), self.schema.console), self.folder)
+
+    def with_settings(self, **settings: str) -> Project:
+        flyway = replace(self.schema.flyway, settings=settings)
+        return Project(Schema(flyway, self.schema.console), self.folder)
+
+    def query(self, statement: str) -> list[tuple[object, ...]]:
+        with self.connection.open() as session:
+            rows: list[tuple[object, ...]] = session.execute(statement).fetchall()
+            return rows
+
+
+def project(server: PostgresServer, folder: Path, *, template: str = "template1") -> Project:
+    flyway = Flyway(
+        command=flyway_command(),
+        connection=server.new_database(template=template),
+        locations=[folder],
+        timeouts=Timeouts(lock=4, statement=60, run=60),
+        folder=folder,
+    )
+    return Project(Schema(flyway, Console(out=io.StringIO(), err=io.StringIO())), folder)
+
+
+@pytest.fixture
+def small(postgres_server: PostgresServer, tmp_path: Path) -> Project:
+    """A project with one script, not yet applied."""
+    for name, text in MINIMAL.items():
+        (tmp_path / name).write_text(text)
+    return project(postgres_server, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def backend(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The backend's scripts, applied."""
+    folder = shutil.copytree(SCRIPTS, tmp_path_factory.mktemp("backend") / "migration")
+    made = project(postgres_server, folder)
+    state = made.schema.migrate()
+    assert state.version == "5"
+    assert [item.script for item in state.applied] == [
+        *sorted(path.name for path in SCRIPTS.glob("V*.sql")),
+        "R__lesson_overview.sql",
+    ]
+    return made
+
+
+@pytest.fixture
+def edited(postgres_server: PostgresServer, backend: Project, tmp_path: Path) -> Project:
+    """A copy of the migrated backend that a test may spoil."""
+    folder = shutil.copytree(backend.folder, tmp_path / "migration")
+    return project(postgres_server, folder, template=backend.connection.dbname)
+
+
+def test_the_backends_scripts_leave_a_history_and_a_valid_index(backend: Project) -> None:
+    history = backend.schema.history()
+
+    assert [row.installed_rank for row in history.newest] == [6, 5, 4, 3, 2]
+    assert all(row.success for row in history.rows)
+    assert backend.query(
+        "SELECT indisvalid FROM pg_index WHERE indexrelid = 'payments_lesson_id_idx'::regclass"
+    ) == [(True,)]
+    assert backend.query("SELECT count(*) FROM lesson_overview") == [(3,)]
+
+
+def test_a_second_migration_does_nothing(backend: Project) -> None:
+    state = backend.schema.migrate()
+
+    assert (state.version, state.applied, state.pending) == ("5", (), ())
+
+
+def test_a_script_edited_after_it_ran_is_refused_with_both_checksums(edited: Project) -> None:
+    (applied,) = (row for row in edited.schema.history().rows if row.version == "2")
+    script = edited.folder / "V2__create_users.sql"
+    script.write_text(script.read_text() + "-- edited\n")
+
+    with pytest.raises(Refused, match="V2__create_users.sql was edited") as caught:
+        edited.schema.migrate()
+
+    assert f"checksum {applied.checksum} in the database" in caught.value.message
+    assert "migrate.repair" in caught.value.hint
+    assert len(edited.schema.history().rows) == 6
+
+
+def test_a_release_that_was_rolled_back_accepts_the_newer_schema(edited: Project) -> None:
+    edited.write(V6__newer="ALTER TABLE users ADD COLUMN streak integer;")
+    edited.schema.migrate()
+    (edited.folder / "V6__newer.sql").unlink()
+
+    state = edited.schema.migrate()
+
+    assert (state.version, state.applied) == ("6", ())
+
+
+def test_a_script_with_an_sql_error_tells_file_line_state_and_statement(edited: Project) -> None:
+    edited.write(
+        V6__good="ALTER TABLE users ADD COLUMN streak integer;",
+        V7__broken="CREATE TABLE half (id bigint);\n\nALTER TABLE lessonz\n    ADD COLUMN level integer;\n",
+    )
+
+    with pytest.raises(DeploymentFailed) as caught:
+        edited.schema.migrate()
+
+    error = caught.value
+    assert error.exit_code == ExitCode.ROLLED_BACK
+    assert error.message == (
+        f'{edited.folder}/V7__broken.sql:3: ERROR: relation "lessonz" does not exist (SQL state 42P01)'
+    )
+    assert error.details == ("   3  ALTER TABLE lessonz", "   4      ADD COLUMN level integer;")
+    assert error.changed == "the schema has V6__good.sql"
+    # The history is clean, and so is the schema.
+    assert [row.script for row in edited.schema.history().failed] == []
+    assert edited.query("SELECT to_regclass('half')") == [(None,)]
+
+
+def test_a_script_that_fails_outside_a_transaction_has_to_be_repaired(edited: Project) -> None:
+    edited.write(V6__broken_index="CREATE INDEX CONCURRENTLY broken ON paymentz (lesson_id);")
+    (edited.folder / "V6__broken_index.sql.conf").write_text("executeInTransaction=false\n")
+
+    with pytest.raises(DeploymentFailed, match="paymentz") as failed:
+        edited.schema.migrate()
+    with pytest.raises(Refused, match=r"V6__broken_index\.sql failed half-way") as refused:
+        edited.schema.migrate()
+    with pytest.raises(DeploymentFailed, match=r"V6__broken_index\.sql failed half-way"):
+        edited.schema.verify(SchemaState("5"))
+
+    assert (failed.value.changed, refused.value.changed) == ("nothing", "")
+    assert "migrate.repair" in failed.value.hint
+    assert "migrate.repair" in refused.value.hint
+
+    assert [str(item) for item in edited.schema.repair().removed] == ["V6 broken index"]
+    assert edited.schema.verify(SchemaState("5")).version == "5"
+
+
+def test_a_lock_that_is_held_fails_the_script_and_not_the_service(edited: Project) -> None:
+    edited.write(V6__alter="ALTER TABLE users ADD COLUMN streak integer;")
+
+    with edited.connection.open() as holder:
+        holder.execute("BEGIN")
+        holder.execute("LOCK TABLE users IN ACCESS SHARE MODE")
+        with pytest.raises(DeploymentFailed, match="55P03") as caught:
+            edited.with_timeouts(lock=0.2).schema.migrate()
+
+    assert "lock_timeout" in caught.value.hint
+
+
+def test_an_interrupt_ends_the_migration_and_its_session(edited: Project) -> None:
+    edited.write(V6__slow="SELECT pg_sleep(60);")
+    asleep = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'"
+
+    def interrupt() -> None:
+        deadline = time.monotonic() + 30
+        while not edited.query(asleep) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        edited.schema.migrate()
+    thread.join()
+
+    statement = "SELECT 1 FROM pg_stat_activity WHERE application_name = "
+    deadline = time.monotonic() + 5
+    while left := edited.query(f"{statement}'{edited.schema.flyway.application}'"):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.02)
+    assert edited.query(asleep) == []
+
+
+def test_a_migration_that_takes_too_long_tells_what_was_applied_meanwhile(
+    edited: Project, recorded: Callable[[str], str]
+) -> None:
+    answer, stuck = recorded("pending"), "import time; time.sleep(60)"
+    script = f"import sys\nif 'migrate' in sys.argv: {stuck}\nprint({answer!r})"
+    flyway = replace(edited.with_timeouts(run=1).schema.flyway, command=[sys.executable, "-c", script])
+
+    with pytest.raises(DeploymentFailed, match="migrate_timeout") as caught:
+        Schema(flyway, edited.schema.console).migrate()
+
+    assert caught.value.changed.startswith("the schema has V1__create_lessons.sql, V2__create_users.sql")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        pytest.param("V2_badly_named", "Invalid SQL filenames", id="a-name-flyway-does-not-know"),
+        pytest.param("V1__twice", "more than one migration with version 1", id="a-version-twice"),
+    ],
+)
+def test_scripts_that_make_no_sense_are_refused(small: Project, spoil: str, message: str) -> None:
+    small.write(**{spoil: "SELECT 1;"})
+
+    with pytest.raises(Refused, match=message):
+        small.schema.migrate()
+
+    assert small.schema.history().rows == ()
+
+
+def test_a_folder_that_is_missing_is_refused(small: Project) -> None:
+    shutil.rmtree(small.folder)
+    small.folder.mkdir()
+    gone = replace(small.schema.flyway, locations=[small.folder / "gone"])
+
+    with pytest.raises(Refused, match="gone"):
+        Schema(gone, small.schema.console).inspect()
+
+
+def test_a_setting_flyway_does_not_know_is_a_wrong_configuration(small: Project) -> None:
+    with pytest.raises(ConfigurationError, match=r"(?s)Failed to configure"):
+        small.with_settings(nonsense="1").schema.inspect()
+
+
+def test_a_database_that_does_not_answer_is_refused(small: Project) -> None:
+    nowhere = replace(small.schema.flyway, connection=replace(small.connection, port=1))
+
+    with pytest.raises(Refused, match=r"127\.0\.0\.1:1/\S+ does not answer: Connection"):
+        Schema(nowhere, small.schema.console).migrate()
