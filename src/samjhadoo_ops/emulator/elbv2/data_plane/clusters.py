@@ -64,7 +64,13 @@ def cluster(group: TargetGroup, clock: Clock, endpoints: Path) -> Document:
         lb_subset_config={"fallback_policy": "NO_FALLBACK", "subset_selectors": [{"keys": ["state"]}]},
         # An ALB fails open only when no target is healthy. 1 is the lowest threshold that is not "off";
         # in groups of more than a hundred it already holds with less than one in a hundred healthy.
-        common_lb_config={"healthy_panic_threshold": {"value": 1}},
+        common_lb_config={
+            "healthy_panic_threshold": {"value": 1},
+            # Envoy would by default hold a change of health or state back for up to a second.
+            "update_merge_window": "0s",
+            # Marks targets whose first check has not been answered, which AWS calls `initial`.
+            "ignore_new_hosts_until_first_hc": True,
+        },
         typed_extension_protocol_options=_protocol(group),
         **_algorithm(group, clock),
         **_encryption(group),
