@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tarfile
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +15,9 @@ from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.release.context import BuildContext
 from samjhadoo_ops.release.layout import Layout
 from samjhadoo_ops.release.oci import build_layout
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LABELS = {"org.opencontainers.image.revision": "abc", "org.opencontainers.image.version": "abc"}
 NAME = st.text(st.sampled_from("abcAB-_. é"), min_size=1, max_size=8).filter(

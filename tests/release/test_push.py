@@ -1,0 +1,307 @@
+"""Building and pushing a release to a real registry."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from samjhadoo_ops.environment import Secret
+from samjhadoo_ops.errors import ConfigurationError, OpsError
+from samjhadoo_ops.release import BuiltImage, build, docker, push, wanted
+from samjhadoo_ops.release.registry import Reference, RemoteRepository, is_loopback
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_release_is_built_pushed_and_found_by_digest(
+    project: Any, aws: Any, console: Any, fetch: Any
+) -> None:
+    env = project.env()
+    clients = aws(env)
+    built = build(env, clients, console)
+    image = push(env, clients, console, built)
+    commit = project.git("rev-parse", "HEAD")
+    assert (built.version, built.tag, built.reused) == (commit, commit, False)
+    assert image.digest == built.digest
+    assert image.reference == f"{image.repository_uri}@{image.digest}"
+    (detail,) = clients.client("ecr").describe_images(repositoryName=env.build.repository)["imageDetails"]
+    assert (detail["imageDigest"], detail["imageTags"]) == (image.digest, [commit])
+    config = fetch(f"{project.repository}/manifests/{commit}")["config"]["digest"]
+    settings = fetch(f"{project.repository}/blobs/{config}")["config"]
+    assert f"GIT_SHA={commit}" in settings["Env"]
+    assert settings["Labels"]["org.opencontainers.image.revision"] == commit
+    assert settings["Labels"]["org.opencontainers.image.version"] == commit
+
+
+def test_an_unchanged_release_is_neither_built_nor_pushed(project: Any, aws: Any, console: Any) -> None:
+    env = project.env()
+    clients = aws(env)
+    first = push(env, clients, console, build(env, clients, console))
+    again = build(env, clients, console)
+    assert (again.reused, again.digest) == (True, first.digest)
+    assert push(env, clients, console, again).reference == first.reference
+    assert f"release {again.version} is in the registry already: nothing is built" in console.text
+    assert wanted(env, clients).reused
+
+
+def test_only_what_changed_is_sent_again(project: Any, aws: Any, console: Any) -> None:
+    (project.context / "app" / "large.bin").write_bytes(os.urandom(300_000))
+    project.commit()
+    env = project.env()
+    clients = aws(env)
+    first = push(env, clients, console, build(env, clients, console))
+    (project.context / "run.sh").write_text("#!/bin/sh\necho changed\n")
+    project.commit()
+    second = push(env, clients, console, build(env, clients, console))
+    assert second.digest != first.digest
+    assert first.sent > 300_000
+    assert 0 < second.sent < 5_000
+
+
+def test_a_dirty_release_has_a_version_of_its_own(project: Any, aws: Any, console: Any) -> None:
+    (project.context / "app" / "__main__.py").write_text("print('dirty')\n")
+    env = project.env()
+    clients = aws(env)
+    built = build(env, clients, console)
+    assert "-dirty-" in built.version
+    assert push(env, clients, console, built).tag == built.version
+
+
+def test_a_base_image_of_the_registry_gives_its_layers_and_settings(
+    project: Any, aws: Any, console: Any, fetch: Any
+) -> None:
+    env = project.env()
+    clients = aws(env)
+    (project.context / "Dockerfile").write_text(
+        "FROM scratch\nENV PATH=/opt/bin\nUSER 7\nCOPY app /opt/base\n"
+    )
+    project.commit()
+    base = push(env, clients, console, build(env, clients, console))
+    (project.context / "Dockerfile").write_text("ARG BASE\nFROM ${BASE}\nENV B=2\nCOPY run.sh /run.sh\n")
+    project.commit()
+    env = project.env(BUILD__ARGS__BASE=base.reference)
+    image = push(env, clients, console, build(env, clients, console))
+    name = project.repository
+    parent = fetch(f"{name}/manifests/{base.digest}")
+    manifest = fetch(f"{name}/manifests/{image.digest}")
+    assert [layer["digest"] for layer in manifest["layers"][:-1]] == [
+        layer["digest"] for layer in parent["layers"]
+    ]
+    assert manifest["annotations"]["org.opencontainers.image.base.name"] == base.reference
+    assert manifest["annotations"]["org.opencontainers.image.base.digest"] == base.digest
+    config = fetch(f"{name}/blobs/{manifest['config']['digest']}")
+    assert config["config"]["Env"] == ["PATH=/opt/bin", "B=2"]
+    assert config["config"]["User"] == "7"
+    assert len(config["rootfs"]["diff_ids"]) == 2
+    assert image.sent < 2_000
+
+
+def test_a_base_that_the_registry_lacks_is_refused(project: Any, aws: Any, console: Any) -> None:
+    env = project.env()
+    clients = aws(env)
+    uri = wanted(env, clients).repository_uri
+    (project.context / "Dockerfile").write_text(f"FROM {uri}:none\n")
+    with pytest.raises(OpsError, match="MANIFEST_UNKNOWN"):
+        build(env, clients, console)
+
+
+def test_a_tag_that_another_image_has_is_refused_with_ecrs_words(
+    project: Any, aws: Any, console: Any
+) -> None:
+    env = project.env()
+    clients = aws(env)
+    built = build(env, clients, console)
+    push(env, clients, console, built)
+    (project.context / "run.sh").write_text("#!/bin/sh\necho other\n")
+    other = build(env, clients, console)
+    taken = BuiltImage(built.version, built.tag, built.repository_uri, other.digest, layout=other.layout)
+    with pytest.raises(OpsError, match="TAG_INVALID: The image tag .* cannot be overwritten"):
+        push(env, clients, console, taken)
+
+
+def test_a_registry_that_ends_up_with_another_digest_is_told(
+    project: Any, aws: Any, console: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = project.env()
+    clients = aws(env)
+    built = build(env, clients, console)
+    monkeypatch.setattr("samjhadoo_ops.release.pusher.ecr.find_digest", lambda *_: "sha256:other")
+    with pytest.raises(OpsError, match="ECR has sha256:other") as caught:
+        push(env, clients, console, built)
+    assert caught.value.changed
+
+
+def test_a_repository_that_does_not_exist_is_configuration(project: Any, edge_url: str, console: Any) -> None:
+    from samjhadoo_ops.aws import Aws
+
+    env = project.env(BUILD__REPOSITORY="nobody/made/this")
+    with pytest.raises(ConfigurationError, match="ECR has no repository nobody/made/this"):
+        build(env, Aws(env, edge_url), console)
+
+
+def test_a_proxy_is_not_asked_for_the_registry_on_this_machine(
+    project: Any, aws: Any, console: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    env = project.env()
+    clients = aws(env)
+    assert push(env, clients, console, build(env, clients, console)).sent > 0
+
+
+def test_an_error_of_the_dockerfile_names_the_file_and_line(project: Any, aws: Any, console: Any) -> None:
+    env = project.env()
+    with (project.context / "Dockerfile").open("a") as file:
+        file.write("RUN make\n")
+    with pytest.raises(ConfigurationError, match="docker/backend/Dockerfile:8: RUN needs a Docker engine"):
+        build(env, aws(env), console)
+    assert not (project.root / ".samjhadoo").exists() or not list(
+        (project.root / ".samjhadoo/build").iterdir()
+    )
+
+
+def test_a_registry_that_cannot_be_reached_is_an_error_with_its_address(tmp_path: Path) -> None:
+    repository = RemoteRepository("127.0.0.1:9", "team/app", lambda: Secret("x"))
+    with pytest.raises(OpsError, match="127.0.0.1:9/team/app"), repository.session() as session:
+        repository.digest(session, "v1")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("python", Reference("docker.io", "python", "latest")),
+        ("team/app:v1", Reference("docker.io", "team/app", "v1")),
+        ("localhost/app", Reference("localhost", "app", "latest")),
+        ("127.0.0.1:4566/team/app:v1", Reference("127.0.0.1:4566", "team/app", "v1")),
+        ("registry.example.com/a/b/c@sha256:1", Reference("registry.example.com", "a/b/c", "sha256:1")),
+        ("registry.example.com/a:v1@sha256:1", Reference("registry.example.com", "a", "sha256:1")),
+    ],
+)
+def test_references_are_read_as_docker_reads_them(text: str, expected: Reference) -> None:
+    assert Reference.parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1:4566", True),
+        ("localhost:5000", True),
+        ("[::1]:5000", True),
+        ("localhost", True),
+        ("10.0.0.1:5000", False),
+        ("000000000000.dkr.ecr.ap-south-1.amazonaws.com", False),
+    ],
+)
+def test_only_this_machine_is_spoken_to_without_tls(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+FAKE_DOCKER = """\
+#!/bin/sh
+echo "$@" >> {log}
+[ "$1" = login ] && cat >> {log}
+case "$1 $2" in
+  "image inspect") echo '["{uri}@{digest}"]' ;;
+  "push "*) [ -z "$FAIL" ] || {{ echo "denied: no"; exit 7; }}; echo pushed ;;
+esac
+exit 0
+"""
+
+
+@pytest.fixture
+def fake_docker(project: Any, aws: Any, console: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A program called docker that pushes what the daemonless builder built."""
+    env = project.env()
+    clients = aws(env)
+    pushed = push(env, clients, console, build(env, clients, console))
+    folder = project.root / "bin"
+    folder.mkdir()
+    log = folder / "log"
+    program = folder / "docker"
+    program.write_text(FAKE_DOCKER.format(log=log, uri=pushed.repository_uri, digest=pushed.digest))
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return clients, pushed, log
+
+
+def test_docker_builds_and_pushes_when_it_is_the_builder(
+    project: Any, fake_docker: Any, console: Any
+) -> None:
+    clients, pushed, log = fake_docker
+    env = project.env(BUILD__BUILDER="docker", BUILD__PLATFORM="linux/arm64")
+    built = BuiltImage(pushed.tag, pushed.tag, pushed.repository_uri)
+    assert push(env, clients, console, built) == pushed.__class__(
+        pushed.repository_uri, pushed.tag, pushed.digest
+    )
+    assert log.read_text().splitlines()[0] == f"push {pushed.repository_uri}:{pushed.tag}"
+    (project.context / "run.sh").write_text("changed")
+    again = build(env, clients, console)
+    assert again.digest == ""
+    command = log.read_text().splitlines()[-1]
+    assert command.startswith("buildx build --load --file ")
+    assert "--platform linux/arm64" in command
+
+
+def test_gradle_runs_before_docker_as_in_the_plan(project: Any, fake_docker: Any, console: Any) -> None:
+    clients, _, log = fake_docker
+    gradlew = project.root / "gradlew"
+    gradlew.write_text(f'#!/bin/sh\necho "gradlew $@ in $PWD" >> {log}\n')
+    gradlew.chmod(0o755)
+    (project.context / "run.sh").write_text("changed")
+    build(project.env(BUILD__BUILDER="gradle"), clients, console)
+    first, second = log.read_text().splitlines()[-2:]
+    assert first == f"gradlew clean build -x test in {project.root}"
+    assert second.startswith("build --file ")
+
+
+def test_a_failed_command_shows_its_last_lines(
+    project: Any, fake_docker: Any, console: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients, pushed, _ = fake_docker
+    monkeypatch.setenv("FAIL", "yes")
+    built = BuiltImage(pushed.tag, pushed.tag, pushed.repository_uri)
+    with pytest.raises(OpsError, match="docker push .* ended with status 7") as caught:
+        push(project.env(BUILD__BUILDER="docker"), clients, console, built)
+    assert caught.value.details == ("denied: no",)
+
+
+def test_a_program_that_is_missing_is_configuration(project: Any, console: Any) -> None:
+    with pytest.raises(ConfigurationError, match="./gradlew cannot be run"):
+        docker.run(["./gradlew", "build"], console, cwd=project.root)
+
+
+def test_commands_are_lists_of_arguments(tmp_path: Path) -> None:
+    made = docker.build(
+        "repo:v1",
+        context=tmp_path,
+        dockerfile=tmp_path / "Dockerfile",
+        arguments={"GIT_SHA": "abc"},
+        labels={"a": "b c"},
+    )
+    assert made == [
+        *("docker", "build", "--file", str(tmp_path / "Dockerfile"), "--tag", "repo:v1"),
+        *("--build-arg", "GIT_SHA=abc", "--label", "a=b c", str(tmp_path)),
+    ]
+    assert docker.login("host") == ["docker", "login", "--username", "AWS", "--password-stdin", "host"]
+
+
+def test_a_password_is_given_on_standard_input_only(tmp_path: Path, console: Any) -> None:
+    output = docker.run(["sh", "-c", "read word; echo got ${#word}"], console, cwd=tmp_path, given="secret\n")
+    assert output == "got 6\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        (json.dumps(["other@sha256:1", "repo@sha256:2"]), "sha256:2"),
+        ("[]", ""),
+        ("null", ""),
+    ],
+)
+def test_the_digest_is_read_from_what_docker_prints(output: str, expected: str) -> None:
+    assert docker.digest_in(output, "repo") == expected
