@@ -60,8 +60,9 @@ async def watch(
         except CannotStartError:
             passed = False
         now = loop.time()
-        failures = 0 if passed else failures
-        if not passed and now >= counts_from:
+        if passed:
+            failures, counts_from = 0, now  # whoever has answered once has started
+        elif now >= counts_from:
             failures += 1
             counts_from = now + (0.0 if status else FLOOR)
         verdict = "HEALTHY" if passed else "UNHEALTHY" if failures >= retries else status
