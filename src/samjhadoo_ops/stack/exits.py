@@ -20,7 +20,7 @@ _GET_INFO = (3 << 30) | (_INFO.size << 16) | (0xFF << 8) | 11
 
 
 def started(pid: int) -> float | None:
-    """Return when a process started, on a scale of the kernel's own that tells a reused pid; None if it is gone.
+    """Return when a process started, on a scale that tells a reused pid; None when it is gone.
 
     A zombie counts as gone.
     """
@@ -74,20 +74,35 @@ def watch(pid: int, since: float) -> int | None:
     return None
 
 
-def ending_signal(descriptor: int) -> signal.Signals | None:
+def ending_signal(descriptor: int, pid: int) -> signal.Signals | None:
     """Return the signal that ended a watched process; None when it exited, or the kernel cannot say.
 
-    A process that is not our child can be asked for its status only by Linux 6.15 or later.
+    While its parent has not waited for it, /proc tells; afterwards only Linux 6.15 or later does.
     """
+    # The parent may wait between the two questions: then the first one's second asking knows.
+    for ask in (_of_reaped, _of_zombie, _of_reaped):
+        status = ask(descriptor, pid)
+        if status is not None:
+            return signal.Signals(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else None
+    return None
+
+
+def _of_reaped(descriptor: int, _: int) -> int | None:
     import fcntl
 
     info = bytearray(_INFO.size)
     struct.pack_into("=Q", info, 0, _INFO_EXIT)
     try:
-        fcntl.ioctl(descriptor, _GET_INFO, info, True)
+        fcntl.ioctl(descriptor, _GET_INFO, info, True)  # noqa: FBT003
     except OSError:
         return None
     mask, *_, status, _, _ = _INFO.unpack(info)
-    if not mask & _INFO_EXIT or not os.WIFSIGNALED(status):
+    return int(status) if mask & _INFO_EXIT else None
+
+
+def _of_zombie(_: int, pid: int) -> int | None:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
         return None
-    return signal.Signals(os.WTERMSIG(status))
+    return int(fields[49]) if fields[0] in "ZX" else None

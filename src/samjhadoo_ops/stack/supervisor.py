@@ -302,7 +302,7 @@ class Supervisor:
                     if child.name != "training":
                         return f"the stack's {child.ending()}", child.tail()
             if self._shell is not None and select.select([self._shell], [], [], 0)[0]:
-                signum = exits.ending_signal(self._shell)
+                signum = exits.ending_signal(self._shell, self.plan.shell.pid if self.plan.shell else 0)
                 os.close(self._shell)
                 self._shell = None
                 if signum is not None and self.plan.shell:
