@@ -102,15 +102,18 @@ class Schema:
             raise refusal.invalid(inspection)
         return inspection
 
-    def migrate(self) -> SchemaState:
+    def migrate(self, inspection: Inspection | None = None) -> SchemaState:
         """Validate, apply what is pending, and verify the history.
+
+        Args:
+            inspection: What `validate` returned a moment ago; it is asked for when it is not given.
 
         Raises:
             Refused: Nothing was changed.
             DeploymentFailed: A script failed; `changed` tells what was applied before.
 
         """
-        inspection = self.validate()
+        inspection = inspection or self.validate()
         self.console.event(
             "schema-inspected",
             _state(inspection),

@@ -7,7 +7,7 @@ import sys
 
 from invoke.collection import Collection
 
-from samjhadoo_ops.tasks import config, deploy, history, plan, rollback, status, unlock
+from samjhadoo_ops.tasks import config, deploy, history, migrate, plan, rollback, smoke, status, unlock
 
 __all__ = ["ns"]
 
@@ -15,6 +15,7 @@ ns = Collection()
 for task in (
     deploy.deploy,
     rollback.rollback,
+    smoke.smoke,
     status.status,
     history.history,
     plan.plan,
@@ -22,6 +23,7 @@ for task in (
     config.config,
 ):
     ns.add_task(task)
+ns.add_collection(migrate.migrations)
 
 if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
     ns.configure({"run": {"echo_format": "{command}"}})  # Invoke's own is bold, pipes and NO_COLOR regardless

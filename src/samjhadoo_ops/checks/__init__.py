@@ -1,0 +1,7 @@
+"""Checks of a running release from outside."""
+
+from __future__ import annotations
+
+from samjhadoo_ops.checks.smoke import SmokeFailed, SmokeReport, smoke
+
+__all__ = ["SmokeFailed", "SmokeReport", "smoke"]

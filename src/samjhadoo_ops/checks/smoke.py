@@ -1,0 +1,197 @@
+"""The smoke test (plan, 8.1): health with PostgreSQL and Redis, and the version that was deployed."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from samjhadoo_ops.environment import Environment
+
+DEPENDENCIES = ("database", "redis")
+"""What the service's health has to tell of."""
+
+PAUSE = 0.5
+"""Real seconds between two attempts."""
+
+_BODY_LIMIT = 64 * 1024
+_OK = 200
+
+
+class SmokeFailed(Refused):
+    """The release does not do what it has to; nothing was changed by finding out."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; `error` tells why nothing did."""
+
+    status: int = 0
+    body: bytes = b""
+    milliseconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    status: int
+    milliseconds: float
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.detail}"
+
+
+@dataclass(frozen=True)
+class SmokeReport:
+    """What the last attempt found.
+
+    Args:
+        version: The version that answered; empty when none did.
+        attempts: How many attempts were made.
+    """
+
+    url: str
+    checks: tuple[Check, ...]
+    version: str
+    attempts: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check passed."""
+        return all(check.ok for check in self.checks)
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that did not pass."""
+        return tuple(check for check in self.checks if not check.ok)
+
+
+def smoke(
+    env: Environment, url: str, *, version: str = "", wait: Callable[[float], None] = time.sleep
+) -> SmokeReport:
+    """Test what answers at `url`, as often as the settings allow.
+
+    Args:
+        env: The environment, for paths, time-out and attempts.
+        url: Where to ask, such as a listener's address.
+        version: The version that has to answer; empty for any.
+        wait: Sleeps for real seconds between attempts.
+
+    Raises:
+        SmokeFailed: A check failed in the last attempt too.
+    """
+    report = inspect(env, url, version=version, wait=wait)
+    refuse(report)
+    return report
+
+
+def refuse(report: SmokeReport) -> None:
+    """Do nothing when every check passed.
+
+    Raises:
+        SmokeFailed: One did not.
+    """
+    if report.ok:
+        return
+    first, *others = report.failed
+    raise SmokeFailed(
+        f"{report.url}: {first}",
+        details=tuple(str(check) for check in others),
+        hint="invoke status shows what serves there; the service's log tells why",
+    )
+
+
+def inspect(
+    env: Environment, url: str, *, version: str = "", wait: Callable[[float], None] = time.sleep
+) -> SmokeReport:
+    """Test as `smoke` does, and return what was found, good or bad."""
+    settings, base = env.smoke, url.rstrip("/")
+    attempt = 0
+    while True:
+        attempt += 1
+        health = ask(f"{base}{settings.health_path}", timeout=settings.timeout)
+        told = ask(f"{base}{settings.version_path}", timeout=settings.timeout)
+        checks = (*judge_health(health), judge_version(told, version))
+        report = SmokeReport(base, checks, str(_object(told.body).get("version", "")), attempt)
+        if report.ok or attempt >= settings.attempts:
+            return report
+        wait(PAUSE)
+
+
+def ask(url: str, *, timeout: float) -> Answer:
+    """Get a URL once, on a connection of its own; redirections are not followed.
+
+    Args:
+        url: The address.
+        timeout: Real seconds for connecting, and for each part of the answer.
+    """
+    import urllib3
+
+    started = time.perf_counter()
+    # A kept connection would stay with the task that answered first.
+    with urllib3.PoolManager(retries=False, timeout=timeout, headers={"connection": "close"}) as http:
+        try:
+            response = http.request("GET", url, redirect=False, preload_content=False)
+            body = response.read(_BODY_LIMIT)
+            response.close()
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            return Answer(milliseconds=_since(started), error=_reason(error))
+    return Answer(response.status, body, _since(started))
+
+
+def judge_health(answer: Answer) -> Iterator[Check]:
+    """Yield the check of the health page, and one for each dependency it has to tell of."""
+    ok = answer.status == _OK
+    yield _check("health", answer, ok=ok, detail=answer.error or f"HTTP {answer.status}")
+    parts = _object(answer.body).get("checks")
+    for name in DEPENDENCIES:
+        part = parts.get(name) if isinstance(parts, dict) else None
+        state = str(part.get("status", "")) if isinstance(part, dict) else ""
+        reason = str(part.get("reason", "")) if isinstance(part, dict) else ""
+        detail = " ".join(filter(None, [state or "the health page says nothing of it", reason]))
+        yield _check(name, answer, ok=state == "UP", detail=detail)
+
+
+def judge_version(answer: Answer, expected: str) -> Check:
+    """Return the check of the version page; any version will do when none is expected."""
+    found = str(_object(answer.body).get("version", ""))
+    if answer.error or answer.status != _OK:
+        return _check("version", answer, ok=False, detail=answer.error or f"HTTP {answer.status}")
+    if not found:
+        return _check("version", answer, ok=False, detail="the answer names no version")
+    if expected and found != expected:
+        return _check("version", answer, ok=False, detail=f"{found} answers, expected {expected}")
+    return _check("version", answer, ok=True, detail=found)
+
+
+def _check(name: str, answer: Answer, *, ok: bool, detail: str) -> Check:
+    return Check(name, ok, answer.status, round(answer.milliseconds, 1), detail)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _reason(error: Exception) -> str:
+    # urllib3 puts the address of its pool in front: "<…Connection object at 0x…>: …".
+    text = " ".join(str(error).split())
+    return text.rpartition(">: ")[2] or type(error).__name__
+
+
+def _since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from invoke.collection import Collection
+
+from samjhadoo_ops.errors import ExitCode
+from samjhadoo_ops.tasks.task import ops_task
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+    from samjhadoo_ops.database import Inspection, Schema
+    from samjhadoo_ops.database.history import Row
+    from samjhadoo_ops.tasks.session import Session
+
+
+@ops_task(default=True, help={"yes": "Don't ask for confirmation."})
+def migrate(c: Context, *, env: str = "local", yes: bool = False) -> None:
+    """Bring the schema to the newest script, and verify its history."""
+    session, schema = _open(env, start=not c.config.run.dry)
+    inspection = schema.validate()
+    if c.config.run.dry:
+        _show(session, inspection, only_pending=True)
+        return
+    if inspection.pending:
+        session.confirm(f"Migrate the database of {env}?", yes=yes)
+    state = schema.migrate(inspection)
+    outcome = "migrated" if state.applied else "unchanged"
+    said = f"{state}; applied: {', '.join(item.script for item in state.applied) or 'nothing'}"
+    applied = [item.script for item in state.applied]
+    session.console.result(outcome, ExitCode.SUCCEEDED, said, version=state.version, applied=applied)
+
+
+@ops_task()
+def info(_c: Context, *, env: str = "local") -> None:
+    """Show every script, its state and the newest history rows."""
+    session, schema = _open(env)
+    _show(session, schema.inspect())
+    _show_history(session, schema.history().newest)
+
+
+@ops_task()
+def validate(_c: Context, *, env: str = "local") -> None:
+    """Check that the scripts fit what was applied."""
+    session, schema = _open(env)
+    inspection = schema.validate()
+    count = len(inspection.migrations)
+    said = f"{count} scripts fit the database, {len(inspection.pending)} of them pending"
+    session.console.result("valid", ExitCode.SUCCEEDED, said, version=inspection.version)
+
+
+@ops_task()
+def verify(_c: Context, *, env: str = "local") -> None:
+    """Verify the history table against Flyway."""
+    from samjhadoo_ops.database import SchemaState
+
+    session, schema = _open(env)
+    state = schema.verify(SchemaState(schema.validate().version))
+    _show_history(session, schema.history().newest)
+    session.console.result("verified", ExitCode.SUCCEEDED, str(state), version=state.version)
+
+
+@ops_task(help={"yes": "Don't ask for confirmation."})
+def repair(c: Context, *, env: str = "local", yes: bool = False) -> None:
+    """Bring the history in line with the scripts, by Flyway's repair."""
+    session, schema = _open(env)
+    inspection = schema.inspect()
+    for invalid in inspection.invalid:
+        session.console.line(f"{invalid.migration.script}: {invalid.message}")
+    if c.config.run.dry:
+        return
+    session.confirm(f"Repair the history of {env}? Flyway forgets how scripts and database differ.", yes=yes)
+    repaired = schema.repair()
+    said = "; ".join(repaired.actions) or "nothing to repair"
+    outcome = "repaired" if repaired.actions else "unchanged"
+    session.console.result(outcome, ExitCode.SUCCEEDED, said, actions=list(repaired.actions))
+
+
+def _open(env: str, *, start: bool = False) -> tuple[Session, Schema]:
+    from samjhadoo_ops.database import Schema
+    from samjhadoo_ops.tasks.session import open_session
+
+    session = open_session(env, start=start)
+    return session, Schema.of(session.env, session.aws, session.console)
+
+
+def _show(session: Session, inspection: Inspection, *, only_pending: bool = False) -> None:
+    shown = inspection.pending if only_pending else inspection.migrations
+    if only_pending and not shown:
+        session.console.show(f"nothing pending; schema at V{inspection.version}")
+        return
+    rows: list[tuple[Any, ...]] = [
+        (item.version or "repeatable", item.description, item.state, item.script) for item in shown
+    ]
+    session.console.table(["Version", "Description", "State", "Script"], rows, event="migration")
+
+
+def _show_history(session: Session, rows: tuple[Row, ...]) -> None:
+    session.console.table(
+        ["Rank", "Version", "Script", "Installed on", "By", "Milliseconds", "Success"],
+        [
+            (
+                row.installed_rank,
+                row.version or "",
+                row.script,
+                f"{row.installed_on:%Y-%m-%d %H:%M:%S}",
+                row.installed_by,
+                row.execution_time,
+                "yes" if row.success else "no",
+            )
+            for row in rows
+        ],
+        event="history",
+    )
+
+
+migrations = Collection("migrate", info, validate, verify, repair)
+migrations.add_task(migrate, name="migrate", default=True)

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.errors import ExitCode
+from samjhadoo_ops.tasks.task import ops_task
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+
+@ops_task(
+    help={
+        "url": "Where to ask; by default the production listener.",
+        "version": "The version that has to answer; by default the deployed one, with --url any.",
+    }
+)
+def smoke(_c: Context, *, env: str = "local", url: str = "", version: str = "") -> None:
+    """Test health, database, Redis and version of what is running."""
+    from samjhadoo_ops.checks.smoke import inspect, refuse
+    from samjhadoo_ops.deployment.status import fields, look
+    from samjhadoo_ops.tasks.session import open_session
+
+    session = open_session(env)
+    wanted = version or ("" if url else fields(look(session.site))["release"])
+    report = inspect(session.env, url or session.production, version=wanted)
+    session.console.table(
+        ["Check", "Ok", "Status", "Milliseconds", "Detail"],
+        [
+            (check.name, "yes" if check.ok else "no", check.status or "", check.milliseconds, check.detail)
+            for check in report.checks
+        ],
+        event="check",
+    )
+    refuse(report)
+    said = f"{report.url} serves {report.version}"
+    session.console.result("succeeded", ExitCode.SUCCEEDED, said, url=report.url, version=report.version)
