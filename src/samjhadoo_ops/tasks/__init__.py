@@ -7,12 +7,26 @@ import sys
 
 from invoke.collection import Collection
 
-from samjhadoo_ops.tasks import config, deploy, history, migrate, plan, rollback, smoke, status, unlock
+from samjhadoo_ops.tasks import (
+    build,
+    config,
+    deploy,
+    history,
+    migrate,
+    plan,
+    push,
+    rollback,
+    smoke,
+    status,
+    unlock,
+)
 
 __all__ = ["ns"]
 
 ns = Collection()
 for task in (
+    build.build,
+    push.push,
     deploy.deploy,
     rollback.rollback,
     smoke.smoke,
