@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @ops_task()
 def build(c: Context, *, env: str = "local") -> None:
-    """Build the backend's image, unless the registry has this release."""
+    """Build the backend's image unless the registry has it."""
     from samjhadoo_ops.release import build as build_image
     from samjhadoo_ops.tasks.session import open_session
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @ops_task(help={"yes": "Do not ask for confirmation."})
 def push(c: Context, *, env: str = "local", yes: bool = False) -> None:
-    """Push the backend's image to ECR, building it when that is needed."""
+    """Push the backend's image, building it when needed."""
     from samjhadoo_ops.release import build
     from samjhadoo_ops.release import push as push_image
     from samjhadoo_ops.tasks.build import show_wanted
