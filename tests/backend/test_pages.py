@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from samjhadoo_ops.processes import LOOPBACK
+
+if TYPE_CHECKING:
+    from conftest import Run, Service
+    from real_services import PostgresServer
+
+
+def test_health_tells_of_the_database_and_redis(service: Service) -> None:
+    answer = service.get("/health")
+
+    assert answer.status == 200
+    document = answer.json()
+    assert document["status"] == "UP"
+    assert {name: check["status"] for name, check in document["checks"].items()} == {
+        "database": "UP",
+        "redis": "UP",
+    }
+
+
+def test_the_version_is_the_one_of_the_environment(service: Service) -> None:
+    assert service.get("/api/v1/version").json() == {"version": "1.2.3", "git_sha": "abc1234"}
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/api/v1/version", "/api/v1/lessons/1", "/nowhere"])
+def test_every_answer_carries_the_version(service: Service, path: str) -> None:
+    assert service.get(path).headers["X-Version"] == "1.2.3"
+
+
+def test_a_lesson_is_read_from_the_database_once(service: Service) -> None:
+    first, second = service.get("/api/v1/lessons/2"), service.get("/api/v1/lessons/2")
+
+    assert [answer.headers["X-Cache"] for answer in (first, second)] == ["miss", "hit"]
+    assert first.json() == second.json()
+    assert first.json()["slug"] == "photosynthesis"
+
+
+@pytest.mark.parametrize("lesson", ["999", str(2**63), "9" * 30, "x"])
+def test_a_lesson_that_is_not_there_is_not_found(service: Service, lesson: str) -> None:
+    assert service.get(f"/api/v1/lessons/{lesson}").status == 404
+
+
+def test_pages_are_served_without_redis_while_health_fails(run_service: Run) -> None:
+    with run_service(REDIS='{"host": "127.0.0.1", "port": 1}') as running:
+        health, page = running.get("/health"), running.get("/api/v1/lessons/1")
+
+    assert (health.status, page.status, page.headers["X-Cache"]) == (503, 200, "miss")
+    assert health.json()["checks"]["redis"]["status"] == "DOWN"
+    assert health.json()["checks"]["database"]["status"] == "UP"
+
+
+def test_the_service_survives_a_restart_of_the_database(
+    service: Service, postgres_server: PostgresServer
+) -> None:
+    assert service.get("/health").status == 200
+
+    postgres_server.stop()
+    down, page = service.get("/health"), service.get("/api/v1/lessons/3")
+    postgres_server.start()
+
+    assert (down.status, down.json()["checks"]["database"]["status"]) == (503, "DOWN")
+    assert page.status == 503
+    assert service.get("/health").status == 200
+    assert service.get("/api/v1/lessons/3").status == 200
+
+
+def test_a_stop_finishes_the_request_in_flight_and_exits_with_zero(run_service: Run) -> None:
+    with run_service(FAULT_LATENCY="500ms") as running:
+        answers: list[int] = []
+        request = threading.Thread(target=lambda: answers.append(running.get("/").status))
+        request.start()
+        time.sleep(0.2)
+        running.process.send_signal(signal.SIGTERM)
+        request.join()
+        asked = time.monotonic()
+
+        assert running.process.wait(10) == 0
+        assert time.monotonic() - asked < 2
+        assert answers == [200]
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((LOOPBACK, running.port))
+        assert [line["event"] for line in running.log()] == ["started", "stopped"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        pytest.param({"DATABASE": "hunter2"}, "DATABASE is not a JSON object", id="database-is-not-json"),
+        pytest.param({"DATABASE": ""}, "no host of the database", id="no-database"),
+        pytest.param({"REDIS": "{}"}, "no host of Redis", id="no-redis"),
+        pytest.param({"SERVER_PORT": "http"}, "SERVER_PORT is not a number", id="port"),
+        pytest.param({"FAULT_ERROR_RATE": "120%"}, "FAULT_ERROR_RATE", id="fault"),
+    ],
+)
+def test_a_wrong_setting_ends_the_start_with_its_name(
+    run_service: Run, variables: dict[str, str], reason: str
+) -> None:
+    with run_service(wait=False, **variables) as running:
+        assert running.process.wait(10) == 2
+        (line,) = running.log()
+
+    assert line["event"] == "bad-setting"
+    assert reason in line["reason"]
+    assert "hunter2" not in str(line)
+
+
+def test_the_service_is_small_and_starts_fast(run_service: Run) -> None:
+    with run_service() as running:
+        for path in ("/health", "/api/v1/lessons/1", "/"):
+            running.get(path)
+        process = psutil.Process(running.process.pid)
+        resident, times = process.memory_info().rss, process.cpu_times()
+
+    assert resident < 48 << 20
+    # Processor time, which does not depend on how busy the machine is.
+    assert times.user + times.system < 1.5

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from samjhadoo_ops.checks import SmokeFailed, smoke
+from samjhadoo_ops.checks.smoke import Answer, judge_health, judge_version
+from samjhadoo_ops.environment import Environment, load_environment
+from samjhadoo_ops.errors import ExitCode
+from samjhadoo_ops.processes import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+UP = {"status": "UP", "checks": {"database": {"status": "UP"}, "redis": {"status": "UP"}}}
+
+
+@dataclass
+class Backend:
+    """Answers in turn what it was given; the last answer again and again."""
+
+    url: str = ""
+    health: list[tuple[int, Any]] = field(default_factory=lambda: [(200, UP)])
+    version: list[tuple[int, Any]] = field(default_factory=lambda: [(200, {"version": "v2"})])
+    asked: list[str] = field(default_factory=list)
+
+    def answer(self, path: str) -> tuple[int, Any]:
+        self.asked.append(path)
+        queue = self.health if path == "/health" else self.version
+        return queue.pop(0) if len(queue) > 1 else queue[0]
+
+
+@pytest.fixture
+def backend() -> Iterator[Backend]:
+    """A backend of our own, to give wrong answers."""
+    made = Backend()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, document = made.answer(self.path)
+            self.send_response(status)
+            self.send_header("Location", "/health")
+            self.end_headers()
+            self.wfile.write(document if isinstance(document, bytes) else json.dumps(document).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    made.url = f"http://127.0.0.1:{server.server_address[1]}"
+    yield made
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def env() -> Environment:
+    variables = {"SAMJHADOO_SMOKE__ATTEMPTS": "3", "SAMJHADOO_SMOKE__TIMEOUT": "2s"}
+    return load_environment("local", root=Path(__file__).parents[2], variables=variables)
+
+
+def no_wait(_: float) -> None:
+    """Do not wait between attempts."""
+
+
+def test_a_healthy_release_of_the_right_version_passes(env: Environment, backend: Backend) -> None:
+    report = smoke(env, f"{backend.url}/", version="v2", wait=no_wait)
+
+    assert report.ok
+    assert (report.version, report.attempts) == ("v2", 1)
+    assert [check.name for check in report.checks] == ["health", "database", "redis", "version"]
+    assert all(check.milliseconds > 0 for check in report.checks)
+
+
+def test_a_passing_weakness_is_forgiven(env: Environment, backend: Backend) -> None:
+    backend.health = [(503, {"status": "DOWN"}), (200, UP)]
+
+    assert smoke(env, backend.url, wait=no_wait).attempts == 2
+
+
+def test_a_lasting_failure_ends_with_the_attempts(env: Environment, backend: Backend) -> None:
+    down = {"status": "DOWN", "checks": {**UP["checks"], "redis": {"status": "DOWN", "reason": "RedisError"}}}
+    backend.health = [(503, down)]
+    waited: list[float] = []
+
+    with pytest.raises(SmokeFailed) as caught:
+        smoke(env, backend.url, version="v2", wait=waited.append)
+
+    assert caught.value.message == f"{backend.url}: health: HTTP 503"
+    assert caught.value.details == ("redis: DOWN RedisError",)
+    assert caught.value.exit_code == ExitCode.REFUSED
+    assert (len(waited), backend.asked.count("/health")) == (2, 3)
+
+
+def test_another_version_is_a_failure(env: Environment, backend: Backend) -> None:
+    with pytest.raises(SmokeFailed, match="version: v2 answers, expected v3"):
+        smoke(env, backend.url, version="v3", wait=no_wait)
+
+
+def test_a_redirection_is_not_followed(env: Environment, backend: Backend) -> None:
+    backend.version = [(302, {"version": "v2"})]
+
+    with pytest.raises(SmokeFailed, match="version: HTTP 302"):
+        smoke(env, backend.url, wait=no_wait)
+
+
+def test_a_service_that_is_not_there_is_a_failure(env: Environment) -> None:
+    with pytest.raises(SmokeFailed, match="refused"):
+        smoke(env, f"http://127.0.0.1:{free_port()}", wait=no_wait)
+
+
+@pytest.mark.parametrize(
+    ("answer", "failed"),
+    [
+        pytest.param(Answer(200, json.dumps(UP).encode()), [], id="up"),
+        pytest.param(Answer(200, b'{"status": "UP"}'), ["database", "redis"], id="dependencies-untold"),
+        pytest.param(Answer(200, b"<html>"), ["database", "redis"], id="a-page-of-something-else"),
+        pytest.param(
+            Answer(200, b'{"checks": {"database": "UP", "redis": []}}'), ["database", "redis"], id="form"
+        ),
+        pytest.param(Answer(503, json.dumps(UP).encode()), ["health"], id="status-contradicts"),
+        pytest.param(Answer(error="timed out"), ["health", "database", "redis"], id="no-answer"),
+    ],
+)
+def test_health_is_what_the_page_says_of_each_dependency(answer: Answer, failed: list[str]) -> None:
+    assert [check.name for check in judge_health(answer) if not check.ok] == failed
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "ok"),
+    [
+        pytest.param(Answer(200, b'{"version": "v2"}'), "v2", True, id="the-one"),
+        pytest.param(Answer(200, b'{"version": "v2"}'), "", True, id="any"),
+        pytest.param(Answer(200, b'{"version": "v1"}'), "v2", False, id="another"),
+        pytest.param(Answer(200, b"{}"), "", False, id="none"),
+        pytest.param(Answer(500, b'{"version": "v2"}'), "v2", False, id="error"),
+        pytest.param(Answer(error="refused"), "", False, id="no-answer"),
+    ],
+)
+def test_the_version_has_to_be_told_and_right(answer: Answer, expected: str, ok: bool) -> None:
+    assert judge_version(answer, expected).ok == ok
