@@ -86,6 +86,9 @@ async def serve(options: argparse.Namespace) -> None:
     import uvicorn
 
     listener = socket.socket(fileno=options.fd) if options.fd >= 0 else _listen(options.host, options.port)
+    # Connections inherit it. asyncio leaves Nagle's algorithm on for sockets whose protocol is not spelt out,
+    # and a response of two writes (headers, body) then waits 40 ms for the client's acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     options.port = listener.getsockname()[1]
     edge = build(options)
     server = uvicorn.Server(
