@@ -29,7 +29,7 @@ _INDEXES = frozenset(
 NOT_FOUND, TOO_MANY, SERVER_ERROR = 404, 429, 500
 
 
-class RegistryRefused(OpsError):  # noqa: N818 - named after what happened
+class RegistryRefused(OpsError):
     """The registry refused a request or could not be reached."""
 
 

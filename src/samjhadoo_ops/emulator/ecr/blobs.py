@@ -34,7 +34,7 @@ def digest_of(content: bytes, algorithm: str = "sha256") -> str:
     return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
 
 
-class DigestMismatch(Exception):  # noqa: N818 - named after what happened
+class DigestMismatch(Exception):
     """The content of an upload is not what its digest says."""
 
     def __init__(self, expected: str, actual: str) -> None:

@@ -7,6 +7,7 @@ push to a repository that does not exist is refused, and errors carry ECR's text
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Call], Awaitable[Response]]
 
+log = logging.getLogger(__name__)
 VERSION = {"Docker-Distribution-Api-Version": "registry/2.0"}
 _HOST = re.compile(r"\d{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.")
 _ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
@@ -76,6 +78,10 @@ def distribution_application(edge: Callable[[], Edge]) -> ASGIApp:
             response = translate(error).response()
         except DistributionError as error:
             response = error.response()
+        except OSError as error:  # no space, above all
+            log.exception("%s %s failed", request.method, request.url.path)
+            message = error.strerror or str(error)
+            response = DistributionError("UNKNOWN", message, status=500).response()
         response.headers.update(VERSION)
         await response(scope, receive, send)
 

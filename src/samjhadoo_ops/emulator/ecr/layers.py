@@ -54,15 +54,16 @@ class LayerOperations(RegistryService):
         repository = self.repository(params)
         upload = self.registry.upload(repository, params["uploadId"])
         blob, first, last = params["layerPartBlob"], params["partFirstByte"], params["partLastByte"]
-        if first != upload.size or last - first + 1 != len(blob):
-            raise AwsError(
-                "InvalidLayerPartException",
-                f"Invalid layer part upload for upload with id '{upload.id}' in the repository with name "
-                f"'{repository.name}' in the registry with id '{self.account}'",
-                **self.named(repository, uploadId=upload.id, lastValidByteReceived=upload.size - 1),
-            )
-        await asyncio.to_thread(upload.append, blob)
-        upload.parts.append(len(blob))
+        async with upload.lock:
+            if first != upload.size or last - first + 1 != len(blob):
+                raise AwsError(
+                    "InvalidLayerPartException",
+                    f"Invalid layer part upload for upload with id '{upload.id}' in the repository with name "
+                    f"'{repository.name}' in the registry with id '{self.account}'",
+                    **self.named(repository, uploadId=upload.id, lastValidByteReceived=upload.size - 1),
+                )
+            await asyncio.to_thread(upload.append, blob)
+            upload.parts.append(len(blob))
         return self.named(repository, uploadId=upload.id, lastByteReceived=upload.size - 1)
 
     @operation("CompleteLayerUpload")
@@ -86,7 +87,8 @@ class LayerOperations(RegistryService):
                 f"Layer with digest '{digest}' already exists in the repository with name "
                 f"'{repository.name}' in the registry with id '{self.account}'",
             )
-        await self.registry.complete_upload(repository, upload, digest)
+        async with upload.lock:
+            await self.registry.complete_upload(repository, upload, digest)
         return self.named(repository, uploadId=upload.id, layerDigest=digest)
 
     @operation("GetDownloadUrlForLayer")

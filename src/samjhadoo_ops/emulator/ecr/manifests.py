@@ -21,7 +21,7 @@ MAX_SIZE = 4 * 1024 * 1024
 """Bytes; the least that the distribution specification lets a registry accept."""
 
 
-class ManifestInvalid(Exception):  # noqa: N818 - named after what happened
+class ManifestInvalid(Exception):
     """The bytes are not a manifest of the media type they claim."""
 
 
