@@ -120,7 +120,7 @@ def require_match(state: StackState, env: Environment) -> None:
     for key, (found, expected) in wanted.items():
         if found != expected:
             raise ConfigurationError(
-                f"the running stack was started with {key} = {found}, the environment {env.name} says {expected}",
+                f"the running stack was started with {key} = {found}; environment {env.name} says {expected}",
                 hint="run: invoke stack.reset",
             )
 

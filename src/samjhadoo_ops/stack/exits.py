@@ -93,11 +93,11 @@ def _of_reaped(descriptor: int, _: int) -> int | None:
     info = bytearray(_INFO.size)
     struct.pack_into("=Q", info, 0, _INFO_EXIT)
     try:
-        fcntl.ioctl(descriptor, _GET_INFO, info, True)  # noqa: FBT003
+        fcntl.ioctl(descriptor, _GET_INFO, info, True)
     except OSError:
         return None
-    mask, *_, status, _, _ = _INFO.unpack(info)
-    return int(status) if mask & _INFO_EXIT else None
+    fields = _INFO.unpack(info)
+    return int(fields[-3]) if fields[0] & _INFO_EXIT else None
 
 
 def _of_zombie(_: int, pid: int) -> int | None:

@@ -61,15 +61,18 @@ def _scan_proc(stack: str) -> list[int]:
         if not entry.name.isdigit():
             continue
         try:
-            marked = _is_marked(_read(f"{entry.path}/environ"), mark)
-            server = not marked and _is_server(os.readlink(f"{entry.path}/exe"))
-            if (marked or (server and folder in os.readlink(f"{entry.path}/cwd"))) and not _is_zombie(
-                entry.path
-            ):
+            if _belongs(entry.path, mark, folder) and not _is_zombie(entry.path):
                 found.append(int(entry.name))
         except OSError:
             continue  # it ended meanwhile, or belongs to somebody else
     return found
+
+
+def _belongs(process: str, mark: bytes, folder: str) -> bool:
+    if _is_marked(_read(f"{process}/environ"), mark):
+        return True
+    # pathlib's objects would cost more than the looking.
+    return _is_server(os.readlink(f"{process}/exe")) and folder in os.readlink(f"{process}/cwd")  # noqa: PTH115
 
 
 def _is_marked(environ: bytes, mark: bytes) -> bool:

@@ -12,7 +12,7 @@ _TIME = 5.0
 
 
 def ask(edge: int, path: str) -> Any:
-    """Return what the control endpoint answers to `/_emulator/<path>`; None when it does not, or has no such path."""
+    """Return what the control endpoint answers to `/_emulator/<path>`; None when it does not."""
     connection = http.client.HTTPConnection(LOOPBACK, edge, timeout=_TIME)
     try:
         connection.request("GET", f"/_emulator/{path}")

@@ -229,7 +229,7 @@ def _run(command_line: list[str], text: str, account: Account | None, folder: Pa
     )
     if run.returncode or "ERROR:" in run.stderr + run.stdout:
         raise OpsError(
-            f"PostgreSQL's data folder could not be made ({Path(command_line[0]).name}, exit code {run.returncode})",
+            f"PostgreSQL has no data folder: {Path(command_line[0]).name} ended with {run.returncode}",
             details=tuple((run.stdout + run.stderr).splitlines()[-20:]),
         )
 

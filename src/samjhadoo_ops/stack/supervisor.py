@@ -17,30 +17,21 @@ import select
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from samjhadoo_ops.processes import LOOPBACK, MARKER, adopt_orphans, die_with_parent, free_port, listen
-from samjhadoo_ops.stack import exits, guard, postgres
+from samjhadoo_ops.processes import LOOPBACK, free_port, listen
+from samjhadoo_ops.stack import exits, postgres
+from samjhadoo_ops.stack.children import Children, StartFailed
 from samjhadoo_ops.stack.listeners import bound_ports
 from samjhadoo_ops.stack.plan import Plan
 from samjhadoo_ops.stack.seeds import seed_environment
-from samjhadoo_ops.stack.state import (
-    Addresses,
-    ClockState,
-    Ended,
-    Places,
-    ProcessRef,
-    StackState,
-    write,
-)
+from samjhadoo_ops.stack.state import Addresses, ClockState, Ended, Places, ProcessRef, StackState, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,48 +39,8 @@ if TYPE_CHECKING:
 START_TIME = 90.0
 """Seconds within which everything has to be up."""
 
-_GRACE = 2.0
 _TICK = 0.02
-_TAIL = 15
 _TAKEN = ("address already in use", "could not bind")
-
-
-@dataclass
-class Child:
-    """A process that the supervisor started; `status` is its wait status once it has ended."""
-
-    name: str
-    pid: int
-    log: Path
-    stop_signal: signal.Signals
-    status: int | None = None
-
-    def ending(self) -> str:
-        """Return in words how it ended."""
-        if self.status is None:
-            return f"{self.name} ({self.pid}) is running"
-        if os.WIFSIGNALED(self.status):
-            return f"{self.name} ({self.pid}) was killed by {signal.Signals(os.WTERMSIG(self.status)).name}"
-        return f"{self.name} ({self.pid}) exited with code {os.WEXITSTATUS(self.status)}"
-
-    def tail(self) -> tuple[str, ...]:
-        """Return the last lines of its log."""
-        with suppress(OSError):
-            return tuple(self.log.read_text(errors="replace").splitlines()[-_TAIL:])
-        return ()
-
-
-class StartFailed(Exception):
-    """The stack could not be started."""
-
-    def __init__(self, message: str, details: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
-        self.details = details
-
-    @property
-    def port_taken(self) -> bool:
-        """Whether a port was taken between the choice and its use."""
-        return any(sign in line.lower() for line in self.details for sign in _TAKEN)
 
 
 class Supervisor:
@@ -98,94 +49,85 @@ class Supervisor:
     def __init__(self, plan: Plan, report: Callable[..., None]) -> None:
         self.plan = plan
         self.places = Places(Path(plan.root))
-        self.run_folder = self.places.run(plan.id)
-        self.logs = self.run_folder / "logs"
-        self.children: dict[int, Child] = {}
-        self.origin = time.time()
+        self.folder = self.places.run(plan.id)
+        self.logs = self.folder / "logs"
         self.ports = plan.ports
-        self._say = report
-        self._asked = False
-        self._shell: int | None = None
-        self._wakeup, waker = socket.socketpair()
-        self._wakeup.setblocking(False)
-        waker.setblocking(False)
-        self._waker = waker
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._guard: subprocess.Popen[bytes] | None = None
+        self.origin = time.time()
+        self._report = report
+        self._children = Children(plan.id, self.folder, self.logs)
+        self._shell = exits.watch(plan.shell.pid, plan.shell.started) if plan.shell else None
+        self._seeds: list[str] = []
 
     def run(self) -> int:
         """Run the stack until it ends; return the exit code."""
-        self._listen_to_signals()
-        adopt_orphans()
-        self._guard = self._start_guard()
-        if self.plan.shell:
-            self._shell = exits.watch(self.plan.shell.pid, self.plan.shell.started)
         try:
             self._start_twice()
         except StartFailed as error:
-            self._end()
-            self._finish()
-            self._say(failed=str(error), details=error.details)
+            self._children.end()
+            self._remove_files()
+            self._children.dismiss_guard()
+            self._report(failed=str(error), details=error.details)
             return 1
         reason, details = self._wait_for_the_end()
         self.places.state.unlink(missing_ok=True)
         if reason:
-            ended = Ended(
-                id=self.plan.id, reason=reason, at=time.time(), details=details, logs=str(self.logs)
+            logs = str(self.logs)
+            write(
+                self.places.ended,
+                Ended(id=self.plan.id, reason=reason, at=time.time(), details=details, logs=logs),
             )
-            write(self.places.ended, ended)
-        self._end()
-        self._finish(keep_logs=bool(reason))
-        return 0 if not reason else 1
-
-    # Starting
+        self._children.end()
+        self._remove_files(keep_logs=bool(reason))
+        self._children.dismiss_guard()
+        return 1 if reason else 0
 
     def _start_twice(self) -> None:
         """Start; once more on other ports when somebody took one between its choice and its use."""
         try:
             self._start()
         except StartFailed as error:
-            if not error.port_taken:
+            if not any(sign in line.lower() for line in error.details for sign in _TAKEN):
                 raise
-            self._end()
-            self.children.clear()
-            shutil.rmtree(self.plan.postgres.folder, ignore_errors=True)
+            self._children.end()
+            for folder in (Path(self.plan.postgres.folder), self.folder / "emulator"):
+                shutil.rmtree(folder, ignore_errors=True)
             self.ports = msgspec.structs.replace(self.ports, postgres=0, redis=0)
             self._start()
 
     def _start(self) -> None:
-        for folder in (self.logs, self.run_folder / "redis", self.run_folder / "emulator"):
+        for folder in (self.logs, self.folder / "redis", self.folder / "emulator"):
             folder.mkdir(parents=True, exist_ok=True)
+        # The slowest first; its socket listens already, so that the init hooks can begin at once.
         with listen(self.ports.edge) as listener:
-            edge = listener.getsockname()[1]
             self.ports = msgspec.structs.replace(
                 self.ports,
-                edge=edge,
+                edge=listener.getsockname()[1],
                 postgres=free_port(self.ports.postgres),
                 redis=free_port(self.ports.redis),
             )
-            # The slowest first; its socket already listens, so that the seeds can begin at once.
             self._start_emulator(listener)
-        seeds = self._seeding()
+        self._seeds = list(self.plan.seeds)
+        self._start_next_seed()
         self._start_redis()
         self._start_postgres()
-        self._wait_until_up(seeds)
-        self._say_up()
+        self._wait_until_up()
+        self.places.ended.unlink(missing_ok=True)
+        write(self.places.state, self._state())
+        self._report(up=True)
+        self._start_training()
 
     def _start_emulator(self, listener: socket.socket) -> None:
         descriptor = listener.fileno()
-        plan = self.plan
-        arguments = {
+        options = {
             "--fd": descriptor,
-            "--account": plan.account,
-            "--region": plan.region,
-            "--minute": plan.minute,
+            "--account": self.plan.account,
+            "--region": self.plan.region,
+            "--minute": self.plan.minute,
             "--origin": repr(self.origin),
-            "--data-dir": self.run_folder / "emulator",
+            "--data-dir": self.folder / "emulator",
         }
-        command = [sys.executable, "-m", "samjhadoo_ops.emulator"]
-        command += [str(part) for pair in arguments.items() for part in pair]
-        self._spawn("emulator", command, pass_fds=(descriptor,), stop=signal.SIGTERM)
+        command = [sys.executable, "-m", "samjhadoo_ops.emulator", *_flat(options)]
+        self._children.start("emulator", command, pass_fds=(descriptor,), stop=signal.SIGTERM)
 
     def _start_redis(self) -> None:
         options = {
@@ -193,10 +135,10 @@ class Supervisor:
             "--port": self.ports.redis,
             "--save": "",
             "--appendonly": "no",
-            "--dir": self.run_folder / "redis",
+            "--dir": self.folder / "redis",
         }
-        command = [self.plan.redis, *(str(part) for pair in options.items() for part in pair)]
-        self._spawn("redis", command, stop=signal.SIGKILL)
+        # It keeps nothing: there is nothing to say goodbye to.
+        self._children.start("redis", [self.plan.redis, *_flat(options)], stop=signal.SIGKILL)
 
     def _start_postgres(self) -> None:
         plan = self.plan.postgres
@@ -204,61 +146,51 @@ class Supervisor:
             home = postgres.install(plan)
         except OSError as error:
             raise StartFailed(f"PostgreSQL's folder {plan.folder} cannot be made: {error}") from error
-        command = postgres.command(home, Path(plan.folder), self.ports.postgres)
-        # Immediate shutdown: the data is thrown away.
-        self._spawn("postgres", command, stop=signal.SIGQUIT, cwd=Path(plan.folder), account=True)
+        folder = Path(plan.folder)
+        command = postgres.command(home, folder, self.ports.postgres)
+        # SIGQUIT is its immediate shutdown: the data is thrown away.
+        self._children.start("postgres", command, stop=signal.SIGQUIT, folder=folder, account=plan.account)
 
-    def _seeding(self) -> list[str]:
-        """Start the first init hook; return those that come after it."""
-        seeds = list(self.plan.seeds)
-        if seeds:
-            self._seed(seeds.pop(0))
-        return seeds
+    def _start_next_seed(self) -> None:
+        if self._seeds:
+            command = [sys.executable, self._seeds.pop(0)]
+            variables = seed_environment(self.plan, self.ports)
+            self._children.start("seeds", command, stop=signal.SIGKILL, variables=variables)
 
-    def _seed(self, script: str) -> None:
-        environment = seed_environment(self.plan, self.ports)
-        self._spawn("seeds", [sys.executable, script], stop=signal.SIGKILL, variables=environment)
+    def _start_training(self) -> None:
+        """Record Flyway's start-up archive in the background; Flyway works without."""
+        if self.plan.training:
+            command = ["nice", sys.executable, "-m", "samjhadoo_ops.stack.training", str(self.folder)]
+            with suppress(StartFailed):
+                self._children.start("training", command, stop=signal.SIGKILL)
 
-    def _wait_until_up(self, seeds: list[str]) -> None:
+    def _wait_until_up(self) -> None:
         deadline = time.monotonic() + START_TIME
         waiting: dict[str, Callable[[], bool]] = {
             "postgres": lambda: postgres.is_ready(Path(self.plan.postgres.folder)),
             "redis": lambda: _redis_answers(self.ports.redis),
+            "the init hooks": lambda: all(child.name != "seeds" for child in self._children.all),
         }
-        while True:
-            self._wait(_TICK)
-            self._check_start(seeds)
+        while waiting:
+            self._children.wait(_TICK)
+            if self._children.asked_to_end:
+                raise StartFailed("the start was interrupted")
+            self._check_start()
             waiting = {name: ready for name, ready in waiting.items() if not ready()}
-            seeding = seeds or any(child.name == "seeds" for child in self.children.values())
-            if not waiting and not seeding:
-                return
-            if time.monotonic() > deadline:
-                late = [*waiting, *(["the init hooks"] if seeding else [])]
-                raise StartFailed(
-                    f"{', '.join(late)} did not get ready within {START_TIME:.0f} s", self._tails()
-                )
+            if waiting and time.monotonic() > deadline:
+                tails = tuple(line for child in self._children.all for line in child.tail())
+                raise StartFailed(f"{', '.join(waiting)} not ready within {START_TIME:.0f} s", tails)
 
-    def _check_start(self, seeds: list[str]) -> None:
-        if self._asked:
-            raise StartFailed("the start was interrupted")
-        for child in [child for child in self.children.values() if child.status is not None]:
-            del self.children[child.pid]
+    def _check_start(self) -> None:
+        for child in self._children.take_ended():
             if child.name != "seeds" or child.status != 0:
                 raise StartFailed(f"{child.ending()} while the stack was starting", child.tail())
-            if seeds:
-                self._seed(seeds.pop(0))
+            self._start_next_seed()
 
-    def _tails(self) -> tuple[str, ...]:
-        return tuple(line for child in self.children.values() for line in child.tail())
-
-    def _say_up(self) -> None:
-        plan, ports = self.plan, self.ports
-        aws = f"http://{LOOPBACK}:{ports.edge}"
+    def _state(self) -> StackState:
+        plan, ports, shell = self.plan, self.ports, self.plan.shell
         bound = bound_ports(ports.edge)
-        shell = plan.shell and ProcessRef(
-            name=plan.shell.name, pid=plan.shell.pid, started=plan.shell.started
-        )
-        state = StackState(
+        return StackState(
             id=plan.id,
             kind="embedded",
             environment=plan.environment,
@@ -266,9 +198,9 @@ class Supervisor:
             account=plan.account,
             started=self.origin,
             supervisor=_reference("supervisor", os.getpid()),
-            processes=tuple(_reference(child.name, child.pid) for child in self.children.values()),
+            processes=tuple(_reference(child.name, child.pid) for child in self._children.all),
             endpoints=Addresses(
-                aws=aws,
+                aws=f"http://{LOOPBACK}:{ports.edge}",
                 production=f"http://{LOOPBACK}:{bound.get(ports.production, ports.production)}",
                 test=f"http://{LOOPBACK}:{bound.get(ports.test, ports.test)}",
                 postgres=f"{LOOPBACK}:{ports.postgres}",
@@ -276,159 +208,44 @@ class Supervisor:
             ),
             clock=ClockState(minute=plan.minute, origin=self.origin),
             logs=str(self.logs),
-            shell=shell or None,
+            shell=ProcessRef(shell.name, shell.pid, shell.started) if shell else None,
         )
-        self.places.ended.unlink(missing_ok=True)
-        write(self.places.state, state)
-        self._say(up=True)
-        if plan.training:
-            # In the background, at low priority; Flyway works without its archive.
-            command = ["nice", sys.executable, "-m", "samjhadoo_ops.stack.training", str(self.run_folder)]
-            self._spawn("training", command, stop=signal.SIGKILL)
-
-    # Running
 
     def _wait_for_the_end(self) -> tuple[str, tuple[str, ...]]:
         """Wait; return why the stack ends and what its log said, nothing when it was asked to."""
         while True:
-            self._wait(None)
-            if self._asked:
+            self._children.wait(None, also=[] if self._shell is None else [self._shell])
+            if self._children.asked_to_end:
                 return "", ()
-            if self._guard and self._guard.returncode is not None:
-                return f"the stack's guard ({self._guard.pid}) ended", ()
-            for child in list(self.children.values()):
-                if child.status is not None:
-                    del self.children[child.pid]
-                    if child.name != "training":
-                        return f"the stack's {child.ending()}", child.tail()
-            if self._shell is not None and select.select([self._shell], [], [], 0)[0]:
-                signum = exits.ending_signal(self._shell, self.plan.shell.pid if self.plan.shell else 0)
-                os.close(self._shell)
-                self._shell = None
-                if signum is not None and self.plan.shell:
-                    shell = self.plan.shell
-                    return (
-                        f"the shell that started it ({shell.name}, {shell.pid}) was killed by {signum.name}",
-                        (),
-                    )
+            for child in self._children.take_ended():
+                if child.name != "training":
+                    return f"the stack's {child.ending()}", child.tail()
+            reason = self._children.guard_ending() or self._shell_ending()
+            if reason:
+                return f"the stack's {reason}", ()
 
-    def _wait(self, timeout: float | None) -> None:
-        """Wait for a signal, the shell's end or the time; take note of the children that ended."""
-        watched = [self._wakeup, *([] if self._shell is None else [self._shell])]
-        select.select(watched, [], [], timeout)
-        with suppress(BlockingIOError):
-            if {signal.SIGTERM, signal.SIGINT} & set(self._wakeup.recv(4096)):
-                self._asked = True
-        self._reap()
+    def _shell_ending(self) -> str:
+        """Return in words that the shell was killed; nothing while it lives, or when it just exited."""
+        shell = self.plan.shell
+        if shell is None or self._shell is None or not select.select([self._shell], [], [], 0)[0]:
+            return ""
+        signum = exits.ending_signal(self._shell, shell.pid)
+        os.close(self._shell)
+        self._shell = None
+        return f"shell ({shell.name}, {shell.pid}) was killed by {signum.name}" if signum else ""
 
-    def _reap(self) -> None:
-        with suppress(ChildProcessError):
-            while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if pid == 0:
-                    return
-                if pid in self.children:
-                    self.children[pid].status = status
-                for process in (*self._processes, self._guard):
-                    if process is not None and process.pid == pid:
-                        process.returncode = os.waitstatus_to_exitcode(status)
-
-    # Ending
-
-    def _end(self) -> None:
-        """End every process: politely, then not."""
-        for child in self.children.values():
-            if child.status is None:
-                with suppress(ProcessLookupError):
-                    os.kill(child.pid, child.stop_signal)
-        deadline = time.monotonic() + _GRACE
-        while any(child.status is None for child in self.children.values()) and time.monotonic() < deadline:
-            self._wait(_TICK)
-        spare = {os.getpid(), *([self._guard.pid] if self._guard else [])}
-        guard.sweep(self.plan.id, spare=frozenset(spare))
-        self._reap()
-
-    def _finish(self, *, keep_logs: bool = False) -> None:
-        """Remove the stack's files and dismiss the guard."""
+    def _remove_files(self, *, keep_logs: bool = False) -> None:
         shutil.rmtree(self.plan.postgres.folder, ignore_errors=True)
-        if keep_logs:
-            for entry in self.run_folder.iterdir():
-                if entry != self.logs:
-                    shutil.rmtree(entry, ignore_errors=True)
-        else:
-            shutil.rmtree(self.run_folder, ignore_errors=True)
-        if self._guard and self._guard.stdin:
-            with suppress(OSError):
-                self._guard.stdin.write(guard.ORDERLY)
-                self._guard.stdin.close()
-
-    # Processes
-
-    def _listen_to_signals(self) -> None:
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-            signal.signal(signum, lambda *_: None)
-        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
-
-    def _start_guard(self) -> subprocess.Popen[bytes]:
-        """Start the guard, in a session of its own so that no signal to ours reaches it."""
-        import importlib.util
-
-        psutil = importlib.util.find_spec("psutil")
-        where = str(Path(psutil.origin).parents[1]) if psutil and psutil.origin else ""
-        return subprocess.Popen(
-            [sys.executable, "-S", "-E", guard.__file__, self.plan.id, where],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            env={MARKER: self.plan.id},
-            start_new_session=True,
-            bufsize=0,
-        )
-
-    def _spawn(
-        self,
-        name: str,
-        command: Sequence[str],
-        *,
-        stop: signal.Signals,
-        pass_fds: tuple[int, ...] = (),
-        cwd: Path | None = None,
-        variables: dict[str, str] | None = None,
-        account: bool = False,
-    ) -> None:
-        log = self.logs / f"{name}.log"
-        user = self.plan.postgres.account if account else None
-        environment = {**_plain_environment(), **(variables or {}), MARKER: self.plan.id}
-        with log.open("ab") as output:
-            try:
-                process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    cwd=cwd or self.run_folder,
-                    env=environment,
-                    pass_fds=pass_fds,
-                    preexec_fn=die_with_parent(
-                        uid=user.uid if user else None, gid=user.gid if user else None
-                    ),
-                )
-            except (OSError, subprocess.SubprocessError) as error:
-                raise StartFailed(
-                    f"{name} could not be started: {error}", (" ".join(command[:3]),)
-                ) from error
-        self._processes.append(process)
-        self.children[process.pid] = Child(name, process.pid, log, stop)
+        if not keep_logs:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return
+        for entry in self.folder.iterdir():
+            if entry != self.logs:
+                shutil.rmtree(entry, ignore_errors=True)
 
 
-def _plain_environment() -> dict[str, str]:
-    """Return our environment without what could lead a local client or server astray."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("AWS_", "PG", "PYTHON")) and not name.lower().endswith("_proxy")
-    }
+def _flat(options: dict[str, Any]) -> list[str]:
+    return [str(part) for pair in options.items() for part in pair]
 
 
 def _reference(name: str, pid: int) -> ProcessRef:
@@ -463,5 +280,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     sys.exit(main())

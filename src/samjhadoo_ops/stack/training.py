@@ -33,7 +33,7 @@ _TICK = 0.05
 # What a deployment does: migrate, look, validate; with the kinds of migrations there are.
 _SCRIPTS = {
     "V1__training.sql": "CREATE TABLE training (id bigint PRIMARY KEY, name text NOT NULL);\n",
-    "V2__more.sql": "ALTER TABLE training ADD COLUMN at timestamptz;\nCREATE INDEX training_at ON training (at);\n",
+    "V2__more.sql": "ALTER TABLE training ADD COLUMN at timestamptz;\nCREATE INDEX at ON training (at);\n",
     "V3__index.sql": "CREATE INDEX CONCURRENTLY training_name ON training (name);\n",
     "V3__index.sql.conf": "executeInTransaction=false\n",
     "R__view.sql": "CREATE OR REPLACE VIEW trained AS SELECT id, name FROM training;\n",
@@ -77,7 +77,11 @@ def _arguments(url: str, password: str, scripts: str) -> Iterator[str]:
 def _server(command: list[str], plan: PostgresPlan) -> Iterator[subprocess.Popen[bytes]]:
     """Run a PostgreSQL; stop it and remove its folder in the end."""
     uid, gid = (plan.account.uid, plan.account.gid) if plan.account else (None, None)
-    process = subprocess.Popen(command, cwd=plan.folder, preexec_fn=die_with_parent(uid=uid, gid=gid))
+    process = subprocess.Popen(
+        command,
+        cwd=plan.folder,
+        preexec_fn=die_with_parent(uid=uid, gid=gid),  # noqa: PLW1509 - there is one thread
+    )
     try:
         yield process
     finally:

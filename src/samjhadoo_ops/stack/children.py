@@ -1,0 +1,220 @@
+"""The supervisor's children: started so that none outlives it, waited for, ended."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.processes import MARKER, adopt_orphans, die_with_parent
+from samjhadoo_ops.stack import guard
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from samjhadoo_ops.stack.plan import Account
+
+_GRACE = 2.0
+_TICK = 0.02
+_TAIL = 15
+
+
+class StartFailed(Exception):
+    """A process, or all of the stack, could not be started."""
+
+    def __init__(self, message: str, details: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+@dataclass
+class Child:
+    """A process that the supervisor started; `status` is its wait status once it has ended."""
+
+    name: str
+    pid: int
+    log: Path
+    stop_signal: signal.Signals
+    status: int | None = None
+
+    def ending(self) -> str:
+        """Return in words how it ended."""
+        if self.status is None:
+            return f"{self.name} ({self.pid}) is running"
+        if os.WIFSIGNALED(self.status):
+            return f"{self.name} ({self.pid}) was killed by {signal.Signals(os.WTERMSIG(self.status)).name}"
+        return f"{self.name} ({self.pid}) exited with code {os.WEXITSTATUS(self.status)}"
+
+    def tail(self) -> tuple[str, ...]:
+        """Return the last lines of its log."""
+        with suppress(OSError):
+            return tuple(self.log.read_text(errors="replace").splitlines()[-_TAIL:])
+        return ()
+
+
+class Children:
+    """Starts, waits for and ends the processes of one stack.
+
+    Made once in a process, from its main thread: it takes over the process's signals.
+
+    Args:
+        stack: The stack's id; every process carries it in its environment.
+        folder: Where processes work that name no other folder.
+        logs: Where their output goes, a file for each name.
+
+    """
+
+    def __init__(self, stack: str, folder: Path, logs: Path) -> None:
+        self.asked_to_end = False
+        self._stack = stack
+        self._folder = folder
+        self._logs = logs
+        self._children: dict[int, Child] = {}
+        self._started: dict[int, subprocess.Popen[bytes]] = {}
+        self._wakeup, self._waker = socket.socketpair()
+        self._listen_to_signals()
+        adopt_orphans()
+        self._guard = self._start_guard()
+
+    @property
+    def all(self) -> list[Child]:
+        """Return the children that were started and not taken back yet."""
+        return list(self._children.values())
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        stop: signal.Signals,
+        pass_fds: tuple[int, ...] = (),
+        folder: Path | None = None,
+        variables: dict[str, str] | None = None,
+        account: Account | None = None,
+    ) -> None:
+        """Start a process.
+
+        Args:
+            name: What it is called, and its log.
+            command: Its command line.
+            stop: The signal that ends it politely.
+            pass_fds: Descriptors that it inherits.
+            folder: Where it works.
+            variables: Added to its environment.
+            account: Whom it runs as.
+
+        Raises:
+            StartFailed: It could not be started.
+
+        """
+        log = self._logs / f"{name}.log"
+        uid, gid = (account.uid, account.gid) if account else (None, None)
+        with log.open("ab") as output:
+            try:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    cwd=folder or self._folder,
+                    env={**_plain_environment(), **(variables or {}), MARKER: self._stack},
+                    pass_fds=pass_fds,
+                    preexec_fn=die_with_parent(uid=uid, gid=gid),  # noqa: PLW1509 - there is one thread
+                )
+            except (OSError, subprocess.SubprocessError) as error:
+                raise StartFailed(f"{name} ({command[0]}) could not be started: {error}") from error
+        self._started[process.pid] = process
+        self._children[process.pid] = Child(name, process.pid, log, stop)
+
+    def wait(self, timeout: float | None, *, also: Sequence[int] = ()) -> None:
+        """Wait for a signal, a descriptor of `also` or the time; take note of the children that ended."""
+        select.select([self._wakeup.fileno(), *also], [], [], timeout)
+        with suppress(BlockingIOError):
+            if {signal.SIGTERM, signal.SIGINT} & set(self._wakeup.recv(4096)):
+                self.asked_to_end = True
+        self._reap()
+
+    def take_ended(self) -> list[Child]:
+        """Return the children that ended since the last time."""
+        ended = [child for child in self._children.values() if child.status is not None]
+        for child in ended:
+            del self._children[child.pid]
+        return ended
+
+    def guard_ending(self) -> str:
+        """Return in words that the guard ended; nothing while it is there."""
+        return "" if self._guard.returncode is None else f"guard ({self._guard.pid}) was killed"
+
+    def end(self) -> None:
+        """End every process of the stack: politely, then not."""
+        for child in self._children.values():
+            if child.status is None:
+                with suppress(ProcessLookupError):
+                    os.kill(child.pid, child.stop_signal)
+        deadline = time.monotonic() + _GRACE
+        while any(child.status is None for child in self._children.values()) and time.monotonic() < deadline:
+            self.wait(_TICK)
+        guard.sweep(self._stack, spare=frozenset({os.getpid(), self._guard.pid}))
+        self._reap()
+        self._children.clear()
+
+    def dismiss_guard(self) -> None:
+        """Let the guard go: the end is an orderly one."""
+        if self._guard.stdin:
+            with suppress(OSError):
+                self._guard.stdin.write(guard.ORDERLY)
+                self._guard.stdin.close()
+
+    def _reap(self) -> None:
+        with suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                # Orphans that we adopted are in neither table.
+                if pid in self._children:
+                    self._children[pid].status = status
+                process = self._guard if pid == self._guard.pid else self._started.pop(pid, None)
+                if process is not None:
+                    process.returncode = os.waitstatus_to_exitcode(status)
+
+    def _listen_to_signals(self) -> None:
+        for end in (self._wakeup, self._waker):
+            end.setblocking(False)
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(signum, lambda *_: None)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+
+    def _start_guard(self) -> subprocess.Popen[bytes]:
+        """Start the guard, in a session of its own so that no signal to ours reaches it."""
+        import importlib.util
+
+        psutil = importlib.util.find_spec("psutil")
+        where = str(Path(psutil.origin).parents[1]) if psutil and psutil.origin else ""
+        return subprocess.Popen(
+            [sys.executable, "-S", "-E", guard.__file__, self._stack, where],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={MARKER: self._stack},
+            start_new_session=True,
+            bufsize=0,
+        )
+
+
+def _plain_environment() -> dict[str, str]:
+    """Return our environment without what could lead a local client or server astray."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "PG", "PYTHON")) and not name.lower().endswith("_proxy")
+    }
