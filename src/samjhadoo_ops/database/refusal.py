@@ -122,9 +122,10 @@ def failed(run: Run, result: Migrated, *, changed: str, half_way: bool) -> Deplo
             f"flyway migrate: {first}", details=(*rest, *_lines(run.log)[-20:]), changed=changed
         )
     state = f" (SQL state {why.sql_state})" if why.sql_state else ""
+    first, *rest = _lines(why.message) or ("the script failed",)
     return DeploymentFailed(
-        f"{why.path}:{why.line}: {why.message}{state}",
-        details=statement(why),
+        f"{why.path}:{why.line}: {first}{state}",
+        details=(*rest, *statement(why)),
         changed=changed,
         hint=_remedy(why, half_way=half_way),
     )

@@ -97,6 +97,8 @@ def _show(session: Session, inspection: Inspection, *, only_pending: bool = Fals
 
 
 def _show_history(session: Session, rows: tuple[Row, ...]) -> None:
+    if not rows:
+        return
     session.console.table(
         ["Rank", "Version", "Script", "Installed on", "By", "Milliseconds", "Success"],
         [
