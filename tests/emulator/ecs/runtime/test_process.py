@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from samjhadoo_ops.emulator.ecs.runtime import CannotStartError, Launch
+from samjhadoo_ops.emulator.ecs.runtime import CannotStartError, Launch, process
 from samjhadoo_ops.emulator.ecs.runtime.process import ProcessRuntime
 
 if TYPE_CHECKING:
@@ -99,10 +99,10 @@ def on_stage(host: Host, registry: FakeRegistry) -> Callable[[Script], None]:
 def test_paths_that_the_image_holds_are_mapped_and_others_are_not(on_stage: Callable[[Script], None]) -> None:
     async def script(stage: Stage) -> None:
         container = await stage.start(
-            {"app/main.py": REPORT, "app/lib/x": "", "api/v1": ""},
+            {"app/main.py": REPORT, "app/lib/x": "", "app/log/old": "", "api/v1": ""},
             {
                 "Entrypoint": ["python", "/app/main.py"],
-                "Cmd": ["--config=/app/lib/x", "http://host/api/v1", "/nowhere"],
+                "Cmd": ["--config=/app/lib/x", "http://host/api/v1", "/nowhere", "/app/log/new"],
                 "WorkingDir": "/app",
                 "Env": ["PYTHONPATH=/app/lib:/opt/none", "OWN=/app"],
             },
@@ -117,6 +117,7 @@ def test_paths_that_the_image_holds_are_mapped_and_others_are_not(on_stage: Call
             f"--config={root}/app/lib/x",
             "http://host/api/v1",
             "/nowhere",
+            f"{root}/app/log/new",
         ]
         assert seen["env"]["PYTHONPATH"] == f"{root}/app/lib:/opt/none"
         assert seen["env"]["OWN"] == f"{root}/app"
@@ -167,6 +168,24 @@ def test_two_tasks_write_to_files_of_their_own_and_leave_none(on_stage: Callable
         for number in (1, 2):
             await stage.runtime.release(f"{number:032x}")
         assert list((stage.host.data_dir / "tasks").iterdir()) == []
+
+    on_stage(script)
+
+
+def test_an_image_of_many_files_is_linked_not_copied(
+    on_stage: Callable[[Script], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "MOST_COPIED", 5)
+
+    async def script(stage: Stage) -> None:
+        files: Files = {f"app/{number}": "old" for number in range(6)}
+        command = "echo new > /app/new; mv /app/new /app/1; cat /app/1 /app/2"
+        await (await stage.start(files, {"Cmd": ["sh", "-c", command]})).wait()
+        assert stage.lines == ["new", "old"]
+        image = await stage.runtime.pull(stage.registry.reference("image1"))
+        assert image.rootfs is not None
+        assert (image.rootfs / "app/1").read_text() == "old"
+        assert (image.rootfs / "app/2").stat().st_nlink == 2
 
     on_stage(script)
 
@@ -310,9 +329,9 @@ def mounts() -> str:
 
 def commands() -> list[list[str]]:
     found = []
-    for process in psutil.process_iter():
+    for each in psutil.process_iter():
         with suppress(psutil.Error):
-            found.append(process.cmdline())
+            found.append(each.cmdline())
     return found
 
 

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import shutil
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator.ecs.runtime import layers
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from samjhadoo_ops.emulator.ecs.runtime.distribution import Registry
+
+PULLS = 4
+"""Images pulled at the same time."""
 
 
 class Images:
@@ -33,7 +37,9 @@ class Images:
     def __init__(self, folder: Path, registry: Registry) -> None:
         self._folder = folder
         self._registry = registry
-        self._pulls: dict[tuple[str, str, str], asyncio.Task[Image]] = {}
+        # Threads of its own: the registry is in this process and needs the event loop's to answer.
+        self._threads = ThreadPoolExecutor(PULLS, "pull")
+        self._pulls: dict[tuple[str, str, str], asyncio.Future[Image]] = {}
 
     async def pull(self, text: str) -> Image:
         """Return an image, fetched if it is not here. Pulls of the same image at the same time share one.
@@ -46,13 +52,17 @@ class Images:
         key = (reference.region, reference.repository, reference.version)
         pull = self._pulls.get(key)
         if pull is None:
-            pull = asyncio.get_running_loop().create_task(asyncio.to_thread(self._pull, reference))
+            pull = asyncio.get_running_loop().run_in_executor(self._threads, self._pull, reference)
             self._pulls[key] = pull
             pull.add_done_callback(lambda done: self._pulled(key, done))
         # Whoever is cancelled leaves the others their pull.
         return dataclasses.replace(await asyncio.shield(pull), reference=text)
 
-    def _pulled(self, key: tuple[str, str, str], pull: asyncio.Task[Image]) -> None:
+    def close(self) -> None:
+        """Begin no further pull."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _pulled(self, key: tuple[str, str, str], pull: asyncio.Future[Image]) -> None:
         self._pulls.pop(key, None)
         if not pull.cancelled():
             pull.exception()  # retrieved, even if nobody waits any more

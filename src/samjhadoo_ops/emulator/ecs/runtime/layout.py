@@ -74,7 +74,10 @@ def is_complete(root: Path, argv: Sequence[str], *, path: str, folder: str) -> b
 
 
 def mapped(text: str, *, image: Path, root: Path) -> str:
-    """Return a text with every absolute path that the image holds replaced by where it lies on the host.
+    """Return a text with every absolute path of the image replaced by where it lies on the host.
+
+    A path is the image's if the image holds it, or holds its folder and the host has no such path: a file that
+    the application is going to make.
 
     Args:
         text: A word of a command line or the value of a variable.
@@ -86,6 +89,9 @@ def mapped(text: str, *, image: Path, root: Path) -> str:
     def replace(match: re.Match[str]) -> str:
         found = match[0]
         bare = found.rstrip("/.")
-        return f"{root}{found}" if bare and os.path.lexists(f"{image}{bare}") else found
+        folder = bare.rpartition("/")[0]
+        held = bare and os.path.lexists(f"{image}{bare}")
+        coming = folder and os.path.isdir(f"{image}{folder}") and not os.path.lexists(bare)  # noqa: PTH112
+        return f"{root}{found}" if held or coming else found
 
     return _PATH.sub(replace, text)

@@ -213,6 +213,9 @@ class Driver:
             await run.run(self._runs)
         except CannotRunError:
             self.end("Task failed to start", FAILED_TO_START)
+        except Exception:
+            log.exception("container %s of task %s failed", run.state.name, self.task.id)
+            self.end("Task failed to start", FAILED_TO_START)
         if run.state.essential or all(other.ended.is_set() for other in self._runs.values()):
             self.end(*ESSENTIAL_EXITED)
 
