@@ -76,8 +76,8 @@ def is_complete(root: Path, argv: Sequence[str], *, path: str, folder: str) -> b
 def mapped(text: str, *, image: Path, root: Path) -> str:
     """Return a text with every absolute path of the image replaced by where it lies on the host.
 
-    A path is the image's if the image holds it, or holds its folder and the host has no such path: a file that
-    the application is going to make.
+    A path is the image's if the image holds it, or holds its folder and the host has no such path: a file
+    that the application is going to make.
 
     Args:
         text: A word of a command line or the value of a variable.
