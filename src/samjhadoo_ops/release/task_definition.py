@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import string
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.errors import ConfigurationError
@@ -134,6 +135,7 @@ def _set_image(definition: dict[str, Any], container: str, image: str, where: st
     found[0]["image"] = image
 
 
+@cache
 def _shape() -> Any:
     import botocore.session
 

@@ -50,7 +50,7 @@ def test_a_name_is_taken_once_and_must_be_well_formed(ecr: Any, repository: str)
 
 
 def test_repositories_are_described_in_pages(ecr: Any, other: Any, repository: str) -> None:
-    pages = ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 1})
+    pages = ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 10})
     names = [found["repositoryName"] for page in pages for found in page["repositories"]]
     assert {repository, other.repository} <= set(names)
     assert names == sorted(names)
