@@ -14,12 +14,16 @@ import json
 import os
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError
+# A hook is a program of its own, not a module of the library.
+import boto3  # noqa: TID253
+from botocore.config import Config  # noqa: TID253
+from botocore.exceptions import ClientError  # noqa: TID253
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DEFAULTS = {
     "ENVIRONMENT": "local",
@@ -67,20 +71,14 @@ def client(service: str) -> Any:
     return SESSION.client(service, config=CONFIG)
 
 
-def unless(code: str) -> Any:
+@contextmanager
+def unless(code: str) -> Iterator[None]:
     """Let an error pass that says that something exists already."""
-    return _Unless(code)
-
-
-class _Unless(suppress):
-    def __init__(self, code: str) -> None:
-        super().__init__(ClientError)
-        self._code = code
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
-        if isinstance(error, ClientError) and error.response["Error"]["Code"] != self._code:
-            return False
-        return bool(super().__exit__(kind, error, trace))
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] != code:
+            raise
 
 
 def seed_journal() -> None:
@@ -112,7 +110,10 @@ def seed_secrets() -> None:
             manager.create_secret(Name=name, SecretString=value)
         except manager.exceptions.ResourceExistsException:
             manager.put_secret_value(SecretId=name, SecretString=value)
-    stripe = {"secret_key": f"sk_test_{secrets.token_hex(16)}", "webhook_secret": f"whsec_{secrets.token_hex(16)}"}
+    stripe = {
+        "secret_key": f"sk_test_{secrets.token_hex(16)}",
+        "webhook_secret": f"whsec_{secrets.token_hex(16)}",
+    }
     with unless("ResourceExistsException"):
         manager.create_secret(Name=setting("STRIPE_SECRET"), SecretString=json.dumps(stripe))
 
@@ -147,7 +148,11 @@ def seed_roles() -> None:
             "ecs.amazonaws.com",
             f"{managed}/AmazonECSInfrastructureRolePolicyForLoadBalancers",
         ),
-        ("samjhadoo-task-execution", "ecs-tasks.amazonaws.com", f"{service_role}/AmazonECSTaskExecutionRolePolicy"),
+        (
+            "samjhadoo-task-execution",
+            "ecs-tasks.amazonaws.com",
+            f"{service_role}/AmazonECSTaskExecutionRolePolicy",
+        ),
         (setting("FAMILY"), "ecs-tasks.amazonaws.com", ""),
     ):
         trust = {
@@ -178,13 +183,16 @@ def seed_repository() -> None:
 
 
 def seed_load_balancer() -> None:
-    """Make the load balancer: two target groups, the production listener to one, the test listener to the other."""
+    """Make the load balancer: the production listener to one target group, the test listener to the other."""
     elb = client("elbv2")
     vpc, subnets = default_network()
     found = described(elb.describe_load_balancers, "LoadBalancers", setting("LOAD_BALANCER"))
-    balancer = found or elb.create_load_balancer(
-        Name=setting("LOAD_BALANCER"), Type="application", Scheme="internet-facing", Subnets=subnets
-    )["LoadBalancers"][0]
+    balancer = (
+        found
+        or elb.create_load_balancer(
+            Name=setting("LOAD_BALANCER"), Type="application", Scheme="internet-facing", Subnets=subnets
+        )["LoadBalancers"][0]
+    )
     blue, green = (target_group(elb, setting(colour), vpc) for colour in ("BLUE", "GREEN"))
     listening = {
         listener["Port"]

@@ -1,0 +1,89 @@
+"""What the processes of the stack wrote."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.stack import StackNotRunning, embedded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from samjhadoo_ops.environment import Environment
+
+    Show = Callable[[str, str], None]
+
+_TICK = 0.2
+
+
+def log_files(env: Environment) -> dict[str, Path]:
+    """Return the log of each process of the running stack, or of the one that ended by itself.
+
+    Raises:
+        StackNotRunning: There is neither.
+
+    """
+    state = embedded.find(env)
+    ended = embedded.why_ended(env)
+    folder = Path(state.logs if state else ended.logs if ended else "")
+    files = {path.stem: path for path in sorted(folder.glob("*.log"))} if folder.name else {}
+    # Envoy writes where the emulator keeps its files.
+    files |= {path.stem: path for path in sorted(folder.parent.glob("emulator/**/*.log"))} if files else {}
+    if not files:
+        raise StackNotRunning(
+            "there are no logs: the local stack is not running", hint="run: invoke stack.up"
+        )
+    return files
+
+
+def chosen(files: Mapping[str, Path], process: str) -> dict[str, Path]:
+    """Return the log of one process, or all when none is named.
+
+    Raises:
+        ConfigurationError: There is no process of that name.
+
+    """
+    if process and process not in files:
+        raise ConfigurationError(
+            f"the stack has no process {process!r}", hint=f"--process is one of: {', '.join(files)}"
+        )
+    return {process: files[process]} if process else dict(files)
+
+
+def show(files: Mapping[str, Path], lines: int, tell: Show) -> None:
+    """Tell the last lines of each log."""
+    for name, path in files.items():
+        with path.open(errors="replace") as file:
+            for line in deque(file, maxlen=lines):
+                tell(name, line.rstrip("\n"))
+
+
+def follow(files: Mapping[str, Path], tell: Show) -> None:
+    """Tell what comes, until the logs are removed with their stack."""
+    opened = {name: path.open(errors="replace") for name, path in files.items()}
+    try:
+        for file in opened.values():
+            file.seek(0, 2)
+        while any(path.exists() for path in files.values()):
+            new = [(name, line) for name, file in opened.items() for line in _complete_lines(file)]
+            for name, line in new:
+                tell(name, line)
+            if not new:
+                time.sleep(_TICK)
+    finally:
+        for file in opened.values():
+            file.close()
+
+
+def _complete_lines(file: TextIO) -> Iterator[str]:
+    while True:
+        position = file.tell()
+        line = file.readline()
+        if not line.endswith("\n"):
+            file.seek(position)
+            return
+        yield line.rstrip("\n")

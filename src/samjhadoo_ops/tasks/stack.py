@@ -1,0 +1,154 @@
+"""The local stack: start, stop and look at it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from invoke.collection import Collection
+
+from samjhadoo_ops.console import current_console
+from samjhadoo_ops.tasks.task import ops_task
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+    from samjhadoo_ops.console import Console
+    from samjhadoo_ops.stack.inspection import StackStatus
+
+_MIB = 1 << 20
+
+
+@ops_task()
+def up(c: Context, *, env: str = "local") -> None:
+    """Start the local stack, or find the one that runs."""
+    from samjhadoo_ops import stack
+    from samjhadoo_ops.environment import load_environment
+
+    console, environment = current_console(), load_environment(env)
+    if c.config.run.dry:
+        running = stack.status(environment).running
+        console.line("the stack is up" if running else "would start the stack")
+        return
+    endpoints = stack.up(environment, console)
+    console.result(
+        "up", 0, f"production {endpoints.production}  test {endpoints.test}", **_endpoint_fields(endpoints)
+    )
+
+
+@ops_task()
+def down(c: Context, *, env: str = "local") -> None:
+    """Stop the local stack and remove its files."""
+    from samjhadoo_ops import stack
+    from samjhadoo_ops.environment import load_environment
+
+    console, environment = current_console(), load_environment(env)
+    if c.config.run.dry:
+        running = stack.status(environment).running
+        console.line("would stop the stack" if running else "no stack is running")
+        return
+    stopped = stack.down(environment, console)
+    console.result("down", 0, "the stack is down" if stopped else "no stack was running", stopped=stopped)
+
+
+@ops_task()
+def reset(c: Context, *, env: str = "local") -> None:
+    """Stop the local stack and start a fresh one."""
+    from samjhadoo_ops import stack
+    from samjhadoo_ops.environment import load_environment
+
+    console, environment = current_console(), load_environment(env)
+    if c.config.run.dry:
+        console.line("would stop the stack and start a fresh one")
+        return
+    endpoints = stack.reset(environment, console)
+    console.result(
+        "up", 0, f"production {endpoints.production}  test {endpoints.test}", **_endpoint_fields(endpoints)
+    )
+
+
+@ops_task(default=True)
+def status(_c: Context, *, env: str = "local") -> None:
+    """Show endpoints, processes and who serves each AWS service."""
+    from msgspec import to_builtins
+
+    from samjhadoo_ops import stack
+    from samjhadoo_ops.environment import load_environment
+
+    console = current_console()
+    found = stack.status(load_environment(env))
+    if console.mode == "json":
+        console.event("stack", **to_builtins(found))
+    else:
+        _show(console, found)
+
+
+@ops_task(
+    help={
+        "process": "Only this process: emulator, postgres, redis, seeds, …",
+        "lines": "How many of the last lines of each.",
+        "follow": "Go on with what comes, until the stack ends.",
+    }
+)
+def logs(
+    _c: Context, *, env: str = "local", process: str = "", lines: int = 20, follow: bool = False
+) -> None:
+    """Show what the stack's processes wrote."""
+    from samjhadoo_ops.environment import load_environment
+    from samjhadoo_ops.stack import logs as stack_logs
+
+    console = current_console()
+    files = stack_logs.chosen(stack_logs.log_files(load_environment(env)), process)
+
+    def tell(name: str, line: str) -> None:
+        console.show(f"{name:<10} {line}", process=name, line=line)
+
+    stack_logs.show(files, lines, tell)
+    if follow:
+        stack_logs.follow(files, tell)
+
+
+collection = Collection("stack", up, down, reset, status, logs)
+collection.__doc__ = "The local stack: start, stop and look at it."
+
+
+def _endpoint_fields(endpoints: Any) -> dict[str, str]:
+    return {"aws": endpoints.aws, "production": endpoints.production, "test": endpoints.test}
+
+
+def _show(console: Console, found: StackStatus) -> None:
+    """Show the status to a person."""
+    if not found.running or found.endpoints is None or found.clock is None:
+        why = f"; it ended: {found.reason}" if found.reason else ""
+        console.show(f"the stack is not running{why}")
+        for line in found.details:
+            console.show(f"  {line}")
+        return
+    console.show(f"stack {found.id} ({found.kind}) is up; a minute takes {found.clock.minute:g} s\n")
+    places = found.endpoints
+    console.table(
+        ["Endpoint", "Address"],
+        [
+            ("AWS", places.aws),
+            ("production", places.production),
+            ("test", places.test),
+            ("PostgreSQL", places.postgres),
+            ("Redis", places.redis),
+            *(
+                (f"{listener.load_balancer}:{listener.port}", f"127.0.0.1:{listener.bound_port}")
+                for listener in found.listeners
+            ),
+            ("logs", found.logs),
+        ],
+    )
+    console.show("")
+    memory = sum(process.memory for process in found.processes)
+    console.table(
+        ["Process", "Pid", "MiB"],
+        [
+            *((process.name, process.pid, f"{process.memory / _MIB:.0f}") for process in found.processes),
+            ("all", "", f"{memory / _MIB:.0f}"),
+        ],
+    )
+    live = sorted(name for name, by in found.services.items() if by == "live")
+    others = sorted({by for by in found.services.values() if by != "live"})
+    console.show(f"\nlive: {', '.join(live)}; every other AWS service: {', '.join(others)}")
