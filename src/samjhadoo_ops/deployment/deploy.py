@@ -126,6 +126,7 @@ class Deploy:
         self._migrate(prepared.schema, prepared.inspection, recorder)
         arn = self._register(document, image, recorder)
         teller = Narrator(self.site.console, recorder)
+        self.changes.append(f"the update of {self.site.ecs.name} requested")
         with self._timed("start"):
             started = start(
                 self.site.ecs,
@@ -136,7 +137,7 @@ class Deploy:
                 policy=self.site.policy,
                 teller=teller,
             )
-            self.changes.append(f"deployment {started.arn} started")
+            self.changes[-1] = f"deployment {started.arn.rpartition('/')[2]} started"
             lock.note(deployment=started.arn)
         return self._watch(Course(started, arn, recorder, self.changes), image, lock, teller)
 
@@ -246,6 +247,13 @@ class Deploy:
             error.changed = error.changed or "; ".join(self.changes)
             if not recorder.finished:
                 self._note(recorder, outcome="failed", error=error.message)
+            raise
+        except (KeyboardInterrupt, SystemExit):
+            if not recorder.finished:
+                self.site.console.event(
+                    "interrupted", f"interrupted; changed: {'; '.join(self.changes) or 'nothing'}"
+                )
+                self._note(recorder, outcome="interrupted")
             raise
         except Exception as error:
             self._note(recorder, outcome="failed", error=f"{type(error).__name__}: {error}")

@@ -141,13 +141,13 @@ class Watch:
     def _pause(self) -> None:
         """Wait for the next tick; a test that ends meanwhile ends the waiting."""
         pause = self._policy.poll * self._backoff * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
-        if self._testing is None or self._tested:
+        if self._testing is None or self._testing.done():
             self._clock.sleep(pause)
             return
         for _ in range(_SLICES):
+            self._clock.sleep(pause / _SLICES)
             if self._testing.done():
                 return
-            self._clock.sleep(pause / _SLICES)
 
     def _tick(self) -> bool:
         """Look and act once; return False when AWS didn't answer."""
@@ -194,6 +194,8 @@ class Watch:
         seen = self.last
         text = describe(observed, phase)
         if seen is None or phase is not self.phase or text != describe(seen, self.phase):
+            if phase is Phase.ROLLING_BACK and phase is not self.phase and observed.reason:
+                text = f"{text}: {observed.reason}"
             self._teller.tell(
                 "phase",
                 text,
@@ -307,6 +309,6 @@ def describe(observed: Observation, phase: Phase) -> str:
         parts.append(f"{observed.running}/{observed.requested} tasks")
     if observed.failures and not phase.ended:
         parts.append(f"{observed.failures} failed")
-    if observed.reason and phase is not Phase.SUCCEEDED:
+    if observed.reason and phase.ended and phase is not Phase.SUCCEEDED:
         parts.append(observed.reason)
     return ", ".join(parts)
