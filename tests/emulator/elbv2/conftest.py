@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
-import socket
 import threading
 import time
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import pytest
 from samjhadoo_ops.processes import free_port
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
 
 _names = itertools.count()
@@ -44,7 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
         }
         self._answer(200, json.dumps(seen).encode())
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
@@ -240,17 +240,22 @@ def network(noop_emulator: Any) -> tuple[str, list[str]]:
     return subnets[0]["VpcId"], [subnet["SubnetId"] for subnet in subnets]
 
 
+@pytest.fixture(scope="session")
+def balancer(noop_emulator: Any, network: tuple[str, list[str]]) -> str:
+    """The ARN of a load balancer."""
+    created = noop_emulator.client("elbv2").create_load_balancer(Name="balancer", Subnets=network[1])
+    return str(created["LoadBalancers"][0]["LoadBalancerArn"])
+
+
 @pytest.fixture
 def balancing(
-    noop_emulator: Any, network: tuple[str, list[str]], eventually: Callable[..., Any]
+    noop_emulator: Any, balancer: str, network: tuple[str, list[str]], eventually: Callable[..., Any]
 ) -> Iterator[Balancing]:
-    """A new load balancer, deleted after the test."""
+    """A load balancer without listeners."""
     elbv2 = noop_emulator.client("elbv2")
-    vpc, subnets = network
-    created = elbv2.create_load_balancer(Name=f"balancer-{next(_names)}", Subnets=subnets)
-    arn = created["LoadBalancers"][0]["LoadBalancerArn"]
-    yield Balancing(elbv2, noop_emulator.get, arn, vpc, eventually)
-    elbv2.delete_load_balancer(LoadBalancerArn=arn)
+    yield Balancing(elbv2, noop_emulator.get, balancer, network[0], eventually)
+    for listener in elbv2.describe_listeners(LoadBalancerArn=balancer)["Listeners"]:
+        elbv2.delete_listener(ListenerArn=listener["ListenerArn"])
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_a_creation_repeated_is_the_same_and_with_other_settings_refused(balanci
 
 def test_what_does_not_exist_is_told_in_aws_words(balancing, to):
     elbv2 = balancing.elbv2
-    nobody = balancing.arn.replace("balancer", "nobody")
+    nobody = balancing.arn.replace("/balancer/", "/nobody/")
     group = balancing.group().replace("group-", "gone-")
     assert refused(elbv2.describe_load_balancers, Names=["nobody"]) == (
         "LoadBalancerNotFound",

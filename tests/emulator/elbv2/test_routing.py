@@ -212,14 +212,16 @@ def test_https_listeners_speak_plain_http_and_tell_targets_https(balancing, back
 
 
 def test_a_target_that_does_not_answer_within_the_idle_timeout_is_a_504(balancing, backends, browse, to):
-    balancing.elbv2.modify_load_balancer_attributes(
-        LoadBalancerArn=balancing.arn, Attributes=[{"Key": "idle_timeout.timeout_seconds", "Value": "1"}]
-    )
+    idle = {"Key": "idle_timeout.timeout_seconds", "Value": "1"}
+    balancing.elbv2.modify_load_balancer_attributes(LoadBalancerArn=balancing.arn, Attributes=[idle])
     group = balancing.group(backends())
     _, port = balancing.listener(to(group))
     balancing.wait_healthy(group)
     answer = browse(port).get("/slow")
     assert (answer.status, answer.headers["server"]) == (504, "awselb/2.0")
+    balancing.elbv2.modify_load_balancer_attributes(
+        LoadBalancerArn=balancing.arn, Attributes=[{**idle, "Value": "60"}]
+    )
 
 
 def test_a_new_target_group_in_a_rule_takes_over_without_a_gap(balancing, backends, browse, to):
