@@ -20,7 +20,8 @@ class TagOperations(ClusterOperations):
         if kind == "task":
             if arn not in self.tasks.tasks:
                 raise AwsError("ResourceNotFoundException", "The specified task is not found.")
-        elif kind not in ("cluster", "task-definition"):
+            return self.tasks.tasks[arn].tags
+        if kind not in ("cluster", "task-definition"):
             raise AwsError("InvalidParameterException", "Invalid ARN")
         return self.tags.setdefault(arn, [])
 
