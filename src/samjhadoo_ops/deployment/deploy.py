@@ -6,6 +6,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment import preflight
@@ -17,7 +18,7 @@ from samjhadoo_ops.deployment.rollout import start
 from samjhadoo_ops.deployment.site import Narrator
 from samjhadoo_ops.deployment.survey import survey
 from samjhadoo_ops.deployment.watch import Watch
-from samjhadoo_ops.errors import OpsError
+from samjhadoo_ops.errors import OpsError, PersonNeeded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -204,7 +205,7 @@ class Deploy:
             clock=site.clock,
             policy=site.policy,
             judge=judge_of(site, started),
-            test=lambda: smoke(site.env, site.test, version=image.tag),
+            test=partial(smoke, site.env, site.test, version=image.tag),
             teller=teller,
             lost=lambda: lock.lost,
         )
@@ -213,10 +214,29 @@ class Deploy:
         self.seconds |= ending.seconds
         settle_ending(site, course, ending)
         if ending.phase is Phase.SUCCEEDED:
-            with self._timed("smoke"):
-                smoke(site.env, site.production, version=image.tag)
+            self._check_production(image)
         recorder.write(FINISHED, outcome=ending.phase.value, seconds=self.seconds)
         return Deployed(ending.phase.value, image.tag, image.digest, started.arn, self.seconds)
+
+    def _check_production(self, image: PushedImage) -> None:
+        """Test what users reach; a release that passed everything before and fails here is a riddle.
+
+        Raises:
+            PersonNeeded: It fails.
+
+        """
+        from samjhadoo_ops.checks import smoke
+
+        try:
+            with self._timed("smoke"):
+                smoke(self.site.env, self.site.production, version=image.tag)
+        except OpsError as error:
+            raise PersonNeeded(
+                f"the deployment succeeded, but the smoke test of production failed: {error.message}",
+                changed="; ".join(self.changes),
+                hint="invoke rollback returns to the release before",
+                details=error.details,
+            ) from error
 
     @contextmanager
     def _interruptible(self, watch: Watch, started: Started, recorder: Recorder) -> Iterator[None]:

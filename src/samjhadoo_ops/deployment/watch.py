@@ -75,7 +75,7 @@ class Watch:
         clock: Clock,
         policy: Policy,
         judge: Judge,
-        test: Callable[[], None],
+        test: Callable[[], object],
         teller: Teller,
         lost: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -90,7 +90,7 @@ class Watch:
         self._teller = teller
         self._lost = lost
         self._test = test
-        self._testing: Future[None] | None = None
+        self._testing: Future[object] | None = None
         self._tested = False
         self._tester = ThreadPoolExecutor(1, thread_name_prefix="smoke")
         self._answered: set[str] = set()
