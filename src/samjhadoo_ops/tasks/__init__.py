@@ -17,6 +17,7 @@ from samjhadoo_ops.tasks import (
     push,
     rollback,
     smoke,
+    stack,
     status,
     unlock,
 )
@@ -38,6 +39,7 @@ for task in (
 ):
     ns.add_task(task)
 ns.add_collection(migrate.migrations)
+ns.add_collection(stack.collection)
 
 if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
     ns.configure({"run": {"echo_format": "{command}"}})  # Invoke's own is bold, pipes and NO_COLOR regardless
