@@ -209,6 +209,11 @@ def test_a_malformed_action_is_refused(balancing, action, code):
             [{"Field": "source-ip", "SourceIpConfig": {"Values": ["10.0.0.1"]}}], "is not valid", id="address"
         ),
         pytest.param([{"Field": "source-ip", "Values": ["10.0.0.0/8"]}], "not compatible", id="shorthand"),
+        pytest.param(
+            [{"Field": "path-pattern", "PathPatternConfig": {"RegexValues": ["/(?!x)"]}}],
+            "lookarounds",
+            id="regex",
+        ),
     ],
 )
 def test_a_malformed_condition_is_refused(balancing, to, conditions, message):

@@ -235,3 +235,43 @@ def test_a_new_target_group_in_a_rule_takes_over_without_a_gap(balancing, backen
     balancing.elbv2.modify_listener(ListenerArn=listener, DefaultActions=[to(groups[1])])
     assert browser.get().backend == "backend-1"
     assert balancing.health(groups[0])[next(iter(balancing.health(groups[0])))]["Reason"] == "Target.NotInUse"
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        pytest.param({"load_balancing.algorithm.type": "least_outstanding_requests"}, id="least-outstanding"),
+        pytest.param({"load_balancing.algorithm.type": "weighted_random"}, id="random"),
+        pytest.param({"slow_start.duration_seconds": "30"}, id="slow-start"),
+        pytest.param({"stickiness.enabled": "true"}, id="sticky"),
+    ],
+)
+def test_every_way_of_choosing_a_target_routes(balancing, backends, browse, to, attributes):
+    group = balancing.group(backends("one"), backends("two"), attributes=attributes)
+    _, port = balancing.listener(to(group))
+    balancing.wait_healthy(group)
+    browser = browse(port)
+    assert {browser.get().backend for _ in range(40)} == {"one", "two"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        pytest.param("append", "203.0.113.7,127.0.0.1", id="append"),
+        pytest.param("preserve", "203.0.113.7", id="preserve"),
+        pytest.param("remove", None, id="remove"),
+    ],
+)
+def test_the_header_of_client_addresses_follows_the_attribute(
+    balancing, backends, browse, to, mode, expected
+):
+    def set_mode(value):
+        attribute = {"Key": "routing.http.xff_header_processing.mode", "Value": value}
+        balancing.elbv2.modify_load_balancer_attributes(LoadBalancerArn=balancing.arn, Attributes=[attribute])
+
+    set_mode(mode)
+    group = balancing.group(backends())
+    _, port = balancing.listener(to(group))
+    balancing.wait_healthy(group)
+    assert browse(port).get(X_Forwarded_For="203.0.113.7").seen["headers"].get("x-forwarded-for") == expected
+    set_mode("append")

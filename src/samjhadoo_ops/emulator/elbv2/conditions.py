@@ -23,6 +23,8 @@ LONGEST_NAME = 40
 MOST_VALUES = 5
 MOST_WILDCARDS = 5
 _METHOD = re.compile("[A-Z_-]+")
+_NOT_IN_RE2 = re.compile(r"\(\?(?:[=!>]|<[=!]|P=)|\\[1-9]|[*+?}]\+")
+"""What Python's expressions have and RE2's, which Envoy matches, have not."""
 
 
 def normalise(conditions: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -139,6 +141,8 @@ def _check_expression(field: str, expression: str) -> None:
         re.compile(expression)
     except re.error as error:
         raise invalid(f"The '{field}' regex value '{expression}' is not valid") from error
+    if _NOT_IN_RE2.search(expression):
+        raise invalid(f"The '{field}' regex value '{expression}' uses lookarounds or references")
 
 
 def _check_amounts(conditions: list[dict[str, Any]]) -> None:

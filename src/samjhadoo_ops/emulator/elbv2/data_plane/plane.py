@@ -141,6 +141,7 @@ class DataPlane:
             for name in before.keys() - kept.keys():
                 self._remove(kind, name)
         self._clusters, self._routes = clusters, routes
+        self._hosts = (0.0, {})
         await self._notice_rejections()
 
     def _render_clusters(self) -> tuple[dict[str, Document], dict[str, Document]]:

@@ -28,7 +28,7 @@ RESTART_PAUSE = 0.5
 log = logging.getLogger(__name__)
 
 
-class EnvoyFailed(Exception):  # noqa: N818 - named for what happened
+class EnvoyFailed(Exception):
     """Envoy did not start; the message holds the end of its log."""
 
 

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from samjhadoo_ops.emulator.elbv2.data_plane.process import EnvoyFailed, EnvoyProcess
+
+EMPTY = '{"version_info": "1", "resources": []}'
+KILLED_WITH_ITS_PARENT = """
+import asyncio, pathlib, sys, time
+from samjhadoo_ops.emulator.elbv2.data_plane.process import EnvoyProcess
+async def main():
+    folder = pathlib.Path(sys.argv[1])
+    process = EnvoyProcess(folder, {}, clusters=folder / "clusters.json", listeners=folder / "listeners.json")
+    await process.start()
+    print(process.pid, flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("clusters", "listeners"):
+        (tmp_path / f"{name}.json").write_text(EMPTY)
+    return tmp_path
+
+
+def envoy(folder, **environment):
+    return EnvoyProcess(
+        folder, environment, clusters=folder / "clusters.json", listeners=folder / "listeners.json"
+    )
+
+
+async def until(check):
+    deadline = time.monotonic() + 10
+    while not check():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+def test_envoy_carries_the_marker_and_ends_when_it_is_stopped(folder):
+    async def scenario():
+        process = envoy(folder, MARK="of the stack")
+        await process.start()
+        pid = process.pid
+        assert psutil.Process(pid).environ()["MARK"] == "of the stack"
+        await process.stop()
+        assert not psutil.pid_exists(pid)
+
+    asyncio.run(scenario())
+
+
+def test_envoy_is_started_again_when_it_ends_by_itself(folder, caplog):
+    async def scenario():
+        process = envoy(folder)
+        await process.start()
+        first = process.pid
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: process.pid != first)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                if await process.admin.ready():
+                    break
+            except OSError:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.02)
+        await process.stop()
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(scenario())
+    assert "Envoy ended with status -9 and is started again" in caplog.text
+
+
+def test_an_envoy_that_cannot_start_says_why(folder):
+    (folder / "clusters.json").unlink()
+
+    async def scenario():
+        process = envoy(folder)
+        try:
+            with pytest.raises(EnvoyFailed, match=r"clusters\.json"):
+                await process.start()
+        finally:
+            await process.stop()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+def test_envoy_dies_with_a_killed_emulator(folder):
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED_WITH_ITS_PARENT, str(folder)], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+        gone, _ = psutil.wait_procs([child], timeout=5)
+    assert gone
