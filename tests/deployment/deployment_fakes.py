@@ -141,9 +141,7 @@ class CanaryEcs:
                 "requestedProductionTrafficWeight": weight,
                 "requestedTestTrafficWeight": 100.0 if healthy else 0.0,
             },
-            "lifecycleHookDetails": [
-                {"hookId": hook, "targetType": "PAUSE", "status": "AWAITING_ACTION"}
-            ]
+            "lifecycleHookDetails": [{"hookId": hook, "targetType": "PAUSE", "status": "AWAITING_ACTION"}]
             if hook and self.status == "IN_PROGRESS"
             else [],
         }

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+from botocore.session import Session
+from botocore.validate import ParamValidator
+
+from samjhadoo_ops.clock import Clock
+from samjhadoo_ops.deployment.configuration import (
+    deployment_configuration,
+    minutes,
+    rollout_policy,
+    swift_configuration,
+)
+from samjhadoo_ops.deployment.rollout import creation
+from samjhadoo_ops.deployment.traffic import Listening
+from samjhadoo_ops.environment import load_environment
+
+LISTENING = Listening("rule/production", "rule/test", ("tg/blue", "tg/green"), "role", ("subnet-1",))
+
+
+@pytest.mark.parametrize("name", ["local", "staging", "production"])
+def test_a_canary_deployment_is_asked_for_as_the_plan_says(name: str) -> None:
+    configuration = deployment_configuration(load_environment(name, variables={}))
+    assert configuration["strategy"] == "CANARY"
+    assert configuration["canaryConfiguration"] == {"canaryPercent": 10.0, "canaryBakeTimeInMinutes": 15}
+    assert configuration["bakeTimeInMinutes"] == 60
+    assert configuration["deploymentCircuitBreaker"]["thresholdConfiguration"] == {
+        "type": "COUNT",
+        "value": 5,
+    }
+    assert [hook["lifecycleStages"] for hook in configuration["lifecycleHooks"]] == [
+        ["POST_TEST_TRAFFIC_SHIFT"],
+        ["PRE_PRODUCTION_TRAFFIC_SHIFT"],
+    ]
+    assert {hook["timeoutConfiguration"]["action"] for hook in configuration["lifecycleHooks"]} == {
+        "ROLLBACK"
+    }
+
+
+def test_a_swift_deployment_neither_pauses_nor_bakes() -> None:
+    configuration = swift_configuration(load_environment("local", variables={}))
+    assert configuration["lifecycleHooks"] == []
+    assert configuration["bakeTimeInMinutes"] == 0
+    assert configuration["canaryConfiguration"]["canaryBakeTimeInMinutes"] == 0
+
+
+def test_the_request_that_creates_the_service_is_one_aws_knows() -> None:
+    env = load_environment("production", variables={})
+    request = creation(env, "family:1", LISTENING, swift_configuration(env))
+    shape = Session().get_service_model("ecs").operation_model("CreateService").input_shape
+    report = ParamValidator().validate({"cluster": "c", "serviceName": "s", **request}, shape)
+    assert report.generate_report() == ""
+    assert request["networkConfiguration"]["awsvpcConfiguration"]["subnets"] == env.service.subnets
+
+
+def test_without_subnets_tasks_run_where_the_load_balancer_is() -> None:
+    env = load_environment("local", variables={})
+    request = creation(env, "family:1", LISTENING, swift_configuration(env))
+    assert request["networkConfiguration"]["awsvpcConfiguration"]["subnets"] == ["subnet-1"]
+
+
+def test_every_wait_has_a_deadline_longer_than_what_it_waits_for() -> None:
+    env = load_environment("production", variables={})
+    policy = rollout_policy(env, real=Clock().real(1.0))
+    assert policy.healthy_within == 15 * 60
+    assert policy.ends_within > policy.healthy_within + env.deployment.canary_time + env.deployment.bake_time
+    assert policy.patience == 300.0
+
+
+def test_patience_with_a_local_stack_is_ten_real_seconds() -> None:
+    env = load_environment("local", variables={})
+    assert rollout_policy(env, real=Clock(minute=env.clock.minute).real(1.0)).patience == 10.0
+
+
+def test_minutes_are_rounded_up() -> None:
+    assert [minutes(seconds) for seconds in (0, 1, 60, 61)] == [0, 1, 1, 2]
