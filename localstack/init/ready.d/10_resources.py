@@ -227,6 +227,9 @@ def target_group(elb: Any, name: str, vpc: str) -> str:
             UnhealthyThresholdCount=int(setting("UNHEALTHY_THRESHOLD")),
             Matcher={"HttpCode": "200"},
         )["TargetGroups"][0]
+        # Short requests need no five minutes, AWS's default, and clean-up lasts as long as this.
+        delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "30"}
+        elb.modify_target_group_attributes(TargetGroupArn=found["TargetGroupArn"], Attributes=[delay])
     return str(found["TargetGroupArn"])
 
 
