@@ -228,9 +228,8 @@ def main(seconds: float) -> None:
         ratio = through["requests_per_second"] / direct["requests_per_second"]
         print(f"{'ratio':22}{ratio:10.2f}              p99 +{through['p99_ms'] - direct['p99_ms']:.2f} ms")
         print(f"a change of weights    p50 {shifts[20]:.1f} ms   worst {shifts[-1]:.1f} ms until in effect")
-        print(
-            f"Envoy                  {envoy.memory_info().rss / 2**20:.0f} MiB RSS   {idle:.1f} % of a core when idle"
-        )
+        memory = envoy.memory_info().rss / 2**20
+        print(f"Envoy                  {memory:.0f} MiB RSS   {idle:.1f} % of a core when idle")
 
 
 if __name__ == "__main__":

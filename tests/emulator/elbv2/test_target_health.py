@@ -223,7 +223,7 @@ def test_targets_replaced_one_after_another_under_load_fail_no_request(balancing
     threads = [threading.Thread(target=load) for _ in range(3)]
     for thread in threads:
         thread.start()
-    for number in range(4):
+    for number in range(3):
         new = backends(f"new-{number}")
         balancing.register(group, new)
         balancing.wait(lambda new=new: balancing.states(group)[new.port] == "healthy")

@@ -11,7 +11,7 @@ def test_requests_are_split_in_the_proportion_of_the_weights(balancing, backends
     groups = balancing.group(blue), balancing.group(green)
     _, port = balancing.listener(to(*groups, weights=(900, 100)))
     balancing.wait_healthy(*groups)
-    browser, amount = browse(port), 2000
+    browser, amount = browse(port), 1500
     seen = Counter(browser.get().backend for _ in range(amount))
     sigma = math.sqrt(amount * 0.1 * 0.9)
     assert abs(seen["green"] - amount * 0.1) < 3 * sigma, seen

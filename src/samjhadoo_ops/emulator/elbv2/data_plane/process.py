@@ -103,18 +103,21 @@ class EnvoyProcess:
         bootstrap = self._folder / "bootstrap.json"
         bootstrap.write_text(json.dumps(self._bootstrap()))
         (self._socket_folder / "admin.sock").unlink(missing_ok=True)
-        arguments = ["--config-path", bootstrap, "--log-path", self.log_file, "--log-level", "warning"]
+        arguments = ["--config-path", bootstrap, "--log-level", "warning"]
         # One worker thread: the host's cores belong to the tasks, and round robin stays exact.
         arguments += ["--concurrency", "1", "--disable-hot-restart", "--drain-time-s", "60"]
-        self._process = await asyncio.create_subprocess_exec(
-            await asyncio.to_thread(_binary),
-            *map(str, arguments),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={**os.environ, **self._environment},
-            preexec_fn=die_with_parent(),
-        )
+        binary = await asyncio.to_thread(_binary)
+        # Its standard error, because Envoy writes to a log file of its own every ten seconds only.
+        with self.log_file.open("ab") as log_file:
+            self._process = await asyncio.create_subprocess_exec(
+                binary,
+                *map(str, arguments),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=log_file,
+                env={**os.environ, **self._environment},
+                preexec_fn=die_with_parent(),
+            )
         await self._until(self.admin.ready)
 
     async def _until(self, ready: Callable[[], Awaitable[bool]]) -> None:
