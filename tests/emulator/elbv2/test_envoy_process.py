@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -28,10 +30,12 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def folder(tmp_path):
-    for name in ("clusters", "listeners"):
-        (tmp_path / f"{name}.json").write_text(EMPTY)
-    return tmp_path
+def folder():
+    # Short enough for the admin endpoint's socket: a killed parent would leave one elsewhere behind.
+    with tempfile.TemporaryDirectory() as name:
+        for resources in ("clusters", "listeners"):
+            Path(name, f"{resources}.json").write_text(EMPTY)
+        yield Path(name)
 
 
 def envoy(folder, **environment):
