@@ -55,7 +55,10 @@ class EcsService:
         """
         answer = self.client.describe_service_deployments(serviceDeploymentArns=[arn])
         if not answer["serviceDeployments"]:
-            raise PersonNeeded(f"ECS doesn't know the service deployment {arn} any more")
+            raise PersonNeeded(
+                f"ECS doesn't know the service deployment {arn} any more",
+                hint="was its AWS replaced meanwhile? invoke status tells what there is now",
+            )
         document: dict[str, Any] = answer["serviceDeployments"][0]
         return document
 

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from invoke.exceptions import Exit
+
+from samjhadoo_ops.clock import Clock
+from samjhadoo_ops.console import Console
+from samjhadoo_ops.environment import load_environment
+from samjhadoo_ops.errors import ConfigurationError, ExitCode, Refused
+from samjhadoo_ops.tasks.deploy import deploy
+from samjhadoo_ops.tasks.session import Session
+
+
+def session(name: str) -> Session:
+    env = load_environment(name, variables={})
+    return Session(env, Console(err=io.StringIO()), Clock(), "http://production", "http://test")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_waiting_for_an_unknown_phase_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    from invoke.context import Context
+
+    with pytest.raises(Exit) as ending:
+        deploy(Context(), until="lunch")
+    assert ending.value.code == ExitCode.USAGE
+    assert "expected bake or done" in capsys.readouterr().err
+
+
+def test_the_local_stack_asks_nobody() -> None:
+    session("local").confirm("Deploy?", yes=False)
+
+
+def test_production_asks_unless_told_yes(monkeypatch: pytest.MonkeyPatch) -> None:
+    session("production").confirm("Deploy?", yes=True)
+    monkeypatch.setattr("sys.stdin", Terminal("production\n"))
+    session("production").confirm("Deploy?", yes=False)
+    monkeypatch.setattr("sys.stdin", Terminal("yes\n"))
+    with pytest.raises(Refused, match="nothing was changed"):
+        session("production").confirm("Deploy?", yes=False)
+
+
+def test_without_a_terminal_production_needs_the_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("production\n"))
+    with pytest.raises(ConfigurationError, match="no terminal") as refusal:
+        session("production").confirm("Deploy?", yes=False)
+    assert refusal.value.hint == "add --yes"
