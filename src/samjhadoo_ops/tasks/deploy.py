@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def deploy(
     c: Context, *, env: str = "local", plan: bool = False, until: str = "done", yes: bool = False
 ) -> None:
-    """Build, push, migrate and roll a release out by canary."""
+    """Build, push, migrate and roll out a release."""
     from samjhadoo_ops.deployment.deploy import Deploy
     from samjhadoo_ops.deployment.outcome import Phase
     from samjhadoo_ops.tasks.plan import show_plan

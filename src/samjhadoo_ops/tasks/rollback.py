@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     }
 )
 def rollback(c: Context, *, env: str = "local", to: str = "", yes: bool = False) -> None:
-    """Take the running deployment back, or return to the last release that worked."""
+    """Go back to the last release that worked."""
     from samjhadoo_ops.deployment.rollback import foresee
     from samjhadoo_ops.deployment.rollback import rollback as go_back
     from samjhadoo_ops.tasks.session import open_session

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @ops_task()
 def status(_c: Context, *, env: str = "local") -> None:
-    """Show service, release, traffic, running deployment and endpoints."""
+    """Show service, release, traffic and deployment."""
     from samjhadoo_ops.deployment.status import fields, lines, look
     from samjhadoo_ops.tasks.session import open_session
 

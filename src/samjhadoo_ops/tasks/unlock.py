@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @ops_task(help={"reason": "Why, for the journal.", "yes": "Don't ask for confirmation."})
 def unlock(c: Context, *, env: str = "local", reason: str = "", yes: bool = False) -> None:
-    """Release the deployment lock of a run that is gone for good."""
+    """Release the lock of a run that is gone."""
     from samjhadoo_ops.deployment.unlock import unlock as release
     from samjhadoo_ops.tasks.session import open_session
 
