@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.artifacts import flyway, pins
-from samjhadoo_ops.artifacts.fetch import CACHE_VARIABLE, FetchFailed, cache_folder, fetch
+from samjhadoo_ops.artifacts.cache import CACHE_VARIABLE, FetchFailed, cache_folder, fetch
 from samjhadoo_ops.errors import OpsError
 
 if TYPE_CHECKING:

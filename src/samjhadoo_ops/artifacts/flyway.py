@@ -13,7 +13,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.artifacts import pins, tree
-from samjhadoo_ops.artifacts.fetch import building, cache_folder, fetch, publish
+from samjhadoo_ops.artifacts.cache import building, cache_folder, fetch, publish
 from samjhadoo_ops.errors import OpsError
 
 if TYPE_CHECKING:

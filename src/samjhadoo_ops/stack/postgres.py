@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.artifacts import pins, tree
-from samjhadoo_ops.artifacts.fetch import building, cache_folder, publish
+from samjhadoo_ops.artifacts.cache import building, cache_folder, publish
 from samjhadoo_ops.errors import OpsError
 from samjhadoo_ops.processes import LOOPBACK, die_with_parent
 from samjhadoo_ops.stack.guard import FOLDER_PREFIX

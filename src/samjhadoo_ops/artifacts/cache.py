@@ -29,6 +29,7 @@ _ATTEMPTS = 3
 _TIMEOUT = 30
 _PARALLEL = 6
 _PROGRESS_EVERY = 1.0
+_PAUSE = 1.0
 _SPARE = 16 << 20
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -150,7 +151,7 @@ def _download_pin(pin: Pin, folder: Path, meter: _Meter) -> Path:
             return _try_download(pin, folder / str(attempt), meter)
         except failures as error:
             meter.say(f"{pin.coordinate}: {error}; trying again")
-            time.sleep(attempt)
+            time.sleep(attempt * _PAUSE)
     try:
         return _try_download(pin, folder / "last", meter)
     except failures as error:

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import errno
+import hashlib
+import http.server
+import os
+import subprocess
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from samjhadoo_ops import artifacts
+from samjhadoo_ops.artifacts import FetchFailed, cache, pins, tree
+from samjhadoo_ops.artifacts.pins import Package, Pin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONTENT = b"a program\n" * 1000
+COORDINATE = "org.example:program:1.0"
+
+
+class MavenRepository:
+    """A Maven repository on loopback that counts what it is asked for, and may serve something else."""
+
+    def __init__(self) -> None:
+        self.content = CONTENT
+        self.asked: Counter[str] = Counter()
+        repository = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                repository.asked[self.path.rpartition("/")[2]] += 1
+                known = self.path.startswith("/maven/org/example/program/1.0/program-1.0.jar")
+                body = repository.content
+                if self.path.endswith(".sha1"):
+                    body = hashlib.sha1(body).hexdigest().encode()
+                self.send_response(200 if known else 404)
+                self.send_header("Content-Length", str(len(body) if known else 0))
+                self.end_headers()
+                self.wfile.write(body if known else b"")
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/maven"
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch) -> Iterator[MavenRepository]:
+    repository = MavenRepository()
+    thread = threading.Thread(
+        target=repository.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )
+    thread.start()
+    settings = tmp_path / "jgo.conf"
+    settings.write_text(f"[repositories]\ncentral = {repository.url}\n")
+    monkeypatch.setenv("JGO_CONFIG_FILE", str(settings))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(cache, "_PAUSE", 0.0)
+    yield repository
+    repository.server.shutdown()
+    repository.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def cached(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv(artifacts.CACHE_VARIABLE, str(folder))
+    return folder
+
+
+def package(content: bytes = CONTENT, coordinate: str = COORDINATE) -> Package:
+    pin = Pin(coordinate, hashlib.sha256(content).hexdigest(), len(content))
+    return Package("Program 1.0", "1.0", "program-1.0", (pin,), len(content))
+
+
+def unpack(files: list[Path], folder: Path) -> None:
+    (folder / "bin").mkdir()
+    (folder / "bin" / "program").write_bytes(files[0].read_bytes())
+    (folder / "link").symlink_to("bin/program")
+
+
+def folders(cached: Path) -> list[str]:
+    return sorted(path.name for path in cached.iterdir() if path.is_dir())
+
+
+def test_a_package_is_fetched_once_and_found_offline_afterwards(repository, cached):
+    told: list[str] = []
+    first = cache.fetch(package(), unpack, progress=told.append)
+    assert (first / "bin" / "program").read_bytes() == CONTENT
+    assert told[0].startswith("Program 1.0: fetching")
+    asked = repository.asked.copy()
+    assert cache.fetch(package(), unpack) == first
+    assert repository.asked == asked
+    assert folders(cached) == ["program-1.0"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda file: file.write_bytes(CONTENT[:-1]), id="cut"),
+        pytest.param(lambda file: file.write_bytes(b"A" + CONTENT[1:]), id="edited"),
+        pytest.param(lambda file: file.unlink(), id="removed"),
+        pytest.param(lambda file: file.with_name("more").write_bytes(b""), id="another-file"),
+        pytest.param(lambda file: file.chmod(0o600), id="mode"),
+    ],
+)
+def test_a_damaged_copy_is_fetched_again(repository, cached, damage):
+    folder = cache.fetch(package(), unpack)
+    damage(folder / "bin" / "program")
+    told: list[str] = []
+    assert cache.fetch(package(), unpack, progress=told.append) == folder
+    assert (folder / "bin" / "program").read_bytes() == CONTENT
+    assert tree.intact(folder)
+    assert "damaged" in told[0]
+
+
+def test_an_edited_file_is_noticed_though_size_and_time_are_the_same(repository, cached):
+    folder = cache.fetch(package(), unpack)
+    program = folder / "bin" / "program"
+    before = program.stat()
+    program.write_bytes(b"A" + CONTENT[1:])
+    os.utime(program, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not tree.intact(folder)
+
+
+def test_a_cache_that_was_copied_elsewhere_is_whole(repository, cached, tmp_path):
+    cache.fetch(package(), unpack)
+    subprocess.run(["cp", "-a", str(cached), str(tmp_path / "other")], check=True)
+    assert tree.intact(tmp_path / "other" / "program-1.0")
+
+
+def test_a_copy_with_a_damaged_manifest_is_fetched_again(repository, cached):
+    folder = cache.fetch(package(), unpack)
+    tree.manifest(folder).write_text('{"bin/program": 7}')
+    assert cache.fetch(package(), unpack) == folder
+    assert tree.intact(folder)
+
+
+def test_what_is_not_what_was_pinned_is_refused_and_leaves_nothing(repository, cached):
+    repository.content = b"something else"
+    with pytest.raises(FetchFailed, match="SHA-256") as caught:
+        cache.fetch(package(), unpack)
+    assert "nothing" in caught.value.changed
+    assert folders(cached) == []
+
+
+def test_an_artifact_that_is_not_there_is_named(repository, cached):
+    with pytest.raises(FetchFailed, match="org.example:missing:1.0"):
+        cache.fetch(package(coordinate="org.example:missing:1.0"), unpack)
+    assert folders(cached) == []
+
+
+def test_a_repository_that_does_not_answer_is_told_with_a_hint(repository, cached):
+    repository.server.shutdown()
+    repository.server.server_close()
+    with pytest.raises(FetchFailed, match="could not be fetched") as caught:
+        cache.fetch(package(), unpack)
+    assert "HTTPS_PROXY" in caught.value.hint
+
+
+def test_two_at_once_fetch_once(repository, cached):
+    with ThreadPoolExecutor(2) as pool:
+        found = set(pool.map(lambda _: cache.fetch(package(), unpack), range(2)))
+    assert found == {cached / "program-1.0"}
+    assert repository.asked["program-1.0.jar"] == 1
+
+
+def test_too_little_space_is_told_before_anything_is_fetched(repository, cached, monkeypatch):
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1_000_000}))
+    with pytest.raises(FetchFailed, match=r"needs 17 MB in the cache folder .*cache, where 1\.0 MB are free"):
+        cache.fetch(package(), unpack)
+    assert not repository.asked
+    assert folders(cached) == []
+
+
+def test_a_disk_that_fills_up_meanwhile_is_told_and_leaves_nothing(repository, cached):
+    def fill(_files: list[Path], folder: Path) -> None:
+        (folder / "half").write_bytes(b"x")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(FetchFailed, match="needs 17 MB in the cache folder") as caught:
+        cache.fetch(package(), fill)
+    assert artifacts.CACHE_VARIABLE in caught.value.hint
+    assert folders(cached) == []
+
+
+def test_a_cache_folder_that_is_a_file_is_told(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(artifacts.CACHE_VARIABLE, str(tmp_path / "file"))
+    with pytest.raises(FetchFailed, match="cannot be used"):
+        cache.fetch(package(), unpack)
+
+
+def test_what_a_killed_process_left_is_cleared(repository, cached):
+    (cached / ".program-1.0.abc" / "new").mkdir(parents=True)
+    cache.fetch(package(), unpack)
+    assert folders(cached) == ["program-1.0"]
+
+
+@pytest.mark.parametrize("key", ["linux-x86_64", "linux-arm64", "darwin-x86_64", "darwin-arm64"])
+def test_postgresql_14_is_pinned_for_every_platform(key):
+    pinned = pins.postgresql(key)
+    assert pinned.version.startswith("14.")
+    assert all(len(pin.sha256) == 64 and pin.coordinate.endswith(pinned.version) for pin in pinned.pins)
+
+
+def test_flyway_is_pinned_with_all_its_jars():
+    pinned = pins.flyway()
+    names = {pin.coordinate.split(":")[1] for pin in pinned.pins}
+    assert {"flyway-commandline", "flyway-core", "flyway-database-postgresql", "postgresql"} <= names
+    assert all(len(pin.sha256) == 64 for pin in pinned.pins)
+
+
+def test_flyway_says_its_version():
+    run = subprocess.run(
+        [*artifacts.flyway_command(), "-v"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert f"Flyway OSS Edition {pins.flyway().version}" in run.stdout
+
+
+def test_postgresql_redis_and_envoy_run():
+    programs = [
+        artifacts.postgres_home() / "bin" / "postgres",
+        artifacts.redis_server(),
+        artifacts.envoy_binary(),
+    ]
+    for program in programs:
+        run = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, timeout=60)
+        assert run.stdout
