@@ -1,4 +1,4 @@
-"""Making moto start in half the time and with less memory.
+"""Making moto and botocore start in half the time and with less memory.
 
 Measured with the services that a stack's seeds touch: 1.65 s of CPU and 170 MB become 0.62 s and 117 MB.
 Two things cost most of it. Each of moto's services asks boto3 for its regions, and each time one table of
@@ -8,17 +8,45 @@ endpoints is read anew. And EC2 loads the offerings of instance types in all reg
 from __future__ import annotations
 
 import functools
+import json
 import os
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _OFFERINGS = "instance_type_offerings"
 
 
 def trim(region: str) -> None:
     """Let moto, not imported yet, read endpoints once, offerings of `region` alone, and no public AMIs."""
+    _load_models_without_documentation()
     _remember_regions()
     _load_offerings_of(region)
     os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+
+
+def _load_models_without_documentation() -> None:
+    """Let botocore read its models (half of which is documentation) once, as plain dictionaries."""
+    from botocore.loaders import JSONFileLoader
+
+    def undocumented(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {
+            key: sys.intern(value) if isinstance(value, str) else value
+            for key, value in pairs
+            if key != "documentation" or not isinstance(value, str)
+        }
+
+    @functools.cache  # every session has a loader of its own, but nobody changes what it has read
+    def read(path: str, open_method: Callable[..., Any]) -> Any:
+        with open_method(path, "rb") as file:
+            return json.loads(file.read(), object_pairs_hook=undocumented)
+
+    def load_file(_: JSONFileLoader, path: str, open_method: Callable[..., Any]) -> Any:
+        return read(path, open_method) if os.path.isfile(path) else None  # noqa: PTH113
+
+    JSONFileLoader._load_file = load_file  # noqa: SLF001
 
 
 def _remember_regions() -> None:
