@@ -183,7 +183,7 @@ class Deploy:
                 return
             pending = [migration.script for migration in inspection.pending]
             recorder.write("migrating", pending=pending)
-            state = schema.migrate()
+            state = schema.migrate(inspection)
             recorder.write("migrated", schema=state.version)
             self.changes.append(f"the schema is at V{state.version}")
 

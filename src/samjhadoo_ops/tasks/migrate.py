@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @ops_task(default=True, help={"yes": "Don't ask for confirmation."})
 def migrate(c: Context, *, env: str = "local", yes: bool = False) -> None:
-    """Bring the schema to the newest script, and verify its history."""
+    """Bring the schema to the newest script and verify it."""
     session, schema = _open(env, start=not c.config.run.dry)
     inspection = schema.validate()
     if c.config.run.dry:
@@ -34,7 +34,7 @@ def migrate(c: Context, *, env: str = "local", yes: bool = False) -> None:
 
 @ops_task()
 def info(_c: Context, *, env: str = "local") -> None:
-    """Show every script, its state and the newest history rows."""
+    """Show every script, its state and the newest rows."""
     session, schema = _open(env)
     _show(session, schema.inspect())
     _show_history(session, schema.history().newest)
@@ -63,7 +63,7 @@ def verify(_c: Context, *, env: str = "local") -> None:
 
 @ops_task(help={"yes": "Don't ask for confirmation."})
 def repair(c: Context, *, env: str = "local", yes: bool = False) -> None:
-    """Bring the history in line with the scripts, by Flyway's repair."""
+    """Align the history with the scripts (Flyway repair)."""
     session, schema = _open(env)
     inspection = schema.inspect()
     for invalid in inspection.invalid:

@@ -68,7 +68,7 @@ def reset(c: Context, *, env: str = "local") -> None:
 
 @ops_task(default=True)
 def status(_c: Context, *, env: str = "local") -> None:
-    """Show endpoints, processes and who serves each AWS service."""
+    """Show endpoints, processes and who serves what."""
     from msgspec import to_builtins
 
     from samjhadoo_ops import stack
