@@ -22,6 +22,7 @@ _OFFERINGS = "instance_type_offerings"
 def trim(region: str) -> None:
     """Let moto, not imported yet, read endpoints once, offerings of `region` alone, and no public AMIs."""
     _load_models_without_documentation()
+    _remember_services()
     _remember_regions()
     _load_offerings_of(region)
     os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
@@ -47,6 +48,24 @@ def _load_models_without_documentation() -> None:
         return read(path, open_method) if os.path.isfile(path) else None  # noqa: PTH113
 
     JSONFileLoader._load_file = load_file  # noqa: SLF001
+
+
+def _remember_services() -> None:
+    """Let botocore look once for the services it has: a thousand files, and moto asks at each model."""
+    from botocore.loaders import Loader
+
+    look = Loader.list_available_services
+
+    @functools.cache
+    def services(type_name: str, paths: tuple[str, ...]) -> tuple[str, ...]:
+        loader = Loader(include_default_search_paths=False)
+        loader._search_paths = list(paths)  # noqa: SLF001
+        return tuple(look(loader, type_name))
+
+    def list_available_services(loader: Loader, type_name: str) -> list[str]:
+        return list(services(type_name, tuple(loader.search_paths)))
+
+    Loader.list_available_services = list_available_services
 
 
 def _remember_regions() -> None:
