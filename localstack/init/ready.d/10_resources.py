@@ -1,9 +1,9 @@
 """What the local AWS holds when it starts: everything that a first deployment expects to find.
 
-Runs wherever the AWS API is: beside the embedded stack, or as an init hook inside a LocalStack container.
-It asks for nothing but boto3, finds the AWS API by the usual AWS_ variables, and may run again at any time:
-what is there already is left as it is. Names and settings come from SAMJHADOO_SEED_ variables; the defaults
-are those of the project's local environment.
+Runs wherever the local AWS is: beside the embedded stack, or as an init hook inside a LocalStack container.
+It asks for nothing but boto3, talks to AWS_ENDPOINT_URL or the local edge (never to the real AWS), and may
+run again at any time: what is there already is left as it is. Names and settings come from SAMJHADOO_SEED_
+variables; the defaults are those of the project's local environment.
 
 The ECS service is not made here: the first `invoke deploy` creates it.
 """
@@ -57,7 +57,12 @@ DEFAULTS = {
     "REDIS": json.dumps({"host": "redis", "port": 6379}),
 }
 REGION = os.environ.get("AWS_DEFAULT_REGION", "ap-south-1")
-SESSION = boto3.session.Session(region_name=REGION)
+ENDPOINT = os.environ.get("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+SESSION = boto3.session.Session(
+    region_name=REGION,
+    aws_access_key_id=os.environ.get("AWS_ACCESS_KEY_ID", "test"),
+    aws_secret_access_key=os.environ.get("AWS_SECRET_ACCESS_KEY", "test"),
+)
 CONFIG = Config(retries={"mode": "standard", "max_attempts": 4}, proxies={})
 
 
@@ -67,8 +72,8 @@ def setting(name: str) -> str:
 
 
 def client(service: str) -> Any:
-    """Return a client of the AWS API that the AWS_ variables name."""
-    return SESSION.client(service, config=CONFIG)
+    """Return a client of the local AWS."""
+    return SESSION.client(service, endpoint_url=ENDPOINT, config=CONFIG)
 
 
 @contextmanager
@@ -272,5 +277,5 @@ def main() -> None:
             seed.result()
 
 
-if __name__ == "__main__":
-    main()
+# LocalStack executes hooks with empty globals: `__name__` would not be `__main__` there.
+main()

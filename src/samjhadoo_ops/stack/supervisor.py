@@ -56,7 +56,6 @@ class Supervisor:
         self._report = report
         self._children = Children(plan.id, self.folder, self.logs)
         self._shell = exits.watch(plan.shell.pid, plan.shell.started) if plan.shell else None
-        self._seeds: list[str] = []
 
     def run(self) -> int:
         """Run the stack until it ends; return the exit code."""
@@ -106,8 +105,7 @@ class Supervisor:
                 redis=free_port(self.ports.redis),
             )
             self._start_emulator(listener)
-        self._seeds = list(self.plan.seeds)
-        self._start_next_seed()
+        self._start_seeds()
         self._start_redis()
         self._start_postgres()
         self._wait_until_up()
@@ -151,9 +149,9 @@ class Supervisor:
         # SIGQUIT is its immediate shutdown: the data is thrown away.
         self._children.start("postgres", command, stop=signal.SIGQUIT, folder=folder, account=plan.account)
 
-    def _start_next_seed(self) -> None:
-        if self._seeds:
-            command = [sys.executable, self._seeds.pop(0)]
+    def _start_seeds(self) -> None:
+        if self.plan.seeds:
+            command = [sys.executable, "-m", "samjhadoo_ops.stack.hooks", *self.plan.seeds]
             variables = seed_environment(self.plan, self.ports)
             self._children.start("seeds", command, stop=signal.SIGKILL, variables=variables)
 
@@ -185,7 +183,6 @@ class Supervisor:
         for child in self._children.take_ended():
             if child.name != "seeds" or child.status != 0:
                 raise StartFailed(f"{child.ending()} while the stack was starting", child.tail())
-            self._start_next_seed()
 
     def _state(self) -> StackState:
         plan, ports, shell = self.plan, self.ports, self.plan.shell
