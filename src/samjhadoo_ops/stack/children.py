@@ -167,11 +167,12 @@ class Children:
         self._children.clear()
 
     def dismiss_guard(self) -> None:
-        """Let the guard go: the end is an orderly one."""
-        if self._guard.stdin:
+        """Let the guard go, and wait until it has: the end is an orderly one."""
+        if self._guard.stdin and self._guard.returncode is None:
             with suppress(OSError):
                 self._guard.stdin.write(guard.ORDERLY)
                 self._guard.stdin.close()
+            self._guard.wait()
 
     def _reap(self) -> None:
         with suppress(ChildProcessError):

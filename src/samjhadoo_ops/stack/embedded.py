@@ -237,13 +237,13 @@ def _launch(plan: Plan, places: Places) -> None:
         raise
     finally:
         os.close(reading)
-    # It goes on without us; we are not told of its end.
-    process.returncode = 0
     if report.get("up"):
+        # It goes on without us; we are not told of its end.
+        process.returncode = 0
         return
     details = tuple(report.get("details", ()))
+    _end_half_started(process, places)
     if not report:
-        _end_half_started(process, places)
         details = tuple((places.folder / "supervisor.log").read_text(errors="replace").splitlines()[-20:])
     raise StackFailed(
         f"the stack did not start: {report.get('failed', 'its supervisor ended or did not answer')}",
@@ -262,8 +262,7 @@ def _read_report(descriptor: int) -> dict[str, Any]:
 
 
 def _end_half_started(process: subprocess.Popen[bytes], places: Places) -> None:
-    with suppress(ProcessLookupError):
-        process.terminate()
+    process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(_STOP_TIME)
     guard.sweep(places.mark)

@@ -1,0 +1,190 @@
+"""How a stack starts, ends and dies; its processes are really killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from samjhadoo_ops import stack
+from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.processes import listen
+from samjhadoo_ops.stack import embedded, exits
+
+UP = """
+import sys
+from pathlib import Path
+from samjhadoo_ops import stack
+from samjhadoo_ops.environment import load_environment
+class Teller:
+    def line(self, text): pass
+stack.up(load_environment("local", root=Path(sys.argv[1])), Teller())
+print("up", flush=True)
+"""
+LIMIT = 5.0
+
+
+def start_from_shell(project, then: str) -> subprocess.Popen[str]:
+    """Start the stack from a shell that goes on with `then`; return the shell once the stack is up."""
+    shell = subprocess.Popen(
+        ["sh", "-c", f'"$0" -c "$1" "$2"; {then}', sys.executable, UP, str(project.root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **project.variables},
+    )
+    assert shell.stdout is not None
+    assert shell.stdout.readline() == "up\n"
+    return shell
+
+
+def close(shell: subprocess.Popen[str]) -> None:
+    shell.wait(10)
+    for pipe in (shell.stdin, shell.stdout):
+        assert pipe is not None
+        pipe.close()
+
+
+def test_down_leaves_no_process_no_port_and_no_file(bare):
+    bare.up()
+    sockets = bare.sockets()
+    assert len(sockets) >= 3
+    assert bare.down()
+    assert bare.processes() == []
+    for address in sockets:
+        with pytest.raises(ConnectionRefusedError), socket.create_connection(address, timeout=1):
+            pass
+    assert sorted(path.name for path in bare.places.folder.iterdir()) == ["stack.lock", "supervisor.log"]
+    assert list(bare.places.leftovers()) == []
+    assert not bare.down()
+
+
+def test_two_starts_at_once_end_in_one_stack(bare):
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(bare.up())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2
+    assert found[0] == found[1]
+    assert (
+        sum(exits.started(pid) is not None and b"supervisor" in command(pid) for pid in bare.processes()) == 1
+    )
+
+
+def test_ports_that_are_taken_move(bare):
+    wanted = bare.env.stack
+    ports = (wanted.edge_port, wanted.postgres_port, wanted.redis_port)
+    held = [listen(port) for port in ports]
+    try:
+        bare.up()
+        places = bare.state.endpoints
+        moved = [int(place.rpartition(":")[2]) for place in (places.aws, places.postgres, places.redis)]
+        assert not set(moved) & set(ports)
+        assert set(moved) <= {port for _, port in bare.sockets()}
+    finally:
+        for listener in held:
+            listener.close()
+
+
+@pytest.mark.parametrize("victim", ["emulator", "postgres", "redis", "guard"])
+def test_the_stack_ends_when_a_process_is_killed_and_the_next_command_says_why(bare, victim):
+    bare.up()
+    pid = bare.pid(victim)
+    os.kill(pid, signal.SIGKILL)
+    assert bare.seconds_until_gone(limit=2 * LIMIT) < LIMIT
+    ended = embedded.why_ended(bare.env)
+    assert ended is not None
+    assert f"{victim} ({pid}) was killed" in ended.reason
+    with pytest.raises(stack.StackNotRunning, match=f"{victim} .* was killed"):
+        stack.ensure_up(bare.env, bare.console, start=False)
+    if victim == "emulator":
+        stack.ensure_up(bare.env, bare.console, start=True)
+        assert any("the last stack ended" in line for line in bare.console.lines)
+        assert embedded.why_ended(bare.env) is None
+
+
+def test_the_stack_ends_when_its_supervisor_is_killed_and_leaves_a_state_that_is_not_believed(bare):
+    bare.up()
+    os.kill(bare.state.supervisor.pid, signal.SIGKILL)
+    assert bare.seconds_until_gone(limit=2 * LIMIT) < LIMIT
+    assert bare.places.state.exists()
+    found = stack.status(bare.env)
+    assert not found.running
+    assert "supervisor" in found.reason
+    assert bare.down()
+    assert list(bare.places.leftovers()) == []
+
+
+def test_the_state_of_a_reused_pid_is_not_believed(bare):
+    import msgspec
+
+    bare.up()
+    state = bare.state
+    bare.down()
+    impostor = msgspec.structs.replace(state.supervisor, pid=os.getpid())
+    from samjhadoo_ops.stack.state import write
+
+    write(bare.places.state, msgspec.structs.replace(state, supervisor=impostor))
+    assert embedded.find(bare.env) is None
+    assert bare.up()
+    assert bare.state.id != state.id
+
+
+def test_a_stack_whose_state_file_is_lost_is_found_and_ended(bare):
+    bare.up()
+    bare.places.state.unlink()
+    lost = bare.processes()
+    assert bare.down()
+    assert all(exits.started(pid) is None for pid in lost)
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="how a stranger ended is told by Linux only")
+def test_the_stack_ends_when_the_shell_that_started_it_is_killed(bare):
+    shell = start_from_shell(bare, "read line")
+    shell.kill()
+    close(shell)
+    assert bare.seconds_until_gone(limit=2 * LIMIT) < LIMIT
+    ended = embedded.why_ended(bare.env)
+    assert ended is not None
+    assert f"shell (sh, {shell.pid}) was killed by SIGKILL" in ended.reason
+
+
+def test_the_stack_stays_when_the_shell_that_started_it_exits(bare, until):
+    shell = start_from_shell(bare, "exit 3")
+    close(shell)
+    until(lambda: exits.started(shell.pid) is None, LIMIT)
+    assert bare.state.shell is not None
+    assert bare.state.shell.pid == shell.pid
+    assert stack.ensure_up(bare.env, bare.console, start=False)
+
+
+def test_a_failing_hook_fails_the_start_and_leaves_nothing(bare):
+    hooks = bare.root / "localstack" / "init" / "ready.d"
+    hooks.mkdir(parents=True)
+    (hooks / "10_broken.py").write_text("raise RuntimeError('no such thing')\n")
+    with pytest.raises(embedded.StackFailed, match="seeds .* exited with code 1") as caught:
+        bare.up()
+    assert any("no such thing" in line for line in caught.value.details)
+    assert bare.processes() == []
+    assert not bare.places.state.exists()
+    assert list(bare.places.leftovers()) == []
+
+
+def test_an_unknown_kind_of_stack_is_refused(bare):
+    from samjhadoo_ops.environment import load_environment
+
+    env = load_environment("local", root=bare.root, variables={"SAMJHADOO_STACK": "containers"})
+    with pytest.raises(ConfigurationError, match="containers"):
+        stack.up(env, bare.console)
+
+
+def command(pid: int) -> bytes:
+    with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
+        return file.read()

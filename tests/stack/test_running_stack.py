@@ -1,0 +1,187 @@
+"""What a running stack offers; one stack for all of these tests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import boto3
+import psycopg
+import pytest
+import redis
+from botocore.config import Config
+
+from samjhadoo_ops import stack
+from samjhadoo_ops.environment import load_environment
+from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.stack import logs
+from samjhadoo_ops.stack.plan import Plan
+from samjhadoo_ops.stack.seeds import seed_environment, seed_scripts
+
+
+@pytest.fixture
+def client(seeded):
+    made = []
+
+    def make(service):
+        made.append(
+            boto3.client(
+                service,
+                endpoint_url=seeded.state.endpoints.aws,
+                region_name=seeded.state.region,
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+                config=Config(proxies={}),
+            )
+        )
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def secret(client, name):
+    return json.loads(client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
+
+
+def test_starting_again_finds_the_running_stack(seeded):
+    before = seeded.state
+    assert seeded.up() == stack.ensure_up(seeded.env, seeded.console, start=False)
+    assert seeded.state == before
+
+
+def test_everything_listens_on_loopback_only(seeded):
+    sockets = seeded.sockets()
+    assert len(sockets) >= 3
+    assert {address for address, _ in sockets} == {"127.0.0.1"}
+
+
+def test_endpoints_are_where_they_are_said_to_be(seeded):
+    places = seeded.state.endpoints
+    ports = {port for _, port in seeded.sockets()}
+    for place in (places.aws, places.production, places.test, places.postgres, places.redis):
+        assert int(place.rpartition(":")[2]) in ports
+
+
+def test_the_database_of_the_secret_is_postgresql_14(client):
+    place = secret(client, "samjhadoo/local/database")
+    with psycopg.connect(
+        host=place["host"],
+        port=place["port"],
+        dbname=place["dbname"],
+        user=place["username"],
+        password=place["password"],
+    ) as connection:
+        row = connection.execute(
+            "SELECT current_setting('server_version_num')::int / 10000, usesuper FROM pg_user "
+            "WHERE usename = current_user"
+        ).fetchone()
+        connection.execute("CREATE TABLE mine (id int)")
+    assert row == (14, False)
+
+
+def test_the_database_refuses_a_wrong_password(client):
+    place = secret(client, "samjhadoo/local/database")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(
+            host=place["host"], port=place["port"], user=place["username"], password="wrong", dbname="x"
+        )
+
+
+def test_the_redis_of_the_secret_answers(client):
+    with redis.Redis(**secret(client, "samjhadoo/local/redis")) as connection:
+        assert connection.ping()
+        assert connection.config_get("save") == {"save": ""}
+
+
+def test_the_seeds_are_there(seeded, client):
+    env = seeded.env
+    groups = client("elbv2").describe_target_groups(Names=env.service.target_groups)["TargetGroups"]
+    assert {(group["HealthCheckPath"], group["UnhealthyThresholdCount"]) for group in groups} == {
+        ("/health", 5)
+    }
+    balancer = client("elbv2").describe_load_balancers(Names=[env.service.load_balancer])["LoadBalancers"][0]
+    listeners = client("elbv2").describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+    assert {listener["Port"] for listener in listeners} == {8080, 8081}
+    repositories = client("ecr").describe_repositories(repositoryNames=[env.build.repository])["repositories"]
+    assert repositories[0]["imageTagMutability"] == "IMMUTABLE"
+    clusters = client("ecs").describe_clusters(clusters=[env.service.cluster])["clusters"]
+    assert [cluster["status"] for cluster in clusters] == ["ACTIVE"]
+    assert env.journal.bucket in [bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]]
+    assert client("iam").get_role(RoleName=env.service.infrastructure_role)
+
+
+def test_seeding_again_changes_nothing(seeded, client):
+    import msgspec
+
+    def counts():
+        return (
+            len(
+                client("elbv2").describe_listeners(
+                    LoadBalancerArn=client("elbv2").describe_load_balancers()["LoadBalancers"][0][
+                        "LoadBalancerArn"
+                    ]
+                )["Listeners"]
+            ),
+            len(client("elbv2").describe_target_groups()["TargetGroups"]),
+            secret(client, "samjhadoo/local/stripe"),
+            secret(client, "samjhadoo/local/database"),
+        )
+
+    before = counts()
+    plan = msgspec.json.decode((seeded.places.run(seeded.state.id) / "plan.json").read_bytes(), type=Plan)
+    places = seeded.state.endpoints
+    ports = msgspec.structs.replace(
+        plan.ports,
+        edge=int(places.aws.rpartition(":")[2]),
+        postgres=int(places.postgres.rpartition(":")[2]),
+        redis=int(places.redis.rpartition(":")[2]),
+    )
+    subprocess.run(
+        [sys.executable, "-m", "samjhadoo_ops.stack.hooks", *seed_scripts(seeded.root)],
+        env=seed_environment(plan, ports),
+        check=True,
+        timeout=60,
+    )
+    assert counts() == before
+
+
+def test_status_tells_processes_listeners_and_who_serves_what(seeded):
+    found = stack.status(seeded.env)
+    assert found.running
+    names = {process.name for process in found.processes}
+    assert {"supervisor", "guard", "emulator", "postgres", "redis", "envoy"} <= names
+    assert all(process.memory > 0 for process in found.processes)
+    assert {listener.port for listener in found.listeners} == {8080, 8081}
+    assert {name for name, by in found.services.items() if by == "live"} >= {"ecs", "elbv2", "ecr"}
+    assert found.services["s3"] == "moto"
+
+
+def test_the_state_file_is_for_its_owner_only(seeded):
+    assert seeded.places.state.stat().st_mode & 0o077 == 0
+    assert (seeded.places.run(seeded.state.id) / "plan.json").stat().st_mode & 0o077 == 0
+
+
+def test_logs_are_told_by_process(seeded):
+    files = logs.log_files(seeded.env)
+    told = []
+    logs.show(logs.chosen(files, "postgres"), 5, lambda name, line: told.append((name, line)))
+    assert 0 < len(told) <= 5
+    assert {name for name, _ in told} == {"postgres"}
+
+
+def test_logs_of_a_process_that_is_not_there_are_refused(seeded):
+    with pytest.raises(ConfigurationError, match="no process 'nobody'") as caught:
+        logs.chosen(logs.log_files(seeded.env), "nobody")
+    assert "emulator" in caught.value.hint
+
+
+def test_a_stack_of_another_clock_is_refused(seeded):
+    other = load_environment(
+        "local", root=seeded.root, variables={**seeded.variables, "SAMJHADOO_CLOCK__MINUTE": "0.5s"}
+    )
+    with pytest.raises(ConfigurationError, match=r"clock\.minute = 0\.2") as caught:
+        stack.ensure_up(other, seeded.console, start=True)
+    assert "stack.reset" in caught.value.hint
