@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ARCHIVE = "flyway.aot"
 _ARCHIVE_SIZE = 64 << 20
+_ARCHIVES_KEPT = 3
 _TRAINING_TIME = 120
 _JVM = (
     "-XX:TieredStopAtLevel=1",
@@ -108,10 +109,15 @@ def train(folder: Path, arguments: list[str]) -> None:
                 f"Flyway's start-up archive could not be recorded (exit code {run.returncode})",
                 details=tuple((run.stdout + run.stderr).splitlines()[-20:]),
             )
-        for other in archive.parent.glob(f"{folder.name}-archive-*"):
-            if other.is_dir():
-                tree.remove(other)
         publish(partial, archive)
+        _remove_old_archives(folder)
+
+
+def _remove_old_archives(folder: Path) -> None:
+    """Keep the archives of a few Javas: virtual environments have their own."""
+    archives = [path for path in folder.parent.glob(f"{folder.name}-archive-*") if path.is_dir()]
+    for old in sorted(archives, key=lambda path: path.stat().st_mtime)[:-_ARCHIVES_KEPT]:
+        tree.remove(old)
 
 
 def _command(folder: Path, options: list[str]) -> list[str]:
