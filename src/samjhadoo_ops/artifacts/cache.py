@@ -233,7 +233,7 @@ class _Meter:
 
 def _unusable(folder: Path, name: str, needed: int, error: OSError) -> OpsError:
     if error.errno in _FULL:
-        return _full(folder, name, needed, error.strerror)
+        return _full(folder, name, needed, error.strerror or str(error))
     return FetchFailed(
         f"{name}: the cache folder {folder} cannot be used: {error.strerror or error}",
         hint=f"set {CACHE_VARIABLE} to a folder that can be written",
@@ -244,7 +244,8 @@ def _unusable(folder: Path, name: str, needed: int, error: OSError) -> OpsError:
 def _full(folder: Path, name: str, needed: int, why: str = "too little space") -> OpsError:
     free: Any = shutil.disk_usage(folder).free
     return FetchFailed(
-        f"{name} needs {_mb(needed + _SPARE)} in the cache folder {folder}, where {_mb(free)} are free: {why}",
+        f"{name} needs {_mb(needed + _SPARE)} in the cache folder {folder}, "
+        f"where {_mb(free)} are free: {why}",
         hint=f"free some space, or set {CACHE_VARIABLE} to another folder",
         changed="nothing; the cache was left as it was",
     )
