@@ -9,7 +9,6 @@ import subprocess
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +19,7 @@ from samjhadoo_ops.artifacts.pins import Package, Pin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 # jgo leaves answers that are no files open: their sockets are closed, with a warning, by the collector.
 pytestmark = [

@@ -84,13 +84,16 @@ def test_the_sweep_kills_what_carries_the_mark_and_nothing_else(sleeper):
 @pytest.mark.parametrize(
     ("farewell", "survives"), [(guard.ORDERLY, True), (b"", False)], ids=["orderly", "killed"]
 )
-def test_the_guard_kills_only_when_the_supervisor_did_not_say_goodbye(farewell, survives):
+def test_the_guard_kills_only_when_the_supervisor_did_not_say_goodbye(farewell, survives, tmp_path):
+    (tmp_path / "scratch").mkdir()
     marked = subprocess.Popen(["sleep", "60"], env={**os.environ, guard.MARKER: "testguard-1"})
     guardian = subprocess.Popen(
-        [sys.executable, "-S", "-E", guard.__file__, "testguard-1", ""], stdin=subprocess.PIPE
+        [sys.executable, "-S", "-E", guard.__file__, "testguard-1", str(tmp_path / "scratch"), ""],
+        stdin=subprocess.PIPE,
     )
     guardian.communicate(farewell, timeout=10)
     assert (marked.poll() is None) == survives or marked.wait(5) == -signal.SIGKILL
+    assert (tmp_path / "scratch").exists() == survives
     marked.kill()
     marked.wait()
 

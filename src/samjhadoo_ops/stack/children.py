@@ -69,10 +69,11 @@ class Children:
         stack: The stack's id; every process carries it in its environment.
         folder: Where processes work that name no other folder.
         logs: Where their output goes, a file for each name.
+        scratch: A folder that is removed when the supervisor is killed.
 
     """
 
-    def __init__(self, stack: str, folder: Path, logs: Path) -> None:
+    def __init__(self, stack: str, folder: Path, logs: Path, *, scratch: Path) -> None:
         self.asked_to_end = False
         self._stack = stack
         self._folder = folder
@@ -82,7 +83,7 @@ class Children:
         self._wakeup, self._waker = socket.socketpair()
         self._listen_to_signals()
         adopt_orphans()
-        self._guard = self._start_guard()
+        self._guard = self._start_guard(scratch)
 
     @property
     def all(self) -> list[Child]:
@@ -194,14 +195,14 @@ class Children:
             signal.signal(signum, lambda *_: None)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
 
-    def _start_guard(self) -> subprocess.Popen[bytes]:
+    def _start_guard(self, scratch: Path) -> subprocess.Popen[bytes]:
         """Start the guard, in a session of its own so that no signal to ours reaches it."""
         import importlib.util
 
         psutil = importlib.util.find_spec("psutil")
         where = str(Path(psutil.origin).parents[1]) if psutil and psutil.origin else ""
         return subprocess.Popen(
-            [sys.executable, "-S", "-E", guard.__file__, self._stack, where],
+            [sys.executable, "-S", "-E", guard.__file__, self._stack, str(scratch), where],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -109,12 +109,17 @@ def _scan_psutil(stack: str) -> list[int]:
 
 
 def main() -> None:
-    """Wait for the supervisor's end; `argv` is the stack's id and where psutil is."""
-    stack, *sys.path[len(sys.path) :] = sys.argv[1:]
+    """Wait for the supervisor's end; `argv` is the stack's id, a folder to remove and where psutil is."""
+    stack, folder, *sys.path[len(sys.path) :] = sys.argv[1:]
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
     if os.read(0, 1) != ORDERLY:
         sweep(stack)
+        if folder:
+            import shutil
+
+            # It may be outside the project, where nobody else would look.
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

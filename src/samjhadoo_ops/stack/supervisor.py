@@ -54,7 +54,7 @@ class Supervisor:
         self.ports = plan.ports
         self.origin = time.time()
         self._report = report
-        self._children = Children(plan.id, self.folder, self.logs)
+        self._children = Children(plan.id, self.folder, self.logs, scratch=Path(plan.postgres.folder))
         self._shell = exits.watch(plan.shell.pid, plan.shell.started) if plan.shell else None
 
     def run(self) -> int:
