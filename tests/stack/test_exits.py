@@ -87,10 +87,9 @@ def test_the_sweep_kills_what_carries_the_mark_and_nothing_else(sleeper):
 def test_the_guard_kills_only_when_the_supervisor_did_not_say_goodbye(farewell, survives, tmp_path):
     (tmp_path / "scratch").mkdir()
     marked = subprocess.Popen(["sleep", "60"], env={**os.environ, guard.MARKER: "testguard-1"})
-    guardian = subprocess.Popen(
-        [sys.executable, "-S", "-E", guard.__file__, "testguard-1", str(tmp_path / "scratch"), ""],
-        stdin=subprocess.PIPE,
-    )
+    scratch = tmp_path / "scratch"
+    command = [sys.executable, "-S", "-E", guard.__file__, "testguard-1", str(scratch), ""]
+    guardian = subprocess.Popen(command, stdin=subprocess.PIPE)
     guardian.communicate(farewell, timeout=10)
     assert (marked.poll() is None) == survives or marked.wait(5) == -signal.SIGKILL
     assert (tmp_path / "scratch").exists() == survives
