@@ -21,7 +21,8 @@ IDENTITY = """<GetCallerIdentityResponse>
 <GetCallerIdentityResult><Arn>arn:aws:iam::{0}:root</Arn>
 <UserId>{0}</UserId><Account>{0}</Account></GetCallerIdentityResult>
 </GetCallerIdentityResponse>"""
-DENIED = """<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>not you</Message></Error>
+DENIED = """<ErrorResponse>
+<Error><Type>Sender</Type><Code>AccessDenied</Code><Message>not you</Message></Error>
 <RequestId>r-1</RequestId></ErrorResponse>"""
 
 

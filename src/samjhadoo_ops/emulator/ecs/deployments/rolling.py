@@ -13,7 +13,7 @@ class Wanted(NamedTuple):
     leaving: int
 
 
-def wanted(  # noqa: D417
+def wanted(
     desired: int,
     *,
     minimum_percent: int,
