@@ -62,18 +62,15 @@ def waits(folder: Path) -> float:
     return (duration(deployment["canary_time"]) + duration(deployment["bake_time"])) / 60 * minute
 
 
-def memory(marker: str) -> list[tuple[str, float, float]]:
-    """Return name, RSS and PSS in MiB of every process that carries a stack's marker."""
+def memory(supervisor: int) -> list[tuple[str, float, float]]:
+    """Return name, RSS and PSS in MiB of the stack's supervisor and everything below it."""
     import psutil
 
     found = []
-    for process in psutil.process_iter():
-        try:
-            if marker in process.environ().get("SAMJHADOO_STACK_ID", ""):
-                info = process.memory_full_info()
-                found.append((process.name(), info.rss / 2**20, getattr(info, "pss", info.rss) / 2**20))
-        except psutil.Error:
-            continue
+    root = psutil.Process(supervisor)
+    for process in (root, *root.children(recursive=True)):
+        info = process.memory_full_info()
+        found.append((process.name(), info.rss / 2**20, getattr(info, "pss", info.rss) / 2**20))
     return found
 
 
@@ -116,7 +113,7 @@ def measure(folder: Path) -> None:
         )
     print(f"deploy beyond its waits: median {statistics.median(overheads):.2f} s (target <= 6)")
     state = json.loads(next((folder / ".samjhadoo").rglob("stack.json")).read_text())
-    processes = memory(state["id"])
+    processes = memory(state["supervisor"]["pid"])
     for name, rss, pss in sorted(processes, key=lambda entry: -entry[1]):
         print(f"  {name:<20} RSS {rss:6.1f} MiB  PSS {pss:6.1f} MiB")
     total, proportional = sum(entry[1] for entry in processes), sum(entry[2] for entry in processes)
