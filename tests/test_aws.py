@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from samjhadoo_ops.aws import Aws, AwsCallFailed, _assuming, aws_errors, translate
+from samjhadoo_ops.aws import Aws, _assuming
+from samjhadoo_ops.aws_errors import AwsCallFailed, aws_errors, translate
 from samjhadoo_ops.environment import Environment, SecretRef, load_environment
 from samjhadoo_ops.errors import ConfigurationError, ExitCode, Refused
 

@@ -57,7 +57,7 @@ class Schema:
 
         """
         from samjhadoo_ops.artifacts import flyway_command
-        from samjhadoo_ops.aws import aws_errors
+        from samjhadoo_ops.aws_errors import aws_errors
 
         with aws_errors():
             secret = env.database.secret.resolve(aws)

@@ -259,7 +259,7 @@ class Deploy:
     @contextmanager
     def _recorded(self, recorder: Recorder) -> Iterator[None]:
         """Record how it ended also when it failed, and tell what had been changed by then."""
-        from samjhadoo_ops.aws import translate
+        from samjhadoo_ops.aws_errors import translate
 
         try:
             yield

@@ -136,7 +136,7 @@ class SecretRef:
 
     def _explained(self, error: Exception) -> Exception:
         """Return AWS's error with the reference it is about; any other error as it is."""
-        from samjhadoo_ops.aws import translate
+        from samjhadoo_ops.aws_errors import translate
 
         explained = translate(error)
         if explained is None:

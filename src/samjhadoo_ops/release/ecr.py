@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.aws import aws_errors
+from samjhadoo_ops.aws_errors import aws_errors
 from samjhadoo_ops.environment import Secret
 from samjhadoo_ops.errors import ConfigurationError
 

@@ -120,7 +120,7 @@ def _fail(console: Console, error: OpsError, *, debug: bool) -> NoReturn:
 def _explained(error: Exception) -> OpsError:
     """Return an AWS client's error in our words, any other as one line."""
     if "botocore" in sys.modules:  # whoever has not loaded it did not raise it
-        from samjhadoo_ops.aws import translate
+        from samjhadoo_ops.aws_errors import translate
 
         translated = translate(error)
         if translated is not None:

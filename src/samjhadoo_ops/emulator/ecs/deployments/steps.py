@@ -39,6 +39,10 @@ PAUSE_STAGES = frozenset(Stage) - {
 }
 
 
+SHIFT_STAGES = frozenset({Stage.RECONCILE_SERVICE, Stage.TEST_TRAFFIC_SHIFT, Stage.PRODUCTION_TRAFFIC_SHIFT})
+"""Stages in which ECS changes the load balancer's rules."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One visit of a stage.

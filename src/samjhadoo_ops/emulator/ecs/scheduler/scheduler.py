@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.emulator.ecs.deployments import machine, rolling
 from samjhadoo_ops.emulator.ecs.deployments.machine import Status
-from samjhadoo_ops.emulator.ecs.deployments.steps import Stage
+from samjhadoo_ops.emulator.ecs.deployments.steps import SHIFT_STAGES
 from samjhadoo_ops.emulator.ecs.scheduler.balancer import Balancer
 from samjhadoo_ops.emulator.ecs.scheduler.fleet import Fleet
 from samjhadoo_ops.emulator.ecs.scheduler.watch import AlarmWatch, observe
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from samjhadoo_ops.emulator.service import AwsApi
 
 log = logging.getLogger(__name__)
-SHIFT_STAGES = (Stage.RECONCILE_SERVICE, Stage.TEST_TRAFFIC_SHIFT, Stage.PRODUCTION_TRAFFIC_SHIFT)
 AFTER_ERROR = 0.5
 """Real seconds before the loop tries again after an unexpected error."""
 
@@ -238,8 +236,3 @@ class Scheduler:
             times.append(self._alarms.due(deployment))
         waits = [wait for wait in times if wait is not None]
         return min(waits) if waits else None
-
-
-def now() -> float:
-    """Return real monotonic seconds."""
-    return time.monotonic()

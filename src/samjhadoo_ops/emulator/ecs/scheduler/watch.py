@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator.ecs.deployments import breaker
 from samjhadoo_ops.emulator.ecs.deployments.machine import Observation
+from samjhadoo_ops.emulator.ecs.deployments.steps import SHIFT_STAGES
 from samjhadoo_ops.emulator.errors import AwsError
 
 if TYPE_CHECKING:
@@ -52,8 +53,6 @@ def observe(
 
 
 def _weights(deployment: Deployment) -> tuple[float, float]:
-    from samjhadoo_ops.emulator.ecs.scheduler.scheduler import SHIFT_STAGES
-
     step = deployment.state.step
     return deployment.weights if step.stage in SHIFT_STAGES else (step.production, step.test)
 
