@@ -237,3 +237,12 @@ def test_a_build_replaces_an_older_one_of_its_name(tree: Path, tmp_path: Path) -
     digest, layout = build(tree, "FROM scratch\nENV N=2\n", tmp_path / "builds" / "v")
     assert layout.descriptor()["digest"] == digest
     assert [path.name for path in (tmp_path / "builds").iterdir()] == ["v"]
+
+
+def test_a_base_image_that_must_be_in_the_registry_and_is_not_is_refused(tree: Path, tmp_path: Path) -> None:
+    (tree / "Dockerfile").write_text("FROM example/base:1\nCOPY . /app\n")
+    with pytest.raises(
+        ConfigurationError, match="the base image example/base:1 is not in the target registry"
+    ):
+        build_layout(BuildContext(tree), tmp_path / "layout", arguments={}, labels={}, base_required=True)
+    assert not (tmp_path / "layout").exists()

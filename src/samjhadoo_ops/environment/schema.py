@@ -134,6 +134,7 @@ class Build(Section, frozen=True, kw_only=True):
     """How the image is built and where it goes (3.1)."""
 
     builder: Literal["oci", "docker", "gradle"]
+    base: Literal["registry", "host"]
     context: Text
     dockerfile: Text
     repository: Repository

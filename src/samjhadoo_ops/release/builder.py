@@ -95,6 +95,7 @@ def _daemonless(
         labels=labels(identity),
         platform=env.build.platform,
         registry=RemoteRegistry(host, lambda: ecr.password(aws)),
+        base_required=env.build.base == "registry",
         name=_shown(context.dockerfile, env.root),
     )
     console.event("built", f"built {digest}", version=image.version, digest=digest)

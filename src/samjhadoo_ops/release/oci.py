@@ -1,9 +1,9 @@
 """The daemonless builder: an OCI image from a Dockerfile that runs nothing.
 
-Layers of a base image are taken from the target registry when FROM names an image there. Any other base is
-recorded by name only: the image then holds the application's own layers, and whoever runs it supplies what
-the base would (on the local stack, the interpreter). For an image that is complete by itself, push the base
-to the registry and name it there, or build with Docker.
+Layers of a base image are taken from the target registry when FROM names an image there. Any other base is an
+error, or, where the environment says that the host supplies it (`build.base`), recorded by name only: the
+image then holds the application's own layers, and whoever runs it supplies what the base would (on the local
+stack, the interpreter).
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def build_layout(
     labels: Mapping[str, str],
     platform: str = "native",
     registry: RemoteRegistry | None = None,
+    base_required: bool = False,
     name: str = "Dockerfile",
 ) -> str:
     """Build an image into an OCI layout and return its digest; the same input gives the same digest.
@@ -56,6 +57,7 @@ def build_layout(
         labels: Labels and annotations that the image gets beside the Dockerfile's own.
         platform: `linux/amd64`, or `native` for this machine's.
         registry: Where base images are looked for.
+        base_required: Refuse a base image that is not there, as its layers would be missing.
         name: The Dockerfile's name in errors.
 
     Raises:
@@ -70,9 +72,15 @@ def build_layout(
         ) from error
     system, architecture = resolve_platform(platform)
     origin = recipe.base_of(instructions, arguments, name=name)
+    held = registry is not None and registry.holds(origin)
+    if base_required and not held and origin != "scratch":
+        raise ConfigurationError(
+            f"{name}: the base image {origin} is not in the target registry",
+            hint='push it there and name it there, or set build.builder = "docker"',
+        )
     with layout.building(folder) as image:
         base = Base()
-        if registry is not None and registry.holds(origin):
+        if registry is not None and held:
             base = _pull(registry, origin, image, system, architecture)
         wanted = recipe.read(instructions, arguments, name=name, inherited=base.config.get("config"))
         own = _layers(wanted, context, image, name)
