@@ -74,3 +74,12 @@ def test_patience_with_a_local_stack_is_ten_real_seconds() -> None:
 
 def test_minutes_are_rounded_up() -> None:
     assert [minutes(seconds) for seconds in (0, 1, 60, 61)] == [0, 1, 1, 2]
+
+
+def test_a_rolling_deployment_has_neither_shares_of_traffic_nor_pauses() -> None:
+    env = load_environment("local", variables={"SAMJHADOO_DEPLOYMENT__STRATEGY": "ROLLING"})
+    configuration = deployment_configuration(env)
+    assert configuration["strategy"] == "ROLLING"
+    assert configuration["lifecycleHooks"] == []
+    assert not {"canaryConfiguration", "bakeTimeInMinutes"} & configuration.keys()
+    assert configuration["deploymentCircuitBreaker"]["rollback"] is True

@@ -23,8 +23,11 @@ def deployment_configuration(env: Environment) -> dict[str, Any]:
     """Return the configuration of a canary deployment that pauses for tests and for both gates.
 
     Each pause rolls back by itself when nobody answers it in time: a deployer that died is no danger.
+    A rolling deployment has neither shares of traffic nor pauses.
     """
     timeouts = env.deployment.hook_timeouts
+    if env.deployment.strategy == "ROLLING":
+        return _swift(env)
     return {
         **_swift(env),
         "canaryConfiguration": {
@@ -50,15 +53,18 @@ def swift_configuration(env: Environment) -> dict[str, Any]:
 
 def _swift(env: Environment) -> dict[str, Any]:
     alarms = list(env.deployment.alarms)
-    return {
-        "strategy": env.deployment.strategy,
-        "maximumPercent": 200,
-        "minimumHealthyPercent": 100,
+    shares = {
         "canaryConfiguration": {
             "canaryPercent": env.deployment.canary_percent,
             "canaryBakeTimeInMinutes": 0,
         },
         "bakeTimeInMinutes": 0,
+    }
+    return {
+        "strategy": env.deployment.strategy,
+        "maximumPercent": 200,
+        "minimumHealthyPercent": 100,
+        **({} if env.deployment.strategy == "ROLLING" else shares),
         "alarms": {"alarmNames": alarms, "enable": bool(alarms), "rollback": bool(alarms)},
         "deploymentCircuitBreaker": {
             "enable": True,
