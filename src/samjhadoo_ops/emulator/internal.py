@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator.errors import AwsError
@@ -27,6 +28,7 @@ class InternalAws:
         self._is_live = is_live
         self._dispatch = dispatch
         self._clients: dict[str, Any] = {}
+        self._making = threading.Lock()
 
     async def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """Call an operation; see `AwsApi`."""
@@ -48,19 +50,23 @@ class InternalAws:
         return answer
 
     def _client(self, service: str) -> Any:
-        if service not in self._clients:
-            import boto3
-            from botocore.config import Config
-
-            session = boto3.session.Session(
-                aws_access_key_id="emulator",
-                aws_secret_access_key="emulator",  # noqa: S106 - nothing checks it
-                region_name=self._region,
-            )
-            self._clients[service] = session.client(
-                service, endpoint_url=self._edge_url, config=Config(max_pool_connections=32, proxies={})
-            )
+        with self._making:  # calls come from several threads
+            if service not in self._clients:
+                self._clients[service] = self._make_client(service)
         return self._clients[service]
+
+    def _make_client(self, service: str) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        session = boto3.session.Session(
+            aws_access_key_id="emulator",
+            aws_secret_access_key="emulator",  # noqa: S106 - nothing checks it
+            region_name=self._region,
+        )
+        return session.client(
+            service, endpoint_url=self._edge_url, config=Config(max_pool_connections=32, proxies={})
+        )
 
 
 def _snake(operation: str) -> str:

@@ -42,7 +42,11 @@ def _load_models_without_documentation() -> None:
     @functools.cache  # every session has a loader of its own, but nobody changes what it has read
     def read(path: str, open_method: Callable[..., Any]) -> Any:
         with open_method(path, "rb") as file:
-            return json.loads(file.read(), object_pairs_hook=undocumented)
+            model = json.loads(file.read(), object_pairs_hook=undocumented)
+        # The one place where botocore insists on documentation: `ServiceModel.client_context_parameters`.
+        for parameter in model.get("clientContextParams", {}).values():
+            parameter.setdefault("documentation", "")
+        return model
 
     def load_file(_: JSONFileLoader, path: str, open_method: Callable[..., Any]) -> Any:
         return read(path, open_method) if os.path.isfile(path) else None  # noqa: PTH113

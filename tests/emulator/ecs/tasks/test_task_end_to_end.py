@@ -70,8 +70,8 @@ def test_a_one_off_task_reads_its_secret_and_writes_its_log(
     )
     eventually(lambda: describe(ecs, arn)["lastStatus"] == "STOPPED")
     task = describe(ecs, arn)
+    assert task["stopCode"] == "EssentialContainerExited", task["stoppedReason"]
     assert task["containers"][0]["exitCode"] == 3
-    assert task["stopCode"] == "EssentialContainerExited"
     assert task["containers"][0]["imageDigest"] == server_image.partition("@")[2]
     events = emulator.client("logs").get_log_events(
         logGroupName="/real", logStreamName=f"ecs/app/{arn.rpartition('/')[2]}", startFromHead=True
