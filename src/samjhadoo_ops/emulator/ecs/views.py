@@ -201,8 +201,7 @@ def deployment_view(service: Service, deployment: Deployment, counts: dict[str, 
     """Return `ServiceDeployment`."""
     state = deployment.state
     rolling = deployment.plan.configuration.get("strategy", "ROLLING") == "ROLLING"
-    production, test = deployment.weights
-    reverse = (round(100 - production, 1), round(100 - test, 1))
+    shares = _shares(deployment)
     return present(
         {
             "serviceDeploymentArn": deployment.arn,
@@ -214,10 +213,11 @@ def deployment_view(service: Service, deployment: Deployment, counts: dict[str, 
             "stoppedAt": moment(state.stopped_at),
             "updatedAt": moment(state.updated_at) or deployment.created_at,
             "sourceServiceRevisions": [
-                _summary(source, counts, None if rolling else reverse) for source in deployment.sources
+                _summary(source, counts, None if rolling else shares[source.number])
+                for source in deployment.sources
             ],
             "targetServiceRevision": _summary(
-                deployment.target, counts, None if rolling else (production, test)
+                deployment.target, counts, None if rolling else shares[deployment.target.number]
             ),
             "status": state.status.value,
             "statusReason": state.reason or None,
@@ -229,6 +229,19 @@ def deployment_view(service: Service, deployment: Deployment, counts: dict[str, 
             "alarms": _alarms(deployment),
         }
     )
+
+
+def _shares(deployment: Deployment) -> dict[str, tuple[float, float]]:
+    """Return each revision's percentages of production and test traffic, which sum to 100.
+
+    Of several sources the first goes on serving. Until RECONCILE_SERVICE has put the rules right, the target
+    has no share.
+    """
+    production, test = (max(0.0, weight) for weight in deployment.weights)
+    shares = {source.number: (0.0, 0.0) for source in deployment.sources}
+    if deployment.sources:
+        shares[deployment.sources[0].number] = (round(100 - production, 1), round(100 - test, 1))
+    return shares | {deployment.target.number: (production, test)}
 
 
 def _summary(

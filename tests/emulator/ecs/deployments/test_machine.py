@@ -121,6 +121,16 @@ def test_clean_up_waits_until_the_old_tasks_are_gone():
     assert (state.status, state.step.stage) == (Status.IN_PROGRESS, Stage.CLEAN_UP)
 
 
+def test_a_rollback_from_clean_up_waits_for_the_old_revision_not_for_the_failing_one():
+    the_plan = plan()
+    state = run(the_plan, run(the_plan, started(the_plan), 900), 4500, others_gone=False)
+    state = machine.request_rollback(state, 4501)
+    state = run(the_plan, state, 4501, source_ready=False, others_gone=False)
+    assert (state.step.stage, state.step.production) == (Stage.SCALE_UP, 100)
+    state = run(the_plan, state, 4502, target_ready=False)
+    assert state.status is Status.ROLLBACK_SUCCESSFUL
+
+
 def test_each_visit_of_a_stage_has_a_hook_of_its_own():
     the_plan = plan(hooks=PAUSES)
     first = paused_at(the_plan, Stage.PRE_PRODUCTION_TRAFFIC_SHIFT, 0)

@@ -116,3 +116,12 @@ def test_a_rollback_walks_the_traffic_back_in_reverse(reached, stages):
     back = rollback_steps(CANARY, reached)
     assert [step.stage.value for step in back] == stages
     assert all(step.production == 0 for step in back)
+
+
+def test_a_rollback_from_clean_up_starts_the_old_tasks_before_it_moves_traffic():
+    first, second, *_ = rollback_steps(
+        CANARY, Step(Stage.CLEAN_UP, production=100, test=100, source=False, hooks=False)
+    )
+    assert (first.stage, first.production, first.test) == (Stage.SCALE_UP, 100, 100)
+    assert first.source
+    assert (second.stage, second.production) == (Stage.PRODUCTION_TRAFFIC_SHIFT, 0)

@@ -264,7 +264,7 @@ def _walk(plan: Plan, state: State, seen: Observation, *, done: Status) -> State
     step = state.step
     if seen.weights is not None and seen.weights != (step.production, step.test):
         return state
-    if step.stage is Stage.SCALE_UP and not _scaled(step, seen):
+    if step.stage is Stage.SCALE_UP and not _scaled(state, seen):
         return state
     if step.stage in (Stage.CLEAN_UP, Stage.RECONCILE_SERVICE) and not seen.others_gone:
         return state
@@ -281,12 +281,13 @@ def _walk(plan: Plan, state: State, seen: Observation, *, done: Status) -> State
     return _enter(state, state.steps, state.index + 1, seen.now)
 
 
-def _scaled(step: Step, seen: Observation) -> bool:
+def _scaled(state: State, seen: Observation) -> bool:
     """Tell whether the arriving revision is at full size and, in a rolling update, the others are gone.
 
-    The source of a deployment need not be healthy: deploying a repair must be possible.
+    The revision that is left need not be healthy: a repair can be deployed, a failure rolled back.
     """
-    ready = seen.target_ready if step.target else seen.source_ready
+    step = state.step
+    ready = seen.source_ready if state.rolling_back else seen.target_ready
     return ready and (seen.others_gone or (step.target and step.source))
 
 

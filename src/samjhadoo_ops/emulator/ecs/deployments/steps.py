@@ -134,13 +134,18 @@ def forward_steps(
 
 
 def rollback_steps(configuration: dict[str, Any], reached: Step) -> tuple[Step, ...]:
-    """Return the steps back from `reached`: production traffic first, then test traffic, then the tasks."""
+    """Return the steps back from `reached`: production traffic first, then test traffic, then the tasks.
+
+    From CLEAN_UP, the old tasks are started again first: traffic never goes where there is no capacity.
+    """
     if configuration.get("strategy", "ROLLING") == "ROLLING":
         return (
             Step(Stage.SCALE_UP, target=False, hooks=False),
             Step(Stage.CLEAN_UP, target=False, hooks=False),
         )
     steps = []
+    if not reached.source:
+        steps.append(Step(Stage.SCALE_UP, production=reached.production, test=reached.test, hooks=False))
     if reached.production > 0:
         steps.append(Step(Stage.PRODUCTION_TRAFFIC_SHIFT, test=reached.test, hooks=False))
     if reached.test > 0:
