@@ -57,19 +57,22 @@ def build(options: argparse.Namespace) -> Edge:
     """Return the edge with every live service, ready to serve."""
     from samjhadoo_ops.emulator.control import PREFIX, control_application
     from samjhadoo_ops.emulator.edge import Edge
+    from samjhadoo_ops.emulator.faults.table import JumpingTime
     from samjhadoo_ops.emulator.registry import live_services, registry_application
     from samjhadoo_ops.emulator.service import Host
     from samjhadoo_ops.emulator.upstream import moto_application
 
     data_dir = options.data_dir or Path(tempfile.mkdtemp(prefix="samjhadoo-emulator-"))
     data_dir.mkdir(parents=True, exist_ok=True)
+    jumps = JumpingTime()
     host = Host(
         account=options.account,
-        clock=Clock(minute=options.minute, origin=options.origin or time.time()),
+        clock=Clock(minute=options.minute, origin=options.origin or time.time(), read=jumps),
         data_dir=data_dir.resolve(),
         edge_url=f"http://{options.host}:{options.port}",
         environment={MARKER: os.environ[MARKER]} if MARKER in os.environ else {},
         options={"runtime": options.runtime, "gate_before_bake": options.gate_before_bake},
+        jumps=jumps,
     )
     edge = Edge(
         host,

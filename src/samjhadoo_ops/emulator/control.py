@@ -1,4 +1,4 @@
-"""The control endpoint under `/_emulator`: health, the clock and who serves what."""
+"""The control endpoint under `/_emulator`: health, the clock and who serves what, and faults."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from samjhadoo_ops.emulator.faults.application import fault_routes
 from samjhadoo_ops.emulator.upstream import upstream_services
 
 if TYPE_CHECKING:
@@ -60,5 +61,6 @@ def control_application(edge: Callable[[], Edge]) -> Starlette:
             Route(f"{PREFIX}/state", state),
             Route(f"{PREFIX}/listeners", listeners),
             Route(f"{PREFIX}/services", services),
+            *fault_routes(PREFIX, edge),
         ],
     )

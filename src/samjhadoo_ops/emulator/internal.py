@@ -10,9 +10,12 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator.errors import AwsError
+from samjhadoo_ops.emulator.faults.exchange import disturb_call
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from samjhadoo_ops.emulator.faults.table import Faults
 
     Dispatch = Callable[[str, str, str, dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -21,17 +24,30 @@ class InternalAws:
     """The AWS API as seen from inside the emulator, in one region."""
 
     def __init__(
-        self, region: str, *, edge_url: str, is_live: Callable[[str, str], bool], dispatch: Dispatch
+        self,
+        region: str,
+        *,
+        edge_url: str,
+        is_live: Callable[[str, str], bool],
+        dispatch: Dispatch,
+        faults: Faults,
     ) -> None:
         self._region = region
         self._edge_url = edge_url
         self._is_live = is_live
         self._dispatch = dispatch
+        self._faults = faults
         self._clients: dict[str, Any] = {}
         self._making = threading.Lock()
 
     async def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """Call an operation; see `AwsApi`."""
+        struck = self._faults.strike(service, operation, callers="services") if self._faults else []
+        if struck:
+            return await disturb_call(struck, lambda: self._perform(service, operation, params))
+        return await self._perform(service, operation, params)
+
+    async def _perform(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         if self._is_live(service, operation):
             return await self._dispatch(service, operation, self._region, params)
         return await asyncio.to_thread(self._call_upstream, service, operation, params)

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from samjhadoo_ops.emulator.faults.table import Faults, JumpingTime
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -55,6 +57,8 @@ class Host:
         edge_url: Where the edge listens, for clients of the AWS API and the registry.
         environment: Added to every task's environment; marks a stack's processes.
         options: Settings of single services, by name.
+        faults: What is made to go wrong.
+        jumps: What the clock reads: the wall clock and the jumps that faults made it do.
 
     """
 
@@ -64,6 +68,8 @@ class Host:
     edge_url: str
     environment: dict[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+    jumps: JumpingTime = field(default_factory=JumpingTime)
 
 
 class LiveService:
@@ -108,6 +114,9 @@ class LiveService:
 
     async def start(self) -> None:
         """Prepare; called once before the first operation."""
+
+    def clock_jumped(self) -> None:
+        """Look again at what waits for a time: a fault made the clock jump."""
 
     async def stop(self) -> None:
         """End everything this service started."""

@@ -7,9 +7,12 @@ import json
 import math
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import urllib3
+
+from samjhadoo_ops.testing import Emulator, Faults
 
 _numbers = itertools.count(1)
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
@@ -306,6 +309,24 @@ def test_a_task_that_is_killed_in_steady_state_is_replaced(stage, eventually, em
         )
     )
     eventually(lambda: health(stage) == ["healthy", "healthy"])
+
+
+def test_a_task_cut_off_from_the_load_balancer_is_replaced(stage, eventually, emulator):
+    stage.elb.modify_target_group(TargetGroupArn=stage.groups[0], HealthCheckTimeoutSeconds=2)
+    faults = Faults(Emulator(emulator.url, "ap-south-1", emulator.process, Path()).ask)
+    with faults.partition_task(service=stage.name, cluster="canaries") as fault:
+        (victim,) = fault.document["tasks"]
+        eventually(
+            lambda: "unhealthy in (target-group" in json.dumps(stage.describe()["events"], default=str)
+        )
+        eventually(lambda: victim not in running(stage) and len(running(stage)) == 2)
+    reason = stage.ecs.describe_tasks(cluster="canaries", tasks=[victim])["tasks"][0]["stoppedReason"]
+    assert reason.startswith("Task failed ELB health checks")
+    eventually(lambda: set(stage.answers(20)) == {"v1"})
+
+
+def running(stage):
+    return stage.ecs.list_tasks(cluster="canaries", serviceName=stage.name)["taskArns"]
 
 
 def health(stage):

@@ -28,6 +28,10 @@ class Ecs(DeploymentOperations, TaskOperations, TagOperations):
         self.tasks = Tasks(host, region, aws, self.spawn, runtime_for(host))
         self.tasks.subscribe(self._task_changed)
 
+    def clock_jumped(self) -> None:
+        for scheduler in self.schedulers.values():
+            scheduler.wake()
+
     async def stop(self) -> None:
         """End the schedulers first, so that none restarts what is being stopped, then every task."""
         await super().stop()

@@ -102,7 +102,7 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
             raise validation.refuse("Creation of service was not idempotent.")
         self.services[f"{cluster.name}/{name}"] = service
         self.start_deployment(service)
-        scheduler = Scheduler(service, self.tasks, self.aws, self.clock)
+        scheduler = Scheduler(service, self.tasks, self.aws, self.host)
         self.schedulers[service.arn] = scheduler
         self.spawn(scheduler.run(), name=f"scheduler {name}")
         return {"service": self.view(service, include_tags=True)}

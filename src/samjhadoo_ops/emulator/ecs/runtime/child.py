@@ -130,6 +130,7 @@ class Child:
     async def stop(self, grace: float) -> None:
         """Stop it; see `Container`."""
         self._signal_group(self._stop_signal)
+        self.resume()  # a suspended process would not hear it
         with suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._protocol.exited.wait()
@@ -139,6 +140,14 @@ class Child:
     def kill(self) -> None:
         """Send SIGKILL to all its processes that are in its session's first group; returns at once."""
         self._signal_group(signal.SIGKILL)
+
+    def suspend(self) -> None:
+        """Suspend it; see `Container`."""
+        self._signal_group(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on; see `Container`."""
+        self._signal_group(signal.SIGCONT)
 
     async def execute(self, command: Sequence[str], within: float) -> int | None:
         """Run a command beside it; see `Container`."""

@@ -111,6 +111,15 @@ class Container(Protocol):
     async def stop(self, grace: float) -> None:
         """Send the image's stop signal, then SIGKILL after `grace` real seconds; return when it has ended."""
 
+    def kill(self) -> None:
+        """End it at once, as a crash would (exit code 137)."""
+
+    def suspend(self) -> None:
+        """Let its processes do nothing until `resume`: whoever connects waits."""
+
+    def resume(self) -> None:
+        """Let suspended processes go on."""
+
     async def execute(self, command: Sequence[str], within: float) -> int | None:
         """Run a command inside the container; None if it took longer than `within` real seconds."""
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _STOPPED_BY_SIGTERM = 143
+_KILLED = 137
 
 
 class NoopContainer:
@@ -36,6 +37,16 @@ class NoopContainer:
     async def stop(self, grace: float) -> None:  # noqa: ARG002 - nothing to wait for
         """Stop at once; see `Container`."""
         self.end(_STOPPED_BY_SIGTERM)
+
+    def kill(self) -> None:
+        """End as if killed; see `Container`."""
+        self.end(_KILLED)
+
+    def suspend(self) -> None:
+        """Do nothing, which is all it ever does; see `Container`."""
+
+    def resume(self) -> None:
+        """Go on doing nothing; see `Container`."""
 
     async def execute(self, command: Sequence[str], within: float) -> int | None:  # noqa: ARG002
         """Succeed; see `Container`."""

@@ -15,10 +15,9 @@ from samjhadoo_ops.emulator.ecs.scheduler.watch import AlarmWatch, observe
 from samjhadoo_ops.emulator.errors import AwsError
 
 if TYPE_CHECKING:
-    from samjhadoo_ops.clock import Clock
     from samjhadoo_ops.emulator.ecs.model import Deployment, Revision, Service
     from samjhadoo_ops.emulator.ecs.tasks import Task, Tasks
-    from samjhadoo_ops.emulator.service import AwsApi
+    from samjhadoo_ops.emulator.service import AwsApi, Host
 
 log = logging.getLogger(__name__)
 AFTER_ERROR = 0.5
@@ -32,12 +31,12 @@ class Scheduler:
     two turns and wake it.
     """
 
-    def __init__(self, service: Service, tasks: Tasks, aws: AwsApi, clock: Clock) -> None:
+    def __init__(self, service: Service, tasks: Tasks, aws: AwsApi, host: Host) -> None:
         self.service = service
-        self._clock = clock
+        self._clock = host.clock
         self._balancer = Balancer(aws)
-        self._alarms = AlarmWatch(aws, clock)
-        self._fleet = Fleet(service, tasks, self._balancer, clock)
+        self._alarms = AlarmWatch(aws, host)
+        self._fleet = Fleet(service, tasks, self._balancer, host.clock)
         self._wake = asyncio.Event()
 
     def wake(self) -> None:

@@ -12,10 +12,9 @@ from samjhadoo_ops.emulator.ecs.deployments.steps import SHIFT_STAGES
 from samjhadoo_ops.emulator.errors import AwsError
 
 if TYPE_CHECKING:
-    from samjhadoo_ops.clock import Clock
     from samjhadoo_ops.emulator.ecs.model import Deployment, Service
     from samjhadoo_ops.emulator.ecs.scheduler.fleet import Fleet
-    from samjhadoo_ops.emulator.service import AwsApi
+    from samjhadoo_ops.emulator.service import AwsApi, Host
 
 log = logging.getLogger(__name__)
 ALARM_POLL = 15.0
@@ -60,9 +59,10 @@ def _weights(deployment: Deployment) -> tuple[float, float]:
 class AlarmWatch:
     """Looks at a deployment's alarms through CloudWatch's API, as ECS does."""
 
-    def __init__(self, aws: AwsApi, clock: Clock) -> None:
+    def __init__(self, aws: AwsApi, host: Host) -> None:
         self._aws = aws
-        self._clock = clock
+        self._clock = host.clock
+        self._faults = host.faults
         self._last = 0.0
         self._seen: tuple[str, ...] = ()
 
@@ -76,7 +76,7 @@ class AlarmWatch:
         if not self._names(deployment) or deployment.alarms_ignored:
             return ()
         if time.monotonic() - self._last >= self._interval():
-            self._seen = await self._in_alarm(deployment)
+            self._seen = () if self._faults.alarms_missed() else await self._in_alarm(deployment)
             self._last = time.monotonic()
         return self._seen
 
