@@ -3,33 +3,53 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import subprocess
 import sys
 import time
 import urllib.request
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from answer_shapes import faults
+
+from samjhadoo_ops.emulator.registry import live_services
 from samjhadoo_ops.processes import die_with_parent, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 MINUTE = 0.05
 """Real seconds in an emulated minute."""
 
 
+@functools.cache
+def live_operations() -> frozenset[tuple[str, str]]:
+    """Return (service, operation) of everything that is served live."""
+    return frozenset(
+        (name, operation) for name, service in live_services().items() for operation in service.operations()
+    )
+
+
 @dataclass
 class Emulator:
-    """A running emulator."""
+    """A running emulator. Every answer it gives to these clients is held against botocore's model.
+
+    Attributes:
+        answered: (service, operation) of the live operations that have succeeded.
+
+    """
 
     url: str
     process: subprocess.Popen[bytes]
     clients: dict[str, Any] = field(default_factory=dict)
+    answered: set[tuple[str, str]] = field(default_factory=set)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of the emulator."""
@@ -43,7 +63,14 @@ class Emulator:
                 aws_access_key_id="test",
                 aws_secret_access_key="test",
             )
+            self.clients[service].meta.events.register("after-call", self._check)
         return self.clients[service]
+
+    def _check(self, *, http_response: Any, model: Any, **_: Any) -> None:
+        answered = (model.service_model.service_name, model.name)
+        if http_response.status_code < 300 and answered in live_operations():
+            assert faults(model, http_response.content) == []
+            self.answered.add(answered)
 
     def get(self, path: str) -> Any:
         """Return a document of the control endpoint."""
