@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from samjhadoo_ops.emulator.ecs.announcer import Announcer
 from samjhadoo_ops.emulator.ecs.deployment_operations import DeploymentOperations
 from samjhadoo_ops.emulator.ecs.runtime import runtime_for
 from samjhadoo_ops.emulator.ecs.tags import TagOperations
@@ -26,7 +27,9 @@ class Ecs(DeploymentOperations, TaskOperations, TagOperations):
         self.schedulers = {}
         self.tags = {}
         self.tasks = Tasks(host, region, aws, self.spawn, runtime_for(host))
+        self.announcer = Announcer(aws, host, self.spawn)
         self.tasks.subscribe(self._task_changed)
+        self.tasks.subscribe(self.announcer.task_changed)
 
     def clock_jumped(self) -> None:
         for scheduler in self.schedulers.values():

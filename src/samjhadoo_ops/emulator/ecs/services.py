@@ -20,6 +20,8 @@ from samjhadoo_ops.emulator.service import Params, operation
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from samjhadoo_ops.emulator.ecs.announcer import Announcer
+
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}\Z")
 WORKLOAD = (
     "taskDefinition", "networkConfiguration", "loadBalancers", "serviceRegistries",
@@ -42,6 +44,7 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
     """Operations on services."""
 
     schedulers: dict[str, Scheduler]
+    announcer: Announcer
 
     def find_service(self, name: str, cluster: str | None) -> Service | None:
         """Return a service by name or ARN, gone ones included."""
@@ -102,7 +105,9 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
             raise validation.refuse("Creation of service was not idempotent.")
         self.services[f"{cluster.name}/{name}"] = service
         self.start_deployment(service)
-        scheduler = Scheduler(service, self.tasks, self.aws, self.host)
+        scheduler = Scheduler(
+            service, self.tasks, self.aws, self.host, announcer=self.announcer, spawn=self.spawn
+        )
         self.schedulers[service.arn] = scheduler
         self.spawn(scheduler.run(), name=f"scheduler {name}")
         return {"service": self.view(service, include_tags=True)}

@@ -6,173 +6,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
+from samjhadoo_ops.emulator.ecs.deployments.state import (
+    TERMINAL,
+    Hook,
+    HookStatus,
+    Observation,
+    Plan,
+    State,
+    Status,
+)
 from samjhadoo_ops.emulator.ecs.deployments.steps import Stage, Step, rollback_steps
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+__all__ = [
+    "BREAKER_TRIPPED",
+    "TERMINAL",
+    "Hook",
+    "HookStatus",
+    "Observation",
+    "Plan",
+    "State",
+    "Status",
+    "advance",
+    "answer_hook",
+    "deadline",
+    "report_hook",
+    "request_rollback",
+    "supersede",
+]
 
 STAGE_LIMIT = 24 * 3600.0
 """Each lifecycle stage can last up to 24 hours [AWS: canary deployments]."""
 NO_CANDIDATE = "No rollback candidate was found to run the rollback."
 BREAKER_TRIPPED = "the circuit breaker threshold was exceeded."
-
-
-class Status(StrEnum):
-    """`ServiceDeployment.status`."""
-
-    PENDING = "PENDING"
-    SUCCESSFUL = "SUCCESSFUL"
-    STOPPED = "STOPPED"
-    STOP_REQUESTED = "STOP_REQUESTED"
-    IN_PROGRESS = "IN_PROGRESS"
-    ROLLBACK_REQUESTED = "ROLLBACK_REQUESTED"
-    ROLLBACK_IN_PROGRESS = "ROLLBACK_IN_PROGRESS"
-    ROLLBACK_SUCCESSFUL = "ROLLBACK_SUCCESSFUL"
-    ROLLBACK_FAILED = "ROLLBACK_FAILED"
-
-
-TERMINAL = frozenset({Status.SUCCESSFUL, Status.STOPPED, Status.ROLLBACK_SUCCESSFUL, Status.ROLLBACK_FAILED})
-
-
-class HookStatus(StrEnum):
-    """`lifecycleHookDetails[].status`."""
-
-    AWAITING_ACTION = "AWAITING_ACTION"
-    IN_PROGRESS = "IN_PROGRESS"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    TIMED_OUT = "TIMED_OUT"
-
-
-@dataclass(frozen=True)
-class Hook:
-    """One call of a lifecycle hook.
-
-    Attributes:
-        id: `ecs-pause-…` or `ecs-lambda-…`; a fresh one at each visit of a stage.
-        target_type: `PAUSE` or `AWS_LAMBDA`.
-        stage: Where it was called.
-        status: Where it stands.
-        expires_at: Unix time of the time-out.
-        timeout_action: `ROLLBACK` or `CONTINUE`.
-        target_arn: The function of a Lambda hook.
-
-    """
-
-    id: str
-    target_type: str
-    stage: Stage
-    status: HookStatus
-    expires_at: float
-    timeout_action: str = "ROLLBACK"
-    target_arn: str = ""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a deployment was started with; it never changes.
-
-    Attributes:
-        configuration: `deploymentConfiguration`.
-        steps: What it visits.
-        has_candidate: Whether there is a successful revision to go back to.
-        new_hook_id: Makes the id of a hook from its target type.
-
-    """
-
-    configuration: dict[str, Any]
-    steps: tuple[Step, ...]
-    has_candidate: bool
-    new_hook_id: Callable[[str], str]
-
-    @property
-    def rolls_back_alarms(self) -> bool:
-        return bool(self.configuration.get("alarms", {}).get("rollback"))
-
-    @property
-    def rolls_back_breaker(self) -> bool:
-        return bool(self.configuration.get("deploymentCircuitBreaker", {}).get("rollback"))
-
-    def hooks_of(self, stage: Stage) -> list[dict[str, Any]]:
-        hooks = self.configuration.get("lifecycleHooks", [])
-        return [hook for hook in hooks if stage in hook.get("lifecycleStages", [])]
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What the scheduler sees when it asks the machine to advance.
-
-    Attributes:
-        now: Unix time of the emulated clock.
-        target_ready: Every wanted task of the target revision runs and is healthy.
-        source_ready: The same of the source revision; true when there is none.
-        others_gone: No task is left that the current step does not want.
-        weights: (production, test) percentages in effect; None when there is no traffic to shift.
-        breaker_tripped: The circuit breaker's threshold was reached.
-        alarms: Names of deployment alarms in ALARM.
-        problem: Why traffic cannot be managed (invalid networking configuration), or empty.
-
-    """
-
-    now: float
-    target_ready: bool = False
-    source_ready: bool = True
-    others_gone: bool = True
-    weights: tuple[float, float] | None = None
-    breaker_tripped: bool = False
-    alarms: tuple[str, ...] = ()
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class State:
-    """Where a deployment stands.
-
-    Attributes:
-        status: AWS's status.
-        steps: The steps being walked: the plan's, or the way back.
-        index: The current step.
-        entered_at: When the current step was entered.
-        effective_at: When it took effect (its wait counts from here); None before.
-        hooks: Hook calls of the current step.
-        hooks_called: Whether the current step's hooks have been called.
-        reason: `statusReason`.
-        rollback_reason: `rollback.reason`; empty when there was none.
-        triggered_alarms: Alarms that ended it.
-
-    """
-
-    steps: tuple[Step, ...]
-    status: Status = Status.PENDING
-    index: int = 0
-    entered_at: float = 0.0
-    effective_at: float | None = None
-    hooks: tuple[Hook, ...] = ()
-    hooks_called: bool = False
-    reason: str = ""
-    rollback_reason: str = ""
-    rollback_started_at: float | None = None
-    triggered_alarms: tuple[str, ...] = ()
-    started_at: float | None = None
-    stopped_at: float | None = None
-    finished_at: float | None = None
-    updated_at: float = 0.0
-
-    @property
-    def step(self) -> Step:
-        return self.steps[self.index]
-
-    @property
-    def terminal(self) -> bool:
-        return self.status in TERMINAL
-
-    @property
-    def rolling_back(self) -> bool:
-        return self.status in (Status.ROLLBACK_IN_PROGRESS, Status.ROLLBACK_SUCCESSFUL)
 
 
 def advance(plan: Plan, state: State, seen: Observation) -> State:
@@ -189,7 +57,7 @@ def advance(plan: Plan, state: State, seen: Observation) -> State:
         case Status.IN_PROGRESS:
             return _failed(plan, state, seen) or _walk(plan, state, seen, done=Status.SUCCESSFUL)
         case Status.ROLLBACK_IN_PROGRESS:
-            return _walk(plan, state, seen, done=Status.ROLLBACK_SUCCESSFUL)
+            return _way_back_blocked(state, seen) or _walk(plan, state, seen, done=Status.ROLLBACK_SUCCESSFUL)
     return state
 
 
@@ -197,7 +65,7 @@ def deadline(state: State) -> float | None:
     """Return when the machine has to be asked again though nothing happens; None when it need not."""
     if state.terminal:
         return None
-    times = [hook.expires_at for hook in state.hooks if hook.status is HookStatus.AWAITING_ACTION]
+    times = [hook.expires_at for hook in state.hooks if hook.open]
     if state.effective_at is not None:
         times.append(state.effective_at + state.step.wait)
     times.append(state.entered_at + STAGE_LIMIT + state.step.wait)
@@ -221,14 +89,33 @@ def supersede(state: State, now: float) -> State:
 
 
 def answer_hook(state: State, hook_id: str, *, succeeded: bool, now: float) -> State | None:
-    """Return the state after a hook was answered; None when no such hook is waiting."""
-    waiting = (HookStatus.AWAITING_ACTION, HookStatus.IN_PROGRESS)
+    """Return the state after a client answered a hook; None when no such hook awaits an answer."""
     if state.status is not Status.IN_PROGRESS:
         return None
-    if not any(hook.id == hook_id and hook.status in waiting for hook in state.hooks):
+    if not any(hook.id == hook_id and hook.status is HookStatus.AWAITING_ACTION for hook in state.hooks):
         return None
-    status = HookStatus.SUCCEEDED if succeeded else HookStatus.FAILED
-    hooks = tuple(replace(hook, status=status) if hook.id == hook_id else hook for hook in state.hooks)
+    return _answered(state, hook_id, HookStatus.SUCCEEDED if succeeded else HookStatus.FAILED, "", now)
+
+
+def report_hook(state: State, hook_id: str, *, failure: str, now: float) -> State:
+    """Return the state after a Lambda hook ended; the same object when nobody waits for it any more.
+
+    Args:
+        state: The state before.
+        hook_id: The hook.
+        failure: Why it failed, in AWS's words; empty when it succeeded.
+        now: Unix time of the emulated clock.
+
+    """
+    if not any(hook.id == hook_id and hook.status is HookStatus.IN_PROGRESS for hook in state.hooks):
+        return state
+    return _answered(state, hook_id, HookStatus.FAILED if failure else HookStatus.SUCCEEDED, failure, now)
+
+
+def _answered(state: State, hook_id: str, status: HookStatus, reason: str, now: float) -> State:
+    hooks = tuple(
+        replace(hook, status=status, reason=reason) if hook.id == hook_id else hook for hook in state.hooks
+    )
     return _moved(state, now, hooks=hooks)
 
 
@@ -243,14 +130,28 @@ def _failed(plan: Plan, state: State, seen: Observation) -> State | None:
         state = replace(state, triggered_alarms=seen.alarms)
         return _end_badly(plan, state, seen.now, reason, roll_back=plan.rolls_back_alarms)
     for hook in state.hooks:
-        if hook.status is HookStatus.FAILED:
-            return _roll_back(plan, state, seen.now, f"{hook.stage} lifecycle hook(s) failed.")
-        if hook.status is HookStatus.TIMED_OUT:
-            return _roll_back(plan, state, seen.now, f"{hook.stage} pause hook timed out.")
-        if hook.status is HookStatus.AWAITING_ACTION and seen.now >= hook.expires_at:
+        if hook.failure:
+            return _roll_back(plan, state, seen.now, hook.failure)
+        if hook.open and seen.now >= hook.expires_at:
             return _expire(state, hook, seen.now)
     if seen.now >= state.entered_at + STAGE_LIMIT + state.step.wait and not state.hooks:
         return _roll_back(plan, state, seen.now, f"{state.step.stage} timed out.")
+    return None
+
+
+def _way_back_blocked(state: State, seen: Observation) -> State | None:
+    """Return the state after a hook failed during a rollback, or None when none did.
+
+    AWS documents that hooks are called again on the way back, not what their failure does: we take it that
+    the rollback has failed. The weights have been shifted by then.
+    """
+    for hook in state.hooks:
+        if hook.failure:
+            return _finished(
+                replace(state, reason=f"{state.reason} {hook.failure}"), Status.ROLLBACK_FAILED, seen.now
+            )
+        if hook.open and seen.now >= hook.expires_at:
+            return _expire(state, hook, seen.now)
     return None
 
 
@@ -306,6 +207,7 @@ def _called(plan: Plan, stage: Stage, now: float) -> tuple[Hook, ...]:
                 expires_at=now + timeout.get("timeoutInMinutes", 1440) * 60.0,
                 timeout_action=timeout.get("action", "ROLLBACK"),
                 target_arn=hook.get("hookTargetArn", ""),
+                details=hook.get("hookDetails"),
             )
         )
     return tuple(calls)

@@ -136,6 +136,7 @@ def forward_steps(
 def rollback_steps(configuration: dict[str, Any], reached: Step) -> tuple[Step, ...]:
     """Return the steps back from `reached`: production traffic first, then test traffic, then the tasks.
 
+    Lambda hooks of the two shifts are called again, with the weights reversed (no pause can stand there).
     From CLEAN_UP, the old tasks are started again first: traffic never goes where there is no capacity.
     """
     if configuration.get("strategy", "ROLLING") == "ROLLING":
@@ -147,7 +148,7 @@ def rollback_steps(configuration: dict[str, Any], reached: Step) -> tuple[Step, 
     if not reached.source:
         steps.append(Step(Stage.SCALE_UP, production=reached.production, test=reached.test, hooks=False))
     if reached.production > 0:
-        steps.append(Step(Stage.PRODUCTION_TRAFFIC_SHIFT, test=reached.test, hooks=False))
+        steps.append(Step(Stage.PRODUCTION_TRAFFIC_SHIFT, test=reached.test))
     if reached.test > 0:
-        steps.append(Step(Stage.TEST_TRAFFIC_SHIFT, hooks=False))
+        steps.append(Step(Stage.TEST_TRAFFIC_SHIFT))
     return (*steps, Step(Stage.CLEAN_UP, target=False, hooks=False))

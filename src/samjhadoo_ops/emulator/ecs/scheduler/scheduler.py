@@ -11,11 +11,14 @@ from samjhadoo_ops.emulator.ecs.deployments.machine import Status
 from samjhadoo_ops.emulator.ecs.deployments.steps import SHIFT_STAGES
 from samjhadoo_ops.emulator.ecs.scheduler.balancer import Balancer
 from samjhadoo_ops.emulator.ecs.scheduler.fleet import Fleet
+from samjhadoo_ops.emulator.ecs.scheduler.hooks import HookCaller
 from samjhadoo_ops.emulator.ecs.scheduler.watch import AlarmWatch, observe
 from samjhadoo_ops.emulator.errors import AwsError
 
 if TYPE_CHECKING:
+    from samjhadoo_ops.emulator.ecs.announcer import Announcer
     from samjhadoo_ops.emulator.ecs.model import Deployment, Revision, Service
+    from samjhadoo_ops.emulator.ecs.scheduler.hooks import Spawn
     from samjhadoo_ops.emulator.ecs.tasks import Task, Tasks
     from samjhadoo_ops.emulator.service import AwsApi, Host
 
@@ -31,9 +34,14 @@ class Scheduler:
     two turns and wake it.
     """
 
-    def __init__(self, service: Service, tasks: Tasks, aws: AwsApi, host: Host) -> None:
+    def __init__(
+        self, service: Service, tasks: Tasks, aws: AwsApi, host: Host, *, announcer: Announcer, spawn: Spawn
+    ) -> None:
         self.service = service
         self._clock = host.clock
+        self._announcer = announcer
+        self._told: dict[str, machine.State] = {}
+        self._hooks = HookCaller(aws, host.clock, spawn, self.wake)
         self._balancer = Balancer(aws)
         self._alarms = AlarmWatch(aws, host)
         self._fleet = Fleet(service, tasks, self._balancer, host.clock)
@@ -97,6 +105,7 @@ class Scheduler:
         """Advance every ongoing deployment by at most one transition; tell whether any moved."""
         moved = False
         for deployment in [each for each in self.service.deployments if each.ongoing]:
+            self._tell(deployment)
             if deployment is not self.service.current:
                 deployment.state = machine.advance(
                     deployment.plan, deployment.state, machine.Observation(self._clock.timestamp())
@@ -104,7 +113,21 @@ class Scheduler:
                 moved = True
             else:
                 moved = await self._advance(deployment) or moved
+            self._tell(deployment)
         return moved
+
+    def _tell(self, deployment: Deployment) -> None:
+        """Tell EventBridge what changed, and Lambda functions that they are asked."""
+        state, before = deployment.state, self._told.get(deployment.arn)
+        if state is before:
+            return
+        self._announcer.deployment_changed(self.service, deployment, before)
+        if state.hooks:
+            self._hooks.call(self.service, deployment)
+        if state.terminal:
+            self._told.pop(deployment.arn, None)
+        else:
+            self._told[deployment.arn] = state
 
     async def _advance(self, deployment: Deployment) -> bool:
         before = deployment.state
