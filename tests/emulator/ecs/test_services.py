@@ -125,6 +125,15 @@ def test_these_changes_start_no_deployment(ecs, family, eventually, change):
     )
 
 
+def test_a_service_whose_task_definition_is_deregistered_can_be_scaled(ecs, family, eventually):
+    arn = create(ecs, family)["taskDefinition"]
+    ecs.deregister_task_definition(taskDefinition=arn)
+    ecs.update_service(cluster="c", service=family, desiredCount=3)
+    eventually(lambda: describe(ecs, family)["runningCount"] == 3)
+    with pytest.raises(ClientError, match="TaskDefinition is inactive"):
+        ecs.update_service(cluster="c", service=family, taskDefinition=arn)
+
+
 def test_forcing_a_deployment_replaces_the_tasks(ecs, family, eventually):
     create(ecs, family)
     eventually(lambda: latest(ecs, family)["status"] == "SUCCESSFUL")

@@ -6,7 +6,7 @@ import copy
 import re
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.emulator.ecs import validation, views
+from samjhadoo_ops.emulator.ecs import lineage, validation, views
 from samjhadoo_ops.emulator.ecs.clusters import ClusterOperations, page
 from samjhadoo_ops.emulator.ecs.deployments import machine
 from samjhadoo_ops.emulator.ecs.deployments.machine import Plan, State
@@ -18,8 +18,6 @@ from samjhadoo_ops.emulator.errors import AwsError
 from samjhadoo_ops.emulator.service import Params, operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from samjhadoo_ops.emulator.ecs.announcer import Announcer
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}\Z")
@@ -132,7 +130,7 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
         triggers = bool(params.get("forceNewDeployment")) or any(
             params.get(key) is not None for key in WORKLOAD
         )
-        await self._check(workload, settings)
+        await self._check(workload, settings, named="taskDefinition" in params)
         if (
             self.services.get(f"{service.cluster.name}/{service.name}") is not service
             or service.status != "ACTIVE"
@@ -202,7 +200,7 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
         active = [revision for revision in service.revisions.values() if revision.desired]
         for deployment in service.deployments:
             deployment.state = machine.supersede(deployment.state, now)
-        sources = _sources(service, active)
+        sources = lineage.sources(service, active)
         source = sources[0] if sources else None
         target = self._revision(service, source)
         configuration = copy.deepcopy(service.configuration)
@@ -238,7 +236,7 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
     def _revision(self, service: Service, source: Revision | None) -> Revision:
         number = revision_number()
         workload = copy.deepcopy(service.workload)
-        definition = self.task_definition(workload["taskDefinition"])
+        definition = self.task_definition(workload["taskDefinition"], active=False)
         workload["taskDefinition"] = definition["taskDefinitionArn"]
         workload["definition"] = definition
         revision = Revision(
@@ -246,19 +244,22 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
             number=number,
             created_at=self.clock.now(),
             workload=workload,
-            target_groups=_target_groups(service, source),
+            target_groups=lineage.target_groups(service, source),
         )
         service.revisions[number] = revision
         service.workload["taskDefinition"] = definition["taskDefinitionArn"]
         return revision
 
-    async def _check(self, workload: dict[str, Any], settings: dict[str, Any]) -> None:
+    async def _check(self, workload: dict[str, Any], settings: dict[str, Any], *, named: bool = True) -> None:
+        """Refuse what cannot be deployed; only a task definition `named` by the caller has to be active (AWS:
+        services that use an inactive one go on, and can be scaled).
+        """
         controller = settings["deploymentController"]["type"]
         if controller != "ECS":
             raise AwsError(
                 "UnsupportedFeatureException", f"The deployment controller {controller} is not served here."
             )
-        definition = self.task_definition(workload["taskDefinition"])
+        definition = self.task_definition(workload["taskDefinition"], active=named)
         balancers = workload.get("loadBalancers", [])
         configuration = settings.get("deploymentConfiguration") or {}
         validation.check_deployment_configuration(configuration, balancers)
@@ -275,34 +276,6 @@ def _of_strategy(merged: dict[str, Any], given: dict[str, Any]) -> dict[str, Any
         if merged.get("strategy", "ROLLING") != owner and key not in given:
             merged.pop(key, None)
     return merged
-
-
-def _sources(service: Service, active: Iterable[Revision]) -> list[Revision]:
-    """Return the active revisions, first the one that goes on serving: the last successful, else the one
-    with the most production traffic, else the newest.
-    """
-    current = service.current
-
-    def rank(revision: Revision) -> tuple[bool, bool, float]:
-        serving = current is not None and revision is current.target and current.weights[0] > 0
-        return (revision is not service.successful, not serving, -revision.created_at.timestamp())
-
-    return sorted(active, key=rank)
-
-
-def _target_groups(service: Service, source: Revision | None) -> list[str]:
-    """Return the target groups of a new revision: those that the source does not use, or the first ones."""
-    rolling = service.configuration["strategy"] == "ROLLING"
-    groups: list[str] = []
-    for index, balancer in enumerate(service.workload.get("loadBalancers", [])):
-        first = balancer["targetGroupArn"]
-        other = (balancer.get("advancedConfiguration") or {}).get("alternateTargetGroupArn")
-        used = source.target_groups[index] if source and index < len(source.target_groups) else None
-        if rolling or other is None:
-            groups.append(used if used is not None and used in (first, other) else first)
-        else:
-            groups.append(other if used == first else first)
-    return groups
 
 
 def _hook_id(target_type: str) -> str:
