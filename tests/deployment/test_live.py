@@ -126,15 +126,24 @@ def test_a_plan_calls_nothing_that_changes_anything(
     assert [name for name in called if not name.startswith(READING)] == []
 
 
+def just_started(event: dict[str, Any]) -> bool:
+    return event["event"] == "deployment"
+
+
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+    ("moment", "number", "code"),
+    [
+        pytest.param(in_canary, signal.SIGINT, 130, id="Ctrl-C in the canary"),
+        pytest.param(in_canary, signal.SIGTERM, 143, id="SIGTERM in the canary"),
+        pytest.param(just_started, signal.SIGINT, 130, id="Ctrl-C right after the update"),
+    ],
 )
 def test_an_interrupted_deploy_is_rolled_back_recorded_and_leaves_no_lock(
-    project: Project, number: signal.Signals, code: int
+    project: Project, moment: Callable[[dict[str, Any]], bool], number: signal.Signals, code: int
 ) -> None:
     project.change()
     deploying = project.start("deploy")
-    until(deploying, in_canary)
+    until(deploying, moment)
     deploying.send_signal(number)
     told = until(deploying, lambda event: event["event"] == "interrupted")
     assert told["phase"] in {"ROLLED_BACK", "ROLLING_BACK"}

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.deployment import preflight
 from samjhadoo_ops.deployment.differences import task_definition_differences
 from samjhadoo_ops.deployment.ending import Course, judge_of, settle_ending
+from samjhadoo_ops.deployment.interrupts import held_back
 from samjhadoo_ops.deployment.journal import FINISHED
 from samjhadoo_ops.deployment.outcome import Phase
 from samjhadoo_ops.deployment.rollout import start
 from samjhadoo_ops.deployment.site import Narrator
 from samjhadoo_ops.deployment.survey import survey
 from samjhadoo_ops.deployment.watch import Watch
-from samjhadoo_ops.errors import OpsError, PersonNeeded
+from samjhadoo_ops.errors import DeploymentFailed, OpsError, PersonNeeded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from samjhadoo_ops.database import Inspection, Schema
     from samjhadoo_ops.deployment.gates.ground import Ground
@@ -127,20 +128,30 @@ class Deploy:
         self._migrate(prepared.schema, prepared.inspection, recorder)
         arn = self._register(document, image, recorder)
         teller = Narrator(self.site.console, recorder)
+        # An update that is sent but not watched yet could not be taken back: interrupts wait for the watch.
+        with held_back() as deliver:
+            started = self._start(arn, prepared, lock, teller)
+            return self._watch(Course(started, arn, recorder, self.changes), image, lock, teller, deliver)
+
+    def _start(self, arn: str, prepared: Prepared, lock: Lock, teller: Narrator) -> Started:
         self.changes.append(f"the update of {self.site.ecs.name} requested")
         with self._timed("start"):
-            started = start(
-                self.site.ecs,
-                self.site.env,
-                task_definition=arn,
-                listening=prepared.ground.listening,
-                clock=self.site.clock,
-                policy=self.site.policy,
-                teller=teller,
-            )
+            try:
+                started = start(
+                    self.site.ecs,
+                    self.site.env,
+                    task_definition=arn,
+                    listening=prepared.ground.listening,
+                    clock=self.site.clock,
+                    policy=self.site.policy,
+                    teller=teller,
+                )
+            except DeploymentFailed:
+                self.changes.pop()
+                raise
             self.changes[-1] = f"deployment {started.arn.rpartition('/')[2]} started"
             lock.note(deployment=started.arn)
-        return self._watch(Course(started, arn, recorder, self.changes), image, lock, teller)
+        return started
 
     def _look(self) -> tuple[Schema, Inspection]:
         from samjhadoo_ops.database import Schema
@@ -195,7 +206,9 @@ class Deploy:
         self.changes.append(f"task definition {arn.rpartition('/')[2]} registered")
         return arn
 
-    def _watch(self, course: Course, image: PushedImage, lock: Lock, teller: Narrator) -> Deployed:
+    def _watch(
+        self, course: Course, image: PushedImage, lock: Lock, teller: Narrator, deliver: Callable[[], None]
+    ) -> Deployed:
         from samjhadoo_ops.checks import smoke
 
         site, started, recorder = self.site, course.started, course.recorder
@@ -210,6 +223,7 @@ class Deploy:
             lost=lambda: lock.lost,
         )
         with self._interruptible(watch, started, recorder):
+            deliver()
             ending = watch.run(until=self.until)
         self.seconds |= ending.seconds
         settle_ending(site, course, ending)

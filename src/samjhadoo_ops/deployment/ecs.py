@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.errors import PersonNeeded
+from samjhadoo_ops.errors import DeploymentFailed, PersonNeeded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 ONGOING = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
 _BATCH = 20
 _DESCRIBED_TASKS = 20
+_REFUSALS = frozenset({"ClientException", "InvalidParameterException", "UnsupportedFeatureException"})
 
 
 @dataclass(frozen=True)
@@ -107,20 +109,38 @@ class EcsService:
         return Registered(answer["taskDefinition"]["taskDefinitionArn"], answer["taskDefinition"], tags)
 
     def register(self, document: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-        """Register a task definition and return its ARN."""
+        """Register a task definition and return its ARN.
+
+        Raises:
+            DeploymentFailed: ECS refused it.
+
+        """
         given = [{"key": key, "value": value} for key, value in tags.items()]
-        answer = self.client.register_task_definition(**document, **({"tags": given} if given else {}))
+        with _refusals():
+            answer = self.client.register_task_definition(**document, **({"tags": given} if given else {}))
         return str(answer["taskDefinition"]["taskDefinitionArn"])
 
     def create(self, **request: Any) -> dict[str, Any]:
-        """Create the service and return it."""
-        answer = self.client.create_service(cluster=self.cluster, serviceName=self.name, **request)
+        """Create the service and return it.
+
+        Raises:
+            DeploymentFailed: ECS refused the request.
+
+        """
+        with _refusals():
+            answer = self.client.create_service(cluster=self.cluster, serviceName=self.name, **request)
         service: dict[str, Any] = answer["service"]
         return service
 
     def update(self, **request: Any) -> dict[str, Any]:
-        """Update the service and return it."""
-        answer = self.client.update_service(cluster=self.cluster, service=self.name, **request)
+        """Update the service and return it.
+
+        Raises:
+            DeploymentFailed: ECS refused the request.
+
+        """
+        with _refusals():
+            answer = self.client.update_service(cluster=self.cluster, service=self.name, **request)
         service: dict[str, Any] = answer["service"]
         return service
 
@@ -159,3 +179,25 @@ class EcsService:
             tasks.extend(self.client.describe_tasks(cluster=self.cluster, tasks=batch)["tasks"])
         wanted = [task for task in tasks if task.get("taskDefinitionArn") == task_definition]
         return sorted(wanted, key=lambda task: str(task.get("stoppedAt", "")), reverse=True)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn ECS's refusal of a request's content into the end of a deployment that has not begun.
+
+    Raises:
+        DeploymentFailed: ECS refused it; the service is as it was.
+
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _REFUSALS:
+            raise
+        raise DeploymentFailed(
+            f"ECS refuses {error.operation_name}: {error.response['Error']['Message']}",
+            hint="the service was not touched; correct the task definition or the settings, "
+            "then: invoke deploy",
+        ) from error

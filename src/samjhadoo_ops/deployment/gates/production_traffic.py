@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from samjhadoo_ops.deployment.ecs import ONGOING
 from samjhadoo_ops.deployment.gates.finding import Finding, ok, refused, skipped
 from samjhadoo_ops.deployment.traffic import weights
 
@@ -17,6 +18,8 @@ def check(ground: Ground) -> Finding:
     """Refuse unless the production rule sends all traffic to the current revision's target group."""
     if ground.service is None or ground.first:
         return skipped("no release serves yet")
+    if any(brief["status"] in ONGOING for brief in ground.deployments):
+        return skipped("a deployment is moving it")
     current = ground.service.get("currentServiceRevisions", [])
     revisions = ground.ecs.revisions(revision["arn"] for revision in current)
     expected = {
