@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from samjhadoo_ops.emulator import identify, wire
 from samjhadoo_ops.emulator.errors import AwsError
+from samjhadoo_ops.emulator.faults.exchange import disturbed, striking
 from samjhadoo_ops.emulator.internal import InternalAws
 
 if TYPE_CHECKING:
@@ -67,15 +68,19 @@ class Edge:
                 if scope["path"] == prefix or scope["path"].startswith(f"{prefix}/"):
                     await application(scope, receive, send)
                     return
-        body = await request.body() if identify.is_form(headers) or "x-amz-target" in headers else b""
-        address = identify.identify(headers, query=scope["query_string"].decode(), body=body)
-        if address.service and not wire.has_operation(address.service, address.operation):
-            await _unknown_operation(scope, receive, send)
-        elif self.is_live(address.service, address.operation):
-            response = await self._answer(address, request, body)
-            await response(scope, receive, send)
-        else:
-            await self._upstream(scope, _replay(body, receive) if body else receive, send)
+        named = identify.is_form(headers) or "x-amz-target" in headers or identify.is_rpc(headers)
+        body = await request.body() if named else b""
+        address = identify.identify(
+            headers,
+            query=scope["query_string"].decode(),
+            body=wire.plain(headers, body),
+            path=scope["path"],
+        )
+        serving = self._application(address, request, body)
+        faults = striking(self.host.faults, address, headers) if self.host.faults else []
+        if faults:
+            serving = disturbed(serving, faults, address, headers)
+        await serving(scope, receive, send)
 
     @property
     def live_names(self) -> list[str]:
@@ -99,7 +104,13 @@ class Edge:
 
     def aws(self, region: str) -> InternalAws:
         """Return the AWS API of a region as live services see it."""
-        return InternalAws(region, edge_url=self.host.edge_url, is_live=self.is_live, dispatch=self.dispatch)
+        return InternalAws(
+            region,
+            edge_url=self.host.edge_url,
+            is_live=self.is_live,
+            dispatch=self.dispatch,
+            faults=self.host.faults,
+        )
 
     async def dispatch(
         self, service: str, operation: str, region: str, params: dict[str, Any]
@@ -119,6 +130,23 @@ class Edge:
         for service in reversed(list(self.live.values())):
             await service.stop()
 
+    def _application(self, address: identify.Address, request: Request, body: bytes) -> ASGIApp:
+        """Return what serves a request."""
+        if address.service and not wire.has_operation(address.service, address.operation):
+            return _unknown_operation
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            response = await self._answer(address, request, wire.plain(request.headers, body))
+            await response(scope, receive, send)
+
+        async def pass_on(scope: Scope, receive: Receive, send: Send) -> None:
+            self.host.passed_on.add(address.operation)
+            await self._upstream(scope, _replay(body, receive) if body else receive, send)
+
+        # The upstream does not speak CBOR: it is asked on behalf of such clients.
+        translated = bool(address.service) and address.protocol == wire.CBOR
+        return answer if translated or self.is_live(address.service, address.operation) else pass_on
+
     async def _answer(self, address: identify.Address, request: Request, body: bytes) -> Response:
         service, operation = address.service, address.operation
         result: dict[str, Any] | AwsError
@@ -130,8 +158,13 @@ class Edge:
                 path=request.url.path,
                 headers=request.headers,
                 body=body or request.url.query.encode(),
+                protocol=address.protocol,
             )
-            result = await self.dispatch(service, operation, address.region or self.region, params)
+            region = address.region or self.region
+            if self.is_live(service, operation):
+                result = await self.dispatch(service, operation, region, params)
+            else:
+                result = await self.aws(region).call(service, operation, **params)
         except AwsError as error:
             result = error
         except Exception:
@@ -141,7 +174,7 @@ class Edge:
                 "Service Unavailable.",
                 status=500,
             )
-        status, headers, content = wire.serialise(service, operation, result)
+        status, headers, content = wire.serialise(service, operation, result, protocol=address.protocol)
         return Response(content, status_code=status, headers=headers)
 
 

@@ -13,17 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CREDENTIAL = re.compile(r"Credential=[^/]+/\d{8}/(?P<region>[^/]*)/(?P<service>[^/]+)/aws4_request")
-_QUERY_VERSIONS = {"2015-12-01": "elbv2"}
+_QUERY_VERSIONS = {"2015-12-01": "elbv2", "2010-08-01": "cloudwatch"}
+_RPC_PATH = re.compile(r"/service/(?P<prefix>[^/]+)/operation/(?P<operation>[^/]+)")
 FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a request goes: a live service's operation in a region; `service` is empty for the upstream."""
+    """Where a request goes: a live service's operation in a region; `service` is empty for the upstream.
+
+    Attributes:
+        protocol: The protocol that the request speaks, for services that have several.
+
+    """
 
     service: str = ""
     operation: str = ""
     region: str = ""
+    protocol: str = ""
 
 
 def signing_scope(headers: Mapping[str, str]) -> tuple[str, str]:
@@ -37,14 +44,24 @@ def is_form(headers: Mapping[str, str]) -> bool:
     return headers.get("content-type", "").partition(";")[0].strip().lower() == FORM
 
 
-def identify(headers: Mapping[str, str], *, query: str, body: bytes) -> Address:
-    """Tell the live service and operation from a request's headers (lower case), query and form body."""
+def is_rpc(headers: Mapping[str, str]) -> bool:
+    """Tell whether a request is one of Smithy's RPC protocols, which name the operation in their path."""
+    return "smithy-protocol" in headers
+
+
+def identify(headers: Mapping[str, str], *, query: str, body: bytes, path: str = "/") -> Address:
+    """Tell the live service and operation from a request's headers (lower case), path, query and form."""
     region, _ = signing_scope(headers)
+    rpc = _RPC_PATH.fullmatch(path) if is_rpc(headers) else None
+    if rpc:
+        protocol = headers["smithy-protocol"]
+        known = rpc["operation"] if protocol == wire.CBOR else ""
+        return Address(wire.targets().get(rpc["prefix"], ""), known, region, protocol)
     prefix, _, name = headers.get("x-amz-target", "").rpartition(".")
     if prefix:
-        return Address(wire.targets().get(prefix, ""), name, region)
+        return Address(wire.targets().get(prefix, ""), name, region, "json")
     fields = parse_qs(query)
     if is_form(headers):
         fields |= parse_qs(body.decode(errors="replace"))
     service = _QUERY_VERSIONS.get(fields.get("Version", [""])[0], "")
-    return Address(service, fields.get("Action", [""])[0], region)
+    return Address(service, fields.get("Action", [""])[0], region, "query")

@@ -354,6 +354,7 @@ def test_an_alarm_that_fires_during_the_bake_rolls_back(stage, eventually):
         EvaluationPeriods=1,
         Threshold=1,
         ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="ignore",
     )
     configuration = {
         **CANARY,

@@ -1,0 +1,1 @@
+"""Metric math: expressions over metrics, parsed and evaluated without I/O."""

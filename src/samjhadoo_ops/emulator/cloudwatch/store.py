@@ -1,0 +1,126 @@
+"""The metrics of a region: compact, and bounded by AWS's retention on the emulated clock."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.emulator.cloudwatch.sample import Sample, combined
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+Dimensions = tuple[tuple[str, str], ...]
+Key = tuple[str, str, Dimensions]
+"""Namespace, name and dimensions (sorted by name) of a metric."""
+
+SECOND, MINUTE, FIVE_MINUTES, HOUR = 1, 60, 300, 3600
+DAY = 24 * HOUR
+RETENTION = {SECOND: 3 * HOUR, MINUTE: 15 * DAY, FIVE_MINUTES: 63 * DAY, HOUR: 455 * DAY}
+"""Seconds for which points of each resolution are kept (user guide, "Metrics retention")."""
+
+MOST_POINTS = 25_000
+"""Points of one resolution and series; beyond it the oldest become coarser before their time."""
+
+LISTED = 14 * DAY
+"""Seconds for which a metric without new data is still listed."""
+
+RECENT = 3 * HOUR
+
+
+class Series:
+    """The points of one metric in one unit, by resolution and start of their period."""
+
+    __slots__ = ("latest", "points")
+
+    def __init__(self) -> None:
+        self.points: dict[int, dict[int, Sample]] = {SECOND: {}, MINUTE: {}, FIVE_MINUTES: {}, HOUR: {}}
+        self.latest = 0.0
+
+    def add(self, at: float, sample: Sample, resolution: int) -> None:
+        """Add observations made at a Unix time of the emulated clock."""
+        start = int(at // resolution) * resolution
+        points = self.points[resolution]
+        present = points.get(start)
+        points[start] = sample if present is None else present.merged(sample)
+        self.latest = max(self.latest, at)
+
+    def expire(self, now: float) -> None:
+        """Make old points coarser, and forget the oldest."""
+        resolutions = list(RETENTION)
+        for resolution, coarser in zip(resolutions, [*resolutions[1:], 0], strict=True):
+            points = self.points[resolution]
+            limit = now - RETENTION[resolution]
+            while points and ((oldest := next(iter(points))) < limit or len(points) > MOST_POINTS):
+                sample = points.pop(oldest)
+                if coarser:
+                    self.add(oldest, sample, coarser)
+
+    def between(self, start: float, end: float) -> Iterator[tuple[int, Sample]]:
+        """Yield the points that begin at or after `start` and before `end`."""
+        for resolution, points in self.points.items():
+            first = int(-(-start // resolution)) * resolution
+            if (end - first) / resolution <= len(points):
+                for at in range(first, int(-(-end // 1)), resolution):
+                    if at in points:
+                        yield at, points[at]
+            else:
+                yield from ((at, sample) for at, sample in points.items() if start <= at < end)
+
+
+class Store:
+    """Every metric, by namespace, name and dimensions, and in each by unit."""
+
+    def __init__(self) -> None:
+        self._metrics: dict[Key, dict[str, Series]] = {}
+
+    def add(
+        self, key: Key, unit: str, at: float, sample: Sample, *, resolution: int = MINUTE, now: float
+    ) -> None:
+        """Add observations of a metric."""
+        series = self._metrics.setdefault(key, {}).setdefault(unit, Series())
+        series.add(at, sample, resolution)
+        series.expire(now)
+
+    def units(self, key: Key, unit: str | None) -> dict[str, Series]:
+        """Return a metric's series by unit: of one unit, or all of them."""
+        series = self._metrics.get(key, {})
+        return series if unit is None else {unit: series[unit]} if unit in series else {}
+
+    def read(self, key: Key, unit: str | None, *, start: int, end: int, period: int) -> dict[int, Sample]:
+        """Return a metric's observations by the start of their period; periods begin at `start`."""
+        return grouped(self.units(key, unit).values(), start=start, end=end, period=period)
+
+    def latest(self, key: Key) -> float:
+        """Return the time of a metric's newest data; 0 without any."""
+        return max((series.latest for series in self._metrics.get(key, {}).values()), default=0.0)
+
+    def keys(self, *, since: float) -> list[Key]:
+        """Return the metrics that have had data since a time, in order."""
+        return sorted(
+            key
+            for key, units in self._metrics.items()
+            if any(series.latest >= since for series in units.values())
+        )
+
+    def __len__(self) -> int:
+        return len(self._metrics)
+
+    def forget(self, now: float) -> None:
+        """Drop the metrics whose every point has expired."""
+        for key, units in list(self._metrics.items()):
+            for unit, series in list(units.items()):
+                series.expire(now)
+                if not any(series.points.values()):
+                    del units[unit]
+            if not units:
+                del self._metrics[key]
+
+
+def grouped(series: Iterable[Series], *, start: int, end: int, period: int) -> dict[int, Sample]:
+    """Return the observations of series by the start of periods that begin at `start`."""
+    groups: dict[int, list[Sample]] = defaultdict(list)
+    for each in series:
+        for at, sample in each.between(start, end):
+            groups[start + (at - start) // period * period].append(sample)
+    return {at: combined(groups[at]) for at in sorted(groups)}
