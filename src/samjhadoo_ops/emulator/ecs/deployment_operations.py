@@ -36,7 +36,8 @@ class DeploymentOperations(ServiceOperations):
         briefs = [
             views.brief_view(service, deployment)
             for deployment in reversed(service.deployments)
-            if deployment.state.status in statuses
+            if deployment.in_history(self.clock.now())
+            and deployment.state.status in statuses
             and ("after" not in window or deployment.created_at >= window["after"])
             and ("before" not in window or deployment.created_at <= window["before"])
         ]
@@ -106,7 +107,7 @@ class DeploymentOperations(ServiceOperations):
     def _find(self, arn: str) -> tuple[Service, Deployment] | None:
         service = self._service_of(arn)
         for deployment in service.deployments if service else ():
-            if deployment.arn == arn:
+            if deployment.arn == arn and deployment.in_history(self.clock.now()):
                 assert service is not None  # noqa: S101
                 return service, deployment
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator.ecs.deployments.breaker import Count
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 EVENTS_KEPT = 100
+HISTORY = timedelta(days=90)
+"""How long service deployments can be listed and described [AWS: service deployments]."""
 ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
@@ -78,6 +81,10 @@ class Deployment:
     @property
     def ongoing(self) -> bool:
         return self.state.status not in TERMINAL
+
+    def in_history(self, now: datetime) -> bool:
+        """Tell whether AWS still knows it: while it is ongoing, and for 90 days."""
+        return self.ongoing or now - self.created_at < HISTORY
 
     @property
     def survivor(self) -> Revision | None:

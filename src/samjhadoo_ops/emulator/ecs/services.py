@@ -229,7 +229,9 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
             weights=weights,
         )
         service.deployments.append(deployment)
-        del service.deployments[:-HISTORY_KEPT]
+        now_at = self.clock.now()
+        kept = [each for each in service.deployments if each.in_history(now_at) or each is deployment]
+        service.deployments = kept[-HISTORY_KEPT:]
         service.steady = False
         return deployment
 

@@ -34,6 +34,7 @@ def check_deployment_configuration(
     early = configuration.get("earlySuccessCriteria")
     if early and early.get("enable") and strategy != "ROLLING":
         raise refuse("earlySuccessCriteria can only be specified when the deployment strategy is ROLLING.")
+    _check_early_success(configuration)
     advanced = [balancer for balancer in load_balancers if balancer.get("advancedConfiguration")]
     if advanced and len(advanced) < len(load_balancers):
         raise refuse(
@@ -46,6 +47,19 @@ def check_deployment_configuration(
         )
     if strategy == "BLUE_GREEN" and configuration.get("bakeTimeInMinutes") is None:
         raise refuse("bakeTimeInMinutes is required when the deployment strategy is BLUE_GREEN.")
+
+
+def _check_early_success(configuration: dict[str, Any]) -> None:
+    early = configuration.get("earlySuccessCriteria") or {}
+    if not early.get("enable"):
+        return
+    if early.get("healthyPercent") is None or early.get("sourceServiceRevisionCleanup") is None:
+        raise refuse(
+            "healthyPercent and sourceServiceRevisionCleanup are required when "
+            "earlySuccessCriteria is enabled."
+        )
+    if not configuration.get("minimumHealthyPercent", 100) <= early["healthyPercent"] <= 100:  # noqa: PLR2004
+        raise refuse("healthyPercent must be between minimumHealthyPercent and 100.")
 
 
 def _check_percentages(configuration: dict[str, Any]) -> None:

@@ -55,6 +55,7 @@ class Step:
         target: Whether the target revision runs at full size.
         source: Whether the source revision runs at full size.
         hooks: Whether lifecycle hooks are called.
+        healthy: Percentage of the desired count that has to be healthy of the target revision.
 
     """
 
@@ -65,6 +66,7 @@ class Step:
     target: bool = True
     source: bool = True
     hooks: bool = True
+    healthy: float = 100.0
 
 
 def traffic_percentages(configuration: dict[str, Any], *, has_source: bool) -> list[tuple[float, float]]:
@@ -102,10 +104,7 @@ def forward_steps(
 
     """
     if configuration.get("strategy", "ROLLING") == "ROLLING":
-        return (
-            Step(Stage.SCALE_UP, source=False, hooks=False),
-            Step(Stage.CLEAN_UP, source=False, hooks=False),
-        )
+        return rolling_steps(configuration)
     steps = [Step(Stage.RECONCILE_SERVICE, target=False)] if reconcile else []
     steps += [
         Step(Stage.PRE_SCALE_UP, target=False),
@@ -131,6 +130,27 @@ def forward_steps(
         Step(Stage.CLEAN_UP, production=100.0, test=100.0, source=False, hooks=False),
     ]
     return tuple(steps)
+
+
+def rolling_steps(configuration: dict[str, Any], *, bake: float = 0.0) -> tuple[Step, ...]:
+    """Return the steps of a rolling update; its early success criteria say when it is successful.
+
+    Args:
+        configuration: `deploymentConfiguration`.
+        bake: Seconds for which the alarms are watched once the tasks are there.
+
+    """
+    early = configuration.get("earlySuccessCriteria") or {}
+    if not early.get("enable"):
+        steps = [Step(Stage.SCALE_UP, source=False, hooks=False)]
+        waits = [Step(Stage.BAKE_TIME, source=False, wait=bake, hooks=False)]
+        return (*steps, *(waits if bake else []), Step(Stage.CLEAN_UP, source=False, hooks=False))
+    steps = [
+        Step(Stage.SCALE_UP, hooks=False, healthy=float(early["healthyPercent"])),
+        Step(Stage.BAKE_TIME, wait=bake, hooks=False),
+    ]
+    blocking = early.get("sourceServiceRevisionCleanup") == "BLOCKING"
+    return (*steps, *([Step(Stage.CLEAN_UP, source=False, hooks=False)] if blocking else []))
 
 
 def rollback_steps(configuration: dict[str, Any], reached: Step) -> tuple[Step, ...]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 NETWORKING = "of invalid networking configuration: "
+MISSING_PERMISSIONS = (
+    "ECS was unable to manage the ELB resources due to missing permissions on ECS Infrastructure Role '{}'."
+)
 
 
 class Balancer:
@@ -77,14 +80,24 @@ class Balancer:
         )
 
     async def problem(self, service: Service, source: Revision | None) -> str:
-        """Return why traffic cannot be shifted, in AWS's words, or nothing (checked once, at the start)."""
+        """Return why traffic cannot be shifted, in AWS's words, or nothing (checked once, at the start).
+
+        Raises:
+            AwsError: The load balancer could not be asked; it may be asked again.
+
+        """
         for index, balancer in enumerate(service.workload.get("loadBalancers", [])):
             advanced = balancer.get("advancedConfiguration")
             if not advanced:
                 continue
             groups = (balancer["targetGroupArn"], advanced["alternateTargetGroupArn"])
             expected = source.target_groups[index] if source else None
-            text = await self._rule_problem(advanced, groups, expected)
+            try:
+                text = await self._rule_problem(advanced, groups, expected)
+            except AwsError as error:
+                if "AccessDenied" not in error.code:
+                    raise
+                text = MISSING_PERMISSIONS.format(advanced.get("roleArn", ""))
             if text:
                 return NETWORKING + text
         return ""
@@ -100,6 +113,11 @@ class Balancer:
                 return "One or more rules not found"
             forwarded[arn] = _weights(rule)
         production = forwarded[advanced["productionListenerRule"]]
+        if not any(group in weights for group in groups for weights in forwarded.values()):
+            return (
+                "Both targetGroup and alternateTargetGroup must be associated with the "
+                "productionListenerRule or testListenerRule."
+            )
         for group in groups:
             if not any(group in weights for weights in forwarded.values()):
                 return (
@@ -153,10 +171,20 @@ class Balancer:
     async def _rule(self, arn: str) -> dict[str, Any] | None:
         try:
             answer = await self._aws.call("elbv2", "DescribeRules", RuleArns=[arn])
-        except AwsError:
+        except AwsError as error:
+            if "AccessDenied" in error.code or "Throttl" in error.code:
+                raise
             return None
         rule: dict[str, Any] = answer["Rules"][0]
         return rule
+
+
+def networking_problem(service: Service, error: AwsError) -> str:
+    """Return AWS's words for a load balancer that refuses."""
+    if "AccessDenied" not in error.code:
+        return NETWORKING + error.message
+    advanced = service.workload["loadBalancers"][0]["advancedConfiguration"]
+    return NETWORKING + MISSING_PERMISSIONS.format(advanced.get("roleArn", ""))
 
 
 def _weights(rule: dict[str, Any]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from dataclasses import dataclass
@@ -87,9 +88,9 @@ class Fleet:
         """Return how many replicas of a revision are healthy."""
         return sum(replica.healthy for replica in self.of(revision))
 
-    def ready(self, revision: Revision) -> bool:
-        """Tell whether a revision is at the service's full size and healthy."""
-        return self.healthy(revision) >= self.service.desired_count
+    def ready(self, revision: Revision, *, percent: float = 100.0) -> bool:
+        """Tell whether so many percent of the service's desired count are healthy tasks of a revision."""
+        return self.healthy(revision) >= math.ceil(self.service.desired_count * percent / 100)
 
     def only(self, kept: Iterable[Revision]) -> bool:
         """Tell whether no task is left of any other revision."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.emulator.ecs.deployments import machine, rolling
 from samjhadoo_ops.emulator.ecs.deployments.machine import Status
-from samjhadoo_ops.emulator.ecs.deployments.steps import SHIFT_STAGES
-from samjhadoo_ops.emulator.ecs.scheduler.balancer import Balancer
+from samjhadoo_ops.emulator.ecs.deployments.steps import SHIFT_STAGES, rolling_steps
+from samjhadoo_ops.emulator.ecs.scheduler.balancer import Balancer, networking_problem
 from samjhadoo_ops.emulator.ecs.scheduler.fleet import Fleet
 from samjhadoo_ops.emulator.ecs.scheduler.hooks import HookCaller
 from samjhadoo_ops.emulator.ecs.scheduler.watch import AlarmWatch, observe
@@ -133,6 +134,7 @@ class Scheduler:
         before = deployment.state
         if before.status is Status.PENDING:
             deployment.alarms_ignored = await self._alarms.already_firing(deployment)
+            await self._plan_rolling_bake(deployment)
             problem = await self._problem(deployment)
         else:
             problem = await self._shift(deployment)
@@ -147,8 +149,14 @@ class Scheduler:
         self._announce(deployment, before)
         return deployment.state is not before
 
+    async def _plan_rolling_bake(self, deployment: Deployment) -> None:
+        bake = await self._alarms.rolling_bake(deployment) if _rolls(deployment) else 0.0
+        if bake:
+            steps = rolling_steps(deployment.plan.configuration, bake=bake)
+            deployment.state = replace(deployment.state, steps=steps)
+
     async def _problem(self, deployment: Deployment) -> str:
-        if deployment.plan.configuration.get("strategy", "ROLLING") == "ROLLING":
+        if _rolls(deployment):
             return ""
         if len(deployment.sources) > 1:
             return ""  # RECONCILE_SERVICE puts the rules right first
@@ -169,7 +177,9 @@ class Scheduler:
             await self._balancer.shift(self.service, deployment, production=wanted[0], test=wanted[1])
         except AwsError as error:
             log.warning("shifting traffic of %s: %s", self.service.name, error.message)
-            return f"of invalid networking configuration: {error.message}"
+            if "Throttl" in error.code:
+                raise  # tried again
+            return networking_problem(self.service, error)
         deployment.weights = wanted
         return ""
 
@@ -192,10 +202,10 @@ class Scheduler:
     def _wanted(self, deployment: Deployment) -> dict[str, int]:
         count = self.service.desired_count
         survivor = deployment.survivor or deployment.target
+        if _rolls(deployment):  # also after an early success, until the other tasks are gone
+            return self._rolling(deployment, survivor)
         if deployment.state.terminal:
             return {survivor.number: count}
-        if deployment.plan.configuration.get("strategy", "ROLLING") == "ROLLING":
-            return self._rolling(deployment, survivor)
         step = deployment.state.step
         wanted = {deployment.target.number: count if step.target else 0}
         source = deployment.candidate or (deployment.sources[0] if deployment.sources else None)
@@ -258,3 +268,7 @@ class Scheduler:
             times.append(self._alarms.due(deployment))
         waits = [wait for wait in times if wait is not None]
         return min(waits) if waits else None
+
+
+def _rolls(deployment: Deployment) -> bool:
+    return bool(deployment.plan.configuration.get("strategy", "ROLLING") == "ROLLING")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from samjhadoo_ops.emulator.service import AwsApi, Host
 
 log = logging.getLogger(__name__)
+LONGEST_ROLLING_BAKE = 299.0
+"""Emulated seconds: a rolling update's bake, made of its alarms' periods, is less than 5 minutes at AWS."""
 ALARM_POLL = 15.0
 """Emulated seconds between two looks at the deployment's alarms; AWS does not say how often it looks."""
 SHORTEST_POLL = 0.2
@@ -41,7 +43,7 @@ def observe(
     limit = breaker.threshold(configuration, service.desired_count)
     return Observation(
         now=now,
-        target_ready=fleet.ready(deployment.target),
+        target_ready=fleet.ready(deployment.target, percent=step.healthy),
         source_ready=source is None or fleet.ready(source),
         others_gone=fleet.only(kept),
         weights=None if rolling else _weights(deployment),
@@ -71,6 +73,18 @@ class AlarmWatch:
         self._last = 0.0
         return bool(self._names(deployment)) and bool(await self._in_alarm(deployment))
 
+    async def rolling_bake(self, deployment: Deployment) -> float:
+        """Return the emulated seconds for which a rolling update watches its alarms after its tasks run:
+        as long as the slowest of them needs to fire.
+        """
+        if not self._names(deployment) or deployment.alarms_ignored:
+            return 0.0
+        periods = [
+            float(alarm.get("Period", 60) * alarm.get("EvaluationPeriods", 1))
+            for alarm in await self._described(deployment)
+        ]
+        return min(LONGEST_ROLLING_BAKE, max(periods, default=0.0))
+
     async def firing(self, deployment: Deployment) -> tuple[str, ...]:
         """Return the alarms in ALARM as last polled."""
         if not self._names(deployment) or deployment.alarms_ignored:
@@ -93,6 +107,11 @@ class AlarmWatch:
         return list(configuration.get("alarmNames", [])) if configuration.get("enable") else []
 
     async def _in_alarm(self, deployment: Deployment) -> tuple[str, ...]:
+        alarms = await self._described(deployment)
+        return tuple(alarm["AlarmName"] for alarm in alarms if alarm["StateValue"] == "ALARM")
+
+    async def _described(self, deployment: Deployment) -> list[dict[str, Any]]:
+        """Return the alarms; none when CloudWatch refuses: AWS then misses them, too."""
         try:
             answer = await self._aws.call(
                 "cloudwatch",
@@ -102,6 +121,5 @@ class AlarmWatch:
             )
         except AwsError as error:
             log.warning("polling alarms: %s", error.message)
-            return ()
-        alarms = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
-        return tuple(alarm["AlarmName"] for alarm in alarms if alarm["StateValue"] == "ALARM")
+            return []
+        return [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
