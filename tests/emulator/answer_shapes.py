@@ -7,10 +7,13 @@ the body is read again, by its protocol alone.
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
+
+from samjhadoo_ops.emulator.registry import live_services
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +41,14 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "list": list,
     "map": dict,
 }
+
+
+@functools.cache
+def live_operations() -> frozenset[tuple[str, str]]:
+    """Return (service, operation) of everything that is served live."""
+    return frozenset(
+        (name, operation) for name, service in live_services().items() for operation in service.operations()
+    )
 
 
 def faults(model: OperationModel, body: bytes) -> list[str]:

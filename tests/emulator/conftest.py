@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import subprocess
 import sys
@@ -17,9 +16,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from answer_shapes import faults
+from answer_shapes import faults, live_operations
 
-from samjhadoo_ops.emulator.registry import live_services
 from samjhadoo_ops.processes import die_with_parent, free_port
 
 if TYPE_CHECKING:
@@ -27,14 +25,6 @@ if TYPE_CHECKING:
 
 MINUTE = 0.05
 """Real seconds in an emulated minute."""
-
-
-@functools.cache
-def live_operations() -> frozenset[tuple[str, str]]:
-    """Return (service, operation) of everything that is served live."""
-    return frozenset(
-        (name, operation) for name, service in live_services().items() for operation in service.operations()
-    )
 
 
 @dataclass

@@ -12,8 +12,7 @@ import json
 
 import boto3
 import pytest
-from answer_shapes import faults
-from conftest import live_operations
+from answer_shapes import faults, live_operations
 
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 PAUSE = {
