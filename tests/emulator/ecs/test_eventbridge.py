@@ -139,18 +139,19 @@ def answered(ecs, web, eventually, action):
 
 
 @pytest.mark.parametrize(
-    ("minutes", "action", "last"),
+    ("minutes", "action", "last", "then"),
     [
-        pytest.param(600, "CONTINUE", "HOOK_SUCCEEDED", id="continued"),
-        pytest.param(600, "ROLLBACK", "HOOK_FAILED", id="rolled-back"),
-        pytest.param(1, None, "HOOK_TIMED_OUT", id="timed-out"),
+        pytest.param(600, "CONTINUE", "HOOK_SUCCEEDED", "ROLLBACK", id="continued"),
+        pytest.param(600, "ROLLBACK", "HOOK_FAILED", "ROLLBACK", id="rolled-back"),
+        pytest.param(1, None, "HOOK_TIMED_OUT", "ROLLBACK", id="timed-out"),
+        pytest.param(1, None, "HOOK_TIMED_OUT", "CONTINUE", id="timed-out-and-continued"),
     ],
 )
 def test_rule_a5_a_pause_is_announced_with_its_stage_and_its_end(
-    emulator, ecs, web, eventually, minutes, action, last
+    emulator, ecs, web, eventually, minutes, action, last, then
 ):
     heard = Heard(emulator, "ECS Hook State Change")
-    arn = deploy(ecs, web, lifecycleHooks=pause(minutes))
+    arn = deploy(ecs, web, lifecycleHooks=pause(minutes, then))
     if action:
         answered(ecs, web, eventually, action)
     eventually(lambda: heard.names(web) == ["HOOK_AWAITING_ACTION", last])

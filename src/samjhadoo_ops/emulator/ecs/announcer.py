@@ -147,7 +147,7 @@ def _changed_hooks(state: State, before: State | None) -> list[Hook]:
 def _hook_detail(service: Service, deployment: Deployment, hook: Hook) -> dict[str, Any]:
     return {
         "eventType": "INFO",
-        "eventName": f"HOOK_{hook.status.value}",
+        "eventName": "HOOK_TIMED_OUT" if hook.expired else f"HOOK_{hook.status.value}",
         "hookId": hook.id,
         "hookType": hook.target_type,
         "expiresAt": datetime.fromtimestamp(hook.expires_at, UTC),

@@ -157,7 +157,9 @@ def _way_back_blocked(state: State, seen: Observation) -> State | None:
 
 def _expire(state: State, hook: Hook, now: float) -> State:
     status = HookStatus.SUCCEEDED if hook.timeout_action == "CONTINUE" else HookStatus.TIMED_OUT
-    hooks = tuple(replace(each, status=status) if each is hook else each for each in state.hooks)
+    hooks = tuple(
+        replace(each, status=status, expired=True) if each is hook else each for each in state.hooks
+    )
     return _moved(state, now, hooks=hooks)
 
 

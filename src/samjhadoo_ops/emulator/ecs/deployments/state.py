@@ -53,6 +53,7 @@ class Hook:
         target_arn: The function of a Lambda hook.
         details: `hookDetails` of a Lambda hook.
         reason: Why it failed, in AWS's words.
+        expired: Nobody answered in time, whatever was done then.
 
     """
 
@@ -65,6 +66,7 @@ class Hook:
     target_arn: str = ""
     details: Any = None
     reason: str = ""
+    expired: bool = False
 
     @property
     def open(self) -> bool:
