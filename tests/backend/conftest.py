@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).parents[2] / "docker" / "backend"
 SECRET = "whsec_test"
-START_TIME = 20.0
+START_TIME = 60.0
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Service:
     process: subprocess.Popen[str]
     port: int
     connection: Connection
-    http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False, timeout=10))
+    http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False, timeout=30))
 
     def get(self, path: str) -> urllib3.BaseHTTPResponse:
         return self.http.request("GET", f"http://{LOOPBACK}:{self.port}{path}")

@@ -18,6 +18,7 @@ from samjhadoo_ops.processes import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+DEPENDENCIES = ("database", "redis")
 UP = {"status": "UP", "checks": {"database": {"status": "UP"}, "redis": {"status": "UP"}}}
 
 
@@ -132,7 +133,22 @@ def test_a_service_that_is_not_there_is_a_failure(env: Environment) -> None:
     ],
 )
 def test_health_is_what_the_page_says_of_each_dependency(answer: Answer, failed: list[str]) -> None:
-    assert [check.name for check in judge_health(answer) if not check.ok] == failed
+    assert [check.name for check in judge_health(answer, DEPENDENCIES) if not check.ok] == failed
+
+
+def test_spring_boots_health_page_is_understood() -> None:
+    page = Answer(
+        200, b'{"status": "UP", "components": {"db": {"status": "UP"}, "redis": {"status": "DOWN"}}}'
+    )
+    assert [(check.name, check.ok) for check in judge_health(page, ["db", "redis"])] == [
+        ("health", True),
+        ("db", True),
+        ("redis", False),
+    ]
+
+
+def test_a_health_page_need_not_tell_of_anything() -> None:
+    assert all(check.ok for check in judge_health(Answer(200, b"ok"), []))
 
 
 @pytest.mark.parametrize(

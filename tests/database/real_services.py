@@ -22,7 +22,7 @@ from samjhadoo_ops.stack.plan import PostgresPlan
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-START_TIME = 20.0
+START_TIME = 60.0
 
 
 @dataclass

@@ -47,7 +47,7 @@ class MemoryObjects:
     def wait_for_writes(self, key: str, count: int) -> bool:
         """Return whether an object was written so often within a few seconds."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._writes.get(key, 0) >= count, timeout=5)
+            return self._changed.wait_for(lambda: self._writes.get(key, 0) >= count, timeout=30)
 
     def _store(self, key: str, body: bytes) -> str:
         self._writes[key] = self._writes.get(key, 0) + 1

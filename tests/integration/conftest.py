@@ -177,7 +177,7 @@ class Load:
         while not self._stop.is_set():
             due += len(self._threads) / self.rate
             try:
-                answer = http.request("GET", self.url, retries=False, timeout=10)
+                answer = http.request("GET", self.url, retries=False, timeout=30)
             except urllib3.exceptions.HTTPError as error:
                 self.failures.append((time.monotonic(), repr(error)))
             else:

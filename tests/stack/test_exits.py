@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -70,14 +69,13 @@ def test_the_sweep_kills_what_carries_the_mark_and_nothing_else(sleeper):
         subprocess.Popen(["sleep", "60"], env={**os.environ, guard.MARKER: f"testmark-{number}"})
         for number in range(2)
     ]
-    time.sleep(0.05)
     assert set(guard.members("testmark-")) == {process.pid for process in marked}
     assert guard.members("testmark-1") == [marked[1].pid]
     assert guard.sweep("testmark-", spare=frozenset({marked[0].pid})) == []
-    assert marked[1].wait(5) == -signal.SIGKILL
+    assert marked[1].wait(30) == -signal.SIGKILL
     assert marked[0].poll() is None
     assert guard.sweep("testmark-") == []
-    assert marked[0].wait(5) == -signal.SIGKILL
+    assert marked[0].wait(30) == -signal.SIGKILL
     assert sleeper.poll() is None
 
 
@@ -90,8 +88,8 @@ def test_the_guard_kills_only_when_the_supervisor_did_not_say_goodbye(farewell, 
     scratch = tmp_path / "scratch"
     command = [sys.executable, "-S", "-E", guard.__file__, "testguard-1", str(scratch), ""]
     guardian = subprocess.Popen(command, stdin=subprocess.PIPE)
-    guardian.communicate(farewell, timeout=10)
-    assert (marked.poll() is None) == survives or marked.wait(5) == -signal.SIGKILL
+    guardian.communicate(farewell, timeout=30)
+    assert (marked.poll() is None) == survives or marked.wait(30) == -signal.SIGKILL
     assert (tmp_path / "scratch").exists() == survives
     marked.kill()
     marked.wait()

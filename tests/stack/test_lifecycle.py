@@ -26,7 +26,7 @@ class Teller:
 stack.up(load_environment("local", root=Path(sys.argv[1])), Teller())
 print("up", flush=True)
 """
-LIMIT = 5.0
+LIMIT = 20.0
 
 
 def start_from_shell(project, then: str) -> subprocess.Popen[str]:
@@ -44,7 +44,7 @@ def start_from_shell(project, then: str) -> subprocess.Popen[str]:
 
 
 def close(shell: subprocess.Popen[str]) -> None:
-    shell.wait(10)
+    shell.wait(60)
     for pipe in (shell.stdin, shell.stdout):
         assert pipe is not None
         pipe.close()

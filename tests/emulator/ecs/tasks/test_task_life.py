@@ -71,7 +71,7 @@ def test_a_container_that_ignores_sigterm_is_killed_after_its_stop_timeout(in_la
         started = time.monotonic()
         lab.tasks.stop(task, reason="", code="UserInitiated")
         await lab.status(task, "STOPPED")
-        assert 0.4 <= time.monotonic() - started < 3
+        assert 0.4 <= time.monotonic() - started < 20
         assert task.containers[0].exit_code == 137
 
     in_lab(script)

@@ -8,6 +8,7 @@ from samjhadoo_ops.emulator.ecs.tasks import logs
 
 if TYPE_CHECKING:
     import pytest
+
     from conftest import Lab
 
 InLab = "Callable[..., None]"
@@ -40,7 +41,7 @@ def test_every_line_arrives_in_order_before_the_task_is_stopped(in_lab: InLab) -
 def test_lines_arrive_while_the_task_runs(in_lab: InLab) -> None:
     async def script(lab: Lab) -> None:
         task = lab.run(lab.shell("echo up; sleep 60", stopTimeout=0.1, logConfiguration=awslogs()))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await lab.aws.delivered.wait()
         assert task.last_status == "RUNNING"
 
