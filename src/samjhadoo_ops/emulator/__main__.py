@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -39,7 +40,10 @@ def arguments() -> argparse.ArgumentParser:
         "--origin", type=float, default=0.0, help="Unix time at which the clock starts; now by default"
     )
     parser.add_argument(
-        "--data-dir", type=Path, default=None, help="folder for images, logs and configuration"
+        "--data-dir",
+        type=Path,
+        default=None,
+        help="folder for images, logs and configuration; a temporary one by default",
     )
     parser.add_argument(
         "--runtime", default="process", choices=["process", "noop"], help="what tasks run as; noop runs none"
@@ -62,13 +66,12 @@ def build(options: argparse.Namespace) -> Edge:
     from samjhadoo_ops.emulator.service import Host
     from samjhadoo_ops.emulator.upstream import moto_application
 
-    data_dir = options.data_dir or Path(tempfile.mkdtemp(prefix="samjhadoo-emulator-"))
-    data_dir.mkdir(parents=True, exist_ok=True)
+    options.data_dir.mkdir(parents=True, exist_ok=True)
     jumps = JumpingTime()
     host = Host(
         account=options.account,
         clock=Clock(minute=options.minute, origin=options.origin or time.time(), read=jumps),
-        data_dir=data_dir.resolve(),
+        data_dir=options.data_dir.resolve(),
         edge_url=f"http://{options.host}:{options.port}",
         environment={MARKER: os.environ[MARKER]} if MARKER in os.environ else {},
         options={"runtime": options.runtime, "gate_before_bake": options.gate_before_bake},
@@ -123,7 +126,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("botocore").setLevel(logging.WARNING)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    asyncio.run(serve(options))
+    with contextlib.ExitStack() as stack:
+        if options.data_dir is None:
+            scratch = tempfile.TemporaryDirectory(prefix="samjhadoo-emulator-", ignore_cleanup_errors=True)
+            options.data_dir = Path(stack.enter_context(scratch))
+        asyncio.run(serve(options))
 
 
 if __name__ == "__main__":
