@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from samjhadoo_ops.environment import Environment
 
-DEPENDENCIES = ("database", "redis")
-"""What the service's health has to tell of."""
+PARTS = ("checks", "components")
+"""Where a health page tells of dependencies; `components` is Spring Boot's."""
 
 PAUSE = 0.5
 """Real seconds between two attempts."""
@@ -122,7 +122,7 @@ def inspect(
         attempt += 1
         health = ask(f"{base}{settings.health_path}", timeout=settings.timeout)
         told = ask(f"{base}{settings.version_path}", timeout=settings.timeout)
-        checks = (*judge_health(health), judge_version(told, version))
+        checks = (*judge_health(health, settings.dependencies), judge_version(told, version))
         report = SmokeReport(base, checks, str(_object(told.body).get("version", "")), attempt)
         if report.ok or attempt >= settings.attempts:
             return report
@@ -150,12 +150,13 @@ def ask(url: str, *, timeout: float) -> Answer:
     return Answer(response.status, body, _since(started))
 
 
-def judge_health(answer: Answer) -> Iterator[Check]:
+def judge_health(answer: Answer, dependencies: Iterable[str]) -> Iterator[Check]:
     """Yield the check of the health page, and one for each dependency it has to tell of."""
     ok = answer.status == _OK
     yield _check("health", answer, ok=ok, detail=answer.error or f"HTTP {answer.status}")
-    parts = _object(answer.body).get("checks")
-    for name in DEPENDENCIES:
+    page = _object(answer.body)
+    parts = next((page[name] for name in PARTS if name in page), None)
+    for name in dependencies:
         part = parts.get(name) if isinstance(parts, dict) else None
         state = str(part.get("status", "")) if isinstance(part, dict) else ""
         reason = str(part.get("reason", "")) if isinstance(part, dict) else ""

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from samjhadoo_ops.database.flyway import Run
 
 REPAIR = "invoke migrate.repair, but only when you know why: it makes Flyway forget the difference"
+NAMING = (
+    "scripts are called V1__what.sql or R__what.sql; to leave others (say undo scripts) "
+    'where they are, set validateMigrationNaming in [database.flyway] to "false"'
+)
 _CHECKSUMS = re.compile(r"Applied to database\s*:\s*(\S+).*?Resolved locally\s*:\s*(\S+)", re.DOTALL)
 _EXCERPT = 8
 """Lines of a failed statement that are shown."""
@@ -45,6 +49,8 @@ def readable(run: Run, connection: Connection) -> list[dict[str, Any]]:
         raise ConfigurationError(
             f"Flyway: {first}", details=tuple(rest), hint="see [database.flyway] in environments/"
         )
+    if "migration name format" in why.message:
+        raise Refused(f"Flyway: {first}", details=tuple(rest), hint=NAMING)
     if why.code == "DB_CONNECTION" or why.sql_state.startswith("08"):
         raise unreachable(connection, why.message)
     hint = "" if why.code != "FAULT" else "a fault of Flyway's, or of a setting in [database.flyway]"

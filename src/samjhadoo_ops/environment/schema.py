@@ -284,6 +284,7 @@ class Smoke(Section, frozen=True, kw_only=True):
 
     health_path: UrlPath
     version_path: UrlPath
+    dependencies: list[Text]
     timeout: Span
     attempts: Count
 
