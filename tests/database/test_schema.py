@@ -246,6 +246,15 @@ def test_scripts_that_make_no_sense_are_refused(small: Project, spoil: str, mess
     assert small.schema.history().rows == ()
 
 
+def test_undo_scripts_are_refused_with_the_setting_that_leaves_them_alone(small: Project) -> None:
+    small.write(U1__undo="SELECT 1;")
+
+    with pytest.raises(Refused, match="Invalid SQL filenames") as caught:
+        small.schema.migrate()
+
+    assert "validateMigrationNaming" in caught.value.hint
+
+
 def test_a_folder_that_is_missing_is_refused(small: Project) -> None:
     shutil.rmtree(small.folder)
     small.folder.mkdir()
