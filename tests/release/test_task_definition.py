@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from samjhadoo_ops.errors import ConfigurationError, ExitCode
-from samjhadoo_ops.release import render_task_definition
+from samjhadoo_ops.release import render_task_definition, task_definition
 
 IMAGE = "repo@sha256:abc"
 
@@ -149,3 +149,11 @@ def test_the_projects_own_task_definition_renders(folder_project: Any) -> None:
     own = Path(__file__).parents[2] / "docker" / "backend" / "task-definition.json"
     made = render(folder_project, own.read_text())
     assert IMAGE in [container["image"] for container in made["containerDefinitions"]]
+
+
+def test_the_users_aws_profile_need_not_exist(
+    folder_project: Any, template: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "not there")
+    task_definition._shape.cache_clear()
+    assert render(folder_project, template)["family"] == "samjhadoo-backend"

@@ -137,14 +137,12 @@ def _set_image(definition: dict[str, Any], container: str, image: str, where: st
 
 @cache
 def _shape() -> Any:
-    import botocore.session
+    # A session would read the user's AWS profile, which need not exist.
+    from botocore.loaders import Loader
+    from botocore.model import ServiceModel
 
-    return (
-        botocore.session.Session()
-        .get_service_model("ecs")
-        .operation_model("RegisterTaskDefinition")
-        .input_shape
-    )
+    model = ServiceModel(Loader().load_service_model("ecs", "service-2"), "ecs")
+    return model.operation_model("RegisterTaskDefinition").input_shape
 
 
 def _violations(definition: dict[str, Any]) -> Iterator[str]:
