@@ -128,6 +128,12 @@ def brief(*statuses: str) -> list[dict[str, Any]]:
             production_traffic.check, {"aws": Aws({BLUE: 90, GREEN: 10})}, State.REFUSED, id="shared"
         ),
         pytest.param(
+            production_traffic.check,
+            {"aws": Aws({BLUE: 90, GREEN: 10}), "deployments": brief("IN_PROGRESS", "SUCCESSFUL")},
+            State.SKIPPED,
+            id="being-shifted",
+        ),
+        pytest.param(
             production_traffic.check, {"aws": Aws({BLUE: 0, GREEN: 1})}, State.REFUSED, id="on-the-other"
         ),
         pytest.param(task_definition.check, {}, State.OK, id="renders"),

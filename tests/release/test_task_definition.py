@@ -64,10 +64,10 @@ def test_a_placeholder_becomes_the_number_or_truth_that_its_place_asks_for(
     backend["portMappings"][0]["containerPort"] = "${PORT}"
     backend["essential"] = "${ESSENTIAL}"
     made = render(
-        folder_project, template, SERVICE__VARIABLES__PORT="9000", SERVICE__VARIABLES__ESSENTIAL="true"
+        folder_project, template, SERVICE__VARIABLES__PORT="8080", SERVICE__VARIABLES__ESSENTIAL="true"
     )
     backend = made["containerDefinitions"][1]
-    assert (backend["portMappings"][0]["containerPort"], backend["essential"]) == (9000, True)
+    assert (backend["portMappings"][0]["containerPort"], backend["essential"]) == (8080, True)
     said = refusal(
         folder_project, template, SERVICE__VARIABLES__PORT="high", SERVICE__VARIABLES__ESSENTIAL="true"
     )
@@ -122,6 +122,18 @@ def test_a_container_that_is_not_there_is_said_with_those_that_are(
     said = refusal(folder_project, template)
     assert "has no container 'backend' (service.container), only sidecar, web" in said
     assert "only none" in refusal(folder_project, {**template, "containerDefinitions": []})
+
+
+def test_a_container_without_the_service_port_is_said_with_the_ports_it_has(
+    folder_project: Any, template: Any
+) -> None:
+    backend = template["containerDefinitions"][1]
+    backend["portMappings"] = [{"containerPort": 9090}]
+    assert "the container backend maps no port 8080 (service.container_port), only 9090" in refusal(
+        folder_project, template
+    )
+    del backend["portMappings"]
+    assert "only none" in refusal(folder_project, template)
 
 
 def test_what_describe_task_definition_adds_is_dropped(folder_project: Any, template: Any) -> None:

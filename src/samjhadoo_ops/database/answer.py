@@ -75,9 +75,14 @@ class Inspection:
         return tuple(migration for migration in self.migrations if migration.pending)
 
     @property
+    def half_way(self) -> tuple[Migration, ...]:
+        """What failed outside a transaction and was not repaired; `validate` misses it without its script."""
+        return tuple(migration for migration in self.migrations if migration.state.startswith("Failed"))
+
+    @property
     def valid(self) -> bool:
-        """Whether `validate` had no objection."""
-        return not self.objection and not self.invalid
+        """Whether the scripts fit what was applied."""
+        return not self.objection and not self.invalid and not self.half_way
 
 
 @dataclass(frozen=True)

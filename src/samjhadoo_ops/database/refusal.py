@@ -21,6 +21,7 @@ NAMING = (
     "scripts are called V1__what.sql or R__what.sql; to leave others (say undo scripts) "
     'where they are, set validateMigrationNaming in [database.flyway] to "false"'
 )
+HALF_WAY = "remove by hand what it left (an invalid index), then invoke migrate.repair"
 _CHECKSUMS = re.compile(r"Applied to database\s*:\s*(\S+).*?Resolved locally\s*:\s*(\S+)", re.DOTALL)
 _EXCERPT = 8
 """Lines of a failed statement that are shown."""
@@ -69,6 +70,12 @@ def unreachable(connection: Connection, reason: str) -> Refused:
 
 def invalid(inspection: Inspection) -> OpsError:
     """Return the refusal for scripts that do not fit what was applied."""
+    if not inspection.invalid and not inspection.objection:
+        names = ", ".join(str(migration) for migration in inspection.half_way)
+        return Refused(
+            f"{names} failed half-way earlier, outside a transaction, and its script is not here any more",
+            hint=HALF_WAY,
+        )
     if not inspection.invalid:
         first, *rest = _lines(inspection.objection)
         return Refused(f"flyway validate: {first}", details=tuple(rest))
@@ -95,7 +102,7 @@ def _objection(item: answer.Invalid) -> tuple[str, str]:
     if item.code.startswith("FAILED_"):
         return (
             f"{migration.script} failed half-way earlier, outside a transaction",
-            "remove by hand what it left (an invalid index), then invoke migrate.repair",
+            HALF_WAY,
         )
     if item.code.startswith("APPLIED_"):
         return (

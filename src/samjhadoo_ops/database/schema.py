@@ -207,7 +207,11 @@ class Schema:
         except Refused:
             return "unknown: the history cannot be read", False
         applied = [item.script for item in before.pending if now.succeeded(item.script)]
-        return _applied(applied), bool(now.failed)
+        if not now.failed:
+            return _applied(applied), False
+        failed = ", ".join(row.script for row in now.failed)
+        stands = f"what {failed} did before it failed, and its failed row in the history"
+        return f"{_applied(applied)}, and {stands}" if applied else f"the schema has {stands}", True
 
 
 def migrate(env: Environment, aws: Aws, console: Console, *, dry: bool = False) -> SchemaState:

@@ -107,11 +107,14 @@ def log_lines(logs: Any, registered: Registered | None, task: Mapping[str, Any])
         options = container.get("logConfiguration", {}).get("options", {})
         if container.get("logConfiguration", {}).get("logDriver") != "awslogs" or not options:
             continue
-        answer = logs.get_log_events(
-            logGroupName=options["awslogs-group"],
-            logStreamName=f"{options.get('awslogs-stream-prefix', 'ecs')}/{container['name']}/{task_id}",
-            limit=SHOWN_LINES,
-            startFromHead=False,
-        )
+        try:
+            answer = logs.get_log_events(
+                logGroupName=options["awslogs-group"],
+                logStreamName=f"{options.get('awslogs-stream-prefix', 'ecs')}/{container['name']}/{task_id}",
+                limit=SHOWN_LINES,
+                startFromHead=False,
+            )
+        except logs.exceptions.ResourceNotFoundException:
+            continue  # a container that never started has no log
         lines += [event["message"].rstrip() for event in answer["events"]]
     return lines[-SHOWN_LINES:]

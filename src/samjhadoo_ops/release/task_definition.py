@@ -66,6 +66,7 @@ def render_task_definition(env: Environment, image_reference: str, version: str)
     definition = {key: value for key, value in definition.items() if key not in READ_ONLY}
     _set_image(definition, env.service.container, image_reference, where)
     _refuse(where, list(_violations(definition)))
+    _check_port(definition, env, where)
     return definition
 
 
@@ -133,6 +134,18 @@ def _set_image(definition: dict[str, Any], container: str, image: str, where: st
             f"only {', '.join(names) or 'none'}"
         )
     found[0]["image"] = image
+
+
+def _check_port(definition: dict[str, Any], env: Environment, where: str) -> None:
+    """Refuse a definition whose container has not the port that the load balancer is to reach."""
+    name, port = env.service.container, env.service.container_port
+    (found,) = (each for each in definition["containerDefinitions"] if each["name"] == name)
+    ports = [mapping.get("containerPort") for mapping in found.get("portMappings", ())]
+    if port not in ports:
+        raise ConfigurationError(
+            f"{where}: the container {name} maps no port {port} (service.container_port), "
+            f"only {', '.join(map(str, ports)) or 'none'}"
+        )
 
 
 @cache

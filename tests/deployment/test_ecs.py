@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from samjhadoo_ops.deployment.ecs import EcsService
+from samjhadoo_ops.errors import DeploymentFailed
+
+
+class Client:
+    """An ECS that answers every change with one error."""
+
+    def __init__(self, code: str) -> None:
+        self._code = code
+
+    def _fail(self, operation: str) -> Any:
+        raise ClientError({"Error": {"Code": self._code, "Message": "no"}}, operation)
+
+    def update_service(self, **_: Any) -> Any:
+        return self._fail("UpdateService")
+
+    def register_task_definition(self, **_: Any) -> Any:
+        return self._fail("RegisterTaskDefinition")
+
+
+def service(code: str) -> EcsService:
+    return EcsService(Client(code), cluster="c", name="s")
+
+
+def test_what_ecs_refuses_is_a_deployment_that_has_not_begun() -> None:
+    with pytest.raises(DeploymentFailed, match="ECS refuses UpdateService: no") as refused:
+        service("InvalidParameterException").update(taskDefinition="t:1")
+    assert "not touched" in refused.value.hint
+    with pytest.raises(DeploymentFailed, match="ECS refuses RegisterTaskDefinition: no"):
+        service("ClientException").register({"family": "f"}, {})
+
+
+def test_any_other_error_keeps_its_own_words() -> None:
+    with pytest.raises(ClientError):
+        service("AccessDeniedException").update(taskDefinition="t:1")
