@@ -42,7 +42,8 @@ class _Handler(BaseHTTPRequestHandler):
             "path": self.path,
             "headers": {k.lower(): v for k, v in self.headers.items()},
         }
-        self._answer(200, json.dumps(seen).encode())
+        time.sleep(self.server.delay)
+        self._answer(self.server.status, json.dumps(seen).encode())
 
     do_POST = do_GET  # noqa: N815
 
@@ -63,6 +64,8 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
+        self.status = 200
+        self.delay = 0.0
         self.health_status = 200
         self.health_delay = 0.0
         self.checks: list[dict[str, str]] = []

@@ -6,13 +6,13 @@ from typing import Any
 
 from samjhadoo_ops.emulator.elbv2.listeners import Listeners
 from samjhadoo_ops.emulator.elbv2.load_balancers import LoadBalancers
+from samjhadoo_ops.emulator.elbv2.publishing import Publishing
 from samjhadoo_ops.emulator.elbv2.rules import Rules
 from samjhadoo_ops.emulator.elbv2.tags import Tags
 from samjhadoo_ops.emulator.elbv2.target_groups import TargetGroups
-from samjhadoo_ops.emulator.elbv2.targets import Targets
 
 
-class Elbv2(LoadBalancers, TargetGroups, Targets, Listeners, Rules, Tags):
+class Elbv2(LoadBalancers, TargetGroups, Publishing, Listeners, Rules, Tags):
     """The ELBv2 API. Its state is its own, so that every upstream will do; Envoy carries the traffic."""
 
     def dump(self) -> dict[str, Any]:

@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from samjhadoo_ops.emulator.elbv2.data_plane.traffic import FILTER, parse
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from pathlib import Path
+
+    from samjhadoo_ops.emulator.elbv2.data_plane.traffic import Reading
 
 TIMEOUT = 5.0
 MOST_NAMED = 20
@@ -76,6 +80,13 @@ class Admin:
         """Return how often each subscription refused a configuration."""
         text = await self._get(f"/stats?filter={quote('update_rejected$')}&usedonly")
         return {match["subscription"]: int(match["count"]) for match in _REJECTED.finditer(text)}
+
+    async def traffic(self) -> Reading:
+        """Return what the listeners have counted since Envoy started."""
+        # A question has the histograms merged, but is answered before they are: so it is asked twice.
+        await self._get("/stats?filter=^server.live$")
+        query = f"usedonly&format=json&histogram_buckets=detailed&filter={quote(FILTER)}"
+        return parse(await self._get(f"/stats?{query}"))
 
     async def hosts(self) -> dict[tuple[str, str, int], HostStatus]:
         """Return every endpoint by cluster, address and port."""

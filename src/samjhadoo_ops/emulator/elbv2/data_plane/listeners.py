@@ -17,6 +17,7 @@ from samjhadoo_ops.emulator.elbv2.data_plane.routes import (
     UNAVAILABLE,
     page,
 )
+from samjhadoo_ops.emulator.elbv2.data_plane.traffic import access_loggers
 from samjhadoo_ops.emulator.elbv2.model import LOOPBACK
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def _http(name: str, balancer: LoadBalancer, wanted: Listener, routes: Path) -> 
         codec_type="AUTO" if attributes["routing.http2.enabled"] == "true" else "HTTP1",
         rds={"route_config_name": name, "config_source": source(routes)},
         http_filters=_filters(),
+        access_log=access_loggers(name),
         early_header_mutation_extensions=[_request_headers(attributes, wanted)],
         # Headers are made above: Envoy would put this host's own address for a loopback client's.
         use_remote_address=False,

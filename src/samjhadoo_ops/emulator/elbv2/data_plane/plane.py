@@ -63,6 +63,7 @@ class DataPlane:
         self._rejections: dict[str, int] = {}
         self._hosts: tuple[float, dict[HostKey, HostStatus]] = (0.0, {})
         self.process: EnvoyProcess | None = None
+        self.started = asyncio.Event()
 
     @classmethod
     def of(cls, host: Host) -> DataPlane:
@@ -178,6 +179,7 @@ class DataPlane:
             await process.stop()
             raise
         self.process = process
+        self.started.set()
 
     async def _in_effect(self, awaited: dict[str, str | None]) -> None:
         """Wait until Envoy has taken the versions that were written; say so when it does not."""

@@ -146,6 +146,8 @@ class EnvoyProcess:
             "node": {"id": "samjhadoo", "cluster": "samjhadoo"},
             "admin": {"address": {"pipe": {"path": str(self._socket_folder / "admin.sock"), "mode": 0o600}}},
             "dynamic_resources": self._resources,
+            # Histograms are merged when they are asked for, and not every five seconds.
+            "stats_flush_on_admin": True,
         }
 
 
