@@ -128,7 +128,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         failing = self.path == "/health" and os.environ.get("HEALTH") == "fail"
         body = os.environ.get("NAME", "?").encode()
-        self.send_response(503 if failing else 200)
+        status = 200 if self.path == "/health" else int(os.environ.get("STATUS", 200))
+        self.send_response(503 if failing else status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -375,6 +375,48 @@ def test_an_alarm_that_fires_during_the_bake_rolls_back(stage, eventually):
     assert stage.latest()["alarms"]["status"] == "DISABLED"
 
 
+def test_an_alarm_fires_from_the_canarys_own_errors_and_rolls_back(stage, eventually):
+    alarm, cloudwatch = f"{stage.name}-5xx", stage.emulator.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=alarm,
+        Namespace="AWS/ApplicationELB",
+        MetricName="HTTPCode_Target_5XX_Count",
+        Dimensions=[
+            {"Name": "LoadBalancer", "Value": stage.balancer.partition(":loadbalancer/")[2]},
+            {"Name": "TargetGroup", "Value": stage.groups[1].rpartition(":")[2]},
+        ],
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=3,
+        DatapointsToAlarm=1,
+        Threshold=2,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="notBreaching",
+    )
+    eventually(
+        lambda: cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"][0]["StateValue"] == "OK"
+    )
+    configuration = {
+        **CANARY,
+        "lifecycleHooks": [],
+        "canaryConfiguration": {"canaryPercent": 10.0, "canaryBakeTimeInMinutes": 1440},
+        "alarms": {"alarmNames": [alarm], "enable": True, "rollback": True},
+    }
+    stage.update("v2", configuration=configuration, STATUS="500")
+
+    def rolled_back():
+        stage.answers(10)
+        return stage.latest()["status"] == "ROLLBACK_SUCCESSFUL"
+
+    eventually(rolled_back, within=60)
+    seen = stage.latest()
+    assert seen["alarms"]["triggeredAlarmNames"] == [alarm]
+    assert set(stage.answers(20)) == {"v1"}
+    items = cloudwatch.describe_alarm_history(AlarmName=alarm, HistoryItemType="StateUpdate")
+    changes = [item["HistorySummary"] for item in items["AlarmHistoryItems"]]
+    assert "Alarm updated from OK to ALARM" in changes
+
+
 def test_the_production_rule_must_serve_the_current_revision(stage, eventually):
     stage.elb.modify_listener(
         ListenerArn=stage.listeners[0],

@@ -9,8 +9,11 @@ from samjhadoo_ops.emulator.ecs.deployment_operations import DeploymentOperation
 from samjhadoo_ops.emulator.ecs.runtime import runtime_for
 from samjhadoo_ops.emulator.ecs.tags import TagOperations
 from samjhadoo_ops.emulator.ecs.tasks import Task, TaskOperations, Tasks
+from samjhadoo_ops.emulator.ecs.utilization import Utilization
 
 if TYPE_CHECKING:
+    import asyncio
+
     from samjhadoo_ops.emulator.service import AwsApi, Host
 
 
@@ -29,6 +32,8 @@ class Ecs(DeploymentOperations, TaskOperations, TagOperations):
         self.tasks = Tasks(host, region, aws, self.spawn, runtime_for(host))
         self.announcer = Announcer(aws, host, self.spawn)
         self.tasks.subscribe(self._task_changed)
+        self.utilization = Utilization(self.tasks.tasks, aws, host.clock)
+        self._measuring: asyncio.Task[None] | None = None
         self.tasks.subscribe(self.announcer.task_changed)
 
     def clock_jumped(self) -> None:
@@ -57,6 +62,13 @@ class Ecs(DeploymentOperations, TaskOperations, TagOperations):
     def _task_changed(self, task: Task) -> None:
         kind, _, name = task.group.partition(":")
         if kind == "service":
+            self._measure(task)
             service = self.services.get(f"{task.cluster_arn.rpartition('/')[2]}/{name}")
             if service is not None and service.arn in self.schedulers:
                 self.schedulers[service.arn].task_changed(task)
+
+    def _measure(self, task: Task) -> None:
+        """Have utilization measured while services have tasks that really run."""
+        idle = self._measuring is None or self._measuring.done()
+        if idle and self.tasks.runtime.real and task.last_status == "RUNNING":
+            self._measuring = self.spawn(self.utilization.publish(), name=f"ecs-metrics-{self.region}")
