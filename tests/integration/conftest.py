@@ -46,6 +46,7 @@ class Project:
 
     folder: Path
     clients: dict[str, Any] = field(default_factory=dict)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def environment(self, extra: dict[str, str]) -> dict[str, str]:
         kept = {
@@ -56,7 +57,7 @@ class Project:
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """Start a task."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "invoke", *arguments],
             cwd=self.folder,
             env=self.environment(variables),
@@ -64,6 +65,8 @@ class Project:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.started.append(process)
+        return process
 
     def invoke(self, *arguments: str, **variables: str) -> Outcome:
         """Run a task to its end."""
@@ -137,6 +140,10 @@ def make_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     yield make
     for project in projects:
+        for process in project.started:
+            if process.returncode is None:  # a test failed before it ended
+                process.kill()
+                process.communicate()
         project.invoke("stack.down")
 
 

@@ -36,7 +36,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if path == "/slow":
             self.server.slow_started.set()
-            assert self.server.slow_released.wait(20)
+            assert self.server.slow_released.wait(60)
         seen = {
             "backend": self.server.name,
             "path": self.path,
@@ -135,7 +135,7 @@ class Browser:
 
     def __init__(self, port: int, source: str = "127.0.0.1") -> None:
         self.connection = http.client.HTTPConnection(
-            "127.0.0.1", port, timeout=20, source_address=(source, 0)
+            "127.0.0.1", port, timeout=60, source_address=(source, 0)
         )
 
     def get(self, path: str = "/", method: str = "GET", **headers: str) -> Answer:
