@@ -59,6 +59,8 @@ class Series:
     def between(self, start: float, end: float) -> Iterator[tuple[int, Sample]]:
         """Yield the points that begin at or after `start` and before `end`."""
         for resolution, points in self.points.items():
+            if not points:
+                continue
             first = int(-(-start // resolution)) * resolution
             if (end - first) / resolution <= len(points):
                 for at in range(first, int(-(-end // 1)), resolution):
