@@ -172,8 +172,14 @@ def test_a_script_that_fails_outside_a_transaction_has_to_be_repaired(edited: Pr
         edited.schema.migrate()
     with pytest.raises(DeploymentFailed, match=r"V6__broken_index\.sql failed half-way"):
         edited.schema.verify(SchemaState("5"))
+    (edited.folder / "V6__broken_index.sql").unlink()
+    with pytest.raises(Refused, match="V6 broken index failed half-way earlier.*not here any more"):
+        edited.schema.migrate()
 
-    assert (failed.value.changed, refused.value.changed) == ("nothing", "")
+    half_way = (
+        "the schema has what V6__broken_index.sql did before it failed, and its failed row in the history"
+    )
+    assert (failed.value.changed, refused.value.changed) == (half_way, "")
     assert "migrate.repair" in failed.value.hint
     assert "migrate.repair" in refused.value.hint
 

@@ -83,14 +83,15 @@ def test_the_sweep_kills_what_carries_the_mark_and_nothing_else(sleeper):
     ("farewell", "survives"), [(guard.ORDERLY, True), (b"", False)], ids=["orderly", "killed"]
 )
 def test_the_guard_kills_only_when_the_supervisor_did_not_say_goodbye(farewell, survives, tmp_path):
-    (tmp_path / "scratch").mkdir()
+    folders = [tmp_path / "scratch", tmp_path / "samjhadoo-testguard-1-envoy-x"]
+    for folder in folders:
+        folder.mkdir()
     marked = subprocess.Popen(["sleep", "60"], env={**os.environ, guard.MARKER: "testguard-1"})
-    scratch = tmp_path / "scratch"
-    command = [sys.executable, "-S", "-E", guard.__file__, "testguard-1", str(scratch), ""]
-    guardian = subprocess.Popen(command, stdin=subprocess.PIPE)
+    command = [sys.executable, "-S", "-E", guard.__file__, "testguard-1", str(folders[0]), ""]
+    guardian = subprocess.Popen(command, stdin=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)})
     guardian.communicate(farewell, timeout=30)
     assert (marked.poll() is None) == survives or marked.wait(30) == -signal.SIGKILL
-    assert (tmp_path / "scratch").exists() == survives
+    assert [folder.exists() for folder in folders] == [survives, survives]
     marked.kill()
     marked.wait()
 

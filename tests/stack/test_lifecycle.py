@@ -188,3 +188,11 @@ def test_an_unknown_kind_of_stack_is_refused(bare):
 def command(pid: int) -> bytes:
     with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
         return file.read()
+
+
+def test_a_project_that_cannot_be_written_is_refused(bare):
+    (bare.root / ".samjhadoo").write_text("no folder")
+    with pytest.raises(embedded.StackFailed, match="which cannot be written") as failed:
+        embedded.start(bare.env, lambda _: None)
+    assert "writable" in failed.value.hint
+    (bare.root / ".samjhadoo").unlink()

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -207,7 +208,7 @@ class Children:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd="/",
-            env={MARKER: self._stack},
+            env={MARKER: self._stack, "TMPDIR": tempfile.gettempdir()},
             start_new_session=True,
             bufsize=0,
         )

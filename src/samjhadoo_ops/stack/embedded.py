@@ -20,6 +20,8 @@ from samjhadoo_ops.stack.state import Ended, Places, StackState, write
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from filelock import BaseFileLock
+
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.stack.plan import Plan
 
@@ -130,22 +132,31 @@ def _alone(places: Places, progress: Progress) -> Iterator[None]:
     """Let one command at a time start or stop the project's stack."""
     from filelock import FileLock, Timeout
 
-    places.folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(places.lock)
     try:
+        places.folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         progress("another command starts or stops the stack; waiting for it")
-        try:
-            lock.acquire(timeout=_LOCK_TIME)
-        except Timeout as error:
-            raise StackFailed(
-                f"another command holds {places.lock} for more than {_LOCK_TIME:.0f} s"
-            ) from error
+        _await_lock(lock, places)
+    except OSError as error:
+        raise StackFailed(
+            f"the stack keeps its files in {places.folder}, which cannot be written: {error.strerror}",
+            hint="make the project's folder writable",
+        ) from error
     try:
         yield
     finally:
         lock.release()
+
+
+def _await_lock(lock: BaseFileLock, places: Places) -> None:
+    from filelock import Timeout
+
+    try:
+        lock.acquire(timeout=_LOCK_TIME)
+    except Timeout as error:
+        raise StackFailed(f"another command holds {places.lock} for more than {_LOCK_TIME:.0f} s") from error
 
 
 def _clean(places: Places, progress: Progress) -> bool:

@@ -53,6 +53,17 @@ def sweep(stack: str, *, spare: frozenset[int] = frozenset(), patience: float = 
     return left
 
 
+def remove_folders(stack: str, *folders: str) -> None:
+    """Remove folders of a stack, and those in the temporary folders that are called after it."""
+    import shutil
+    import tempfile
+
+    parents = dict.fromkeys([tempfile.gettempdir(), "/tmp", "/var/tmp"])  # noqa: S108
+    named = [str(found) for parent in parents for found in Path(parent).glob(f"{FOLDER_PREFIX}{stack}*")]
+    for folder in filter(None, (*folders, *named)):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _scan_proc(stack: str) -> list[int]:
     mark = f"{MARKER}={stack}".encode()
     folder = f"/{FOLDER_PREFIX}{stack}"
@@ -115,11 +126,8 @@ def main() -> None:
         signal.signal(signum, signal.SIG_IGN)
     if os.read(0, 1) != ORDERLY:
         sweep(stack)
-        if folder:
-            import shutil
-
-            # It may be outside the project, where nobody else would look.
-            shutil.rmtree(folder, ignore_errors=True)
+        # They may be outside the project, where nobody else would look.
+        remove_folders(stack, folder)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from samjhadoo_ops.processes import LOOPBACK, free_port, listen
-from samjhadoo_ops.stack import exits, postgres
+from samjhadoo_ops.stack import exits, guard, postgres
 from samjhadoo_ops.stack.children import Children, StartFailed
 from samjhadoo_ops.stack.listeners import bound_ports
 from samjhadoo_ops.stack.plan import Plan
@@ -232,7 +232,7 @@ class Supervisor:
         return f"shell ({shell.name}, {shell.pid}) was killed by {signum.name}" if signum else ""
 
     def _remove_files(self, *, keep_logs: bool = False) -> None:
-        shutil.rmtree(self.plan.postgres.folder, ignore_errors=True)
+        guard.remove_folders(self.plan.id, self.plan.postgres.folder)
         if not keep_logs:
             shutil.rmtree(self.folder, ignore_errors=True)
             return

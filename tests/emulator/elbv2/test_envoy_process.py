@@ -108,3 +108,9 @@ def test_envoy_dies_with_a_killed_emulator(folder):
         parent.kill()
         gone, _ = psutil.wait_procs([child], timeout=30)
     assert gone
+
+
+def test_a_socket_folder_elsewhere_is_called_after_the_stack(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    envoy(tmp_path / ("long" * 30), SAMJHADOO_STACK_ID="mark-1")
+    assert [folder.name.rpartition("-")[0] for folder in tmp_path.iterdir()] == ["samjhadoo-mark-1-envoy"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_ops.emulator.elbv2.data_plane.admin import Admin
 from samjhadoo_ops.emulator.elbv2.data_plane.documents import source
+from samjhadoo_ops.processes import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -49,7 +50,7 @@ class EnvoyProcess:
         self._folder = folder
         self._environment = dict(environment)
         self._resources = {"cds_config": source(clusters), "lds_config": source(listeners)}
-        self._socket_folder = _socket_folder(folder)
+        self._socket_folder = _socket_folder(folder, environment.get(MARKER, ""))
         self._process: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
         self.admin = Admin(self._socket_folder / "admin.sock")
@@ -157,8 +158,11 @@ def _binary() -> str:
     return str(envoy_binary())
 
 
-def _socket_folder(folder: Path) -> Path:
-    """Return a folder whose path leaves room for a socket's name (108 bytes at most in all)."""
+def _socket_folder(folder: Path, stack: str) -> Path:
+    """Return a folder whose path leaves room for a socket's name (108 bytes at most in all).
+
+    A folder elsewhere is called after the stack, so that whoever cleans up after the stack finds it.
+    """
     if len(str(folder)) < LONGEST_SOCKET_PATH - len("/admin.sock"):
         return folder
-    return Path(tempfile.mkdtemp(prefix="samjhadoo-envoy-"))
+    return Path(tempfile.mkdtemp(prefix=f"samjhadoo-{stack}-envoy-" if stack else "samjhadoo-envoy-"))
