@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from samjhadoo_ops.emulator.ecs.runtime.contract import CannotStartError, Usage
+from samjhadoo_ops.emulator.ecs.runtime.family import family
 from samjhadoo_ops.processes import die_with_parent
 
 if TYPE_CHECKING:
@@ -180,11 +181,7 @@ class Child:
 
     def processes(self) -> list[psutil.Process]:
         """Return its processes."""
-        try:
-            first = psutil.Process(self.pid)
-            return [first, *first.children(recursive=True)]
-        except psutil.Error:
-            return []
+        return family(self.pid)
 
     def usage(self) -> Usage | None:
         """Return what it has used; see `Container`."""
