@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -159,3 +160,15 @@ def test_letters_that_the_stream_lacks_are_escaped() -> None:
     stream = io.TextIOWrapper(raw, encoding="ascii")
     Console("lines", err=stream).line("Mumbai → मुंबई \udcff")
     assert raw.getvalue().startswith(b"Mumbai \\u2192 ")
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["lines", "json"])
+def test_when_nobody_reads_any_more_the_work_goes_on_unheard(as_json: bool) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        console = Console.decide(as_json=as_json, out=stream, err=stream, variables={})
+        console.event("phase", "canary")
+        console.event("phase", "baking")
+        console.result("succeeded", 0)
+    assert console.finished

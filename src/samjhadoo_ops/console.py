@@ -215,12 +215,22 @@ def _text(value: Any) -> str:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    """Print a line, also where the stream's encoding lacks its letters."""
+    """Print a line, also where the stream's encoding lacks its letters, or where nobody reads any more."""
     try:
-        print(text, file=stream, flush=True)
-    except UnicodeEncodeError:
-        encoding = stream.encoding or "ascii"
-        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+        try:
+            print(text, file=stream, flush=True)
+        except UnicodeEncodeError:
+            encoding = stream.encoding or "ascii"
+            print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+    except BrokenPipeError:
+        # What is being done matters more than its telling: a deployment must not be left half-way by it.
+        _mute(stream)
+
+
+def _mute(stream: TextIO) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _json(document: Mapping[str, Any]) -> str:
