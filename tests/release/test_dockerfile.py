@@ -127,7 +127,7 @@ def test_copies_are_steps(line: str, copy: recipe.Copy) -> None:
     [
         pytest.param("FROM x\n\nRUN make\n", "Dockerfile:3: RUN needs a Docker engine", id="run"),
         pytest.param("FROM x\nADD a /b\n", "Dockerfile:2: ADD needs a Docker engine", id="add"),
-        pytest.param("FROM x\nCOPYY a /b\n", "Dockerfile:2: COPYY needs a Docker engine", id="typo"),
+        pytest.param("FROM x\nCOPYY a /b\n", "Dockerfile:2: COPYY is no Dockerfile instruction", id="typo"),
         pytest.param("FROM x\nFROM y\n", "Dockerfile:2: a second FROM", id="stages"),
         pytest.param("FROM x\nCOPY --from=y /a /b\n", "Dockerfile:2: COPY --from needs", id="copy-from"),
         pytest.param(

@@ -18,6 +18,7 @@ from samjhadoo_ops.release.dockerfile import Instruction, words
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+DOCKER_ONLY = frozenset({"ADD", "MAINTAINER", "ONBUILD", "RUN", "SHELL"})
 HINT = 'set build.builder = "docker" to build it with a Docker engine'
 _OWNER = re.compile(r"(?P<user>\d+|root)(?::(?P<group>\d+|root))?")
 _UNITS = {"h": 3600, "m": 60, "s": 1, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
@@ -158,6 +159,8 @@ class _Reader:
     def read(self, instruction: Instruction) -> None:
         handler = self._handlers.get(instruction.keyword)
         if handler is None:
+            if instruction.keyword not in DOCKER_ONLY:
+                raise self._error(instruction, f"{instruction.keyword} is no Dockerfile instruction")
             raise self._error(instruction, f"{instruction.keyword} needs a Docker engine", hint=HINT)
         handler(instruction)
 
