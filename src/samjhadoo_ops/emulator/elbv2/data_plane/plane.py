@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.emulator.elbv2.model import State
     from samjhadoo_ops.emulator.service import Host
 
-EFFECT_TIMEOUT = 2.0
+EFFECT_TIMEOUT = 15.0
 POLL = 0.001
 HOSTS_AGE = 0.05
 OPTION = "elbv2.data_plane"
