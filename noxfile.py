@@ -39,7 +39,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(tags=["fast"])
 def typecheck(session: nox.Session) -> None:
     """Check types, strictly."""
-    session.install("-e", ".[local,report]", *groups("typecheck"))
+    session.install("-e", ".[local,report]", *groups("typecheck", "test"))
     session.run("mypy", *session.posargs)
 
 
