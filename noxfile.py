@@ -18,8 +18,6 @@ nox.options.sessions = ["lint", "typecheck", "tests"]
 
 ROOT = Path(__file__).parent
 CODE = ["src", "tests", "noxfile.py", "tasks.py", "docker", "localstack", "benchmarks"]
-# Files of tests side by side (see tests/conftest.py); `nox -s tests -- -n 0` runs them one after another.
-PARALLEL = ("--numprocesses=auto", "--dist=loadfile", "--no-loadscope-reorder")
 
 
 def groups(*names: str) -> list[str]:
@@ -47,7 +45,7 @@ def typecheck(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; those of flows run against the embedded stack."""
     session.install("-e", ".[local,report]", *groups("test"))
-    session.run("pytest", *PARALLEL, *session.posargs)
+    session.run("pytest", *session.posargs)
 
 
 @nox.session(default=False)
