@@ -12,9 +12,8 @@ import pytest
 from samjhadoo_ops.processes import LOOPBACK
 
 if TYPE_CHECKING:
-    from real_services import PostgresServer
-
     from conftest import Run, Service
+    from real_services import PostgresServer
 
 
 def until_connected(running: Service) -> None:
