@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.emulator.service import Params, Result
 
 PROTOCOLS = ("HTTP", "HTTPS")
+PORTS_TRIED = 3
 SSL_POLICY = "ELBSecurityPolicy-2016-08"
 
 
@@ -66,7 +67,7 @@ class Listeners(Base):
         _secure(listener, params)
         balancer.listeners[arn] = listener
         self.state.tags[arn] = tags
-        await self.plane.sync()
+        await self._open(listener)
         return {"Listeners": [listener.describe()]}
 
     @operation("DescribeListeners")
@@ -103,7 +104,7 @@ class Listeners(Base):
             listener.bound_port = self._free_port(port)
         listener.port, listener.protocol, listener.default = port, protocol, changed
         _secure(listener, params)
-        await self.plane.sync()
+        await self._open(listener)
         return {"Listeners": [listener.describe()]}
 
     @operation("DeleteListener")
@@ -130,6 +131,15 @@ class Listeners(Base):
         listener.attributes.update(attributes.changes(attributes.LISTENER, "Listener", params["Attributes"]))
         await self.plane.sync()
         return attributes.describe(listener.attributes)
+
+    async def _open(self, listener: Listener) -> None:
+        """Have a listener opened: on another port when somebody took its own before Envoy could."""
+        await self.plane.sync()
+        for _ in range(PORTS_TRIED):
+            if not await self.plane.is_refused(listener):
+                return
+            listener.bound_port = self._free_port(0)
+            await self.plane.sync()
 
     def _free_port(self, preferred: int) -> int:
         """Return the port to bind: the preferred one, unless somebody has it or is about to."""

@@ -81,6 +81,14 @@ class Admin:
         text = await self._get(f"/stats?filter={quote('update_rejected$')}&usedonly")
         return {match["subscription"]: int(match["count"]) for match in _REJECTED.finditer(text)}
 
+    async def listeners(self) -> dict[str, int]:
+        """Return the port of each listener that is open, by its name."""
+        document = json.loads(await self._get("/listeners?format=json"))
+        return {
+            each["name"]: int(each["local_address"]["socket_address"]["port_value"])
+            for each in document.get("listener_statuses", [])
+        }
+
     async def traffic(self) -> Reading:
         """Return what the listeners have counted since Envoy started."""
         # A question has the histograms merged, but is answered before they are: so it is asked twice.

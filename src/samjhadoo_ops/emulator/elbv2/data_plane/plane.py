@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from samjhadoo_ops.emulator.elbv2.data_plane.admin import HostStatus
-    from samjhadoo_ops.emulator.elbv2.model import State
+    from samjhadoo_ops.emulator.elbv2.model import Listener, State
     from samjhadoo_ops.emulator.service import Host
 
 EFFECT_TIMEOUT = 15.0
@@ -101,6 +101,19 @@ class DataPlane:
     def bound_ports(self) -> set[int]:
         """Return the ports that listeners of any region have been given."""
         return {listener.bound_port for state in self._states for listener in state.listeners()}
+
+    async def is_refused(self, wanted: Listener) -> bool:
+        """Tell whether Envoy could not open a listener that is in the configuration it was given last."""
+        if self.process is None:
+            return False
+        try:
+            versions = await self.process.admin.versions([LDS])
+            if versions.get(LDS) == self._written.get(self._path("", "listeners")):
+                return False
+            opened = await self.process.admin.listeners()
+        except (OSError, http.client.HTTPException):
+            return False
+        return opened.get(listener_name(wanted.arn)) != wanted.bound_port
 
     async def hosts(self, *, fresh: bool = False) -> dict[HostKey, HostStatus]:
         """Return the endpoints as Envoy sees them, by cluster, address and port; at most 50 ms old."""
