@@ -102,6 +102,14 @@ class Faults:
         """Let ECS find no deployment alarm in ALARM when it looks."""
         return self.add("missed-alarms", **options)
 
+    def delay_metrics(self, minutes: float, namespace: str = "*", metric: str = "*", **options: Any) -> Fault:
+        """Let metric data be seen only after some emulated minutes."""
+        return self.add("late-metrics", minutes=minutes, namespace=namespace, metric=metric, **options)
+
+    def lose_metrics(self, namespace: str = "*", metric: str = "*", **options: Any) -> Fault:
+        """Let metric data get lost on its way."""
+        return self.add("late-metrics", namespace=namespace, metric=metric, **options)
+
     def kill_task(self, **which: Any) -> Fault:
         """Kill tasks: `task=`, or `service=`, `cluster=` and `count=`."""
         return self.add("killed-task", **which)

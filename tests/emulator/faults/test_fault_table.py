@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import pytest
 
 from samjhadoo_ops.emulator.faults.exchange import replaced
-from samjhadoo_ops.emulator.faults.kinds import Latency, MissedAlarms, Throttle, fault_of
+from samjhadoo_ops.emulator.faults.kinds import LateMetrics, Latency, MissedAlarms, Throttle, fault_of
 from samjhadoo_ops.emulator.faults.table import Faults
 
 
@@ -55,6 +57,24 @@ def test_alarms_are_missed_as_often_as_was_asked_for():
     faults = Faults()
     faults.add(MissedAlarms(count=2))
     assert [faults.alarms_missed() for _ in range(3)] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("fault", "delay"),
+    [
+        pytest.param(LateMetrics(), math.inf, id="lost"),
+        pytest.param(LateMetrics(minutes=2), 120.0, id="late"),
+        pytest.param(LateMetrics(minutes=2, namespace="AWS/ECS"), 120.0, id="of-a-namespace"),
+        pytest.param(LateMetrics(minutes=2, namespace="AWS/ApplicationELB"), 0.0, id="of-another-namespace"),
+        pytest.param(LateMetrics(minutes=2, metric="MemoryUtilization"), 0.0, id="of-another-metric"),
+        pytest.param(Throttle(callers="services"), 0.0, id="another-fault"),
+    ],
+)
+def test_metrics_are_late_as_was_asked_for(fault, delay):
+    faults = Faults()
+    faults.add(fault)
+    assert faults.metrics_late("AWS/ECS", "CPUUtilization") == delay
+    assert faults.strike("cloudwatch", "PutMetricData") == []
 
 
 def test_a_fault_that_is_removed_strikes_no_more_and_is_undone():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
@@ -191,6 +192,60 @@ def test_a_clock_that_jumps_makes_time_pass_at_once(emulator, client, web, event
     eventually(lambda: latest(ecs).get("lifecycleHookDetails"))
     emulator.faults.jump_clock(minutes=14 * 1440)
     eventually(lambda: latest(ecs)["status"] == "SUCCESSFUL")
+
+
+def count(emulator, name):
+    """Return how many data points of a metric can be read."""
+    now = datetime.fromtimestamp(emulator.ask("GET", "health")["clock"]["now"], UTC)
+    found = emulator.client("cloudwatch").get_metric_statistics(
+        Namespace="shop",
+        MetricName=name,
+        StartTime=now - timedelta(hours=5),
+        EndTime=now + timedelta(minutes=1),
+        Period=3600,
+        Statistics=["SampleCount"],
+    )
+    return sum(point["SampleCount"] for point in found["Datapoints"])
+
+
+def put(emulator, name):
+    emulator.client("cloudwatch").put_metric_data(
+        Namespace="shop", MetricData=[{"MetricName": name, "Value": 9}]
+    )
+
+
+def test_metric_data_may_be_late_or_lost(emulator):
+    with emulator.faults.delay_metrics(120, "shop", "late"), emulator.faults.lose_metrics("shop", "lost"):
+        for name in ("late", "lost", "timely"):
+            put(emulator, name)
+    assert [count(emulator, name) for name in ("late", "lost", "timely")] == [0, 0, 1]
+    emulator.faults.jump_clock(minutes=121)
+    assert [count(emulator, name) for name in ("late", "lost", "timely")] == [1, 0, 1]
+
+
+def test_an_alarm_sees_late_data_when_it_arrives(emulator, client, eventually):
+    cloudwatch = client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName="guard",
+        Namespace="shop",
+        MetricName="errors",
+        Statistic="Maximum",
+        Period=3600,
+        EvaluationPeriods=5,
+        DatapointsToAlarm=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
+    )
+
+    def state():
+        return cloudwatch.describe_alarms(AlarmNames=["guard"])["MetricAlarms"][0]["StateValue"]
+
+    with emulator.faults.delay_metrics(180, "shop", "errors"):
+        put(emulator, "errors")
+    eventually(lambda: state() == "OK")
+    emulator.faults.jump_clock(minutes=181)
+    eventually(lambda: state() == "ALARM")
 
 
 def test_a_fault_that_cannot_be_is_refused_with_the_reason(emulator):

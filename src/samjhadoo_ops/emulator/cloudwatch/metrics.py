@@ -49,14 +49,13 @@ class Metrics(Base):
         points = [_point(each, index, now) for index, each in enumerate(data, 1)]
         for datum, (at, sample) in zip(data, points, strict=True):
             resolution = SECOND if datum.get("StorageResolution") == SECOND else MINUTE
-            self.store.add(
-                queries.metric_key({"Namespace": namespace, **datum}),
-                datum.get("Unit") or "None",
-                at.timestamp(),
-                sample,
-                resolution=resolution,
-                now=now.timestamp(),
-            )
+            key = queries.metric_key({"Namespace": namespace, **datum})
+            unit, time = datum.get("Unit") or "None", now.timestamp()
+            late = self.host.faults.metrics_late(namespace, datum["MetricName"])
+            if late == 0:
+                self.store.add(key, unit, at.timestamp(), sample, resolution=resolution, now=time)
+            elif late < math.inf:
+                self.store.add_later(time + late, key, unit, at.timestamp(), sample, resolution=resolution)
         return {}
 
     @operation("GetMetricStatistics")
@@ -112,6 +111,7 @@ class Metrics(Base):
     @operation("ListMetrics")
     async def list_metrics(self, params: Params) -> Result:
         now = self.clock.timestamp()
+        self.store.arrive(now)
         self.store.forget(now)
         since = now - (RECENT if params.get("RecentlyActive") else LISTED)
         filters = params.get("Dimensions") or []
@@ -130,7 +130,8 @@ class Metrics(Base):
         return {"Metrics": metrics, "NextToken": token} if token else {"Metrics": metrics}
 
     def _range(self, params: Params, period: int) -> tuple[int, int, int]:
-        """Return a request's start, rounded down as AWS does, end and period."""
+        """Return a request's start, rounded down as AWS does, end and period; what is due arrives first."""
+        self.store.arrive(self.clock.timestamp())
         start, end = _utc(params["StartTime"]).timestamp(), _utc(params["EndTime"]).timestamp()
         if start >= end:
             raise malformed("The parameter StartTime must be less than the parameter EndTime.")

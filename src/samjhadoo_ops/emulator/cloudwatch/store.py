@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -75,6 +77,20 @@ class Store:
 
     def __init__(self) -> None:
         self._metrics: dict[Key, dict[str, Series]] = {}
+        self._under_way: list[tuple[float, int, tuple[Key, str, float, Sample, int]]] = []
+        self._numbers = itertools.count()
+
+    def add_later(
+        self, due: float, key: Key, unit: str, at: float, sample: Sample, *, resolution: int = MINUTE
+    ) -> None:
+        """Add observations that can be read only from a time of the emulated clock on."""
+        heapq.heappush(self._under_way, (due, next(self._numbers), (key, unit, at, sample, resolution)))
+
+    def arrive(self, now: float) -> None:
+        """Add what was under way and is due."""
+        while self._under_way and self._under_way[0][0] <= now:
+            _, _, (key, unit, at, sample, resolution) = heapq.heappop(self._under_way)
+            self.add(key, unit, at, sample, resolution=resolution, now=now)
 
     def add(
         self, key: Key, unit: str, at: float, sample: Sample, *, resolution: int = MINUTE, now: float

@@ -38,7 +38,7 @@ class Ecs(DeploymentOperations, TaskOperations, TagOperations):
 
     def clock_jumped(self) -> None:
         for scheduler in self.schedulers.values():
-            scheduler.wake()
+            scheduler.clock_jumped()
 
     async def stop(self) -> None:
         """End the schedulers first, so that none restarts what is being stopped, then every task."""

@@ -88,6 +88,25 @@ class MissedAlarms(Disturbance, frozen=True, kw_only=True, tag="missed-alarms"):
     callers: Callers = "services"
 
 
+class LateMetrics(Disturbance, frozen=True, kw_only=True, tag="late-metrics"):
+    """Metric data is accepted, but can be read (by alarms, too) only after some emulated minutes, or never.
+    Its timestamps stay as they were, so that a period fills up afterwards, as at AWS.
+
+    Attributes:
+        namespace: Of the metrics; `*`: every one, those that the emulator itself publishes included.
+        metric: The metrics' name; `*`: every one.
+        minutes: Emulated minutes until the data is there; None: it is lost.
+
+    """
+
+    service: str = "cloudwatch"
+    operation: str = "IngestMetricData"
+    callers: Callers = "services"
+    namespace: str = "*"
+    metric: str = "*"
+    minutes: Seconds | None = None
+
+
 class OfTasks(Kind, frozen=True, kw_only=True):
     """A fault of tasks: of one (ARN or id), or of running tasks of a service, the newest first.
 
@@ -133,7 +152,7 @@ class ClockJump(Kind, frozen=True, kw_only=True, tag="clock-jump"):
 
 
 Fault = (
-    Throttle | Refusal | LostResponse | Latency | UnknownValue | MissedAlarms
+    Throttle | Refusal | LostResponse | Latency | UnknownValue | MissedAlarms | LateMetrics
     | KilledTask | PartitionedTask | SecondDeployer | ClockJump
 )  # fmt: skip
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.emulator.faults.kinds import Disturbance, Fault, MissedAlarms, document_of
+from samjhadoo_ops.emulator.faults.kinds import Disturbance, Fault, LateMetrics, MissedAlarms, document_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,10 +69,13 @@ class Faults:
 
     def strike(self, service: str, operation: str, *, callers: str = "clients") -> list[Disturbance]:
         """Return the faults that strike this call, and count it; a fault that is used up is over."""
+        return self._struck(lambda fault: _matches(fault, service, operation, callers))
+
+    def _struck(self, matches: Callable[[Disturbance], bool]) -> list[Disturbance]:
         found: list[Disturbance] = []
         for entry in list(self.entries.values()):
             fault = entry.fault
-            if not isinstance(fault, Disturbance) or not _matches(fault, service, operation, callers):
+            if not isinstance(fault, Disturbance) or not matches(fault):
                 continue
             if _strikes(entry, fault):
                 found.append(fault)
@@ -84,6 +88,25 @@ class Faults:
         return bool(self.entries) and any(
             isinstance(fault, MissedAlarms) for fault in self.strike("ecs", "PollAlarms", callers="services")
         )
+
+    def metrics_late(self, namespace: str, metric: str) -> float:
+        """Return emulated seconds after which a datum can be read: 0 at once, infinity never."""
+        if not self.entries:
+            return 0.0
+        delays = [
+            math.inf if fault.minutes is None else fault.minutes * 60
+            for fault in self._struck(lambda fault: _delays(fault, namespace, metric))
+            if isinstance(fault, LateMetrics)
+        ]
+        return max(delays, default=0.0)
+
+
+def _delays(fault: Disturbance, namespace: str, metric: str) -> bool:
+    return (
+        isinstance(fault, LateMetrics)
+        and fault.namespace in ("*", namespace)
+        and fault.metric in ("*", metric)
+    )
 
 
 def _matches(fault: Disturbance, service: str, operation: str, callers: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import uuid
@@ -49,6 +50,12 @@ class HookCaller:
         self._spawn = spawn
         self._wake = wake
         self._called: set[str] = set()
+        self._jumped = asyncio.Event()
+
+    def clock_jumped(self) -> None:
+        """Reckon anew when functions are to be invoked again."""
+        self._jumped.set()
+        self._jumped = asyncio.Event()
 
     def call(self, service: Service, deployment: Deployment) -> None:
         """Invoke what the deployment's step calls and has not been invoked for it."""
@@ -73,9 +80,16 @@ class HookCaller:
                     self._wake()
                     return
                 details = answer.get("hookDetails", details)
-                await self._clock.sleep_async(_delay(answer))
+                await self._pause(_delay(answer))
         finally:
             self._called.discard(hook.id)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait for seconds of the emulated clock, which may jump."""
+        until = self._clock.timestamp() + seconds
+        while (left := until - self._clock.timestamp()) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._jumped.wait(), self._clock.real(left))
 
     @staticmethod
     def _waiting(deployment: Deployment, hook: Hook) -> bool:

@@ -52,6 +52,12 @@ class Scheduler:
         """Have the loop look again at once."""
         self._wake.set()
 
+    def clock_jumped(self) -> None:
+        """Look at everything that waits for a time."""
+        self._alarms.look_again()
+        self._hooks.clock_jumped()
+        self.wake()
+
     def task_changed(self, _task: Task) -> None:
         """Note that a task of the service changed."""
         self.wake()

@@ -73,6 +73,10 @@ class AlarmWatch:
         self._last = 0.0
         return bool(self._names(deployment)) and bool(await self._in_alarm(deployment))
 
+    def look_again(self) -> None:
+        """Look at the alarms at the next turn: the clock has jumped."""
+        self._last = 0.0
+
     async def rolling_bake(self, deployment: Deployment) -> float:
         """Return the emulated seconds for which a rolling update watches its alarms after its tasks run:
         as long as the slowest of them needs to fire.
