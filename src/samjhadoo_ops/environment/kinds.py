@@ -53,6 +53,8 @@ Repository = Annotated[
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
 Percent = Annotated[float, Meta(gt=0, le=100)]
+# A probability of being wrong: half of it would be a guess.
+Share = Annotated[float, Meta(gt=0, lt=0.5)]
 # AWS: multiples of 0.1 from 0.1 to 100.
 TrafficPercent = Annotated[float, Meta(ge=0.1, le=100)]
 # An emulated clock may run up to 60,000 times faster than the wall clock, never slower.

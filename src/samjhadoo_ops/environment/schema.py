@@ -28,6 +28,7 @@ from samjhadoo_ops.environment.kinds import (
     Region,
     Repository,
     RoleArn,
+    Share,
     Span,
     Text,
     TrafficPercent,
@@ -211,6 +212,50 @@ class Rollback(Section, frozen=True, kw_only=True):
     on_interrupt: Literal["rollback", "leave"]
 
 
+class PaymentMetrics(Section, frozen=True, kw_only=True):
+    """CloudWatch metrics of payment outcomes (8.2), one count of each per release.
+
+    In dimension values `$target_group`, `$revision` and `$task_definition` stand for the release's own.
+    """
+
+    namespace: Text
+    deliveries: Text
+    failures: Text
+    dimensions: dict[str, str]
+    expected_percent: Percent
+    failed_percent: Percent
+
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
+        if self.failed_percent <= self.expected_percent:
+            yield "failed_percent", f"is not above expected_percent ({self.expected_percent:g})"
+        if not any("$" in value for value in self.dimensions.values()):
+            yield "dimensions", "tells no release from another: one value needs $target_group or the like"
+
+
+class Canary(Section, frozen=True, kw_only=True):
+    """How the canary is judged (8.2); what is promised stands in `slo`, what is rolled back in `rollback`."""
+
+    false_alarm: Share
+    miss: Share
+    slow_percent: Percent
+    minimum_requests: Count
+    window_requests: Count
+    provisional: AlarmTime
+    inconclusive: list[Literal["extend", "synthetic", "ask", "rollback", "continue"]]
+    extend: Bake
+    synthetic_requests: Count
+    payments: PaymentMetrics | None = None
+
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
+        ends = {"ask", "rollback", "continue"}
+        if not self.inconclusive or self.inconclusive[-1] not in ends:
+            yield "inconclusive", "expected to end with ask, rollback or continue"
+        elif ends & set(self.inconclusive[:-1]):
+            yield "inconclusive", "nothing can come after ask, rollback or continue"
+        elif len(set(self.inconclusive)) < len(self.inconclusive):
+            yield "inconclusive", "names one policy twice"
+
+
 class UsageAlarm(Section, frozen=True, kw_only=True):
     """An alarm above a percentage for some time."""
 
@@ -316,6 +361,7 @@ class Settings(Section, frozen=True, kw_only=True):
     cache: Cache
     deployment: Deployment
     rollback: Rollback
+    canary: Canary
     alarms: Alarms
     slo: Slo
     notifications: Notifications
@@ -332,6 +378,14 @@ class Settings(Section, frozen=True, kw_only=True):
                 "service.desired_count",
                 f"is outside infrastructure.min_tasks to max_tasks ({tasks.min_tasks} to {tasks.max_tasks})",
             )
+        if self.rollback.error_rate_percent <= self.slo.error_rate_percent:
+            yield (
+                "rollback.error_rate_percent",
+                f"is not above slo.error_rate_percent ({self.slo.error_rate_percent:g})",
+            )
+        if self.canary.slow_percent <= 100 - self.slo.latency_percentile:
+            allowed = f"{100 - self.slo.latency_percentile:g} %"
+            yield "canary.slow_percent", f"is not above the {allowed} that slo.latency_percentile allows"
         if self.stack is None and self.clock.minute.minutes != 1:
             yield "clock.minute", "expected 1m: only a local stack's clock can run faster"
         if self.stack is None and not self.endpoints.production:
