@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from samjhadoo_ops.emulator import identify, wire
-from samjhadoo_ops.emulator.errors import AwsError
+from samjhadoo_ops.emulator.errors import AwsError, NotLive
 from samjhadoo_ops.emulator.faults.exchange import disturbed, striking
 from samjhadoo_ops.emulator.internal import InternalAws
 
@@ -136,7 +136,10 @@ class Edge:
             return _unknown_operation
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            response = await self._answer(address, request, wire.plain(request.headers, body))
+            try:
+                response: ASGIApp = await self._answer(address, request, wire.plain(request.headers, body))
+            except NotLive:
+                response = pass_on
             await response(scope, receive, send)
 
         async def pass_on(scope: Scope, receive: Receive, send: Send) -> None:
@@ -167,6 +170,8 @@ class Edge:
                 result = await self.aws(region).call(service, operation, **params)
         except AwsError as error:
             result = error
+        except NotLive:
+            raise
         except Exception:
             log.exception("%s %s failed", service, operation)
             result = AwsError(

@@ -23,3 +23,7 @@ class AwsError(Exception):
         self.status = status
         for name, value in fields.items():
             setattr(self, name, value)
+
+
+class NotLive(Exception):
+    """Raised by a live operation for what it does not serve itself: the upstream gets the request."""

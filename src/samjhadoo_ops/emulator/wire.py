@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 CBOR = cbor.PROTOCOL
 
 _VALIDATOR = ParamValidator()
+_REFUSALS = {"application-autoscaling": "ValidationException"}
+"""Services that refuse malformed parameters with a code of their own."""
 _SUBTYPE_OF_JSON = "application/x-amz-json-{}"
 
 
@@ -111,7 +113,7 @@ def parse(
     }
     params = _parsed(lambda: PROTOCOL_PARSERS[protocol](model).parse(request))
     code = "InvalidParameterException" if model.service_model.protocol == "json" else "ValidationError"
-    return _validated(model, params, code)
+    return _validated(model, params, _REFUSALS.get(service, code))
 
 
 def _parsed(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -87,6 +87,7 @@ class Driver(States):
                 self.judge(alarm)
             else:
                 self._evaluate(alarm, now)
+                self.act_again(alarm, now)
         self.suppressions()
 
     def _evaluate(self, alarm: Alarm, now: float) -> None:

@@ -36,6 +36,7 @@ class Alarm:
         transitioned_at: When the state last changed.
         held_until: Unix time of the emulated clock until which a state set by a client stays.
         quiet: Nothing was there to evaluate the last time.
+        acted_at: Unix time of the emulated clock when the actions were last performed.
 
     """
 
@@ -52,6 +53,7 @@ class Alarm:
     reason_data: str = ""
     held_until: float = 0.0
     quiet: bool = False
+    acted_at: float = 0.0
     suppression: Suppression | None = None
 
     @property

@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator.cloudwatch.alarms import rule
-from samjhadoo_ops.emulator.cloudwatch.alarms.history import History, state_of
+from samjhadoo_ops.emulator.cloudwatch.alarms.actions import Actions
+from samjhadoo_ops.emulator.cloudwatch.alarms.history import state_of
 from samjhadoo_ops.emulator.cloudwatch.alarms.messages import message, subject
 from samjhadoo_ops.emulator.cloudwatch.alarms.model import ALARM, CREATED, INSUFFICIENT_DATA, OK, Suppression
 from samjhadoo_ops.emulator.cloudwatch.alarms.reasons import stamp
-from samjhadoo_ops.emulator.errors import AwsError
 
 if TYPE_CHECKING:
     from samjhadoo_ops.emulator.cloudwatch.alarms.model import Alarm
@@ -19,7 +19,7 @@ DEEPEST = 20
 """Composites above composites whose change is followed at once; a circle ends there."""
 
 
-class States(History):
+class States(Actions):
     """Changes of state, in one place for evaluation, composites and SetAlarmState."""
 
     def change(self, alarm: Alarm, state: str, reason: str, reason_data: str = "", *, depth: int = 0) -> None:
@@ -111,25 +111,7 @@ class States(History):
             children=[_child(each, str.title) for each in children if each.state == alarm.state],
         )
         # Rendered now: by the time an action is performed the alarm may have changed again.
-        self.spawn(
-            self._act(alarm, alarm.actions, subject(alarm, self.region), told), name=f"alarm {alarm.name}"
-        )
-
-    async def _act(self, alarm: Alarm, actions: list[str], title: str, told: str) -> None:
-        changed_at = int(alarm.transitioned_at.timestamp() * 1000)
-        for action in actions:
-            data: dict[str, Any] = {"stateUpdateTimestamp": changed_at, "notificationResource": action}
-            try:
-                if action.split(":")[2:3] != ["sns"]:
-                    raise AwsError("InvalidAction", "this emulator performs actions of SNS only")  # noqa: TRY301
-                await self.aws.call("sns", "Publish", TopicArn=action, Subject=title, Message=told)
-            except AwsError as error:
-                data |= {"actionState": "Failed", "error": error.message}
-                summary = f"Failed to execute action {action}. Received error: {error.message}"
-            else:
-                data |= {"actionState": "Succeeded", "publishedMessage": told, "error": None}
-                summary = f"Successfully executed action {action}"
-            self.record(alarm, "Action", summary, data)
+        self.act(alarm, subject(alarm, self.region), told)
 
 
 def _triggering(children: list[Alarm], newest: Alarm | None) -> list[Alarm]:
