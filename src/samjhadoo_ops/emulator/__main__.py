@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.clock import REAL_MINUTE, Clock
+from samjhadoo_ops.emulator.variants import VARIANTS
 from samjhadoo_ops.processes import MARKER
 
 if TYPE_CHECKING:
@@ -53,6 +54,14 @@ def arguments() -> argparse.ArgumentParser:
         action="store_true",
         help="open a canary's second gate before its bake has elapsed (AWS documents no order)",
     )
+    parser.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        choices=sorted(VARIANTS),
+        help="another reading of what AWS does not document; may be repeated: "
+        + "; ".join(f"{name}: {text}" for name, text in VARIANTS.items()),
+    )
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     return parser
 
@@ -75,6 +84,7 @@ def build(options: argparse.Namespace) -> Edge:
         edge_url=f"http://{options.host}:{options.port}",
         environment={MARKER: os.environ[MARKER]} if MARKER in os.environ else {},
         options={"runtime": options.runtime, "gate_before_bake": options.gate_before_bake},
+        variants=frozenset(options.variant),
         jumps=jumps,
     )
     edge = Edge(

@@ -57,6 +57,7 @@ class Host:
         edge_url: Where the edge listens, for clients of the AWS API and the registry.
         environment: Added to every task's environment; marks a stack's processes.
         options: Settings of single services, by name.
+        variants: Readings of AWS's documentation that were chosen (`variants.VARIANTS`).
         passed_on: Operations that were passed to the upstream so far.
         faults: What is made to go wrong.
         jumps: What the clock reads: the wall clock and the jumps that faults made it do.
@@ -69,6 +70,7 @@ class Host:
     edge_url: str
     environment: dict[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    variants: frozenset[str] = frozenset()
     passed_on: set[str] = field(default_factory=set)
     faults: Faults = field(default_factory=Faults)
     jumps: JumpingTime = field(default_factory=JumpingTime)

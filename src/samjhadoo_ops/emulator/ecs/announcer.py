@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SOURCE = "aws.ecs"
+SERVICE_ACTION = "ECS Service Action"
+ACTIONS = frozenset({"SERVICE_DEPLOYMENT_ROLLBACK_FAILED"})
+"""What AWS announces as an action of the service, not as a change of a deployment's state."""
 MOST_ENTRIES = 10
 """`PutEvents` takes no more in one call."""
 RULE_MAKERS = frozenset({"PutRule", "CreateStack", "UpdateStack", "ExecuteChangeSet"})
@@ -66,7 +69,8 @@ class Announcer:
                 "updatedAt": self._host.clock.now(),
                 "reason": reason,
             }
-            self._put("ECS Deployment State Change", service.arn, detail)
+            kind = SERVICE_ACTION if name in ACTIONS else "ECS Deployment State Change"
+            self._put(kind, service.arn, detail)
         for hook in _changed_hooks(deployment.state, before):
             self._put("ECS Hook State Change", service.arn, _hook_detail(service, deployment, hook))
 
@@ -121,11 +125,14 @@ def _deployment_events(deployment: Deployment, before: State | None) -> Iterator
     elif state.status is Status.ROLLBACK_IN_PROGRESS:
         tripped = state.reason.endswith(BREAKER_TRIPPED)
         breaker = f"ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/{back}."
-        yield "SERVICE_DEPLOYMENT_FAILED", number, breaker if tripped else state.reason
-        yield _progress(back)
+        yield "SERVICE_DEPLOYMENT_FAILED", number, breaker if tripped and back else state.reason
+        if back:
+            yield _progress(back)
     elif state.status is Status.ROLLBACK_SUCCESSFUL:
         yield _completion(back)
-    elif state.status in (Status.STOPPED, Status.ROLLBACK_FAILED):
+    elif state.status is Status.ROLLBACK_FAILED:
+        yield "SERVICE_DEPLOYMENT_ROLLBACK_FAILED", number, state.reason
+    elif state.status is Status.STOPPED:
         tripped = state.reason.endswith(BREAKER_TRIPPED)
         breaker = "ECS deployment circuit breaker: tasks failed to start."
         yield "SERVICE_DEPLOYMENT_FAILED", number, breaker if tripped else state.reason

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.emulator.ecs import lineage, validation, views
 from samjhadoo_ops.emulator.ecs.clusters import ClusterOperations, page
 from samjhadoo_ops.emulator.ecs.deployments import machine
-from samjhadoo_ops.emulator.ecs.deployments.machine import Plan, State
+from samjhadoo_ops.emulator.ecs.deployments.machine import Plan, State, Status
 from samjhadoo_ops.emulator.ecs.deployments.steps import forward_steps
 from samjhadoo_ops.emulator.ecs.model import Deployment, Revision, Service, revision_number, service_id
 from samjhadoo_ops.emulator.ecs.scheduler import Scheduler
 from samjhadoo_ops.emulator.ecs.task_definitions import TaskDefinitionOperations
 from samjhadoo_ops.emulator.errors import AwsError
 from samjhadoo_ops.emulator.service import Params, operation
+from samjhadoo_ops.emulator.variants import FIRST_WITHOUT_HOOKS
 
 if TYPE_CHECKING:
     from samjhadoo_ops.emulator.ecs.announcer import Announcer
@@ -197,6 +198,7 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
         STOP_REQUESTED, and the new one begins with RECONCILE_SERVICE).
         """
         now = self.clock.timestamp()
+        candidate = _rollback_candidate(service)
         active = [revision for revision in service.revisions.values() if revision.desired]
         for deployment in service.deployments:
             deployment.state = machine.supersede(deployment.state, now)
@@ -211,9 +213,11 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
                 has_source=source is not None,
                 reconcile=len(active) > 1,
                 gate_before_bake=bool(self.host.options.get("gate_before_bake")),
+                hooks=bool(sources) or FIRST_WITHOUT_HOOKS not in self.host.variants,
             ),
-            has_candidate=service.successful is not None,
+            has_candidate=candidate is not None,
             new_hook_id=_hook_id,
+            variants=self.host.variants,
         )
         weights = (0.0, 0.0) if len(active) <= 1 else (-1.0, -1.0)  # unknown: RECONCILE_SERVICE sets them
         deployment = Deployment(
@@ -223,7 +227,7 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
             created_at=self.clock.now(),
             target=target,
             sources=sources,
-            candidate=service.successful,
+            candidate=candidate,
             plan=plan,
             state=State(steps=plan.steps, updated_at=now),
             weights=weights,
@@ -278,6 +282,15 @@ def _of_strategy(merged: dict[str, Any], given: dict[str, Any]) -> dict[str, Any
         if merged.get("strategy", "ROLLING") != owner and key not in given:
             merged.pop(key, None)
     return merged
+
+
+def _rollback_candidate(service: Service) -> Revision | None:
+    """Return what a new deployment could be rolled back to: the last successful revision, but none while
+    that is itself being rolled back to (AWS: it is no candidate until it is COMPLETED again).
+    """
+    current = service.current
+    returning = current is not None and current.state.status is Status.ROLLBACK_IN_PROGRESS
+    return None if returning else service.successful
 
 
 def _hook_id(target_type: str) -> str:

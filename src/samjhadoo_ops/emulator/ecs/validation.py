@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.emulator.ecs.deployments.steps import PAUSE_STAGES
+from samjhadoo_ops.emulator.ecs.deployments.steps import PAUSE_STAGES, Stage
 from samjhadoo_ops.emulator.errors import AwsError
 
 if TYPE_CHECKING:
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.emulator.service import AwsApi
 
+STRATEGIES = ("ROLLING", "BLUE_GREEN", "LINEAR", "CANARY")
+THRESHOLD_TYPES = ("COUNT", "BOUNDED_PERCENT", "UNBOUNDED_PERCENT")
+NO_HOOK_STAGES = frozenset({Stage.SCALE_UP, Stage.BAKE_TIME, Stage.CLEAN_UP})
 HOOK_LIMIT = 10
 BAKE_LIMIT = 1440
 
@@ -26,7 +29,10 @@ def check_deployment_configuration(
 ) -> None:
     """Refuse a deployment configuration that AWS refuses (A.2, A.5, A.7 of the reference)."""
     strategy = configuration.get("strategy", "ROLLING")
+    if strategy not in STRATEGIES:
+        raise refuse(f"Invalid deployment strategy. Valid values are: {', '.join(STRATEGIES)}")
     _check_percentages(configuration)
+    _check_breaker(configuration.get("deploymentCircuitBreaker") or {})
     _check_hooks(configuration.get("lifecycleHooks", []))
     for key, owner in (("canaryConfiguration", "CANARY"), ("linearConfiguration", "LINEAR")):
         if configuration.get(key) and strategy != owner:
@@ -90,6 +96,18 @@ def _check_percentages(configuration: dict[str, Any]) -> None:
         )
 
 
+def _check_breaker(breaker: dict[str, Any]) -> None:
+    threshold = breaker.get("thresholdConfiguration")
+    if threshold is None:
+        return
+    kind, value = threshold.get("type"), threshold.get("value")
+    if kind not in THRESHOLD_TYPES:
+        raise refuse(f"Invalid threshold type. Valid values are: {', '.join(THRESHOLD_TYPES)}")
+    if value is None or value < 1 or (kind != "COUNT" and value > 100):  # noqa: PLR2004
+        limits = "at least 1" if kind == "COUNT" else "between 1 and 100"
+        raise refuse(f"The value of a threshold of type {kind} must be {limits}.")
+
+
 def _multiple(value: float | None, name: str, *, low: float) -> None:
     if value is None:
         return
@@ -107,10 +125,16 @@ def _check_hooks(hooks: list[dict[str, Any]]) -> None:
             raise refuse("Invalid targetType. Valid values are: AWS_LAMBDA, PAUSE")
         if kind == "PAUSE" and not PAUSE_STAGES.issuperset(hook.get("lifecycleStages", [])):
             raise refuse("Invalid lifecycle stage provided for Pause Hook")
+        stages = hook.get("lifecycleStages", [])
+        if not stages or any(stage not in set(Stage) - NO_HOOK_STAGES for stage in stages):
+            raise refuse("Invalid lifecycle stage provided for Lambda Hook")
         if kind == "AWS_LAMBDA" and not hook.get("hookTargetArn"):
             raise refuse("hookTargetArn is required for lifecycle hooks of type AWS_LAMBDA.")
         limit = 20160 if kind == "PAUSE" else 1440
-        minutes = (hook.get("timeoutConfiguration") or {}).get("timeoutInMinutes")
+        timeout = hook.get("timeoutConfiguration") or {}
+        if timeout.get("action", "ROLLBACK") not in ("ROLLBACK", "CONTINUE"):
+            raise refuse("Invalid timeout action. Valid values are: ROLLBACK, CONTINUE")
+        minutes = timeout.get("timeoutInMinutes")
         if minutes is not None and not 1 <= minutes <= limit:
             raise refuse(f"timeoutInMinutes must be between 1 and {limit}.")
 
@@ -148,6 +172,8 @@ async def check_load_balancers(aws: AwsApi, load_balancers: list[dict[str, Any]]
             raise refuse("advancedConfiguration field is not allowed with ELBv1 loadBalancers")
         raise AwsError("UnsupportedFeatureException", "Classic Load Balancers are not served here.")
     seen: set[str] = set()
+    production: set[str | None] = set()
+    test: set[str | None] = set()
     for balancer in load_balancers:
         advanced = balancer.get("advancedConfiguration") or {}
         arns = [balancer.get("targetGroupArn"), advanced.get("alternateTargetGroupArn")]
@@ -158,8 +184,16 @@ async def check_load_balancers(aws: AwsApi, load_balancers: list[dict[str, Any]]
             await _check_target_group(aws, arn)
         if advanced:
             _check_rules(advanced)
+            production.add(advanced.get("productionListenerRule"))
+            test.add(advanced.get("testListenerRule"))
             if strategy != "ROLLING" and not advanced.get("testListenerRule"):
                 await _check_both_in_production(aws, balancer, advanced)
+    both = sorted(arn for arn in production & test if arn)
+    if both:
+        raise refuse(
+            "The following rules cannot be used as both production and test listener rules: "
+            + ", ".join(both)
+        )
 
 
 async def _check_target_group(aws: AwsApi, arn: str) -> None:
@@ -181,8 +215,6 @@ def _check_rules(advanced: dict[str, Any]) -> None:
                 f"{name} has an invalid ARN format. Must be RuleArn for ALB or ListenerArn for "
                 f"NLB. Got: {arn}"
             )
-    if test and test == production:
-        raise refuse(f"The following rules cannot be used as both production and test listener rules: {test}")
 
 
 async def _check_both_in_production(aws: AwsApi, balancer: dict[str, Any], advanced: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator.ecs.deployments import breaker
 from samjhadoo_ops.emulator.ecs.deployments.machine import State, Status
+from samjhadoo_ops.emulator.variants import IGNORED_ALARMS_MONITORED
 
 if TYPE_CHECKING:
     from samjhadoo_ops.emulator.ecs.model import Deployment, Revision, Service
@@ -291,7 +292,7 @@ def _rollback(deployment: Deployment) -> dict[str, Any] | None:
 
 
 def _breaker(service: Service, deployment: Deployment) -> dict[str, Any]:
-    configuration = deployment.plan.configuration.get("deploymentCircuitBreaker") or {}
+    configuration = deployment.plan.breaker
     limit = breaker.threshold(configuration, service.desired_count)
     count = deployment.breaker.failures
     if not configuration.get("enable"):
@@ -309,7 +310,8 @@ def _alarms(deployment: Deployment) -> dict[str, Any] | None:
     if not configuration:
         return None
     triggered = deployment.state.triggered_alarms
-    if not configuration.get("enable") or deployment.alarms_ignored:
+    ignored = deployment.alarms_ignored and IGNORED_ALARMS_MONITORED not in deployment.plan.variants
+    if not configuration.get("enable") or ignored:
         status = "DISABLED"
     elif triggered:
         status = "TRIGGERED"

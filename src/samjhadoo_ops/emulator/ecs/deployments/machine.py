@@ -39,6 +39,9 @@ __all__ = [
 
 STAGE_LIMIT = 24 * 3600.0
 """Each lifecycle stage can last up to 24 hours [AWS: canary deployments]."""
+DEPLOYMENT_LIMIT = 30 * 24 * 3600.0
+"""A deployment with stages can last up to 30 days [AWS: pause lifecycle hooks]; a rolling update has no
+limit."""
 NO_CANDIDATE = "No rollback candidate was found to run the rollback."
 BREAKER_TRIPPED = "the circuit breaker threshold was exceeded."
 
@@ -57,6 +60,8 @@ def advance(plan: Plan, state: State, seen: Observation) -> State:
         case Status.IN_PROGRESS:
             return _failed(plan, state, seen) or _walk(plan, state, seen, done=Status.SUCCESSFUL)
         case Status.ROLLBACK_IN_PROGRESS:
+            if not plan.has_candidate:
+                return _finished(replace(state, reason=NO_CANDIDATE), Status.ROLLBACK_FAILED, seen.now)
             return _way_back_blocked(state, seen) or _walk(plan, state, seen, done=Status.ROLLBACK_SUCCESSFUL)
     return state
 
@@ -69,6 +74,8 @@ def deadline(state: State) -> float | None:
     if state.effective_at is not None:
         times.append(state.effective_at + state.step.wait)
     times.append(state.entered_at + STAGE_LIMIT + state.step.wait)
+    if state.started_at is not None and state.status is Status.IN_PROGRESS:
+        times.append(state.started_at + DEPLOYMENT_LIMIT)
     return min(times)
 
 
@@ -134,9 +141,19 @@ def _failed(plan: Plan, state: State, seen: Observation) -> State | None:
             return _roll_back(plan, state, seen.now, hook.failure)
         if hook.open and seen.now >= hook.expires_at:
             return _expire(state, hook, seen.now)
-    if seen.now >= state.entered_at + STAGE_LIMIT + state.step.wait and not state.hooks:
-        return _roll_back(plan, state, seen.now, f"{state.step.stage} timed out.")
-    return None
+    timed_out = _timed_out(plan, state, seen.now)
+    return _roll_back(plan, state, seen.now, timed_out) if timed_out else None
+
+
+def _timed_out(plan: Plan, state: State, now: float) -> str:
+    """Return what has taken too long; AWS limits only deployments that have lifecycle stages."""
+    if plan.rolling:
+        return ""
+    if now >= (state.started_at or now) + DEPLOYMENT_LIMIT:
+        return "the service deployment timed out."
+    if now >= state.entered_at + STAGE_LIMIT + state.step.wait and not state.hooks:
+        return f"{state.step.stage} timed out."
+    return ""
 
 
 def _way_back_blocked(state: State, seen: Observation) -> State | None:
@@ -224,12 +241,13 @@ def _end_badly(plan: Plan, state: State, now: float, why: str, *, roll_back: boo
 
 def _roll_back(plan: Plan, state: State, now: float, why: str) -> State:
     reason = f"Service deployment rolled back because {why}"
-    if not plan.has_candidate:
-        failed = replace(state, rollback_reason=why, rollback_started_at=now)
-        return _finished(replace(failed, reason=NO_CANDIDATE), Status.ROLLBACK_FAILED, now)
-    back = _enter(state, rollback_steps(plan.configuration, state.step), 0, now)
+    back = state
+    if plan.has_candidate:
+        back = _enter(state, rollback_steps(plan.configuration, state.step), 0, now)
     return replace(
         back,
+        hooks=(),
+        updated_at=now,
         status=Status.ROLLBACK_IN_PROGRESS,
         reason=reason,
         rollback_reason=reason,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.emulator.variants import BREAKER_FOR_ROLLING_ONLY
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -93,6 +95,7 @@ class Plan:
         steps: What it visits.
         has_candidate: Whether there is a successful revision to go back to.
         new_hook_id: Makes the id of a hook from its target type.
+        variants: Readings of what AWS does not document (`variants.VARIANTS`).
 
     """
 
@@ -100,6 +103,18 @@ class Plan:
     steps: tuple[Step, ...]
     has_candidate: bool
     new_hook_id: Callable[[str], str]
+    variants: frozenset[str] = frozenset()
+
+    @property
+    def rolling(self) -> bool:
+        return bool(self.configuration.get("strategy", "ROLLING") == "ROLLING")
+
+    @property
+    def breaker(self) -> dict[str, Any]:
+        """`deploymentCircuitBreaker`, as far as it counts."""
+        if BREAKER_FOR_ROLLING_ONLY in self.variants and not self.rolling:
+            return {}
+        return self.configuration.get("deploymentCircuitBreaker") or {}
 
     @property
     def rolls_back_alarms(self) -> bool:

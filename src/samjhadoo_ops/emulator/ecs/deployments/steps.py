@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -91,7 +91,12 @@ def traffic_percentages(configuration: dict[str, Any], *, has_source: bool) -> l
 
 
 def forward_steps(
-    configuration: dict[str, Any], *, has_source: bool, reconcile: bool, gate_before_bake: bool = False
+    configuration: dict[str, Any],
+    *,
+    has_source: bool,
+    reconcile: bool,
+    gate_before_bake: bool = False,
+    hooks: bool = True,
 ) -> tuple[Step, ...]:
     """Return the steps of a deployment.
 
@@ -101,6 +106,7 @@ def forward_steps(
         reconcile: Whether more than one revision was active at the start.
         gate_before_bake: The undocumented order: visit PRE_PRODUCTION_TRAFFIC_SHIFT before the bake of
             the step in force has elapsed, instead of after it.
+        hooks: Whether lifecycle hooks are called (undocumented for a first deployment).
 
     """
     if configuration.get("strategy", "ROLLING") == "ROLLING":
@@ -129,7 +135,7 @@ def forward_steps(
         Step(Stage.BAKE_TIME, production=100.0, test=100.0, wait=bake_time, hooks=False),
         Step(Stage.CLEAN_UP, production=100.0, test=100.0, source=False, hooks=False),
     ]
-    return tuple(steps)
+    return tuple(steps if hooks else (replace(step, hooks=False) for step in steps))
 
 
 def rolling_steps(configuration: dict[str, Any], *, bake: float = 0.0) -> tuple[Step, ...]:

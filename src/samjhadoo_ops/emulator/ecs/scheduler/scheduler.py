@@ -245,13 +245,13 @@ class Scheduler:
             self.service.successful = deployment.target
             self._fleet.event(f"{name} deployment completed.")
         elif state.status is Status.ROLLBACK_IN_PROGRESS:
-            self._fleet.event(f"{name} deployment failed: {state.reason}")
+            self._fleet.event(_failure(deployment, name))
             if deployment.candidate:
                 self._fleet.event(f"rolling back to deployment ecs-svc/{deployment.candidate.number}.")
         elif state.status is Status.ROLLBACK_SUCCESSFUL and deployment.candidate:
             self._fleet.event(f"(deployment ecs-svc/{deployment.candidate.number}) deployment completed.")
         elif state.status in (Status.ROLLBACK_FAILED, Status.STOPPED):
-            self._fleet.event(f"{name} deployment failed: {state.reason}")
+            self._fleet.event(_failure(deployment, name))
         self.service.steady = False
 
     def _announce_steadiness(self) -> None:
@@ -276,5 +276,15 @@ class Scheduler:
         return min(waits) if waits else None
 
 
+def _failure(deployment: Deployment, name: str) -> str:
+    """Return the service event of a deployment that failed: AWS words it by strategy and cause."""
+    reason = deployment.state.reason
+    if not _rolls(deployment):
+        return f"deployment failed: {reason}"
+    if reason.endswith(machine.BREAKER_TRIPPED):
+        return f"{name} deployment failed: tasks failed to start."
+    return f"{name} deployment failed: {reason}"
+
+
 def _rolls(deployment: Deployment) -> bool:
-    return bool(deployment.plan.configuration.get("strategy", "ROLLING") == "ROLLING")
+    return deployment.plan.rolling

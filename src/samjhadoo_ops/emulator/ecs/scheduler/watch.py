@@ -39,7 +39,7 @@ def observe(
     step = deployment.state.step
     source = deployment.candidate or (deployment.sources[0] if deployment.sources else None)
     kept = [deployment.target] * step.target + ([source] if step.source and source else [])
-    configuration = deployment.plan.configuration.get("deploymentCircuitBreaker") or {}
+    configuration = deployment.plan.breaker
     limit = breaker.threshold(configuration, service.desired_count)
     return Observation(
         now=now,
