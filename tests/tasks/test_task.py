@@ -59,6 +59,12 @@ def fail(_c: Context, *, kind: str = "") -> None:
     raise errors[kind]
 
 
+@ops_task(help={"name": "One of the names."})
+def several(_c: Context, *, name: tuple[str, ...] = ()) -> None:
+    """Show what was passed."""
+    current_console().result("shown", 0, names=name)
+
+
 @ops_task()
 def aws(_c: Context) -> None:
     """Fail in an AWS call."""
@@ -70,7 +76,7 @@ def aws(_c: Context) -> None:
 def invoke(*arguments: str) -> int:
     """Run a command line against the tasks above and return its exit code."""
     try:
-        Program(namespace=Collection(show, fail, aws)).run(["invoke", *arguments])
+        Program(namespace=Collection(show, fail, several, aws)).run(["invoke", *arguments])
     except SystemExit as end:
         return int(end.code or 0)
     return 0
@@ -91,6 +97,14 @@ def test_options_reach_the_function_with_their_kinds(capsys: pytest.CaptureFixtu
         "dry": False,
     }
     assert len(said) == 2
+
+
+@pytest.mark.parametrize("names", [[], ["a"], ["b", "a"]])
+def test_an_option_without_a_value_of_its_own_may_be_given_several_times(
+    names: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke("several", "--json", *(text for name in names for text in ("--name", name))) == 0
+    assert json.loads(capsys.readouterr().out)["names"] == names
 
 
 @pytest.mark.parametrize("arguments", [("--dry", "show", "v1", "--json"), ("show", "v1", "--json", "--dry")])

@@ -15,6 +15,7 @@ from samjhadoo_ops.tasks import (
     migrate,
     plan,
     push,
+    rehearse,
     rollback,
     smoke,
     stack,
@@ -35,6 +36,7 @@ for task in (
     history.history,
     plan.plan,
     unlock.unlock,
+    rehearse.rehearse,
     config.config,
 ):
     ns.add_task(task)

@@ -35,8 +35,9 @@ def ops_task(
 ) -> Callable[[Callable[..., Any]], Task[Any]]:
     """Make a task of a function: `def verb(c, *, option=…)`, every option with a line of help.
 
-    `--env`, `--json` and `--debug` are added; the function receives those that it names itself. The running
-    task's console is `samjhadoo_ops.console.current_console()`; Invoke's dry run is `c.config.run.dry`.
+    An option whose default is `()` may be given several times. `--env`, `--json` and `--debug` are added;
+    the function receives those that it names itself. The running task's console is
+    `samjhadoo_ops.console.current_console()`; Invoke's dry run is `c.config.run.dry`.
 
     Args:
         help: A sentence for each of the function's own options.
@@ -52,17 +53,22 @@ def ops_task(
         signature = inspect.signature(body)
         texts = {**{key: text for key, (_, text) in COMMON.items()}, **(help or {})}
         _refuse_undocumented(body, signature, texts)
+        repeated = [option.name for option in signature.parameters.values() if option.default == ()]
 
         @functools.wraps(body)
         def door(*arguments: Any, **options: Any) -> Any:
             common = {key: options.get(key, default) for key, (default, _) in COMMON.items()}
-            own = {key: value for key, value in options.items() if key in signature.parameters}
+            own = {
+                key: tuple(value) if key in repeated else value
+                for key, value in options.items()
+                if key in signature.parameters
+            }
             console = Console.decide(as_json=common["json"])
             with console.active(), outcome(console, debug=common["debug"]), _terminable():
                 return body(*arguments, **own)
 
         door.__signature__ = _with_common(signature)  # type: ignore[attr-defined]
-        return Task(door, name=name, default=default, help=texts, auto_shortflags=False)
+        return Task(door, name=name, default=default, help=texts, iterable=repeated, auto_shortflags=False)
 
     return decorate
 
@@ -165,7 +171,12 @@ def _with_common(signature: inspect.Signature) -> inspect.Signature:
         for key, (default, _) in COMMON.items()
         if key not in signature.parameters
     ]
-    return signature.replace(parameters=[*signature.parameters.values(), *added])
+    # Invoke takes an option's kind from its default, and a list for an option that may be repeated.
+    own = [
+        option.replace(default=None) if option.default == () else option
+        for option in signature.parameters.values()
+    ]
+    return signature.replace(parameters=[*own, *added])
 
 
 def _refuse_undocumented(

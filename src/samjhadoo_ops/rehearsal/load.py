@@ -1,0 +1,89 @@
+"""Requests at a steady rate, each answer remembered."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import urllib3
+
+THREADS = 8
+PATIENCE = 30.0
+SERVER_ERROR = 500
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A request that failed: when (Unix time) and how."""
+
+    at: float
+    reason: str
+
+
+@dataclass
+class Load:
+    """GET requests while the block runs.
+
+    Args:
+        url: What is asked for.
+        rate: Requests in a real second; 0 for none.
+
+    """
+
+    url: str
+    rate: float
+    answered: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._stop = threading.Event()
+        self._counting = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._run, args=(index,), name=f"load {index}", daemon=True)
+            for index in range(THREADS if self.rate else 0)
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def requests(self) -> int:
+        """How many requests have ended."""
+        return self.answered + len(self.failures)
+
+    def _run(self, index: int) -> None:
+        import urllib3
+
+        http = urllib3.PoolManager(retries=False, timeout=PATIENCE)
+        due = time.monotonic() + index / self.rate
+        while not self._stop.wait(max(0.0, due - time.monotonic())):
+            due = max(due + THREADS / self.rate, time.monotonic())
+            reason = self._ask(http)
+            with self._counting:
+                if reason:
+                    self.failures.append(Failure(time.time(), reason))
+                else:
+                    self.answered += 1
+
+    def _ask(self, http: urllib3.PoolManager) -> str:
+        import urllib3
+
+        try:
+            status = http.request("GET", self.url).status
+        except urllib3.exceptions.HTTPError as error:
+            return f"{type(error).__name__}: {error}"
+        return f"HTTP {status}" if status >= SERVER_ERROR else ""

@@ -1,0 +1,129 @@
+"""A rehearsal: scenarios, one after another, on a local stack of their own."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.errors import OpsError
+from samjhadoo_ops.rehearsal.play import Play, Played
+from samjhadoo_ops.rehearsal.project import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from samjhadoo_ops.environment import Environment
+    from samjhadoo_ops.rehearsal.scenario import Scenario
+
+PASSED, FAILED = "passed", "FAILED"
+COLUMNS = ("Scenario", "Verdict", "Exit", "Serving", "Requests", "Failed", "Detect", "Restore", "Seconds")
+
+
+@dataclass
+class Rehearsal:
+    """Plays scenarios in a copy of a project.
+
+    Args:
+        env: An environment that has a local stack.
+        console: Is told how far it is.
+        keep: Leave the copy and its stack for a look.
+
+    """
+
+    env: Environment
+    console: Any
+    keep: bool = False
+
+    def run(self, scenarios: Iterable[Scenario]) -> list[Played]:
+        """Play them, and return how each ended.
+
+        Raises:
+            OpsError: The release that should serve before can't be deployed.
+
+        """
+        played = []
+        with self._project() as project:
+            fresh = False
+            for scenario in scenarios:
+                if scenario.release.migrations and fresh:  # scripts that ran can't be taken back
+                    self._clear(project)
+                    fresh = False
+                if not fresh:
+                    self._prepare(project)
+                self.console.event("scenario", f"{scenario.name}: {scenario.title}", name=scenario.name)
+                one = Play(project, scenario, self.console).run()
+                played.append(one)
+                self._tell(one)
+                fresh = one.passed and not scenario.release.migrations
+                if not fresh:
+                    self._clear(project)
+        return played
+
+    @contextmanager
+    def _project(self) -> Iterator[Project]:
+        folder = Path(tempfile.mkdtemp(prefix="samjhadoo-rehearsal-"))
+        folder.chmod(0o711)  # PostgreSQL may run as another user below it
+        project = Project.copy(self.env.root, folder / "project", self.env.name)
+        try:
+            yield project
+        finally:
+            if self.keep:
+                self.console.line(f"the rehearsal's project and stack are left in {project.folder}")
+            else:
+                project.close()
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _prepare(self, project: Project) -> None:
+        """Have the release before deployed."""
+        self.console.line("deploying the release before")
+        deploy = project.invoke("deploy", "--yes")
+        if deploy.code != 0:
+            raise OpsError(
+                f"the release before could not be deployed: {deploy.result.get('message', '')}",
+                details=tuple(deploy.told.splitlines()[-20:]),
+            )
+
+    def _clear(self, project: Project) -> None:
+        project.invoke("stack.down")
+
+    def _tell(self, played: Played) -> None:
+        verdict = PASSED if played.passed else FAILED
+        self.console.event(
+            "played",
+            f"{played.scenario.name}: {verdict} after {played.seconds:.0f} s",
+            name=played.scenario.name,
+            passed=played.passed,
+            problems=list(played.problems),
+        )
+        for problem in played.problems if self.console.mode != "json" else ():
+            self.console.line(f"  {problem}")
+
+
+def row(played: Played) -> tuple[str, ...]:
+    """Return a line of the table of verdicts."""
+    observed = played.observed
+    verdict = PASSED if played.passed else FAILED
+    if observed is None:
+        return (played.scenario.name, verdict, "", "", "", "", "", "", f"{played.seconds:.0f}")
+    expected = played.scenario.expect
+    return (
+        played.scenario.name,
+        verdict,
+        _compared(expected.exit_code, observed.exit_code),
+        _compared(expected.serving, observed.who),
+        str(observed.requests),
+        str(observed.failed),
+        "" if observed.detect is None else str(observed.detect),
+        "" if observed.restore is None else str(observed.restore),
+        f"{played.seconds:.0f}",
+    )
+
+
+def _compared(expected: object, observed: object) -> str:
+    if expected is None or expected == observed:
+        return str("" if observed is None else observed)
+    return f"{observed}, not {expected}"

@@ -1,0 +1,193 @@
+"""What is true at AWS while a scenario plays: looked at often, by nobody whom the deploy knows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from samjhadoo_ops.deployment.observation import observe
+from samjhadoo_ops.deployment.outcome import FULL_WEIGHT, Phase, phase_of
+from samjhadoo_ops.deployment.passing import passes
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from samjhadoo_ops.aws import Aws
+    from samjhadoo_ops.deployment.observation import Observation
+    from samjhadoo_ops.environment import Environment
+
+PAUSE = 0.05
+"""Real seconds between two looks."""
+
+_GOING_BACK = frozenset(
+    {Phase.ROLLING_BACK, Phase.ROLLED_BACK, Phase.ROLLBACK_FAILED, Phase.STOPPING, Phase.STOPPED}
+)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What was seen at one time (Unix seconds, real)."""
+
+    at: float
+    phase: Phase
+    weight: float
+    deployment: str
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Who serves at the end.
+
+    Attributes:
+        shares: Percent of the production traffic by task definition.
+        running: Running tasks by task definition.
+        desired: How many tasks the service wants.
+        ongoing: Deployments that have not ended.
+
+    """
+
+    shares: dict[str, float]
+    running: dict[str, int]
+    desired: int
+    ongoing: tuple[str, ...]
+
+
+@dataclass
+class Witness:
+    """Looks at the service's deployments until the block ends.
+
+    Attributes:
+        sights: Each change that was seen, of the first deployment after the block began.
+
+    """
+
+    env: Environment
+    aws: Aws
+    sights: list[Sight] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
+        self._before: str | None = None
+        self._first: str | None = None
+
+    def __enter__(self) -> Self:
+        self._before = self._current()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def reached(self, phase: Phase) -> bool:
+        """Tell whether the deployment has been seen in a phase."""
+        return any(sight.phase is phase for sight in self.sights)
+
+    @property
+    def began(self) -> float | None:
+        """When the deployment was first seen."""
+        return self.sights[0].at if self.sights else None
+
+    @property
+    def exposed(self) -> float | None:
+        """When the candidate was first seen to get production traffic."""
+        return next((sight.at for sight in self.sights if sight.weight > 0.0), None)
+
+    @property
+    def detected(self) -> float | None:
+        """When the deployment was first seen to go back."""
+        return next((sight.at for sight in self.sights if sight.phase in _GOING_BACK), None)
+
+    @property
+    def restored(self) -> float | None:
+        """When the candidate was first seen to have no traffic any more, after it went back."""
+        since = self.detected
+        if since is None:
+            return None
+        return next((sight.at for sight in self.sights if sight.at >= since and sight.weight == 0.0), None)
+
+    def serving(self) -> Serving:
+        """Return who serves now, by the production rule of the load balancer and its targets."""
+        ecs, settings = self.aws.client("ecs"), self.env.service
+        service = ecs.describe_services(cluster=settings.cluster, services=[settings.name])["services"][0]
+        arns = [each["arn"] for each in service.get("currentServiceRevisions", ())]
+        revisions = (
+            ecs.describe_service_revisions(serviceRevisionArns=arns)["serviceRevisions"] if arns else []
+        )
+        weights = self._weights(service)
+        shares: dict[str, float] = {}
+        for revision in revisions:
+            groups = revision.get("resolvedConfiguration", {}).get("loadBalancers", ())
+            share = sum(weights.get(group["targetGroupArn"], 0.0) for group in groups)
+            shares[revision["taskDefinition"]] = shares.get(revision["taskDefinition"], 0.0) + share
+        return Serving(shares, self._running(), service["desiredCount"], self._ongoing())
+
+    def _run(self) -> None:
+        while not self._done.wait(PAUSE):
+            try:
+                self._look()
+            except Exception as error:
+                if not passes(error):
+                    raise
+
+    def _look(self) -> None:
+        if self._first is None:
+            current = self._current()
+            if current is None or current == self._before:
+                return
+            self._first = current
+        answer = self.aws.client("ecs").describe_service_deployments(serviceDeploymentArns=[self._first])
+        for document in answer["serviceDeployments"]:
+            self._note(observe(document))
+
+    def _note(self, observed: Observation) -> None:
+        phase = phase_of(observed)
+        weight = observed.production_weight or 0.0
+        last = self.sights[-1] if self.sights else None
+        if last is None or (last.phase, last.weight) != (phase, weight):
+            self.sights.append(Sight(time.time(), phase, weight, observed.arn))
+
+    def _current(self) -> str | None:
+        settings = self.env.service
+        answer = self.aws.client("ecs").list_service_deployments(
+            cluster=settings.cluster, service=settings.name, maxResults=1
+        )
+        found = answer["serviceDeployments"]
+        return found[0]["serviceDeploymentArn"] if found else None
+
+    def _weights(self, service: dict[str, Any]) -> dict[str, float]:
+        """Return the share of each target group in the production rule, in percent."""
+        advanced = service["loadBalancers"][0].get("advancedConfiguration", {})
+        rule = advanced.get("productionListenerRule")
+        if not rule:
+            return {each["targetGroupArn"]: FULL_WEIGHT for each in service["loadBalancers"]}
+        rules = self.aws.client("elbv2").describe_rules(RuleArns=[rule])["Rules"]
+        action = next(each for each in rules[0]["Actions"] if each["Type"] == "forward")
+        groups = action.get("ForwardConfig", {}).get("TargetGroups") or [{**action, "Weight": 1}]
+        total = sum(group.get("Weight", 1) for group in groups) or 1
+        return {group["TargetGroupArn"]: FULL_WEIGHT * group.get("Weight", 1) / total for group in groups}
+
+    def _running(self) -> dict[str, int]:
+        ecs, settings = self.aws.client("ecs"), self.env.service
+        arns = ecs.list_tasks(cluster=settings.cluster, serviceName=settings.name)["taskArns"]
+        tasks = ecs.describe_tasks(cluster=settings.cluster, tasks=arns)["tasks"] if arns else []
+        running: dict[str, int] = {}
+        for task in tasks:
+            if task["lastStatus"] == "RUNNING":
+                definition = task["taskDefinitionArn"]
+                running[definition] = running.get(definition, 0) + 1
+        return running
+
+    def _ongoing(self) -> tuple[str, ...]:
+        settings = self.env.service
+        answer = self.aws.client("ecs").list_service_deployments(
+            cluster=settings.cluster,
+            service=settings.name,
+            status=["PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"],
+        )
+        return tuple(each["serviceDeploymentArn"] for each in answer["serviceDeployments"])

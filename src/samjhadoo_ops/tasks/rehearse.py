@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.errors import ConfigurationError, ExitCode, OpsError
+from samjhadoo_ops.tasks.task import ops_task
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+
+@ops_task(
+    help={
+        "scenario": "Scenario to play; may be given several times. Without it, the quick ones.",
+        "all": "Play every scenario.",
+        "show": "List the scenarios and play none.",
+        "keep": "Leave the rehearsal's project and stack for a look.",
+    }
+)
+def rehearse(
+    c: Context,
+    *,
+    env: str = "local",
+    scenario: tuple[str, ...] = (),
+    all: bool = False,  # noqa: A002 - the flag's name
+    show: bool = False,
+    keep: bool = False,
+) -> None:
+    """Rehearse good and bad releases on a local stack."""
+    from samjhadoo_ops.console import current_console
+    from samjhadoo_ops.environment import load_environment
+    from samjhadoo_ops.rehearsal.rehearsal import COLUMNS, Rehearsal, row
+    from samjhadoo_ops.rehearsal.scenario import scenarios
+
+    settings, console = load_environment(env), current_console()
+    if settings.stack is None:
+        raise ConfigurationError(f"the environment {env} has no local stack", hint="use --env local")
+    known = scenarios(settings.root)
+    unknown = [name for name in scenario if name not in known]
+    if unknown:
+        raise ConfigurationError(f"no scenario {', '.join(unknown)}; there are {', '.join(known)}")
+    chosen = [
+        each for name, each in known.items() if all or name in scenario or (not scenario and each.quick)
+    ]
+    if show or c.config.run.dry:
+        listed = list(known.values()) if show else chosen
+        console.table(("Name", "Title"), [(each.name, each.title) for each in listed], event="scenario")
+        return
+    played = Rehearsal(settings, console, keep=keep).run(chosen)
+    console.table(COLUMNS, [row(each) for each in played], event="verdict")
+    failed = [each for each in played if not each.passed]
+    if failed:
+        raise OpsError(
+            f"{len(failed)} of {len(played)} scenarios did not end as they have to",
+            details=tuple(f"{each.scenario.name}: {problem}" for each in failed for problem in each.problems),
+        )
+    console.result("succeeded", ExitCode.SUCCEEDED, f"all {len(played)} scenarios ended as they have to")
