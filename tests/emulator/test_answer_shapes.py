@@ -301,7 +301,9 @@ def test_every_live_operation_of_the_registry_answers_in_its_shape(noop_emulator
     ecr.list_tags_for_resource(resourceArn=arn)
     ecr.untag_resource(resourceArn=arn, tagKeys=["c"])
     ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability="IMMUTABLE")
-    ecr.put_image_scanning_configuration(repositoryName=name, imageScanningConfiguration={"scanOnPush": True})
+    ecr.put_image_scanning_configuration(
+        repositoryName=name, imageScanningConfiguration={"scanOnPush": False}
+    )
     rule = {
         "rulePriority": 1,
         "selection": {"tagStatus": "untagged", "countType": "imageCountMoreThan", "countNumber": 5},
@@ -309,7 +311,10 @@ def test_every_live_operation_of_the_registry_answers_in_its_shape(noop_emulator
     }
     ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=json.dumps({"rules": [rule]}))
     ecr.get_lifecycle_policy(repositoryName=name)
+    ecr.start_lifecycle_policy_preview(repositoryName=name)
+    ecr.get_lifecycle_policy_preview(repositoryName=name)
     ecr.delete_lifecycle_policy(repositoryName=name)
+    ecr.batch_get_repository_scanning_configuration(repositoryNames=[name, "shapes/none"])
     ecr.set_repository_policy(repositoryName=name, policyText='{"Version": "2012-10-17", "Statement": []}')
     ecr.get_repository_policy(repositoryName=name)
     ecr.delete_repository_policy(repositoryName=name)
@@ -332,6 +337,9 @@ def push(ecr, name):
     ecr.list_images(repositoryName=name)
     ecr.describe_images(repositoryName=name, imageIds=[{"imageTag": "v1"}])
     ecr.batch_get_image(repositoryName=name, imageIds=[{"imageTag": "v1"}, {"imageTag": "none"}])
+    ecr.start_image_scan(repositoryName=name, imageId={"imageTag": "v1"})
+    ecr.describe_image_scan_findings(repositoryName=name, imageId={"imageTag": "v1"})
+    ecr.list_image_referrers(repositoryName=name, subjectId={"imageDigest": "sha256:" + "0" * 64})
     layers = [manifest["config"]["digest"], "sha256:" + "0" * 64]
     ecr.batch_check_layer_availability(repositoryName=name, layerDigests=layers)
     ecr.get_download_url_for_layer(repositoryName=name, layerDigest=layers[0])

@@ -1,4 +1,6 @@
-"""The control endpoint under `/_emulator`: health, the clock and who serves what, and faults."""
+"""The control endpoint under `/_emulator`: health, the clock and who serves what, faults,
+and what image scans are to find.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from samjhadoo_ops.emulator.ecr.control import ecr_routes
 from samjhadoo_ops.emulator.faults.application import fault_routes
 from samjhadoo_ops.emulator.upstream import upstream_services
 
@@ -62,5 +65,6 @@ def control_application(edge: Callable[[], Edge]) -> Starlette:
             Route(f"{PREFIX}/listeners", listeners),
             Route(f"{PREFIX}/services", services),
             *fault_routes(PREFIX, edge),
+            *ecr_routes(PREFIX, edge),
         ],
     )

@@ -17,6 +17,7 @@ import urllib3
 import uvicorn
 
 from samjhadoo_ops.clock import Clock
+from samjhadoo_ops.emulator.control import PREFIX, control_application
 from samjhadoo_ops.emulator.ecr.distribution import distribution_application
 from samjhadoo_ops.emulator.ecr.service import Ecr
 from samjhadoo_ops.emulator.edge import Edge
@@ -44,7 +45,10 @@ def serving(folder: Path) -> Iterator[str]:
         host,
         services={"ecr": Ecr},
         upstream=no_upstream,
-        prefixes={"/v2": distribution_application(lambda: edge)},
+        prefixes={
+            "/v2": distribution_application(lambda: edge),
+            PREFIX: control_application(lambda: edge),
+        },
         region="ap-south-1",
     )
     server = uvicorn.Server(uvicorn.Config(edge, log_level="critical", lifespan="off"))

@@ -14,7 +14,10 @@ from botocore.exceptions import ClientError
 
 LAYER = b"layer" * 100
 LAYER_DIGEST = f"sha256:{hashlib.sha256(LAYER).hexdigest()}"
-POLICY = '{"rules": []}'.ljust(100)
+POLICIES = {
+    "lifecycle_policy": '{"rules": []}'.ljust(100),
+    "repository_policy": '{"Version": "2012-10-17", "Statement": []}',
+}
 HERE = "in the registry with id '000000000000'"
 
 
@@ -243,11 +246,13 @@ def test_an_authorization_token_is_a_docker_login(ecr: Any, edge_url: str) -> No
 def test_policies_are_kept(ecr: Any, repository: str, kind: str, put: str, member: str) -> None:
     get, delete = getattr(ecr, f"get_{kind}"), getattr(ecr, f"delete_{kind}")
     assert refusal(get, repositoryName=repository)[0].endswith("PolicyNotFoundException")
-    getattr(ecr, f"{put}_{kind}")(repositoryName=repository, **{member: POLICY})
-    assert get(repositoryName=repository)[member] == POLICY
+    getattr(ecr, f"{put}_{kind}")(repositoryName=repository, **{member: POLICIES[kind]})
+    assert get(repositoryName=repository)[member] == POLICIES[kind]
     delete(repositoryName=repository)
     assert refusal(get, repositoryName=repository)[0].endswith("PolicyNotFoundException")
-    code, _ = refusal(getattr(ecr, f"{put}_{kind}"), repositoryName=repository, **{member: "{" + POLICY})
+    code, _ = refusal(
+        getattr(ecr, f"{put}_{kind}"), repositoryName=repository, **{member: "{" + POLICIES[kind]}
+    )
     assert code == "InvalidParameterException"
 
 

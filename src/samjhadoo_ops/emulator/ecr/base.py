@@ -8,13 +8,14 @@ import shutil
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
-from samjhadoo_ops.emulator.ecr.registry import Registry, Repository
+from samjhadoo_ops.emulator.ecr.registry import Registry
 from samjhadoo_ops.emulator.errors import AwsError
 from samjhadoo_ops.emulator.service import LiveService, Params
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from samjhadoo_ops.emulator.ecr.model import Repository
     from samjhadoo_ops.emulator.service import AwsApi, Host
 
 PAGE = 100

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 BUFFER = 1 << 20
 """Bytes of an upload that are held in memory before they go to disk."""
-_RANGE = re.compile(r"(?:bytes[ =])?(?P<first>\d+)-(?P<last>\d+)(?:/.*)?")
+_RANGE = re.compile(r"(?:bytes[ =])?(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})(?:/.*)?")
 
 
 async def read(call: Call) -> Response:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from samjhadoo_ops.emulator.ecr.registry import Registry, Repository
+    from samjhadoo_ops.emulator.ecr.model import Repository
+    from samjhadoo_ops.emulator.ecr.registry import Registry
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from samjhadoo_ops.emulator.ecr.http_call import Call
-    from samjhadoo_ops.emulator.ecr.registry import Image, Registry
+    from samjhadoo_ops.emulator.ecr.model import Image
+    from samjhadoo_ops.emulator.ecr.registry import Registry
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 async def read(call: Call) -> Response:
@@ -107,8 +111,8 @@ def _page(request: Request, items: list[str], *, key: str, **members: str) -> Re
     """Answer with the items after `last`, `n` at most, and a link to the next page when there is one."""
     query = request.query_params
     count = query.get("n")
-    if count is not None and not count.isdecimal():
-        message = f"n is {count!r}, not a number"
+    if count is not None and not _NUMBER.fullmatch(count):
+        message = f"n is {count[:40]!r}, not a number"
         raise DistributionError("PAGINATION_NUMBER_INVALID", message, status=400)
     rest = [item for item in items if item > query["last"]] if "last" in query else items
     shown = rest if count is None else rest[: int(count)]

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.emulator.ecr.base import RegistryService, page
+from samjhadoo_ops.emulator.ecr.base import page
 from samjhadoo_ops.emulator.ecr.blobs import is_digest
 from samjhadoo_ops.emulator.ecr.manifests import INDEXES, ManifestInvalid
+from samjhadoo_ops.emulator.ecr.scanning import ScanOperations
 from samjhadoo_ops.emulator.errors import AwsError
 from samjhadoo_ops.emulator.service import operation
 
 if TYPE_CHECKING:
-    from samjhadoo_ops.emulator.ecr.registry import Image, Repository
+    from samjhadoo_ops.emulator.ecr.model import Image, Repository
     from samjhadoo_ops.emulator.service import Params, Result
 
 ImageId = dict[str, str]
 
 
-class ImageOperations(RegistryService):
+class ImageOperations(ScanOperations):
     """Operations on images."""
 
     @operation("DescribeImages")
@@ -45,6 +46,19 @@ class ImageOperations(RegistryService):
                 ]
         shown, more = page(ids, params)
         return {"imageIds": list(shown), **more}
+
+    @operation("ListImageReferrers")
+    async def list_image_referrers(self, params: Params) -> Result:
+        """List the artifacts that refer to an image."""
+        repository = self.repository(params)
+        types = params.get("filter", {}).get("artifactTypes")
+        found = [
+            image
+            for image in repository.referrers(params["subjectId"]["imageDigest"])
+            if not types or image.manifest.artifact_type in types
+        ]
+        shown, more = page(found, params)
+        return {"referrers": [_referrer(image) for image in shown], **more}
 
     @operation("BatchGetImage")
     async def batch_get_image(self, params: Params) -> Result:
@@ -139,7 +153,28 @@ class ImageOperations(RegistryService):
             **({"artifactMediaType": manifest.artifact_type} if manifest.artifact_type else {}),
             **({"subjectManifestDigest": manifest.subject} if manifest.subject else {}),
             **({"lastRecordedPullTime": image.pulled_at} if image.pulled_at else {}),
+            **self._scan(repository, image),
         )
+
+    def _scan(self, repository: Repository, image: Image) -> dict[str, Any]:
+        if image.scanned_at is None:
+            return {}
+        status = self.scan_status(image)
+        if status["status"] != "COMPLETE":
+            return {"imageScanStatus": status}
+        return {"imageScanStatus": status, "imageScanFindingsSummary": self.summary(repository, image)}
+
+
+def _referrer(image: Image) -> dict[str, Any]:
+    manifest = image.manifest
+    referrer = {
+        "digest": image.digest,
+        "mediaType": manifest.media_type,
+        "size": len(image.content),
+        "annotations": manifest.annotations,
+        "artifactStatus": "ACTIVE",
+    }
+    return {**referrer, **({"artifactType": manifest.artifact_type} if manifest.artifact_type else {})}
 
 
 def _wanted(repository: Repository, image: Image, params: Params) -> bool:

@@ -12,7 +12,7 @@ from samjhadoo_ops.emulator.errors import AwsError
 from samjhadoo_ops.emulator.service import operation
 
 if TYPE_CHECKING:
-    from samjhadoo_ops.emulator.ecr.registry import Repository
+    from samjhadoo_ops.emulator.ecr.model import Repository
     from samjhadoo_ops.emulator.service import Params, Result
 
 PART = 20 * 1024 * 1024

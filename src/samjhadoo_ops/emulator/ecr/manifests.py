@@ -20,6 +20,9 @@ INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
 MAX_SIZE = 4 * 1024 * 1024
 """Bytes; the least that the distribution specification lets a registry accept."""
 
+LARGEST = 1 << 62
+"""Bytes that a descriptor can speak of: sizes are 64-bit numbers."""
+
 
 class ManifestInvalid(Exception):
     """The bytes are not a manifest of the media type they claim."""
@@ -60,11 +63,11 @@ def read(content: bytes, media_type: str = "") -> Manifest:
     """
     try:
         document = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ManifestInvalid(f"the manifest is not JSON: {error}") from error
     if not isinstance(document, dict) or document.get("schemaVersion") != 2:  # noqa: PLR2004
         raise ManifestInvalid("the manifest's schemaVersion is not 2")
-    stated = document.get("mediaType") or ""
+    stated = str(document.get("mediaType") or "")
     media_type = media_type.partition(";")[0].strip() or stated or _guess(document)
     if stated and stated != media_type:
         raise ManifestInvalid(f"the manifest's mediaType is {stated}, its content type {media_type}")
@@ -106,9 +109,12 @@ def _index(document: dict[str, Any], media_type: str) -> Manifest:
 
 def _shared(document: dict[str, Any]) -> dict[str, Any]:
     subject = document.get("subject")
+    annotations = document.get("annotations") or {}
+    if not isinstance(annotations, dict) or not all(isinstance(value, str) for value in annotations.values()):
+        raise ManifestInvalid("the manifest's annotations are not strings by name")
     return {
         "subject": _descriptor(subject, "subject")["digest"] if subject is not None else "",
-        "annotations": dict(document.get("annotations") or {}),
+        "annotations": annotations,
     }
 
 
@@ -125,6 +131,6 @@ def _descriptor(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not is_digest(str(value.get("digest"))):
         raise ManifestInvalid(f"the manifest's {where} has no valid digest")
     size = value.get("size")
-    if not isinstance(size, int) or size < 0:
+    if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= LARGEST:
         raise ManifestInvalid(f"the manifest's {where} has no valid size")
     return {**value, "mediaType": str(value.get("mediaType") or "")}

@@ -6,13 +6,12 @@ Every refusal is an `AwsError` in ECR's words; the distribution API turns its co
 from __future__ import annotations
 
 import asyncio
-import fnmatch
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator.ecr import manifests
 from samjhadoo_ops.emulator.ecr.blobs import BlobStore, DigestMismatch, Upload, digest_of
+from samjhadoo_ops.emulator.ecr.model import Image, Repository
 from samjhadoo_ops.emulator.errors import AwsError
 
 if TYPE_CHECKING:
@@ -23,59 +22,6 @@ if TYPE_CHECKING:
 NAME = re.compile(r"(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*")
 TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 MAX_NAME = 256
-
-
-@dataclass
-class Image:
-    """A manifest in a repository, with the very bytes that were pushed."""
-
-    digest: str
-    content: bytes
-    manifest: manifests.Manifest
-    pushed_at: datetime
-    pulled_at: datetime | None = None
-
-
-@dataclass
-class Repository:
-    """A repository: its settings, images, tags and the blobs it may serve."""
-
-    name: str
-    created_at: datetime
-    mutability: str = "MUTABLE"
-    exclusions: list[str] = field(default_factory=list)
-    settings: dict[str, Any] = field(default_factory=dict)
-    resource_tags: dict[str, str] = field(default_factory=dict)
-    policies: dict[str, str] = field(default_factory=dict)
-    images: dict[str, Image] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    blobs: set[str] = field(default_factory=set)
-    uploads: dict[str, Upload] = field(default_factory=dict)
-
-    def tags_of(self, digest: str) -> list[str]:
-        """Return an image's tags, sorted."""
-        return sorted(tag for tag, tagged in self.tags.items() if tagged == digest)
-
-    def is_immutable(self, tag: str) -> bool:
-        """Tell whether a tag, once set, stays: the repository's setting and its exclusion filters."""
-        excluded = any(fnmatch.fnmatchcase(tag, pattern) for pattern in self.exclusions)
-        if self.mutability == "MUTABLE_WITH_EXCLUSION":
-            return excluded
-        if self.mutability == "IMMUTABLE_WITH_EXCLUSION":
-            return not excluded
-        return self.mutability == "IMMUTABLE"
-
-    def listing(self, digest: str) -> list[str]:
-        """Return the digests of the indexes that list an image."""
-        return [image.digest for image in self.images.values() if digest in image.manifest.children]
-
-    def find(self, reference: str) -> Image | None:
-        """Return the image with a tag or digest."""
-        return self.images.get(self.tags.get(reference, reference))
-
-    def referrers(self, digest: str) -> list[Image]:
-        """Return the images whose subject is `digest`, in the order they were pushed."""
-        return [image for image in self.images.values() if image.manifest.subject == digest]
 
 
 class Registry:
@@ -182,7 +128,10 @@ class Registry:
         if tag:
             self._require_free(repository, tag, actual)
         if actual not in repository.images:
-            repository.images[actual] = Image(actual, content, manifest, self._now())
+            image = Image(actual, content, manifest, self._now())
+            if repository.scan_on_push and manifest.media_type in manifests.IMAGES:
+                image.scanned_at = image.pushed_at
+            repository.images[actual] = image
         if tag:
             repository.tags[tag] = actual
         return repository.images[actual]

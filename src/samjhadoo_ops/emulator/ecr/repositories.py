@@ -1,8 +1,7 @@
-"""The ECR API's operations on repositories: their life, settings, policies and tags."""
+"""The ECR API's operations on repositories: their life, settings and tags."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator.ecr.base import RegistryService, page
@@ -10,10 +9,11 @@ from samjhadoo_ops.emulator.errors import AwsError
 from samjhadoo_ops.emulator.service import operation
 
 if TYPE_CHECKING:
-    from samjhadoo_ops.emulator.ecr.registry import Repository
+    from samjhadoo_ops.emulator.ecr.model import Repository
     from samjhadoo_ops.emulator.service import Params, Result
 
-LIFECYCLE, POLICY = "lifecycle", "repository"
+MOST_WILDCARDS = 2
+"""Wildcards in a filter of tags that may or may not be moved [AWS: image tag mutability]."""
 
 
 class RepositoryOperations(RegistryService):
@@ -60,44 +60,6 @@ class RepositoryOperations(RegistryService):
         _set_mutability(repository, params)
         return self.named(repository, **_mutability(repository))
 
-    @operation("PutImageScanningConfiguration")
-    async def put_image_scanning_configuration(self, params: Params) -> Result:
-        """Store the scanning configuration; images are not scanned."""
-        repository = self.repository(params)
-        repository.settings["imageScanningConfiguration"] = params["imageScanningConfiguration"]
-        return self.named(repository, imageScanningConfiguration=params["imageScanningConfiguration"])
-
-    @operation("PutLifecyclePolicy")
-    async def put_lifecycle_policy(self, params: Params) -> Result:
-        """Store the lifecycle policy."""
-        text = params["lifecyclePolicyText"]
-        return self._put_policy(params, LIFECYCLE, "lifecyclePolicyText", text)
-
-    @operation("GetLifecyclePolicy")
-    async def get_lifecycle_policy(self, params: Params) -> Result:
-        """Return the lifecycle policy."""
-        return self._policy(params, LIFECYCLE, "lifecyclePolicyText")
-
-    @operation("DeleteLifecyclePolicy")
-    async def delete_lifecycle_policy(self, params: Params) -> Result:
-        """Remove the lifecycle policy."""
-        return self._delete_policy(params, LIFECYCLE, "lifecyclePolicyText")
-
-    @operation("SetRepositoryPolicy")
-    async def set_repository_policy(self, params: Params) -> Result:
-        """Store who may use the repository; it is not enforced."""
-        return self._put_policy(params, POLICY, "policyText", params["policyText"])
-
-    @operation("GetRepositoryPolicy")
-    async def get_repository_policy(self, params: Params) -> Result:
-        """Return the repository policy."""
-        return self._policy(params, POLICY, "policyText")
-
-    @operation("DeleteRepositoryPolicy")
-    async def delete_repository_policy(self, params: Params) -> Result:
-        """Remove the repository policy."""
-        return self._delete_policy(params, POLICY, "policyText")
-
     @operation("TagResource")
     async def tag_resource(self, params: Params) -> Result:
         """Add tags to a repository."""
@@ -138,38 +100,6 @@ class RepositoryOperations(RegistryService):
             raise AwsError("InvalidParameterException", f"Invalid parameter at 'resourceArn': {arn}")
         return self.registry.repository(arn.removeprefix(self._arn_prefix))
 
-    def _put_policy(self, params: Params, kind: str, member: str, text: str) -> Result:
-        repository = self.repository(params)
-        try:
-            json.loads(text)
-        except ValueError as error:
-            raise AwsError(
-                "InvalidParameterException",
-                f"Invalid parameter at '{member}' failed to satisfy constraint: "
-                f"'Invalid {kind} policy provided'",
-            ) from error
-        repository.policies[kind] = text
-        return self.named(repository, **{member: text})
-
-    def _policy(self, params: Params, kind: str, member: str) -> Result:
-        repository = self.repository(params)
-        if kind not in repository.policies:
-            code = {
-                LIFECYCLE: "LifecyclePolicyNotFoundException",
-                POLICY: "RepositoryPolicyNotFoundException",
-            }[kind]
-            raise AwsError(
-                code,
-                f"{kind.capitalize()} policy does not exist for the repository with name '{repository.name}' "
-                f"in the registry with id '{self.account}'",
-            )
-        return self.named(repository, **{member: repository.policies[kind]})
-
-    def _delete_policy(self, params: Params, kind: str, member: str) -> Result:
-        answer = self._policy(params, kind, member)
-        del self.repository(params).policies[kind]
-        return answer
-
 
 def _tags(tags: list[dict[str, str]]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags}
@@ -184,6 +114,13 @@ def _set_mutability(repository: Repository, params: Params) -> None:
             "Invalid parameter at 'imageTagMutabilityExclusionFilters' failed to satisfy constraint: "
             "'exclusion filters go with a mutability of IMMUTABLE_WITH_EXCLUSION or MUTABLE_WITH_EXCLUSION'",
         )
+    for words in (item["filter"] for item in filters):
+        if words.count("*") > MOST_WILDCARDS:
+            raise AwsError(
+                "InvalidParameterException",
+                "Invalid parameter at 'imageTagMutabilityExclusionFilters' failed to satisfy constraint: "
+                f"'a filter can have {MOST_WILDCARDS} wildcards (*) at most: {words}'",
+            )
     repository.mutability = mutability
     repository.exclusions = [item["filter"] for item in filters]
 

@@ -9,17 +9,23 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_ops.emulator.ecr.images import ImageOperations
 from samjhadoo_ops.emulator.ecr.layers import LayerOperations
+from samjhadoo_ops.emulator.ecr.policies import PolicyOperations
 from samjhadoo_ops.emulator.ecr.repositories import RepositoryOperations
+from samjhadoo_ops.emulator.ecr.scanning import FindingSets
 from samjhadoo_ops.emulator.service import operation
 
 if TYPE_CHECKING:
-    from samjhadoo_ops.emulator.service import Params, Result
+    from samjhadoo_ops.emulator.service import AwsApi, Host, Params, Result
 
 TOKEN_LIFE = timedelta(hours=12)
 
 
-class Ecr(RepositoryOperations, ImageOperations, LayerOperations):
+class Ecr(RepositoryOperations, PolicyOperations, ImageOperations, LayerOperations):
     """The ECR API. The registry that Docker clients talk to is at `/v2` and shares its state."""
+
+    def __init__(self, host: Host, region: str, aws: AwsApi) -> None:
+        super().__init__(host, region, aws)
+        self.findings = FindingSets()
 
     @operation("GetAuthorizationToken")
     async def get_authorization_token(self, params: Params) -> Result:
