@@ -1,11 +1,11 @@
-"""Who says whether a new release may go on. The statistics of a canary will be another judge."""
+"""Who says whether a new release may go on. What is judged from counts stands in `verdict`."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from samjhadoo_ops.deployment.outcome import Phase
 
@@ -24,14 +24,46 @@ class Opinion(Enum):
     PASS = auto()
     FAIL = auto()
     INCONCLUSIVE = auto()
+    """Nothing can be said and a person is to decide."""
+    ENVIRONMENT = auto()
+    """Something is wrong that is not the new release's doing: neither go on nor go back."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """An opinion and why."""
+    """An opinion, why, and the numbers behind it.
+
+    Attributes:
+        signal: What decided (`errors`, `latency`, `payments`, `no answer`, `share`, `health`); or nothing.
+        observed: The fraction that was seen on the new release; None where it isn't one.
+        threshold: The fraction it was compared with.
+        window: Over so many seconds on the clock.
+        sample: Over so many requests.
+        baseline: The same fraction of the release that serves beside it; None when that had no requests.
+
+    """
 
     opinion: Opinion
     reason: str = ""
+    signal: str = ""
+    observed: float | None = None
+    threshold: float | None = None
+    window: float | None = None
+    sample: int | None = None
+    baseline: float | None = None
+
+    def numbers(self) -> dict[str, Any]:
+        """Return what is known of it, for events."""
+        known = {
+            "opinion": self.opinion.name,
+            "signal": self.signal,
+            "observed": self.observed,
+            "threshold": self.threshold,
+            "window": self.window,
+            "sample": self.sample,
+            "baseline": self.baseline,
+        }
+        return {key: value for key, value in known.items() if value not in (None, "")}
 
 
 class Judge(Protocol):

@@ -80,7 +80,7 @@ def test_a_release_that_turns_bad_after_it_was_accepted_is_found() -> None:
     assert examine(PLAN, good).accepted
     found = examine(PLAN, [*good, (40, 2), (40, 2)])
     assert found.rejected
-    assert found.requests <= 120  # told of the bad time, not of the good hours before
+    assert min(requests for requests, _ in found.alarms) <= 120  # told of the bad time, not of the good one
 
 
 def test_a_healthy_release_is_hardly_ever_blamed_during_a_long_bake() -> None:
@@ -106,7 +106,7 @@ def test_one_more_error_never_makes_an_alarm_disappear(
     worse = [(n, e + (number == at)) for number, (n, e) in enumerate(batches)]
     before, after = examine(PLAN, batches), examine(PLAN, worse)
     assert after.rejected >= before.rejected
-    assert after.accepted <= before.accepted or after.rejected
+    assert after.accepted <= before.accepted
 
 
 @settings(max_examples=40, deadline=None)

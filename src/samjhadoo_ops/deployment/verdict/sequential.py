@@ -87,45 +87,39 @@ class Sprt:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a test says of the counts so far.
+    """What the tests say of the counts so far.
 
     Attributes:
-        rejected: H0 was rejected by the tests at some look.
-        accepted: The first test had accepted H0 before anything was rejected.
-        excess: How far the most alarming test is from its boundary now; 0 and above: rejected.
-        requests: Of that test.
-        errors: Of that test.
+        accepted: The first test had accepted H0 at some look.
+        alarms: Of each test that rejected H0 at some look: the requests and errors since it began.
 
     """
 
-    rejected: bool
     accepted: bool
-    excess: float
-    requests: float
-    errors: float
+    alarms: tuple[tuple[float, float], ...]
+
+    @property
+    def rejected(self) -> bool:
+        """Tell whether any test rejected H0."""
+        return bool(self.alarms)
 
 
 def examine(sprt: Sprt, batches: Iterable[tuple[float, float]]) -> Evidence:
-    """Return what the tests say of batches of (requests, errors), in their order.
-
-    Once rejected, the alarm stays: what made it is what is reported.
-    """
+    """Return what the tests say of batches of (requests, errors), in their order."""
     starts: list[tuple[float, float]] = [(0.0, 0.0)]
+    rejected: set[int] = set()
     requests = errors = 0.0
     accepted = False
-    alarming = Evidence(rejected=False, accepted=False, excess=-sprt.fail_at, requests=0.0, errors=0.0)
     for batch_requests, batch_errors in batches:
         requests += batch_requests
         errors += min(batch_errors, batch_requests)
-        found = [
-            (sprt.ratio(requests - n, errors - e) - sprt.begun_later(number), requests - n, errors - e)
+        rejected |= {
+            number
             for number, (n, e) in enumerate(starts)
-        ]
-        excess, seen, failed = max(found)
-        if excess >= 0.0:
-            return Evidence(rejected=True, accepted=accepted, excess=excess, requests=seen, errors=failed)
+            if sprt.ratio(requests - n, errors - e) >= sprt.begun_later(number)
+        }
         accepted = accepted or sprt.ratio(requests, errors) <= sprt.pass_at
-        alarming = Evidence(rejected=False, accepted=accepted, excess=excess, requests=seen, errors=failed)
         if requests - starts[-1][0] >= sprt.clean_to_pass:
             starts.append((requests, errors))
-    return alarming
+    alarms = tuple((requests - starts[number][0], errors - starts[number][1]) for number in sorted(rejected))
+    return Evidence(accepted, alarms)

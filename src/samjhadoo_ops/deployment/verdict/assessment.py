@@ -1,0 +1,246 @@
+"""The verdict on a deployment's minutes: a pure function of counts and thresholds.
+
+FAIL: the canary gets more than its share of the errors, or has too many while the release beside it has not
+just as many; or the plan's own rule is broken (more than 5 % for 5 minutes). ENVIRONMENT: both are bad, or
+traffic is not shared as it should be. PASS: the canary was accepted. INCONCLUSIVE: too little was seen.
+
+Acceptance is asked of errors alone. Latency and payments must not be rejected.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.deployment.judge import Opinion, Verdict
+from samjhadoo_ops.deployment.verdict.counts import total
+from samjhadoo_ops.deployment.verdict.relative import at_least, log_e_value, log_share_e_value
+from samjhadoo_ops.deployment.verdict.sequential import Sprt, examine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from samjhadoo_ops.deployment.verdict.counts import Minute
+    from samjhadoo_ops.deployment.verdict.thresholds import Thresholds
+
+MINUTE = 60.0
+SHARE_ALPHA = 0.001
+"""Probability of calling a healthy split of the traffic wrong."""
+EQUALLY_BAD = 0.05
+"""Probability of as many errors on the canary from which on the release beside it counts as just as bad."""
+_WORDS = {
+    "errors": "requests failed",
+    "latency": "requests were slow",
+    "payments": "payment outcomes failed",
+    "no answer": "requests got no answer",
+}
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Something that is counted, with the test on it."""
+
+    name: str
+    sprt: Sprt
+
+
+def signals(thresholds: Thresholds) -> tuple[Signal, ...]:
+    """Return what is tested against a promise."""
+    found = [Signal("errors", thresholds.errors), Signal("latency", thresholds.slow)]
+    if thresholds.payments:
+        found.append(Signal("payments", thresholds.payments))
+    return tuple(found)
+
+
+def assess(minutes: Sequence[Minute], thresholds: Thresholds) -> Verdict:
+    """Return the verdict on minutes, in their order, without a gap."""
+    mismatch = share_mismatch(minutes, thresholds)
+    found = [each for signal in signals(thresholds) for each in _absolute(minutes, signal)]
+    found += _literal(minutes, thresholds)
+    found += [] if mismatch else _relative(minutes, thresholds)
+    found += _synthetic(minutes, thresholds)
+    found += [mismatch] if mismatch else []
+    found += _lost(minutes, thresholds)
+    for opinion in (Opinion.FAIL, Opinion.ENVIRONMENT):
+        for verdict in found:
+            if verdict.opinion is opinion:
+                return verdict
+    return _accepted(minutes, thresholds)
+
+
+def _relative(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict]:
+    """Return where the canary gets more than its share."""
+    shared = [minute for minute in minutes if minute.shared]
+    tested = {signal.name: signal.sprt.p1 for signal in signals(thresholds)}
+    found = []
+    for name in (*tested, "no answer"):
+        sample, bad = total((minute.canary for minute in shared), name)
+        _, beside = total((minute.baseline for minute in shared), name)
+        evidence = log_e_value(bad, bad + beside, thresholds.weight)
+        if evidence >= -math.log(thresholds.alpha):
+            said = f", {bad} of all {bad + beside} on {100 * thresholds.weight:g} % of the traffic"
+            limit = tested.get(name, thresholds.errors.p1)
+            found.append(_told(Opinion.FAIL, name, shared, (sample, bad), limit, said=said))
+    return found
+
+
+def _absolute(minutes: Sequence[Minute], signal: Signal) -> list[Verdict]:
+    """Return where the new release breaks its promise by more than chance; with the bake."""
+    batches = [_with_lost(minute, signal.name) for minute in minutes]
+    alarms = examine(signal.sprt, batches).alarms
+    if not alarms:
+        return []
+    beside = total((minute.baseline for minute in minutes if minute.shared), signal.name)
+    guilty = [alarm for alarm in alarms if not equally_bad(alarm, beside)]
+    opinion = Opinion.FAIL if guilty else Opinion.ENVIRONMENT
+    requests, bad = max(guilty or alarms, key=lambda alarm: alarm[1] / alarm[0])
+    said = "" if guilty else ", and the release beside it is as bad"
+    seen = (round(requests), round(bad))
+    return [_told(opinion, signal.name, minutes, seen, signal.sprt.p1, said=said, promised=signal.sprt.p0)]
+
+
+def equally_bad(canary: tuple[float, float], beside: tuple[float, float]) -> bool:
+    """Tell whether so many bad requests among so many could as well be the other release's."""
+    requests, bad = canary
+    if beside[1] <= 0:
+        return False
+    return at_least(bad, bad + beside[1], requests / (requests + beside[0])) > EQUALLY_BAD
+
+
+def _with_lost(minute: Minute, name: str) -> tuple[int, int]:
+    sample, bad = minute.canary.of(name)
+    if name == "errors" and not minute.shared and sample:
+        # With all traffic on one release what the load balancer answers with 5xx is that release's, too.
+        bad += max(0, minute.lost - minute.canary.refused)
+        return max(sample, bad), bad
+    return sample, bad
+
+
+def _synthetic(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict]:
+    batches = [minute.synthetic.of("errors") for minute in minutes]
+    alarms = examine(thresholds.errors, batches).alarms
+    if not alarms:
+        return []
+    seen = max(((round(of), round(bad)) for of, bad in alarms), key=lambda alarm: alarm[1] / alarm[0])
+    sent = ", of those sent for the purpose"
+    return [_told(Opinion.FAIL, "errors", minutes, seen, thresholds.errors.p1, said=sent)]
+
+
+def _literal(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict]:
+    """Return where the plan's rule (6.1) is broken in a window: noisy at few requests, hence the minimum.
+
+    Its power and its false alarms depend on the traffic: at 6 canary requests a minute it finds 5 % in nine
+    of ten canaries, and blames one in six that fails with 1 %, as does the release beside it.
+    """
+    for end in range(thresholds.literal_minutes, len(minutes) + 1):
+        window = minutes[end - thresholds.literal_minutes : end]
+        requests, bad = total((minute.canary for minute in window), "errors")
+        if requests < thresholds.literal_requests or bad <= thresholds.literal_rate * requests:
+            continue
+        other, beside = total((minute.baseline for minute in window), "errors")
+        as_bad = other >= thresholds.literal_requests and beside > thresholds.literal_rate * other
+        opinion = Opinion.ENVIRONMENT if as_bad else Opinion.FAIL
+        said = ", and the release beside it is as bad" if as_bad else " (plan 6.1)"
+        return [_told(opinion, "errors", window, (requests, bad), thresholds.literal_rate, said=said)]
+    return []
+
+
+def share_mismatch(minutes: Sequence[Minute], thresholds: Thresholds) -> Verdict | None:
+    """Return the verdict that traffic is not shared as the weights say, when it isn't.
+
+    Stickiness, a rule edited by hand and a dead target group look like this. A batch that comes late does,
+    too; therefore no single minute may decide.
+    """
+    pairs = [
+        (minute.canary.requests, minute.canary.requests + minute.baseline.requests)
+        for minute in minutes
+        if minute.shared and minute.settled
+    ]
+    on_canary, requests = (sum(column) for column in zip(*pairs, strict=True)) if pairs else (0, 0)
+    boundary = -math.log(SHARE_ALPHA)
+    weight = thresholds.weight
+    if log_share_e_value(on_canary, requests, weight) < boundary or not all(
+        log_share_e_value(on_canary - some, requests - of, weight) >= boundary for some, of in pairs
+    ):
+        return None
+    measured = on_canary / requests
+    return Verdict(
+        Opinion.ENVIRONMENT,
+        f"the canary got {100 * measured:.1f} % of {requests} requests in {len(pairs)} min, "
+        f"but its weight is {100 * weight:g} %: stickiness, a rule edited by hand, or a dead target group?",
+        signal="share",
+        observed=measured,
+        threshold=weight,
+        window=len(pairs) * MINUTE,
+        sample=requests,
+    )
+
+
+def _lost(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict]:
+    """Return the verdict that the load balancer itself fails, when it does and the canary isn't found to."""
+    shared = [minute for minute in minutes if minute.shared]
+    batches = [
+        (minute.canary.requests + minute.baseline.requests + minute.lost, minute.lost) for minute in shared
+    ]
+    if not examine(thresholds.errors, batches).rejected:
+        return []
+    requests, lost = (sum(column) for column in zip(*batches, strict=True))
+    return [
+        Verdict(
+            Opinion.ENVIRONMENT,
+            f"the load balancer itself answered {lost} of {requests} requests with 5xx in {len(shared)} min; "
+            "it doesn't tell for which release",
+            signal="load balancer",
+            observed=lost / requests,
+            threshold=thresholds.errors.p1,
+            window=len(shared) * MINUTE,
+            sample=requests,
+        )
+    ]
+
+
+def _accepted(minutes: Sequence[Minute], thresholds: Thresholds) -> Verdict:
+    sprt = thresholds.errors
+    seen = total((minute.canary for minute in minutes), "errors")
+    if seen[0] >= thresholds.minimum and examine(sprt, [m.canary.of("errors") for m in minutes]).accepted:
+        said = f", nearer to the promised {100 * sprt.p0:g} % than to it"
+        return _told(Opinion.PASS, "errors", minutes, seen, sprt.p1, said=said)
+    sent = total((minute.synthetic for minute in minutes), "errors")
+    if examine(sprt, [minute.synthetic.of("errors") for minute in minutes]).accepted:
+        said = f", of those sent for the purpose; {seen[0]} others"
+        return _told(Opinion.PASS, "errors", minutes, sent, sprt.p1, said=said)
+    needed = max(thresholds.minimum, sprt.clean_to_pass)
+    said = f"; {needed} without an error would pass"
+    return _told(Opinion.INCONCLUSIVE, "errors", minutes, seen, sprt.p1, said=said)
+
+
+def _told(
+    opinion: Opinion,
+    name: str,
+    minutes: Sequence[Minute],
+    seen: tuple[int, int],
+    threshold: float,
+    *,
+    said: str,
+    promised: float | None = None,
+) -> Verdict:
+    """Return a verdict with its sentence: metric, value, threshold, window, sample size, baseline."""
+    sample, bad = seen
+    rate = bad / sample if sample else None
+    other, beside = total((minute.baseline for minute in minutes if minute.shared), name)
+    share = f"{100 * rate:.1f} % of " if rate is not None else ""
+    limits = f"limit {100 * threshold:g} %"
+    limits += f", promised {100 * promised:g} %" if promised is not None else ""
+    compared = f"; beside it {beside} of {other}" if other else ""
+    return Verdict(
+        opinion,
+        f"{name}: {share}{sample} canary {_WORDS[name]} ({bad}) in {len(minutes)} min, "
+        f"{limits}{said}{compared}",
+        signal=name,
+        observed=rate,
+        threshold=threshold,
+        window=len(minutes) * MINUTE,
+        sample=sample,
+        baseline=beside / other if other else None,
+    )
