@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime  # noqa: TC003 - read at run time, by snapshots
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from datetime import datetime
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PRIORITY = "default"
@@ -192,7 +192,7 @@ class State:
         """Return the load balancers that each target group in use serves."""
         users: dict[str, set[str]] = {}
         for listener in self.listeners():
-            for rule in listener.in_order():
+            for rule in (*listener.rules.values(), listener.default):
                 for group in rule.target_groups:
                     users.setdefault(group, set()).add(listener.load_balancer)
         return users

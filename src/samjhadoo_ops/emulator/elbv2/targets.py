@@ -65,8 +65,8 @@ class Targets(Base):
                 target.draining_since = time.monotonic()
                 target.status_until = self.clock.timestamp() + delay
         await self.plane.sync()
-        if not at_once and (self._draining is None or self._draining.done()):
-            self._draining = self.spawn(self._drain(), name=f"elbv2-draining-{self.region}")
+        if not at_once:
+            self.let_go()
         return {}
 
     @operation("DescribeTargetHealth")
@@ -79,7 +79,10 @@ class Targets(Base):
             else list(group.targets)
         )
         hosts = await self.plane.hosts()
-        healths = await asyncio.gather(*(self._health(group, group.targets.get(key), hosts) for key in keys))
+        in_use = group.arn in self.state.users()
+        healths = await asyncio.gather(
+            *(self._health(group, group.targets.get(key), hosts, in_use=in_use) for key in keys)
+        )
         return {
             "TargetHealthDescriptions": [
                 _description(group, key, health) for key, health in zip(keys, healths, strict=True)
@@ -87,12 +90,11 @@ class Targets(Base):
         }
 
     async def _health(
-        self, group: TargetGroup, target: Target | None, hosts: dict[HostKey, HostStatus]
+        self, group: TargetGroup, target: Target | None, hosts: dict[HostKey, HostStatus], *, in_use: bool
     ) -> Health:
         if target is None:
             return NOT_REGISTERED
         key = _host_key(group, target)
-        in_use = group.arn in self.state.users()
         health = decide(group, target, hosts.get(key), in_use=in_use, now=self.clock.timestamp())
         return health or unhealthy(group, await self._seen(group, target, key))
 
@@ -112,14 +114,16 @@ class Targets(Base):
         return seen
 
     def _check_amount(self, group: TargetGroup, added: dict[tuple[str, int], Target]) -> None:
-        for balancer in self.state.users().get(group.arn, ()):
-            groups = [
-                self.state.target_groups[arn]
-                for arn, users in self.state.users().items()
-                if balancer in users
-            ]
+        users = self.state.users()
+        for balancer in users.get(group.arn, ()):
+            groups = [self.state.target_groups[arn] for arn, found in users.items() if balancer in found]
             amount = sum(len(each.targets) for each in groups) + len(added.keys() - group.targets.keys())
             self.check_limit("targets-per-application-load-balancer", amount, "TooManyTargets")
+
+    def let_go(self) -> None:
+        """Have draining targets let go in the background."""
+        if self._draining is None or self._draining.done():
+            self._draining = self.spawn(self._drain(), name=f"elbv2-draining-{self.region}")
 
     async def _drain(self) -> None:
         """Let draining targets go.

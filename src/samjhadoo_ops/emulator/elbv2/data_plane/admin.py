@@ -8,22 +8,20 @@ import json
 import re
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from samjhadoo_ops.emulator.elbv2.data_plane.traffic import FILTER, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from samjhadoo_ops.emulator.elbv2.data_plane.traffic import Reading
 
 TIMEOUT = 5.0
-MOST_NAMED = 20
-"""Subscriptions that are asked for by name; for more than these all are read."""
 
 _VERSION = re.compile(r'^(?P<subscription>.+)\.version_text: "(?P<version>.*)"$', re.MULTILINE)
+_ACTIVE, _FLAGS = "::rq_active::", "::health_flags::"
 _REJECTED = re.compile(r"^(?P<subscription>.+)\.update_rejected: (?P<count>\d+)$", re.MULTILINE)
 
 
@@ -43,6 +41,20 @@ class HostStatus:
     failed: bool
     timed_out: bool
     active: int
+
+
+@dataclass(frozen=True)
+class Updates:
+    """What Envoy's subscriptions (`http.<listener>.rds.<listener>`) have taken.
+
+    Attributes:
+        versions: The version in effect of each that has any.
+        refused: How often each refused a configuration, if ever.
+
+    """
+
+    versions: dict[str, str]
+    refused: dict[str, int]
 
 
 class _Connection(http.client.HTTPConnection):
@@ -70,16 +82,13 @@ class Admin:
         """Tell whether Envoy has loaded its first configuration."""
         return (await self._get("/ready")).strip() == "LIVE"
 
-    async def versions(self, subscriptions: Collection[str]) -> dict[str, str]:
-        """Return the version in effect of each subscription (`http.<listener>.rds.<listener>`)."""
-        names = "|".join(map(re.escape, subscriptions)) if len(subscriptions) <= MOST_NAMED else ".*"
-        text = await self._get(f"/stats?filter={quote(f'^({names}).version_text$')}")
-        return {match["subscription"]: match["version"] for match in _VERSION.finditer(text)}
-
-    async def rejections(self) -> dict[str, int]:
-        """Return how often each subscription refused a configuration."""
-        text = await self._get(f"/stats?filter={quote('update_rejected$')}&usedonly")
-        return {match["subscription"]: int(match["count"]) for match in _REJECTED.finditer(text)}
+    async def updates(self) -> Updates:
+        """Return what every subscription has taken and refused."""
+        text = await self._get(f"/stats?usedonly&filter={quote('(version_text|update_rejected)$')}")
+        return Updates(
+            {match["subscription"]: match["version"] for match in _VERSION.finditer(text)},
+            {match["subscription"]: int(match["count"]) for match in _REJECTED.finditer(text)},
+        )
 
     async def listeners(self) -> dict[str, int]:
         """Return the port of each listener that is open, by its name."""
@@ -98,8 +107,8 @@ class Admin:
 
     async def hosts(self) -> dict[tuple[str, str, int], HostStatus]:
         """Return every endpoint by cluster, address and port."""
-        document = json.loads(await self._get("/clusters?format=json"))
-        return dict(_hosts(document.get("cluster_statuses", [])))
+        # As text: Envoy takes a tenth of the time that it takes for JSON.
+        return hosts_of(await self._get("/clusters"))
 
     async def close(self) -> None:
         """Close the connection."""
@@ -119,20 +128,21 @@ class Admin:
             raise
 
 
-def _hosts(clusters: list[dict[str, Any]]) -> Iterable[tuple[tuple[str, str, int], HostStatus]]:
-    for cluster in clusters:
-        for host in cluster.get("host_statuses", []):
-            address = host["address"]["socket_address"]
-            health = host.get("health_status", {})
-            active = next(
-                (stat.get("value", "0") for stat in host["stats"] if stat["name"] == "rq_active"), "0"
+def hosts_of(text: str) -> dict[tuple[str, str, int], HostStatus]:
+    """Return the endpoints in Envoy's text about its clusters (`<cluster>::<address>::<name>::<value>`)."""
+    active, hosts = "0", {}
+    for line in text.splitlines():
+        if _ACTIVE in line:  # the endpoint's line before its flags
+            active = line.rpartition("::")[2]
+        elif _FLAGS in line:
+            cluster, _, rest = line.partition("::")
+            endpoint, _, value = rest.rpartition(_FLAGS)
+            address, _, port = endpoint.rpartition(":")
+            flags = value.split("/")
+            hosts[cluster, address.strip("[]"), int(port)] = HostStatus(
+                pending="pending_active_hc" in flags,
+                failed="failed_active_hc" in flags,
+                timed_out="active_hc_timeout" in flags,
+                active=int(active),
             )
-            yield (
-                (cluster["name"], address["address"], int(address["port_value"])),
-                HostStatus(
-                    pending=health.get("pending_active_hc", False),
-                    failed=health.get("failed_active_health_check", False),
-                    timed_out=health.get("active_hc_timeout", False),
-                    active=int(active),
-                ),
-            )
+    return hosts

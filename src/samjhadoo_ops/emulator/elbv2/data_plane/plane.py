@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from samjhadoo_ops.emulator.elbv2.data_plane.admin import HostStatus
+    from samjhadoo_ops.emulator.elbv2.data_plane.admin import HostStatus, Updates
     from samjhadoo_ops.emulator.elbv2.model import Listener, State
     from samjhadoo_ops.emulator.service import Host
 
@@ -60,7 +60,7 @@ class DataPlane:
         self._written: dict[Path, str] = {}
         self._clusters: dict[str, Document] = {}
         self._routes: dict[str, Document] = {}
-        self._rejections: dict[str, int] = {}
+        self._refused: dict[str, int] = {}
         self._hosts: tuple[float, dict[HostKey, HostStatus]] = (0.0, {})
         self.process: EnvoyProcess | None = None
         self.started = asyncio.Event()
@@ -107,8 +107,8 @@ class DataPlane:
         if self.process is None:
             return False
         try:
-            versions = await self.process.admin.versions([LDS])
-            if versions.get(LDS) == self._written.get(self._path("", "listeners")):
+            updates = await self.process.admin.updates()
+            if updates.versions.get(LDS) == self._written.get(self._path("", "listeners")):
                 return False
             opened = await self.process.admin.listeners()
         except (OSError, http.client.HTTPException):
@@ -156,7 +156,6 @@ class DataPlane:
                 self._remove(kind, name)
         self._clusters, self._routes = clusters, routes
         self._hosts = (0.0, {})
-        await self._notice_rejections()
 
     def _render_clusters(self) -> tuple[dict[str, Document], dict[str, Document]]:
         clusters, endpoints = {}, {}
@@ -199,28 +198,27 @@ class DataPlane:
         missing = {name: version for name, version in awaited.items() if version is not None}
         deadline = time.monotonic() + EFFECT_TIMEOUT
         while missing and self.process is not None:
+            refused = False
             try:
-                versions = await self.process.admin.versions(missing)
+                updates = await self.process.admin.updates()
             except (OSError, http.client.HTTPException):
-                versions = {}
-            missing = {name: version for name, version in missing.items() if versions.get(name) != version}
-            if missing and (time.monotonic() > deadline or await self._notice_rejections()):
+                log.debug("Envoy's admin endpoint does not answer", exc_info=True)
+            else:
+                refused = self._refuses(updates)
+                missing = {
+                    name: version for name, version in missing.items() if updates.versions.get(name) != version
+                }
+            if missing and (refused or time.monotonic() > deadline):
                 log.error("Envoy has not taken %s: %s", ", ".join(missing), self.process.log_tail())
                 return
             if missing:
                 await asyncio.sleep(POLL)
 
-    async def _notice_rejections(self) -> bool:
+    def _refuses(self, updates: Updates) -> bool:
         """Log what Envoy refused since the last time; tell whether there was anything."""
-        if self.process is None:
-            return False
-        try:
-            counts = await self.process.admin.rejections()
-        except (OSError, http.client.HTTPException):
-            return False
-        refused = [name for name, count in counts.items() if count > self._rejections.get(name, 0)]
-        self._rejections = counts
-        if refused:
+        refused = [name for name, count in updates.refused.items() if count > self._refused.get(name, 0)]
+        self._refused = updates.refused
+        if refused and self.process:
             log.error("Envoy refused %s: %s", ", ".join(refused), self.process.log_tail())
         return bool(refused)
 
