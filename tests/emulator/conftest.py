@@ -23,6 +23,11 @@ from samjhadoo_ops.processes import die_with_parent, free_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "rule(*names): rules of AWS's that a test proves")
+
+
 MINUTE = 0.05
 """Real seconds in an emulated minute."""
 

@@ -212,6 +212,7 @@ class Load:
                 self.failures.append(error)
 
 
+@pytest.mark.rule("A.15.2", "A.15.3")
 def test_a_canary_takes_its_share_then_everything_and_no_request_fails(stage, eventually):
     with Load(stage.url(0), rate=100) as load:
         stage.update("v2")
@@ -231,6 +232,7 @@ def test_a_canary_takes_its_share_then_everything_and_no_request_fails(stage, ev
     assert stage.describe()["runningCount"] == 2
 
 
+@pytest.mark.rule("A.7.roles", "A.15.3")
 def test_the_target_groups_swap_roles_with_each_deployment(stage, eventually):
     configuration = {**CANARY, "lifecycleHooks": []}
     used = []
@@ -251,6 +253,7 @@ def test_the_target_groups_swap_roles_with_each_deployment(stage, eventually):
     assert used == [stage.groups[1], stage.groups[0]]
 
 
+@pytest.mark.rule("A.10.capacity", "A.15.6")
 def test_a_rollback_during_the_canary_is_back_at_once_and_no_request_fails(stage, eventually):
     with Load(stage.url(0), rate=100) as load:
         arn = stage.update("v2")
@@ -269,6 +272,7 @@ def test_a_rollback_during_the_canary_is_back_at_once_and_no_request_fails(stage
     assert service["deployments"][0]["rolloutState"] == "COMPLETED"
 
 
+@pytest.mark.rule("A.9.stages", "A.15.4")
 @pytest.mark.parametrize(
     ("fault", "stopped_reason"),
     [
@@ -334,6 +338,7 @@ def health(stage):
     return [each["TargetHealth"]["State"] for each in answer]
 
 
+@pytest.mark.rule("A.5.timeouts", "A.15.2")
 def test_a_hook_nobody_answers_rolls_back_with_no_client_alive(stage, eventually):
     hooks = [{**PAUSES[0], "timeoutConfiguration": {"timeoutInMinutes": 5, "action": "ROLLBACK"}}]
     stage.update("v2", configuration={**CANARY, "lifecycleHooks": hooks})
@@ -342,6 +347,7 @@ def test_a_hook_nobody_answers_rolls_back_with_no_client_alive(stage, eventually
     assert set(stage.answers(20)) == {"v1"}
 
 
+@pytest.mark.rule("A.8.monitored", "A.8.ignored", "A.15.4")
 def test_an_alarm_that_fires_during_the_bake_rolls_back(stage, eventually):
     alarm = f"{stage.name}-errors"
     cloudwatch = stage.emulator.client("cloudwatch")
@@ -375,6 +381,7 @@ def test_an_alarm_that_fires_during_the_bake_rolls_back(stage, eventually):
     assert stage.latest()["alarms"]["status"] == "DISABLED"
 
 
+@pytest.mark.rule("A.8.monitored", "A.12.metrics")
 def test_an_alarm_fires_from_the_canarys_own_errors_and_rolls_back(stage, eventually):
     alarm, cloudwatch = f"{stage.name}-5xx", stage.emulator.client("cloudwatch")
     cloudwatch.put_metric_alarm(
@@ -417,6 +424,7 @@ def test_an_alarm_fires_from_the_canarys_own_errors_and_rolls_back(stage, eventu
     assert "Alarm updated from OK to ALARM" in changes
 
 
+@pytest.mark.rule("A.7.async")
 def test_the_production_rule_must_serve_the_current_revision(stage, eventually):
     stage.elb.modify_listener(
         ListenerArn=stage.listeners[0],

@@ -178,6 +178,7 @@ def emulator(tmp_path_factory):
         yield emulator
 
 
+@pytest.mark.rule("A.4.transitions", "A.6.states", "A.15.5")
 @given(actions=st.lists(ACTIONS, min_size=5, max_size=20))
 @settings(
     max_examples=6,

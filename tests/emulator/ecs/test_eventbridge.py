@@ -101,6 +101,7 @@ class Heard:
         return [event["detail"]["eventName"] for event in self.read(service)]
 
 
+@pytest.mark.rule("A.11.eventbridge")
 def test_rule_a11_a_deployment_is_announced_when_it_starts_and_when_it_is_complete(
     emulator, ecs, web, eventually
 ):
@@ -116,6 +117,7 @@ def test_rule_a11_a_deployment_is_announced_when_it_starts_and_when_it_is_comple
     assert first["detail"]["updatedAt"].endswith("Z")
 
 
+@pytest.mark.rule("A.11.eventbridge")
 def test_rule_a11_a_deployment_that_fails_is_announced_with_the_reason(emulator, ecs, web, eventually):
     heard = Heard(emulator, "ECS Deployment State Change")
     arn = deploy(ecs, web, lifecycleHooks=pause())
@@ -138,6 +140,7 @@ def answered(ecs, web, eventually, action):
     ecs.continue_service_deployment(serviceDeploymentArn=arn, hookId=hook, action=action)
 
 
+@pytest.mark.rule("A.5.events")
 @pytest.mark.parametrize(
     ("minutes", "action", "last", "then"),
     [
@@ -164,6 +167,7 @@ def test_rule_a5_a_pause_is_announced_with_its_stage_and_its_end(
     )
 
 
+@pytest.mark.rule("A.11.eventbridge")
 def test_rule_a11_tasks_are_announced_at_each_status(emulator, ecs, web, eventually):
     heard = Heard(emulator, "ECS Task State Change")
     task = ecs.run_task(
@@ -206,6 +210,7 @@ def function(emulator):
     )["FunctionArn"]
 
 
+@pytest.mark.rule("A.5.lambda", "A.7.async")
 @pytest.mark.parametrize(
     ("answers", "status"),
     [

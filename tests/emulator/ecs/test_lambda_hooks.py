@@ -107,6 +107,7 @@ def run(deployed, fake, *, seconds=0.0, then=None):
     return asyncio.run(scenario())
 
 
+@pytest.mark.rule("A.5.lambda")
 def test_rule_a5_a_function_is_invoked_at_each_visit_of_its_stages_with_the_weights():
     fake = FakeLambda()
     assert run(deployment(ALL_STAGES), fake).status is Status.SUCCESSFUL
@@ -131,6 +132,7 @@ def test_rule_a5_a_function_is_invoked_at_each_visit_of_its_stages_with_the_weig
     ]
 
 
+@pytest.mark.rule("A.5.lambda")
 def test_rule_a5_the_payload_is_what_aws_passes():
     fake = FakeLambda()
     run(deployment(["PRE_SCALE_UP"], details={"team": "payments"}), fake)
@@ -149,6 +151,7 @@ def test_rule_a5_the_payload_is_what_aws_passes():
     }
 
 
+@pytest.mark.rule("A.5.lambda")
 def test_rule_a5_a_function_in_progress_is_invoked_again_with_what_it_returned():
     fake = FakeLambda(
         {"hookStatus": "IN_PROGRESS", "callBackDelay": 60, "hookDetails": {"seen": 1}},
@@ -159,6 +162,7 @@ def test_rule_a5_a_function_in_progress_is_invoked_again_with_what_it_returned()
     assert [told.get("hookDetails") for told in fake.told] == [None, {"seen": 1}, {"seen": 1}]
 
 
+@pytest.mark.rule("A.7.async")
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
@@ -184,6 +188,7 @@ def test_rule_a7_a_failing_function_rolls_the_deployment_back_with_the_reason(an
     assert reason in state.reason
 
 
+@pytest.mark.rule("A.5.timeouts")
 def test_rule_a5_a_function_that_stays_in_progress_times_out():
     fake = FakeLambda(*[{"hookStatus": "IN_PROGRESS"}] * 500)
     state = run(deployment(["POST_SCALE_UP"], minutes=5), fake, seconds=30.0)
@@ -203,6 +208,7 @@ def halfway(deployed, caller):
     return scenario()
 
 
+@pytest.mark.rule("A.5.lambda", "A.10.reverse")
 def test_rule_a5_functions_of_the_shifts_are_invoked_again_on_the_way_back_with_reversed_weights():
     fake = FakeLambda()
     state = run(deployment(SHIFTS), fake, then=halfway)

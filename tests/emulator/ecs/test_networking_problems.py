@@ -46,6 +46,7 @@ class FakeElb:
         return {"Rules": [{"Actions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]}]}
 
 
+@pytest.mark.rule("A.7.async")
 @pytest.mark.parametrize(
     ("rules", "text"),
     [
@@ -83,6 +84,7 @@ def test_rule_a7_what_is_wrong_with_the_load_balancer_is_the_reason(rules, text)
     assert problem == (NETWORKING + text if text else "")
 
 
+@pytest.mark.rule("A.7.async")
 def test_rule_a7_a_shift_that_is_not_permitted_names_the_role():
     assert networking_problem(SERVICE, AwsError("AccessDeniedException", "no")).endswith(
         f"{PERMISSIONS} 'role'."

@@ -37,6 +37,7 @@ def walked(configuration, *, bake=0.0, others_gone=True, now=1000.0, turns=30):
     return state
 
 
+@pytest.mark.rule("A.2.early-success")
 @pytest.mark.parametrize(
     ("cleanup", "status"),
     [
@@ -55,6 +56,7 @@ def test_rule_a2_without_early_success_all_tasks_and_the_removal_of_the_others_c
     assert rolling_steps(early("BLOCKING", 75))[0].healthy == 75.0
 
 
+@pytest.mark.rule("A.8.rolling")
 def test_rule_a8_the_alarms_of_a_rolling_update_are_watched_before_it_is_successful():
     state = walked({}, bake=120.0)
     assert (state.status, state.step.stage) == (Status.IN_PROGRESS, Stage.BAKE_TIME)
@@ -115,6 +117,7 @@ def latest(ecs, name):
     ][0]
 
 
+@pytest.mark.rule("A.2.early-success")
 @pytest.mark.parametrize("cleanup", ["BLOCKING", "DEFERRED"])
 def test_rule_a2_after_an_early_success_the_service_goes_on_to_full_size(ecs, eventually, cleanup):
     name = create(ecs, **early(cleanup))
@@ -124,6 +127,7 @@ def test_rule_a2_after_an_early_success_the_service_goes_on_to_full_size(ecs, ev
     eventually(lambda: [each["runningCount"] for each in describe(ecs, name)["deployments"]] == [4])
 
 
+@pytest.mark.rule("A.2.early-success")
 @pytest.mark.parametrize(
     ("criteria", "message"),
     [
@@ -137,6 +141,7 @@ def test_rule_a2_criteria_that_cannot_be_are_refused(ecs, criteria, message):
         create(ecs, **configuration)
 
 
+@pytest.mark.rule("A.8.rolling")
 def test_rule_a8_a_rolling_update_bakes_as_long_as_its_slowest_alarm_needs(emulator, ecs, eventually):
     alarm = f"slow{next(_numbers)}"
     emulator.client("cloudwatch").put_metric_alarm(
@@ -155,6 +160,7 @@ def test_rule_a8_a_rolling_update_bakes_as_long_as_its_slowest_alarm_needs(emula
     assert (told["finishedAt"] - told["startedAt"]).total_seconds() >= 180
 
 
+@pytest.mark.rule("A.1.history")
 def test_rule_a1_a_deployment_is_known_for_ninety_days(emulator, ecs, eventually):
     name = create(ecs, count=1)
     eventually(lambda: latest(ecs, name)["status"] == "SUCCESSFUL")

@@ -106,6 +106,7 @@ def test_desired_count_scales_without_a_deployment(ecs, family, eventually):
     assert describe(ecs, family)["currentServiceDeployment"] == before
 
 
+@pytest.mark.rule("A.1.triggers")
 @pytest.mark.parametrize(
     "change",
     [
@@ -156,6 +157,7 @@ def test_a_stopped_task_is_replaced(ecs, family, eventually):
     )
 
 
+@pytest.mark.rule("A.4.transitions", "A.15.5")
 def test_a_newer_deployment_supersedes_an_ongoing_one(ecs, family, eventually):
     configuration = {"lifecycleHooks": [], "strategy": "CANARY", "bakeTimeInMinutes": 1000}
     create(ecs, family, deploymentConfiguration=configuration)
@@ -182,6 +184,7 @@ def test_a_service_is_deleted_only_when_scaled_to_none_or_by_force(ecs, family, 
         ecs.update_service(cluster="c", service=family, desiredCount=1)
 
 
+@pytest.mark.rule("A.1.calls")
 @pytest.mark.parametrize(
     ("call", "code"),
     [
@@ -195,6 +198,7 @@ def test_what_is_not_there_is_named_by_aws_codes(ecs, call, code):
     assert caught.value.response["Error"]["Code"] == code
 
 
+@pytest.mark.rule("A.2.ranges")
 @pytest.mark.parametrize(
     ("configuration", "message"),
     [
@@ -225,6 +229,7 @@ def test_a_deployment_configuration_that_cannot_be_is_refused(ecs, family, confi
     assert ecs.describe_services(cluster="c", services=[family])["failures"]
 
 
+@pytest.mark.rule("A.5.continue", "A.6.states", "A.15.5")
 def test_continue_and_stop_refuse_what_aws_refuses(ecs, family, eventually):
     create(ecs, family)
     eventually(lambda: latest(ecs, family)["status"] == "SUCCESSFUL")
@@ -239,6 +244,7 @@ def test_continue_and_stop_refuse_what_aws_refuses(ecs, family, eventually):
         ecs.stop_service_deployment(serviceDeploymentArn=arn + "x")
 
 
+@pytest.mark.rule("A.9.candidate", "A.15.6")
 def test_a_first_deployment_has_nothing_to_roll_back_to(ecs, family, eventually):
     create(ecs, family, deploymentConfiguration={"strategy": "CANARY", "bakeTimeInMinutes": 1000})
     eventually(lambda: latest(ecs, family).get("lifecycleStage") == "BAKE_TIME")
@@ -247,6 +253,7 @@ def test_a_first_deployment_has_nothing_to_roll_back_to(ecs, family, eventually)
     assert latest(ecs, family)["statusReason"] == "No rollback candidate was found to run the rollback."
 
 
+@pytest.mark.rule("A.1.pages")
 def test_listings_are_paged(ecs, family, eventually):
     create(ecs, family, count=0)
     for _ in range(3):

@@ -68,6 +68,7 @@ def _values(emulator, cloudwatch, service, metric, statistic):
     return [point[statistic] for point in answer["Datapoints"]]
 
 
+@pytest.mark.rule("A.12.metrics")
 def test_memory_is_part_of_what_tasks_reserve_and_each_task_counts(service, eventually):
     read = service("idle", IDLE)
     eventually(lambda: 2.0 in read("MemoryUtilization", "SampleCount"))

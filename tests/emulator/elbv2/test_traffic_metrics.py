@@ -52,6 +52,7 @@ def metrics(noop_emulator: Any, balancer: str, eventually: Callable[..., Any]) -
     return Metrics(noop_emulator, balancer, eventually)
 
 
+@pytest.mark.rule("A.12.metrics")
 def test_requests_are_counted_by_target_group_and_status(balancing, backends, to, browse, metrics) -> None:
     good, bad = backends(), backends()
     bad.server.status = 500
@@ -90,6 +91,7 @@ def test_response_times_have_true_percentiles(balancing, backends, to, browse, m
     metrics.eventually(lambda: sum(metrics.read("TargetResponseTime", "TC(0.1:)")) == slow_ones)
 
 
+@pytest.mark.rule("A.12.metrics")
 def test_failed_connections_are_the_load_balancers_errors(balancing, backends, to, browse, metrics) -> None:
     backend = backends()
     group = balancing.group(backend, HealthCheckIntervalSeconds=300, UnhealthyThresholdCount=10)
@@ -113,6 +115,7 @@ def test_what_a_rule_answers_is_no_error(balancing, browse, metrics) -> None:
     assert metrics.read("RequestCount") == []
 
 
+@pytest.mark.rule("A.12.metrics")
 def test_hosts_are_counted_without_traffic_and_health_checks_are_not(
     balancing, backends, to, metrics, eventually
 ) -> None:

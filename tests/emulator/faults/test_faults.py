@@ -119,6 +119,7 @@ def test_any_error_can_be_asked_for(emulator, client):
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
+@pytest.mark.rule("A.15.7")
 @pytest.mark.parametrize("close", [False, True], ids=["5xx", "closed"])
 def test_rule_a15_7_a_lost_response_has_been_carried_out(emulator, client, close):
     ecs, name = client("ecs"), f"lost-{close}".lower()
@@ -141,6 +142,7 @@ def test_latency_is_real_and_only_of_the_operation_named(emulator, client):
         assert time.monotonic() - started > 0.3
 
 
+@pytest.mark.rule("A.15.7")
 def test_rule_a15_7_an_unknown_enum_value_stands_in_the_answer(emulator, client, web):
     ecs = client("ecs")
     with emulator.faults.unknown_value("status", "PONDERING"):
@@ -148,6 +150,7 @@ def test_rule_a15_7_an_unknown_enum_value_stands_in_the_answer(emulator, client,
     assert latest(ecs)["status"] != "PONDERING"
 
 
+@pytest.mark.rule("A.15.7")
 def test_rule_a15_7_a_second_deployer_takes_the_service_over(emulator, client, web):
     ecs = client("ecs")
     before = latest(ecs)["serviceDeploymentArn"]

@@ -10,6 +10,7 @@ from samjhadoo_ops.emulator.ecs.deployments.breaker import Count, threshold
 from samjhadoo_ops.emulator.ecs.deployments.rolling import wanted
 
 
+@pytest.mark.rule("A.9.threshold")
 @pytest.mark.parametrize(
     ("configuration", "desired", "expected"),
     [
@@ -26,6 +27,7 @@ def test_the_threshold_is_as_configured(configuration, desired, expected):
     assert threshold({"thresholdConfiguration": configuration}, desired) == expected
 
 
+@pytest.mark.rule("A.9.stages")
 def test_before_any_task_runs_each_task_that_does_not_reach_running_counts():
     count = (
         Count().failed(reached_running=False, unhealthy=False).failed(reached_running=False, unhealthy=False)
@@ -33,12 +35,14 @@ def test_before_any_task_runs_each_task_that_does_not_reach_running_counts():
     assert count.failures == 2
 
 
+@pytest.mark.rule("A.9.stages")
 def test_once_tasks_run_only_unhealthy_ones_and_failed_starts_count():
     count = Count().running()
     assert count.failed(reached_running=True, unhealthy=False).failures == 0
     assert count.failed(reached_running=True, unhealthy=True).failures == 1
 
 
+@pytest.mark.rule("A.9.reset")
 @pytest.mark.parametrize(("reset", "expected"), [(True, 0), (False, 1)])
 def test_a_healthy_task_resets_the_count_when_configured(reset, expected):
     assert Count(failures=1).healthy(reset=reset).failures == expected

@@ -131,6 +131,7 @@ def test_a_rollback_from_clean_up_waits_for_the_old_revision_not_for_the_failing
     assert state.status is Status.ROLLBACK_SUCCESSFUL
 
 
+@pytest.mark.rule("A.5.ids")
 def test_each_visit_of_a_stage_has_a_hook_of_its_own():
     the_plan = plan(hooks=PAUSES)
     first = paused_at(the_plan, Stage.PRE_PRODUCTION_TRAFFIC_SHIFT, 0)
@@ -138,6 +139,7 @@ def test_each_visit_of_a_stage_has_a_hook_of_its_own():
     assert open_hook(first) != open_hook(second)
 
 
+@pytest.mark.rule("A.5.continue")
 def test_a_hook_is_answered_once():
     the_plan = plan(hooks=PAUSES)
     state = paused_at(the_plan, Stage.POST_TEST_TRAFFIC_SHIFT, 0)
@@ -147,6 +149,7 @@ def test_a_hook_is_answered_once():
     assert machine.answer_hook(after, "ecs-pause-unknown", succeeded=True, now=2) is None
 
 
+@pytest.mark.rule("A.5.parallel")
 def test_a_hook_answered_with_rollback_rolls_back():
     the_plan = plan(hooks=PAUSES)
     state = paused_at(the_plan, Stage.POST_TEST_TRAFFIC_SHIFT, 0)
@@ -154,6 +157,7 @@ def test_a_hook_answered_with_rollback_rolls_back():
     assert run(the_plan, state, 1).status is Status.ROLLBACK_SUCCESSFUL
 
 
+@pytest.mark.rule("A.5.timeouts")
 @pytest.mark.parametrize(
     ("action", "status", "reason"),
     [
@@ -176,6 +180,7 @@ def test_a_hook_nobody_answers_times_out_by_its_action(action, status, reason):
     assert (after.status, after.reason) == (status, reason)
 
 
+@pytest.mark.rule("A.7.async", "A.8.monitored")
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -196,6 +201,7 @@ def test_a_failure_during_the_canary_rolls_back(change, reason):
     assert (state.status, state.reason) == (Status.ROLLBACK_SUCCESSFUL, reason)
 
 
+@pytest.mark.rule("A.10.reverse")
 def test_a_rollback_takes_production_traffic_back_first():
     the_plan = plan()
     state = machine.request_rollback(run(the_plan, started(the_plan), 900), 901)
@@ -205,6 +211,7 @@ def test_a_rollback_takes_production_traffic_back_first():
     assert run(the_plan, state, 902, weights=(100.0, 100.0)) is state
 
 
+@pytest.mark.rule("A.9.candidate")
 def test_with_no_candidate_the_rollback_fails_and_says_so():
     the_plan = plan(candidate=False)
     state = run(the_plan, started(the_plan), 1, breaker_tripped=True)
@@ -214,11 +221,13 @@ def test_with_no_candidate_the_rollback_fails_and_says_so():
     )
 
 
+@pytest.mark.rule("A.8.monitored")
 def test_without_the_rollback_option_a_failure_stops_the_deployment():
     the_plan = plan(deploymentCircuitBreaker={"enable": True, "rollback": False})
     assert run(the_plan, started(the_plan), 1, breaker_tripped=True).status is Status.STOPPED
 
 
+@pytest.mark.rule("A.6.states")
 def test_asking_twice_for_a_rollback_changes_nothing_more():
     state = machine.request_rollback(started(plan()), 5)
     assert machine.request_rollback(state, 6) is state
@@ -231,6 +240,7 @@ def test_a_superseded_deployment_stops():
     assert run(the_plan, state, 5).status is Status.STOPPED
 
 
+@pytest.mark.rule("A.3.limits")
 def test_a_stage_that_takes_a_day_times_out():
     the_plan = plan()
     state = run(the_plan, State(steps=the_plan.steps), 0, target_ready=False)
@@ -254,6 +264,7 @@ ACTIONS = st.lists(
 )
 
 
+@pytest.mark.rule("A.4.transitions")
 @given(ACTIONS, st.booleans(), st.booleans())
 def test_no_sequence_of_events_breaks_the_rules(actions, candidate, hooked):
     """Arrows are AWS's, terminal states stay, the source keeps its size until CLEAN_UP."""

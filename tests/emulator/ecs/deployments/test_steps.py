@@ -20,6 +20,7 @@ def visited(configuration: dict, **options: bool) -> list[tuple[str, float]]:
     return [(step.stage.value, step.production) for step in steps]
 
 
+@pytest.mark.rule("A.3.order")
 def test_a_canary_visits_pre_production_twice():
     assert visited(CANARY) == [
         ("PRE_SCALE_UP", 0),
@@ -37,6 +38,7 @@ def test_a_canary_visits_pre_production_twice():
     ]
 
 
+@pytest.mark.rule("A.3.gate-order")
 def test_the_canary_bakes_after_its_shift_and_the_release_after_the_last():
     waits = [
         (step.stage.value, step.wait)
@@ -46,6 +48,7 @@ def test_the_canary_bakes_after_its_shift_and_the_release_after_the_last():
     assert waits == [("PRODUCTION_TRAFFIC_SHIFT", 900), ("BAKE_TIME", 3600)]
 
 
+@pytest.mark.rule("A.3.gate-order")
 def test_the_other_order_opens_the_second_gate_before_the_canary_bake():
     steps = forward_steps(CANARY, has_source=True, reconcile=False, gate_before_bake=True)
     tail = [(step.stage, step.production, step.wait) for step in steps if step.production]
@@ -64,10 +67,12 @@ def test_without_a_source_all_traffic_shifts_at_once():
     assert shares == [100]
 
 
+@pytest.mark.rule("A.3.reconcile")
 def test_a_deployment_over_an_unfinished_one_reconciles_first():
     assert visited(CANARY, reconcile=True)[0] == ("RECONCILE_SERVICE", 0)
 
 
+@pytest.mark.rule("A.3.order")
 @pytest.mark.parametrize(
     ("percent", "shares"),
     [
@@ -91,11 +96,13 @@ def test_every_linear_plan_rises_to_a_hundred(tenths):
     assert shares[-1] == 100
 
 
+@pytest.mark.rule("A.3.order")
 def test_blue_green_shifts_once():
     shares = [share for stage, share in visited({"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 5}) if share]
     assert shares == [100, 100, 100, 100]
 
 
+@pytest.mark.rule("A.10.reverse")
 @pytest.mark.parametrize(
     ("reached", "stages"),
     [
@@ -118,6 +125,7 @@ def test_a_rollback_walks_the_traffic_back_in_reverse(reached, stages):
     assert all(step.production == 0 for step in back)
 
 
+@pytest.mark.rule("A.10.capacity")
 def test_a_rollback_from_clean_up_starts_the_old_tasks_before_it_moves_traffic():
     first, second, *_ = rollback_steps(
         CANARY, Step(Stage.CLEAN_UP, production=100, test=100, source=False, hooks=False)

@@ -66,17 +66,18 @@ def advance(plan: Plan, state: State, seen: Observation) -> State:
     return state
 
 
-def deadline(state: State) -> float | None:
+def deadline(plan: Plan, state: State) -> float | None:
     """Return when the machine has to be asked again though nothing happens; None when it need not."""
     if state.terminal:
         return None
     times = [hook.expires_at for hook in state.hooks if hook.open]
     if state.effective_at is not None:
         times.append(state.effective_at + state.step.wait)
-    times.append(state.entered_at + STAGE_LIMIT + state.step.wait)
-    if state.started_at is not None and state.status is Status.IN_PROGRESS:
-        times.append(state.started_at + DEPLOYMENT_LIMIT)
-    return min(times)
+    if state.status is Status.IN_PROGRESS and not plan.rolling:
+        if not state.hooks:
+            times.append(state.entered_at + STAGE_LIMIT + state.step.wait)
+        times.append((state.started_at or 0.0) + DEPLOYMENT_LIMIT)
+    return min(times, default=None)
 
 
 def request_rollback(state: State, now: float) -> State:
@@ -149,7 +150,7 @@ def _timed_out(plan: Plan, state: State, now: float) -> str:
     """Return what has taken too long; AWS limits only deployments that have lifecycle stages."""
     if plan.rolling:
         return ""
-    if now >= (state.started_at or now) + DEPLOYMENT_LIMIT:
+    if state.started_at is not None and now >= state.started_at + DEPLOYMENT_LIMIT:
         return "the service deployment timed out."
     if now >= state.entered_at + STAGE_LIMIT + state.step.wait and not state.hooks:
         return f"{state.step.stage} timed out."

@@ -268,7 +268,7 @@ class Scheduler:
         times = [self._fleet.due()]
         deployment = self.service.current
         if deployment is not None and deployment.ongoing:
-            at = machine.deadline(deployment.state)
+            at = machine.deadline(deployment.plan, deployment.state)
             if at is not None:
                 times.append(max(0.001, self._clock.real(at - self._clock.timestamp())))
             times.append(self._alarms.due(deployment))
