@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from samjhadoo_ops.emulator.edge import Edge
+    from samjhadoo_ops.emulator.snapshots.file import SnapshotFile
 
 DEFAULT_ACCOUNT = "000000000000"
 
@@ -62,43 +63,66 @@ def arguments() -> argparse.ArgumentParser:
         help="another reading of what AWS does not document; may be repeated: "
         + "; ".join(f"{name}: {text}" for name, text in VARIANTS.items()),
     )
+    parser.add_argument(
+        "--snapshots",
+        action="store_true",
+        help="keep all state in the data folder, and go on from it at the next start",
+    )
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     return parser
 
 
-def build(options: argparse.Namespace) -> Edge:
-    """Return the edge with every live service, ready to serve."""
+def build(options: argparse.Namespace, snapshot: SnapshotFile | None = None) -> Edge:
+    """Return the edge with every live service, ready to serve.
+
+    Raises:
+        SnapshotError: The snapshot is of an emulator with other settings.
+
+    """
     from samjhadoo_ops.emulator.control import PREFIX, control_application
     from samjhadoo_ops.emulator.edge import Edge
     from samjhadoo_ops.emulator.faults.table import JumpingTime
     from samjhadoo_ops.emulator.registry import live_services, registry_application
     from samjhadoo_ops.emulator.service import Host
+    from samjhadoo_ops.emulator.snapshots.keeper import Keeper, continued
     from samjhadoo_ops.emulator.upstream import moto_application
 
     options.data_dir.mkdir(parents=True, exist_ok=True)
+    head = continued(snapshot, options) if snapshot else None
     jumps = JumpingTime()
+    jumps.offset = head.offset if head else 0.0
+    origin = head.origin if head else options.origin or time.time()
     host = Host(
         account=options.account,
-        clock=Clock(minute=options.minute, origin=options.origin or time.time(), read=jumps),
+        clock=Clock(minute=options.minute, origin=origin, read=jumps),
         data_dir=options.data_dir.resolve(),
         edge_url=f"http://{options.host}:{options.port}",
         environment={MARKER: os.environ[MARKER]} if MARKER in os.environ else {},
         options={"runtime": options.runtime, "gate_before_bake": options.gate_before_bake},
         variants=frozenset(options.variant),
         jumps=jumps,
+        snapshots=snapshot is not None,
     )
+    upstream = moto_application(options.account, options.region)
     edge = Edge(
         host,
         services=live_services(),
-        upstream=moto_application(options.account, options.region),
+        upstream=upstream,
         prefixes={PREFIX: control_application(lambda: edge), "/v2": registry_application(lambda: edge)},
         region=options.region,
     )
+    if snapshot and head:
+        edge.keeper = Keeper(snapshot, head, upstream)
     return edge
 
 
-async def serve(options: argparse.Namespace) -> None:
-    """Serve until SIGTERM or SIGINT; then end every task, process and connection."""
+async def serve(options: argparse.Namespace, snapshot: SnapshotFile | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; then end every task, process and connection.
+
+    Raises:
+        SnapshotError: The snapshot cannot be used.
+
+    """
     import uvicorn
 
     listener = socket.socket(fileno=options.fd) if options.fd >= 0 else _listen(options.host, options.port)
@@ -106,7 +130,7 @@ async def serve(options: argparse.Namespace) -> None:
     # and a response of two writes (headers, body) then waits 40 ms for the client's acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     options.port = listener.getsockname()[1]
-    edge = build(options)
+    edge = build(options, snapshot)
     server = uvicorn.Server(
         uvicorn.Config(
             edge, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
@@ -115,10 +139,14 @@ async def serve(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, lambda: setattr(server, "should_exit", True))
-    logging.getLogger(__name__).info("listening on %s", edge.host.edge_url)
     try:
+        if edge.keeper:
+            await edge.keeper.restore(edge)
+        logging.getLogger(__name__).info("listening on %s", edge.host.edge_url)
         await server.serve(sockets=[listener])
     finally:
+        if edge.keeper:
+            await edge.keeper.close()
         await edge.stop()
 
 
@@ -132,7 +160,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the emulator."""
-    options = arguments().parse_args(argv)
+    parser = arguments()
+    options = parser.parse_args(argv)
+    if options.snapshots and options.data_dir is None:
+        parser.error("--snapshots needs a --data-dir")
     logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("botocore").setLevel(logging.WARNING)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
@@ -140,7 +171,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         if options.data_dir is None:
             scratch = tempfile.TemporaryDirectory(prefix="samjhadoo-emulator-", ignore_cleanup_errors=True)
             options.data_dir = Path(stack.enter_context(scratch))
-        asyncio.run(serve(options))
+        from samjhadoo_ops.emulator.snapshots.file import NAME, SnapshotError, SnapshotFile
+
+        try:
+            snapshot = SnapshotFile(options.data_dir / NAME) if options.snapshots else None
+            asyncio.run(serve(options, snapshot))
+        except SnapshotError as error:
+            parser.exit(2, f"{parser.prog}: {error}\n")
 
 
 if __name__ == "__main__":

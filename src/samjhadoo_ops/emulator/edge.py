@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from samjhadoo_ops.emulator.service import Host, LiveService
+    from samjhadoo_ops.emulator.snapshots.keeper import Keeper
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,9 @@ class Edge:
             signed by an AWS client never goes to one of these.
         region: The region of requests that name none.
 
+    Attributes:
+        keeper: Keeps what requests change in a snapshot; None without one.
+
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Edge:
         self.host = host
         self.region = region
         self.live: dict[tuple[str, str], LiveService] = {}
+        self.keeper: Keeper | None = None
         self._services = services
         self._operations = {name: service.operations() for name, service in services.items()}
         self._upstream = upstream
@@ -66,7 +71,7 @@ class Edge:
         if not signed:
             for prefix, application in self._prefixes.items():
                 if scope["path"] == prefix or scope["path"].startswith(f"{prefix}/"):
-                    await application(scope, receive, send)
+                    await self._durable(application, "", scope)(scope, receive, send)
                     return
         named = identify.is_form(headers) or "x-amz-target" in headers or identify.is_rpc(headers)
         body = await request.body() if named else b""
@@ -76,7 +81,7 @@ class Edge:
             body=wire.plain(headers, body),
             path=scope["path"],
         )
-        serving = self._application(address, request, body)
+        serving = self._durable(self._application(address, request, body), address.operation, scope)
         faults = striking(self.host.faults, address, headers) if self.host.faults else []
         if faults:
             serving = disturbed(serving, faults, address, headers)
@@ -86,6 +91,11 @@ class Edge:
     def live_names(self) -> list[str]:
         """The services that are served live, at least some of their operations."""
         return sorted(self._services)
+
+    @property
+    def order(self) -> list[str]:
+        """The services in the order in which they go on after a restart: those that others need first."""
+        return list(reversed(self._services))
 
     def is_live(self, service: str, operation: str) -> bool:
         """Tell whether an operation is served live."""
@@ -130,6 +140,10 @@ class Edge:
         for service in reversed(list(self.live.values())):
             await service.stop()
 
+    def _durable(self, application: ASGIApp, operation: str, scope: Scope) -> ASGIApp:
+        """Return an application that answers once what it has changed is in the snapshot, if there is one."""
+        return self.keeper.durable(application, operation, scope) if self.keeper else application
+
     def _application(self, address: identify.Address, request: Request, body: bytes) -> ASGIApp:
         """Return what serves a request."""
         if address.service and not wire.has_operation(address.service, address.operation):
@@ -144,7 +158,10 @@ class Edge:
 
         async def pass_on(scope: Scope, receive: Receive, send: Send) -> None:
             self.host.passed_on.add(address.operation)
-            await self._upstream(scope, _replay(body, receive) if body else receive, send)
+            upstream = self._upstream
+            if self.keeper:
+                upstream = self.keeper.recorded(upstream, address.operation, scope)
+            await upstream(scope, _replay(body, receive) if body else receive, send)
 
         # The upstream does not speak CBOR: it is asked on behalf of such clients.
         translated = bool(address.service) and address.protocol == wire.CBOR
