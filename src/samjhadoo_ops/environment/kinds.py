@@ -52,6 +52,8 @@ Repository = Annotated[
 ]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
+# How many of something there may be; -1 for any number.
+Limit = Annotated[int, Meta(ge=-1, le=1_000_000)]
 Percent = Annotated[float, Meta(gt=0, le=100)]
 # A probability of being wrong: half of it would be a guess.
 Share = Annotated[float, Meta(gt=0, lt=0.5)]

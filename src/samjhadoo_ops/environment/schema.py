@@ -11,8 +11,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-import msgspec
-
+from samjhadoo_ops.environment.gates import Gates
 from samjhadoo_ops.environment.kinds import (
     Account,
     AlarmTime,
@@ -37,18 +36,11 @@ from samjhadoo_ops.environment.kinds import (
     UrlPath,
 )
 from samjhadoo_ops.environment.secret import SecretRef
+from samjhadoo_ops.environment.section import Section
 from samjhadoo_ops.environment.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the settings."""
-
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield what is wrong between keys that are right in themselves, as (key, message)."""
-        yield from ()
 
 
 class AwsSettings(Section, frozen=True, kw_only=True):
@@ -210,6 +202,7 @@ class Rollback(Section, frozen=True, kw_only=True):
     error_rate_time: Span
     deployment_timeout: Span
     on_interrupt: Literal["rollback", "leave"]
+    unmonitored: Literal["rollback", "warn"]
 
 
 class PaymentMetrics(Section, frozen=True, kw_only=True):
@@ -309,6 +302,7 @@ class Windows(Section, frozen=True, kw_only=True):
     deployment: Window
     maintenance: Window
     emergency: Literal["approval", "always", "never"]
+    managers: list[Text]
 
 
 class Payments(Section, frozen=True, kw_only=True):
@@ -321,6 +315,7 @@ class Payments(Section, frozen=True, kw_only=True):
     cancel_url: Url
     webhook_url: UrlOrNone
     webhook_path: UrlPath
+    check: Literal["required", "served", "off"]
     events: list[Text]
 
 
@@ -366,6 +361,7 @@ class Settings(Section, frozen=True, kw_only=True):
     slo: Slo
     notifications: Notifications
     windows: Windows
+    gates: Gates
     payments: Payments
     smoke: Smoke
     journal: Journal

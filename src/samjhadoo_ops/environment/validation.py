@@ -15,7 +15,7 @@ from samjhadoo_ops.environment.shape import is_optional, is_table, section_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from samjhadoo_ops.environment.schema import Section
+    from samjhadoo_ops.environment.section import Section
 
 S = TypeVar("S", bound="Section")
 
