@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -34,6 +35,9 @@ class Aws:
         env: The environment.
         endpoint_url: The local stack's edge; None for AWS itself.
 
+    Attributes:
+        calls: HTTP requests sent, by service.
+
     Raises:
         ConfigurationError: The environment has a local stack, but no endpoint is given.
 
@@ -47,17 +51,36 @@ class Aws:
             )
         self.env = env
         self.endpoint_url = endpoint_url or None
-        self._clients: dict[str, Any] = {}
+        self.calls: Counter[str] = Counter()
+        self._clients: dict[tuple[str, bool], Any] = {}
         self._session: Any = None
         self._localstack: Any = None
         self._lock = threading.RLock()
 
-    def client(self, service: str) -> Any:
-        """Return the client of a service, made once; clients may be used from several threads."""
+    def client(self, service: str, *, resend: bool = True) -> Any:
+        """Return the client of a service, made once; clients may be used from several threads.
+
+        Args:
+            service: botocore's name of it.
+            resend: Whether it sends a request again that was throttled or not answered.
+
+        """
         with self._lock:
-            if service not in self._clients:
-                self._clients[service] = self._local(service) if self.endpoint_url else self._real(service)
-            return self._clients[service]
+            key = (service, resend)
+            if key not in self._clients:
+                make = self._local if self.endpoint_url else self._real
+                self._clients[key] = make(service, self._config(resend=resend))
+                self._clients[key].meta.events.register("before-send", self._count)
+            return self._clients[key]
+
+    def told_calls(self) -> dict[str, int]:
+        """Return how many HTTP requests were sent to each service, repeated ones included."""
+        with self._lock:
+            return {"total": self.calls.total(), **dict(sorted(self.calls.items()))}
+
+    def _count(self, *, event_name: str, **_: Any) -> None:
+        with self._lock:
+            self.calls[event_name.split(".")[1]] += 1
 
     def account_guard(self) -> str:
         """Return the caller's account when it is the environment's.
@@ -79,12 +102,13 @@ class Aws:
     def _source(self, key: str) -> str:
         return self.env.sources.get(("aws", key), "aws." + key)
 
-    def _config(self) -> Any:
+    def _config(self, *, resend: bool = True) -> Any:
         from botocore.config import Config
 
+        attempts = self.env.aws.retries if resend else 1
         config = Config(
             region_name=self.env.aws.region,
-            retries={"mode": "standard", "total_max_attempts": self.env.aws.retries},
+            retries={"mode": "standard", "total_max_attempts": attempts},
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             ignore_configured_endpoint_urls=True,  # AWS_ENDPOINT_URL must not redirect a production deploy
@@ -96,7 +120,7 @@ class Aws:
                 config = config.merge(Config(proxies={}))
         return config
 
-    def _local(self, service: str) -> Any:
+    def _local(self, service: str, config: Any) -> Any:
         """Make a client through localstack-client, for any service, at our endpoint only."""
         from localstack_client.session import Session
 
@@ -113,9 +137,9 @@ class Aws:
         # Its table lacks services, knows no https by itself and yields to AWS_ENDPOINT_URL.
         self._localstack._service_endpoint_mapping[service] = endpoint  # noqa: SLF001
         with _default(self._session):
-            return self._localstack.client(service, config=self._config())
+            return self._localstack.client(service, config=config)
 
-    def _real(self, service: str) -> Any:
+    def _real(self, service: str, config: Any) -> Any:
         import boto3
         import botocore.session
 
@@ -125,7 +149,7 @@ class Aws:
                 if self.env.aws.role_arn:
                     source = _assuming(source, self.env, self._config())
                 self._session = boto3.Session(botocore_session=source, region_name=self.env.aws.region)
-            return self._session.client(service, config=self._config())
+            return self._session.client(service, config=config)
 
 
 def _assuming(source: Any, env: Environment, config: Any) -> Any:

@@ -53,6 +53,7 @@ class Console:
         self._err = err
         self._started = time.monotonic()
         self.finished = False
+        self._facts: dict[str, Any] = {}
 
     @classmethod
     def decide(
@@ -123,12 +124,17 @@ class Console:
             for text in _aligned([list(columns), *cells]):
                 _write(self.out, text)
 
+    def note(self, **facts: Any) -> None:
+        """Add fields to the result's JSON object, however it will end."""
+        self._facts |= facts
+
     def result(self, outcome: str, exit_code: int, /, text: str = "", **fields: Any) -> None:
         """Tell the outcome; nothing follows it."""
         self.finished = True
         if self.mode == "json":
             said = {"message": text} if text else {}
-            self._emit({"event": "result", "outcome": outcome, "exit_code": int(exit_code), **said, **fields})
+            told = {"event": "result", "outcome": outcome, "exit_code": int(exit_code)}
+            self._emit({**told, **said, **self._facts, **fields})
             return
         said_text = text or " ".join([outcome, *(f"{key}={_text(value)}" for key, value in fields.items())])
         _write(self.out, said_text)
@@ -143,7 +149,14 @@ class Console:
             code = ExitCode(error.exit_code)
             fields["error"] = type(error).__name__
             self._emit(
-                {"event": "result", "outcome": code.name.lower(), "exit_code": int(code), **fields, **details}
+                {
+                    "event": "result",
+                    "outcome": code.name.lower(),
+                    "exit_code": int(code),
+                    **fields,
+                    **details,
+                    **self._facts,
+                }
             )
             return
         _write(self.err, f"{self._styled('error:', _RED)} {error.message}")

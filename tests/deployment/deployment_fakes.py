@@ -36,8 +36,8 @@ class MemoryObjects:
     def read(self, key: str) -> StoredObject | None:
         return self._objects.get(key)
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        yield from sorted(key for key in self._objects if key.startswith(prefix))
+    def keys(self, prefix: str, *, after: str = "") -> Iterator[str]:
+        yield from sorted(key for key in self._objects if key.startswith(prefix) and key > after)
 
     def age(self, key: str, seconds: float) -> None:
         """Make an object that old."""

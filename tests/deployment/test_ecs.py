@@ -31,7 +31,7 @@ def service(code: str) -> EcsService:
 
 def test_what_ecs_refuses_is_a_deployment_that_has_not_begun() -> None:
     with pytest.raises(DeploymentFailed, match="ECS refuses UpdateService: no") as refused:
-        service("InvalidParameterException").update(taskDefinition="t:1")
+        service("InvalidParameterException").update(known=(), taskDefinition="t:1")
     assert "not touched" in refused.value.hint
     with pytest.raises(DeploymentFailed, match="ECS refuses RegisterTaskDefinition: no"):
         service("ClientException").register({"family": "f"}, {})
@@ -39,4 +39,4 @@ def test_what_ecs_refuses_is_a_deployment_that_has_not_begun() -> None:
 
 def test_any_other_error_keeps_its_own_words() -> None:
     with pytest.raises(ClientError):
-        service("AccessDeniedException").update(taskDefinition="t:1")
+        service("AccessDeniedException").update(known=(), taskDefinition="t:1")

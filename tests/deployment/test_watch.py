@@ -93,7 +93,12 @@ def test_full_traffic_is_let_through_only_after_the_canary_was_observed(
 
 def test_each_mutation_is_recorded_before_and_after(time: FakeTime, notes: Notes) -> None:
     watch(CanaryEcs(time), time, notes).run()
-    assert notes.recorded == ["answering-hook", "hook-answered"] * 3
+    assert notes.recorded == [
+        *["answering-hook", "hook-answered"] * 2,
+        "canary",
+        "answering-hook",
+        "hook-answered",
+    ]
 
 
 def test_a_failed_smoke_test_rolls_back_before_any_production_traffic(time: FakeTime, notes: Notes) -> None:
@@ -171,15 +176,18 @@ def test_a_rollback_asked_for_elsewhere_is_watched_to_its_end(time: FakeTime, no
 
 
 def test_a_run_that_lost_its_lock_stops_acting(time: FakeTime, notes: Notes) -> None:
+    def ensure() -> None:
+        raise PersonNeeded("the deployment lock was taken over by somebody else")
+
     ecs = CanaryEcs(time)
     with pytest.raises(PersonNeeded, match="taken over"):
-        watch(ecs, time, notes, lost=lambda: True).run()
+        watch(ecs, time, notes, ensure=ensure).run()
     assert ecs.answers == []
     assert ecs.stops == 0
 
 
 def test_a_watch_can_end_when_all_traffic_has_moved(time: FakeTime, notes: Notes) -> None:
-    ending = watch(CanaryEcs(time), time, notes).run(until=Phase.BAKING)
+    ending = watch(CanaryEcs(time), time, notes).run(until={Phase.BAKING})
     assert ending.phase is Phase.BAKING
     assert isinstance(ending, Ending)
 

@@ -29,7 +29,7 @@ def test_waiting_for_an_unknown_phase_is_wrong_usage(capsys: pytest.CaptureFixtu
     with pytest.raises(Exit) as ending:
         deploy(Context(), until="lunch")
     assert ending.value.code == ExitCode.USAGE
-    assert "expected bake or done" in capsys.readouterr().err
+    assert "expected canary, bake or done" in capsys.readouterr().err
 
 
 def test_the_local_stack_asks_nobody() -> None:

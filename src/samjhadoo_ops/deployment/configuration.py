@@ -131,6 +131,7 @@ class Policy:
         patience: Real seconds without an answer from AWS after which a person is needed.
         failed_probes: Consecutive failed health probes that end a deployment.
         on_interrupt: `rollback` or `leave`.
+        unmonitored: `rollback` or `warn`, when ECS does not watch alarms or breaker as it was asked to.
 
     """
 
@@ -143,6 +144,7 @@ class Policy:
     patience: float
     failed_probes: int
     on_interrupt: str
+    unmonitored: str = "rollback"
 
 
 def rollout_policy(env: Environment, *, real: float) -> Policy:
@@ -166,4 +168,5 @@ def rollout_policy(env: Environment, *, real: float) -> Policy:
         patience=max(_PATIENCE, _PATIENCE_ON_THE_CLOCK * real),
         failed_probes=rollback.failed_health_checks,
         on_interrupt=rollback.on_interrupt,
+        unmonitored=rollback.unmonitored,
     )

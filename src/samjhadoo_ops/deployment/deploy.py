@@ -5,24 +5,26 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment import preflight
+from samjhadoo_ops.deployment.attendance import Attendance
+from samjhadoo_ops.deployment.compatibility import breaking_scripts
+from samjhadoo_ops.deployment.deployed import Deployed
 from samjhadoo_ops.deployment.differences import task_definition_differences
-from samjhadoo_ops.deployment.ending import Course, judge_of, settle_ending
+from samjhadoo_ops.deployment.ending import Course
 from samjhadoo_ops.deployment.interrupts import held_back
 from samjhadoo_ops.deployment.journal import FINISHED
-from samjhadoo_ops.deployment.outcome import Phase
+from samjhadoo_ops.deployment.recording import recorded
 from samjhadoo_ops.deployment.rollout import start
 from samjhadoo_ops.deployment.site import Narrator
 from samjhadoo_ops.deployment.survey import survey
-from samjhadoo_ops.deployment.watch import Watch
-from samjhadoo_ops.errors import DeploymentFailed, OpsError, PersonNeeded
+from samjhadoo_ops.deployment.unfinished import settle
+from samjhadoo_ops.errors import DeploymentFailed, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from samjhadoo_ops.database import Inspection, Schema
     from samjhadoo_ops.deployment.gates.ground import Ground
@@ -33,33 +35,6 @@ if TYPE_CHECKING:
     from samjhadoo_ops.release.image import BuiltImage, PushedImage
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-SETTLING = 10.0
-"""Real seconds to wait for a rollback after an interrupt; CI gives little more before it kills."""
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """A deploy that ended well.
-
-    Attributes:
-        outcome: `succeeded`, `unchanged`, or `baking` when it was left to ECS.
-        seconds: Real seconds spent in each part.
-
-    """
-
-    outcome: str
-    release: str
-    digest: str
-    deployment: str = ""
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def told(self, url: str) -> str:
-        """Return the ending in a sentence."""
-        if self.outcome == "unchanged":
-            return f"release {self.release} is deployed already: nothing was changed; it serves {url}"
-        if self.outcome == Phase.BAKING.value:
-            return f"release {self.release} serves {url}; ECS keeps the old one for the bake and then ends"
-        return f"release {self.release} is deployed and serves {url}"
 
 
 @dataclass(frozen=True)
@@ -73,11 +48,18 @@ class Prepared:
 
 
 class Deploy:
-    """One deploy of one service."""
+    """One deploy of one service.
 
-    def __init__(self, site: Site, *, until: Phase | None = None) -> None:
+    Args:
+        until: A word of `deployed.UNTIL`: how far the deployment is attended.
+        lock_wait: Seconds on the clock to wait for the lock.
+
+    """
+
+    def __init__(self, site: Site, *, until: str = "done", lock_wait: float = 0.0) -> None:
         self.site = site
         self.until = until
+        self.lock_wait = lock_wait
         self.changes: list[str] = []
         self.seconds: dict[str, float] = {}
 
@@ -85,19 +67,42 @@ class Deploy:
         """Deploy.
 
         Raises:
-            Refused: The lock is held or a gate is closed; nothing was changed.
+            Refused: The lock is held, an unfinished deployment goes on, or a gate is closed; nothing was
+                changed.
             DeploymentFailed: The migration failed, or the release was rolled back.
             PersonNeeded: The rollback failed, or the state is unknown.
 
         """
         with self._timed("account"):
             self.site.aws.account_guard()
-        with self.site.lock("deploy") as lock:
+        with self.site.lock("deploy", patience=self.lock_wait) as lock:
+            self.site = self.site.guarded(lock)
+            settle(self.site, token=lock.token)
             prepared = self._prepare()
-            recorder = self.site.journal.recorder("deploy", self.site.clock)
+            lock.ensure()
+            recorder = self.site.journal.recorder("deploy", self.site.clock, token=lock.token)
+            lock.note(deploy=recorder.deploy)
             self.site.console.event("deploy", f"deploy {recorder.deploy}", deploy=recorder.deploy)
-            with self._recorded(recorder):
-                return self._carry_out(prepared, lock, recorder)
+            return self._carry_out(prepared, lock, recorder)
+
+    def go_on(self, lock: Lock, recorder: Recorder, *, release: str) -> Deployed:
+        """Deploy under a lock and a journal that are there already: those of a run that died.
+
+        Args:
+            release: The version that was to be deployed; empty when the run died before that was known.
+
+        Raises:
+            Refused: The checkout is another release. Else see `run`.
+
+        """
+        prepared = self._prepare()
+        if release and prepared.built.tag != release:
+            raise Refused(
+                f"deploy {recorder.deploy} is of release {release}, but what stands here is "
+                f"{prepared.built.tag}",
+                hint=f"check {release} out and resume it, or start anew: invoke deploy",
+            )
+        return self._carry_out(prepared, lock, recorder)
 
     def _prepare(self) -> Prepared:
         """Do what changes nothing at AWS: ask the gates, build, and let Flyway look meanwhile."""
@@ -118,20 +123,29 @@ class Deploy:
         return Prepared(ground, built, schema, inspection)
 
     def _carry_out(self, prepared: Prepared, lock: Lock, recorder: Recorder) -> Deployed:
+        with recorded(recorder, self.site.console, self.changes):
+            return self._release(prepared, lock, recorder)
+
+    def _release(self, prepared: Prepared, lock: Lock, recorder: Recorder) -> Deployed:
         from samjhadoo_ops.release import render_task_definition
 
-        image = self._push(prepared.built, recorder)
+        image = self._push(prepared.built, lock, recorder)
         document = render_task_definition(self.site.env, image.reference, image.tag)
         if self._unchanged(self._current(prepared.ground), document, prepared.inspection):
-            recorder.write(FINISHED, outcome="unchanged")
-            return Deployed("unchanged", image.tag, image.digest, seconds=self.seconds)
-        self._migrate(prepared.schema, prepared.inspection, recorder)
+            recorder.write(FINISHED, outcome="unchanged", exit_code=0)
+            return Deployed(
+                "unchanged", image.tag, image.digest, deploy=recorder.deploy, seconds=self.seconds
+            )
+        self._migrate(prepared, lock, recorder)
         arn = self._register(document, image, recorder)
         teller = Narrator(self.site.console, recorder)
         # An update that is sent but not watched yet could not be taken back: interrupts wait for the watch.
         with held_back() as deliver:
             started = self._start(arn, prepared, lock, teller)
-            return self._watch(Course(started, arn, recorder, self.changes), image, lock, teller, deliver)
+            course = Course(started, arn, image.tag, image.digest, recorder, self.changes)
+            attendance = Attendance(self.site, course, lock, teller, until=self.until)
+            attendance.seconds = self.seconds
+            return attendance.run(deliver)
 
     def _start(self, arn: str, prepared: Prepared, lock: Lock, teller: Narrator) -> Started:
         self.changes.append(f"the update of {self.site.ecs.name} requested")
@@ -160,9 +174,10 @@ class Deploy:
             schema = Schema.of(self.site.env, self.site.aws, self.site.console)
             return schema, schema.validate()
 
-    def _push(self, built: BuiltImage, recorder: Recorder) -> PushedImage:
+    def _push(self, built: BuiltImage, lock: Lock, recorder: Recorder) -> PushedImage:
         from samjhadoo_ops.release import push
 
+        lock.ensure()
         recorder.write("pushing", release=built.tag, reused=built.reused)
         with self._timed("push"):
             image = push(self.site.env, self.site.aws, self.site.console, built)
@@ -188,13 +203,19 @@ class Deploy:
             self.site.console.event("difference", f"task definition: {difference}")
         return not found
 
-    def _migrate(self, schema: Schema, inspection: Inspection, recorder: Recorder) -> None:
+    def _migrate(self, prepared: Prepared, lock: Lock, recorder: Recorder) -> None:
+        inspection = prepared.inspection
         with self._timed("migrate"):
             if not inspection.pending:
+                recorder.write("schema", schema=inspection.version)
                 return
-            pending = [migration.script for migration in inspection.pending]
-            recorder.write("migrating", pending=pending)
-            state = schema.migrate(inspection)
+            lock.ensure()
+            recorder.write(
+                "migrating",
+                pending=[migration.script for migration in inspection.pending],
+                breaking=breaking_scripts(inspection.pending),
+            )
+            state = prepared.schema.migrate(inspection)
             recorder.write("migrated", schema=state.version)
             self.changes.append(f"the schema is at V{state.version}")
 
@@ -205,103 +226,6 @@ class Deploy:
             recorder.write("registered", task_definition=arn)
         self.changes.append(f"task definition {arn.rpartition('/')[2]} registered")
         return arn
-
-    def _watch(
-        self, course: Course, image: PushedImage, lock: Lock, teller: Narrator, deliver: Callable[[], None]
-    ) -> Deployed:
-        from samjhadoo_ops.checks import smoke
-
-        site, started, recorder = self.site, course.started, course.recorder
-        watch = Watch(
-            site.ecs,
-            started.arn,
-            clock=site.clock,
-            policy=site.policy,
-            judge=judge_of(site, started),
-            test=partial(smoke, site.env, site.test, version=image.tag),
-            teller=teller,
-            lost=lambda: lock.lost,
-        )
-        with self._interruptible(watch, started, recorder):
-            deliver()
-            ending = watch.run(until=self.until)
-        self.seconds |= ending.seconds
-        settle_ending(site, course, ending)
-        if ending.phase is Phase.SUCCEEDED:
-            self._check_production(image)
-        recorder.write(FINISHED, outcome=ending.phase.value, seconds=self.seconds)
-        return Deployed(ending.phase.value, image.tag, image.digest, started.arn, self.seconds)
-
-    def _check_production(self, image: PushedImage) -> None:
-        """Test what users reach; a release that passed everything before and fails here is a riddle.
-
-        Raises:
-            PersonNeeded: It fails.
-
-        """
-        from samjhadoo_ops.checks import smoke
-
-        try:
-            with self._timed("smoke"):
-                smoke(self.site.env, self.site.production, version=image.tag)
-        except OpsError as error:
-            raise PersonNeeded(
-                f"the deployment succeeded, but the smoke test of production failed: {error.message}",
-                changed="; ".join(self.changes),
-                hint="invoke rollback returns to the release before",
-                details=error.details,
-            ) from error
-
-    @contextmanager
-    def _interruptible(self, watch: Watch, started: Started, recorder: Recorder) -> Iterator[None]:
-        """On Ctrl-C or SIGTERM roll back or leave it to ECS, as the settings say, and say which."""
-        site = self.site
-        try:
-            yield
-        except (KeyboardInterrupt, SystemExit):
-            if site.policy.on_interrupt == "rollback" and not started.first:
-                watch.stop("the deploy was interrupted")
-                phase = watch.settle(SETTLING)
-                said = f"interrupted: the deployment is {phase.value}"
-            else:
-                phase = watch.phase
-                said = f"interrupted: the deployment goes on ({phase.value}); {_left_to_ecs(phase)}"
-            site.console.event("interrupted", said, phase=phase.name, deployment=started.arn)
-            recorder.write(FINISHED, outcome=f"interrupted, {phase.value}")
-            raise
-
-    @contextmanager
-    def _recorded(self, recorder: Recorder) -> Iterator[None]:
-        """Record how it ended also when it failed, and tell what had been changed by then."""
-        from samjhadoo_ops.aws_errors import translate
-
-        try:
-            yield
-        except OpsError as error:
-            error.changed = error.changed or "; ".join(self.changes)
-            if not recorder.finished:
-                self._note(recorder, outcome="failed", error=error.message)
-            raise
-        except (KeyboardInterrupt, SystemExit):
-            if not recorder.finished:
-                self.site.console.event(
-                    "interrupted", f"interrupted; changed: {'; '.join(self.changes) or 'nothing'}"
-                )
-                self._note(recorder, outcome="interrupted")
-            raise
-        except Exception as error:
-            self._note(recorder, outcome="failed", error=f"{type(error).__name__}: {error}")
-            translated = translate(error, changed="; ".join(self.changes))
-            if translated is None:
-                raise
-            raise translated from error
-
-    def _note(self, recorder: Recorder, **data: str) -> None:
-        """Record the end; when even that fails, the error that led here matters more."""
-        try:
-            recorder.write(FINISHED, **data)
-        except Exception as error:  # noqa: BLE001  # the store may be what is out of reach
-            self.site.console.event("unrecorded", f"the journal could not be written: {error}")
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:
@@ -317,9 +241,3 @@ def release_tags(image: PushedImage) -> dict[str, str]:
     tags = {"release": image.tag, "digest": image.digest}
     commit = _COMMIT.match(image.tag)
     return {**tags, "git-sha": commit[0]} if commit else tags
-
-
-def _left_to_ecs(phase: Phase) -> str:
-    if phase in {Phase.BAKING, Phase.CLEANING_UP}:
-        return "ECS completes it by itself; invoke rollback takes it back"
-    return "nobody answers its pauses, so ECS rolls it back when they time out"

@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.deployment.differences import task_definition_differences
+from samjhadoo_ops.deployment.sending import send_once
 from samjhadoo_ops.errors import DeploymentFailed, PersonNeeded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
 ONGOING = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
 _BATCH = 20
@@ -31,13 +33,29 @@ class EcsService:
 
     Args:
         client: A boto3 ECS client.
+        sender: One that sends each request once; for requests that must not be carried out twice.
+        guard: Called before every change; raises when this run may change nothing any more.
 
     """
 
-    def __init__(self, client: Any, *, cluster: str, name: str) -> None:
+    def __init__(
+        self,
+        client: Any,
+        *,
+        cluster: str,
+        name: str,
+        sender: Any = None,
+        guard: Callable[[], None] = lambda: None,
+    ) -> None:
         self.client = client
         self.cluster = cluster
         self.name = name
+        self._sender = sender or client
+        self._guard = guard
+
+    def guarded(self, guard: Callable[[], None]) -> EcsService:
+        """Return the same service with a guard before every change."""
+        return EcsService(self.client, cluster=self.cluster, name=self.name, sender=self._sender, guard=guard)
 
     def describe(self) -> dict[str, Any] | None:
         """Return the active service, or None when there is none (or no cluster)."""
@@ -109,16 +127,32 @@ class EcsService:
         return Registered(answer["taskDefinition"]["taskDefinitionArn"], answer["taskDefinition"], tags)
 
     def register(self, document: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-        """Register a task definition and return its ARN.
+        """Register a task definition and return its ARN; one that is registered already is taken.
 
         Raises:
             DeploymentFailed: ECS refused it.
 
         """
+        found = self.registered(document, tags)
+        if found is not None:
+            return found
         given = [{"key": key, "value": value} for key, value in tags.items()]
+        request = {**document, **({"tags": given} if given else {})}
+
+        def send() -> str:
+            self._guard()
+            answer = self._sender.register_task_definition(**request)
+            return str(answer["taskDefinition"]["taskDefinitionArn"])
+
         with _refusals():
-            answer = self.client.register_task_definition(**document, **({"tags": given} if given else {}))
-        return str(answer["taskDefinition"]["taskDefinitionArn"])
+            return send_once(send, lambda: self.registered(document, tags))
+
+    def registered(self, document: Mapping[str, Any], tags: Mapping[str, str]) -> str | None:
+        """Return the newest revision's ARN when it is the same, tags included."""
+        newest = self.task_definition(str(document["family"])) if tags and "family" in document else None
+        if newest is None or not tags.items() <= newest.tags.items():
+            return None
+        return None if task_definition_differences(newest.document, document) else newest.arn
 
     def create(self, **request: Any) -> dict[str, Any]:
         """Create the service and return it.
@@ -127,28 +161,52 @@ class EcsService:
             DeploymentFailed: ECS refused the request.
 
         """
-        with _refusals():
-            answer = self.client.create_service(cluster=self.cluster, serviceName=self.name, **request)
-        service: dict[str, Any] = answer["service"]
-        return service
 
-    def update(self, **request: Any) -> dict[str, Any]:
-        """Update the service and return it.
+        def send() -> dict[str, Any]:
+            self._guard()
+            service: dict[str, Any] = self._sender.create_service(
+                cluster=self.cluster, serviceName=self.name, **request
+            )["service"]
+            return service
+
+        with _refusals():
+            return send_once(send, lambda: self._shown(request["taskDefinition"], ()))
+
+    def update(self, *, known: Container[str], **request: Any) -> dict[str, Any]:
+        """Start a deployment by an update of the service, and return the service.
+
+        Args:
+            known: The ids in the service's `deployments` before; any other is a new one.
+            request: Members of UpdateService, `taskDefinition` among them.
 
         Raises:
             DeploymentFailed: ECS refused the request.
 
         """
+
+        def send() -> dict[str, Any]:
+            self._guard()
+            service: dict[str, Any] = self._sender.update_service(
+                cluster=self.cluster, service=self.name, **request
+            )["service"]
+            return service
+
         with _refusals():
-            answer = self.client.update_service(cluster=self.cluster, service=self.name, **request)
-        service: dict[str, Any] = answer["service"]
-        return service
+            return send_once(send, lambda: self._shown(request["taskDefinition"], known))
+
+    def _shown(self, task_definition: str, known: Container[str]) -> dict[str, Any] | None:
+        """Return the service when it shows a new deployment of a task definition."""
+        service = self.describe()
+        new = (service or {}).get("deployments", ())
+        shown = any(each["taskDefinition"] == task_definition and each["id"] not in known for each in new)
+        return service if shown else None
 
     def answer_hook(self, arn: str, hook: str, action: str) -> bool:
         """Answer a pause hook; return False when ECS no longer waits for it.
 
         A repeated answer, also one whose first response was lost, looks like a wrong one: read again.
         """
+        self._guard()
         try:
             self.client.continue_service_deployment(serviceDeploymentArn=arn, hookId=hook, action=action)
         except self.client.exceptions.InvalidParameterException:
@@ -159,6 +217,7 @@ class EcsService:
         """Ask ECS to roll a deployment back; return False when it has ended already."""
         from botocore.exceptions import ClientError
 
+        self._guard()
         try:
             self.client.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")
         except ClientError as error:

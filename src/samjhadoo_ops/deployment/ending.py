@@ -27,17 +27,21 @@ class Course:
     """A deployment on its way, with what is known of it here.
 
     Attributes:
+        release: The new release's version.
+        digest: Of its image.
         changes: What has been changed so far, for people.
 
     """
 
     started: Started
     task_definition: str
+    release: str
+    digest: str
     recorder: Recorder
     changes: Sequence[str]
 
 
-_GOOD = frozenset({Phase.SUCCEEDED, Phase.BAKING, Phase.CANARY})
+_GOOD = frozenset({Phase.SUCCEEDED, Phase.BAKING, Phase.CLEANING_UP, Phase.CANARY, Phase.BEFORE_FULL})
 
 
 def judge_of(site: Site, started: Started) -> Judge:
@@ -73,8 +77,14 @@ def settle_ending(site: Site, course: Course, ending: Ending) -> None:
     found = diagnose(
         site.ecs, site.aws.client("logs"), ending.observed, task_definition=course.task_definition
     )
-    course.recorder.write(FINISHED, outcome=ending.phase.value, reason=reason, seconds=ending.seconds)
     failure = DeploymentFailed if ending.phase is Phase.ROLLED_BACK and not started.first else PersonNeeded
+    course.recorder.write(
+        FINISHED,
+        outcome=ending.phase.value,
+        reason=reason,
+        seconds=ending.seconds,
+        exit_code=int(failure.exit_code),
+    )
     raise failure(
         f"deployment {started.arn.rpartition('/')[2]} {_ended(ending, started)}: {reason}",
         changed="; ".join(course.changes),

@@ -8,9 +8,10 @@ that never reached that point.
 from __future__ import annotations
 
 import secrets
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,16 +24,27 @@ if TYPE_CHECKING:
 
 STARTED = "started"
 FINISHED = "finished"
+LEFT = "left"
+"""The run ended, the deployment goes on at ECS."""
 READERS = 8
+_ID = "%Y%m%dT%H%M%S%f"
+_KEPT = timedelta(days=90)  # ECS forgets service deployments after that
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happened in a deployment; `data` holds what it was about."""
+    """One thing that happened in a deployment.
+
+    Attributes:
+        data: What it was about.
+        token: The number of the lock's acquisition under which it was written; 0 for none.
+
+    """
 
     number: int
     event: str
     at: datetime
     data: dict[str, Any]
+    token: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,34 +70,58 @@ class Entry:
     @property
     def finished(self) -> datetime | None:
         """Return when it ended, on the clock; None when that was never recorded."""
-        return self.events[-1].at if self.events[-1].event == FINISHED else None
+        end = self.last(FINISHED)
+        return end.at if end else None
+
+    @property
+    def kind(self) -> str:
+        """Return what it is: `deploy`, `rollback`, `unlock`."""
+        return str(self.events[0].data.get("kind", ""))
 
     @property
     def outcome(self) -> str:
-        """Return how it ended; `unfinished` when its end was never recorded."""
-        return str(self.events[-1].data.get("outcome", "")) if self.finished else "unfinished"
+        """Return how it ended, or was left; `unfinished` when neither was recorded."""
+        end = self.last(FINISHED) or self.events[-1]
+        return str(end.data.get("outcome", "")) if end.event in {FINISHED, LEFT} else "unfinished"
+
+    def last(self, event: str) -> Event | None:
+        """Return the last event of a name."""
+        return next((each for each in reversed(self.events) if each.event == event), None)
 
 
 class Recorder:
-    """Writes the journal of one deployment."""
+    """Writes the journal of one deployment.
 
-    def __init__(self, store: ObjectStore, prefix: str, *, deploy: str, clock: Clock) -> None:
+    Args:
+        number: Of the next event.
+        token: Of the lock's acquisition; 0 without a lock.
+
+    """
+
+    def __init__(
+        self, store: ObjectStore, prefix: str, *, deploy: str, clock: Clock, number: int = 0, token: int = 0
+    ) -> None:
         self.deploy = deploy
         self.finished = False
         self._store = store
         self._prefix = prefix
         self._clock = clock
-        self._number = 0
+        self._number = number
+        self._token = token
+        self._writing = threading.Lock()
 
     def write(self, event: str, **data: Any) -> None:
-        """Append an event."""
-        entry = Event(number=self._number, event=event, at=self._clock.now(), data=data)
-        self._store.create(
-            f"{self._prefix}/{self.deploy}/{self._number:04d}-{event}.json",
-            msgspec.json.encode(entry, enc_hook=str),
-        )
-        self._number += 1
-        self.finished = self.finished or event == FINISHED
+        """Append an event; writing it again after a lost answer writes it once."""
+        with self._writing:
+            entry = Event(
+                number=self._number, event=event, at=self._clock.now(), data=data, token=self._token
+            )
+            self._store.create(
+                f"{self._prefix}/{self.deploy}/{self._number:04d}-{event}.json",
+                msgspec.json.encode(entry, enc_hook=str),
+            )
+            self._number += 1
+            self.finished = event in {FINISHED, LEFT}
 
 
 class Journal:
@@ -105,14 +141,35 @@ class Journal:
         """Return the key of the service's deployment lock."""
         return f"{self.prefix}.lock.json"
 
-    def recorder(self, kind: str, clock: Clock, **data: Any) -> Recorder:
+    def recorder(self, kind: str, clock: Clock, *, token: int = 0, **data: Any) -> Recorder:
         """Open the journal of a new deployment with its first event."""
         at = datetime.fromtimestamp(clock.read(), UTC)
-        recorder = Recorder(
-            self.store, self.prefix, deploy=f"{at:%Y%m%dT%H%M%S%f}Z-{secrets.token_hex(2)}", clock=clock
-        )
+        deploy = f"{at:{_ID}}Z-{secrets.token_hex(2)}"
+        recorder = Recorder(self.store, self.prefix, deploy=deploy, clock=clock, token=token)
         recorder.write(STARTED, kind=kind, by=this_user(), run=run_url(), **data)
         return recorder
+
+    def reopen(self, entry: Entry, clock: Clock, *, token: int = 0) -> Recorder:
+        """Go on with the journal of a deployment whose end was not recorded."""
+        number = entry.events[-1].number + 1
+        return Recorder(self.store, self.prefix, deploy=entry.deploy, clock=clock, number=number, token=token)
+
+    def entry(self, deploy: str) -> Entry | None:
+        """Return a deployment by its id, or None when there is none."""
+        keys = list(self.store.keys(f"{self.prefix}/{deploy}/"))
+        return self._entry(deploy, keys) if keys else None
+
+    def unfinished(self, now: datetime) -> list[Entry]:
+        """Return the deployments of the last 90 days whose end was not recorded, the newest first.
+
+        Args:
+            now: The wall clock's.
+
+        """
+        after = f"{self.prefix}/{now - _KEPT:{_ID}}"
+        found = self._keys(after)
+        open_ones = sorted((deploy for deploy, keys in found.items() if not _ended(keys)), reverse=True)
+        return [self._entry(deploy, found[deploy]) for deploy in open_ones]
 
     def entries(self, *, limit: int = 0) -> list[Entry]:
         """Return the deployments, the newest first.
@@ -121,13 +178,23 @@ class Journal:
             limit: How many at most; 0 for all.
 
         """
-        keys: dict[str, list[str]] = {}
-        for key in self.store.keys(f"{self.prefix}/"):
-            keys.setdefault(key.removeprefix(f"{self.prefix}/").partition("/")[0], []).append(key)
+        keys = self._keys()
         newest = sorted(keys, reverse=True)[: limit or None]
         with ThreadPoolExecutor(READERS) as pool:
             return list(pool.map(lambda deploy: self._entry(deploy, keys[deploy]), newest))
 
+    def _keys(self, after: str = "") -> dict[str, list[str]]:
+        """Return the keys of each deployment's events."""
+        keys: dict[str, list[str]] = {}
+        for key in self.store.keys(f"{self.prefix}/", after=after):
+            keys.setdefault(key.removeprefix(f"{self.prefix}/").partition("/")[0], []).append(key)
+        return keys
+
     def _entry(self, deploy: str, keys: list[str]) -> Entry:
         bodies = [stored.body for key in sorted(keys) if (stored := self.store.read(key)) is not None]
         return Entry(deploy, tuple(msgspec.json.decode(body, type=Event) for body in bodies))
+
+
+def _ended(keys: list[str]) -> bool:
+    """Tell from the keys of a deployment's events, whose names end in the event's, if its end is recorded."""
+    return any(key.endswith(f"-{FINISHED}.json") for key in keys)

@@ -1,67 +1,37 @@
 """One deployment per service at a time: a lock with a lease, kept in the journal's bucket.
 
-The lock is one object. It is taken by creating it, or by replacing a released or expired one at the
-exact version that was read; a lost race is seen, not guessed. While it is held a thread renews it. Its
+The lock is one object. It is taken by creating it, or by replacing a released, expired or orphaned one at
+the exact version that was read; a lost race is seen, not guessed. While it is held a thread renews it. Its
 age is told by S3's own clock, so holders need not agree about the time. Released locks stay as objects,
-so that every acquisition has a number (`token`) greater than the one before.
+so that every acquisition has a number (`token`) greater than the one before. A holder that could not
+renew its lease in time stops acting by itself, before anybody else may begin.
 """
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from samjhadoo_ops.deployment.actor import run_url, this_user
+from samjhadoo_ops.deployment.holder import Holder, held, read_lock, this_holder
 from samjhadoo_ops.deployment.objects import Conflict
-from samjhadoo_ops.errors import Refused
+from samjhadoo_ops.errors import PersonNeeded, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from types import TracebackType
 
     from samjhadoo_ops.deployment.objects import ObjectStore, StoredObject
 
+__all__ = ["Holder", "Lock", "break_lock", "read_lock"]
+
 _RENEWALS_PER_LEASE = 3
-
-
-class Holder(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds the lock, for what, since when.
-
-    Attributes:
-        run: Where the run can be watched, in CI.
-        token: Greater with every acquisition.
-        deployment: The pinned service deployment, once there is one.
-        renewals: How often the lease has been renewed; makes every version differ.
-
-    """
-
-    user: str
-    host: str
-    pid: int
-    reason: str
-    acquired: str
-    token: int
-    run: str = ""
-    deploy: str = ""
-    deployment: str = ""
-    renewals: int = 0
-    released: bool = False
-
-    def __str__(self) -> str:
-        where = f", {self.run}" if self.run else ""
-        return (
-            f"{self.user}@{self.host} (process {self.pid}{where}) for {self.reason!r} since {self.acquired}"
-        )
-
-
-def read_lock(store: ObjectStore, key: str) -> tuple[Holder, StoredObject] | None:
-    """Return who holds a lock and its object, or None when nobody ever held it."""
-    stored = store.read(key)
-    return None if stored is None else (msgspec.json.decode(stored.body, type=Holder), stored)
+_SAFE_SHARE = 0.9  # of a lease; S3's clock counts whole seconds
+_SHORTEST_PAUSE = 0.05
+_LONGEST_PAUSE = 5.0
 
 
 class Lock:
@@ -72,30 +42,50 @@ class Lock:
         lease: Real seconds after which an unrenewed lock may be taken over.
         reason: Why it is taken; shown to whoever is refused.
         now: When it is taken, for people; decides nothing.
+        patience: Real seconds to wait for a held lock.
+        pause: Real seconds between two looks at it.
+        tell: Hears who is waited for.
+        read: A clock that never jumps, in real seconds.
+
+    Attributes:
+        former: Who held it before; None for nobody.
+        lost: Whether somebody else has it by now.
 
     """
 
     def __init__(
-        self, store: ObjectStore, key: str, *, lease: float, reason: str, now: datetime, deploy: str = ""
+        self,
+        store: ObjectStore,
+        key: str,
+        *,
+        lease: float,
+        reason: str,
+        now: datetime,
+        patience: float = 0.0,
+        pause: float = 1.0,
+        tell: Callable[[str], None] = lambda _: None,
+        read: Callable[[], float] = time.monotonic,
     ) -> None:
         self.lease = lease
         self.lost = False
+        self.former: Holder | None = None
+        self.holder = this_holder(reason=reason, acquired=now.isoformat(timespec="seconds"), lease=lease)
         self._store = store
         self._key = key
+        self._patience = patience
+        self._look_pause = min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, pause))
+        self._tell = tell
+        self._read = read
+        self._renewed = read()
         self._etag = ""
         self._guard = threading.Lock()
         self._done = threading.Event()
         self._renewer: threading.Thread | None = None
-        self.holder = Holder(
-            user=this_user(),
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            reason=reason,
-            acquired=now.isoformat(timespec="seconds"),
-            token=1,
-            run=run_url(),
-            deploy=deploy,
-        )
+
+    @property
+    def token(self) -> int:
+        """Return the acquisition's number, greater than all before."""
+        return self.holder.token
 
     def acquire(self) -> None:
         """Take the lock.
@@ -104,16 +94,41 @@ class Lock:
             Refused: Somebody else holds it; the message names the holder.
 
         """
-        try:
-            self._etag = self._store.create(self._key, msgspec.json.encode(self.holder))
-        except Conflict:
-            self._take_over()
+        until = self._read() + self._patience
+        told = ""
+        while True:
+            try:
+                self._try()
+                break
+            except Refused as refusal:
+                if self._read() >= until:
+                    raise
+                if refusal.message != told:
+                    told = refusal.message
+                    self._tell(f"waiting up to {self._patience:.0f} s: {told}")
+                self._done.wait(self._look_pause)
         self._renewer = threading.Thread(target=self._renew, name="lock-lease", daemon=True)
         self._renewer.start()
 
-    def note(self, *, deployment: str) -> None:
-        """Write the pinned service deployment into the lock."""
-        self._write(msgspec.structs.replace(self.holder, deployment=deployment))
+    def ensure(self) -> None:
+        """Go on only while the lock is held.
+
+        Raises:
+            PersonNeeded: Somebody else has taken it, or could have by now.
+
+        """
+        if self.lost:
+            raise lost_lock("the deployment lock was taken over by somebody else; this run stops acting")
+        if self._read() - self._renewed > self.lease * _SAFE_SHARE:
+            raise lost_lock(
+                f"the deployment lock could not be renewed for {self.lease * _SAFE_SHARE:.0f} s; "
+                "somebody else may have it, so this run stops acting"
+            )
+
+    def note(self, *, deploy: str = "", deployment: str = "") -> None:
+        """Write the journal's deploy, or the pinned service deployment, into the lock."""
+        given = {"deploy": deploy or self.holder.deploy, "deployment": deployment or self.holder.deployment}
+        self._write(**given)
 
     def release(self) -> None:
         """Give the lock back; nothing happens when it was lost meanwhile."""
@@ -121,7 +136,7 @@ class Lock:
         if self._renewer is not None:
             self._renewer.join(self.lease)
         if not self.lost:
-            self._write(msgspec.structs.replace(self.holder, released=True))
+            self._write(released=True)
 
     def __enter__(self) -> Self:
         self.acquire()
@@ -137,55 +152,75 @@ class Lock:
             if error is None:
                 raise
 
-    def _take_over(self) -> None:
+    def _try(self) -> None:
+        """Take the lock now, or be refused."""
+        self._renewed = self._read()
         found = read_lock(self._store, self._key)
-        if found is None:
-            raise Refused("the deployment lock is contended", hint="run the command again")
-        holder, stored = found
-        if not holder.released and stored.age <= self.lease:
-            raise held(holder, stored.age, self.lease)
-        self.holder = msgspec.structs.replace(self.holder, token=holder.token + 1)
         try:
-            self._etag = self._store.replace(self._key, msgspec.json.encode(self.holder), etag=stored.etag)
+            if found is None:
+                self._etag = self._store.create(self._key, msgspec.json.encode(self.holder))
+                return
+            holder, stored = found
+            if not holder.free(stored.age):
+                raise held(holder, stored.age)
+            mine = msgspec.structs.replace(self.holder, token=holder.token + 1)
+            self._etag = self._store.replace(self._key, msgspec.json.encode(mine), etag=stored.etag)
         except Conflict:
             found = read_lock(self._store, self._key)
             raise (
-                held(found[0], found[1].age, self.lease)
+                held(found[0], found[1].age)
                 if found
-                else Refused("the deployment lock is contended")
+                else Refused("the deployment lock is contended", hint="run the command again")
             ) from None
+        self.holder, self.former = mine, holder
 
     def _renew(self) -> None:
         while not self._done.wait(self.lease / _RENEWALS_PER_LEASE):
             try:
-                self._write(msgspec.structs.replace(self.holder, renewals=self.holder.renewals + 1))
-            except Exception:  # noqa: BLE001, S112  # the store is unreachable: the lease tells when it is over
+                self._write(renewals=self.holder.renewals + 1)
+            except Exception:  # noqa: BLE001, S112  # the store is unreachable: `ensure` tells when it is over
                 continue
             if self.lost:
                 return
 
-    def _write(self, holder: Holder) -> None:
+    def _write(self, **changes: object) -> None:
         with self._guard:
             if self.lost or not self._etag:
                 return
+            holder = msgspec.structs.replace(self.holder, **changes)
+            asked = self._read()
             try:
-                self._etag = self._store.replace(self._key, msgspec.json.encode(holder), etag=self._etag)
+                self._etag = self._replace(holder)
             except Conflict:
                 self.lost = True
             else:
-                self.holder = holder
+                self.holder, self._renewed = holder, asked
+
+    def _replace(self, holder: Holder) -> str:
+        """Replace the lock, also when an earlier replacement was made but its answer was lost.
+
+        Raises:
+            Conflict: Somebody else has it.
+
+        """
+        body = msgspec.json.encode(holder)
+        try:
+            return self._store.replace(self._key, body, etag=self._etag)
+        except Conflict:
+            stored = self._still_mine()
+            if stored is None:
+                raise
+            return self._store.replace(self._key, body, etag=stored.etag)
+
+    def _still_mine(self) -> StoredObject | None:
+        found = read_lock(self._store, self._key)
+        mine = found is not None and found[0].nonce == self.holder.nonce and not found[0].released
+        return found[1] if found and mine else None
 
 
-def held(holder: Holder, age: float, lease: float) -> Refused:
-    """Return the refusal that names the holder."""
-    return Refused(
-        f"the deployment lock is held by {holder}",
-        hint=(
-            f"wait for it to end; it was renewed {age:.0f} s ago and expires {lease:.0f} s after its last "
-            "renewal. If its process is gone for good: invoke unlock"
-        ),
-        details=(f"service deployment: {holder.deployment}",) if holder.deployment else (),
-    )
+def lost_lock(message: str) -> PersonNeeded:
+    """Return the error of a run that has lost its lock."""
+    return PersonNeeded(message, hint="invoke status tells who holds the lock and what is deployed")
 
 
 def break_lock(store: ObjectStore, key: str) -> Holder | None:

@@ -58,8 +58,8 @@ class ObjectStore(Protocol):
     def read(self, key: str) -> StoredObject | None:
         """Return an object, or None when there is none."""
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """Return the keys under a prefix, in order."""
+    def keys(self, prefix: str, *, after: str = "") -> Iterator[str]:
+        """Return the keys under a prefix, in order; with `after`, only those that come behind it."""
 
 
 class S3Objects:
@@ -96,9 +96,11 @@ class S3Objects:
         age = (now - answer["LastModified"]).total_seconds()
         return StoredObject(body=answer["Body"].read(), etag=answer["ETag"], age=max(0.0, age))
 
-    def keys(self, prefix: str) -> Iterator[str]:
+    def keys(self, prefix: str, *, after: str = "") -> Iterator[str]:
         """See `ObjectStore.keys`."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=prefix, **({"StartAfter": after} if after else {})
+        )
         for page in pages:
             for item in page.get("Contents", ()):
                 yield item["Key"]
@@ -114,6 +116,18 @@ class S3Objects:
             if error.response["Error"]["Code"] in _CONFLICTS | (
                 _MISSING if "IfMatch" in condition else set()
             ):
-                raise Conflict(key) from error
+                return self._own(key, body, error)
             raise
         return str(answer["ETag"])
+
+    def _own(self, key: str, body: bytes, error: Exception) -> str:
+        """Return the ETag when the other writer was this one, whose answer was lost and who wrote again.
+
+        Raises:
+            Conflict: It was another; no two writers write the same bytes.
+
+        """
+        found = self.read(key)
+        if found is None or found.body != body:
+            raise Conflict(key) from error
+        return found.etag

@@ -66,6 +66,9 @@ _STOPPED = {"STOP_REQUESTED": Phase.STOPPING, "STOPPED": Phase.STOPPED}
 _SCALING_STAGES = frozenset({"", "RECONCILE_SERVICE", "PRE_SCALE_UP", "SCALE_UP"})
 _TESTING_STAGES = frozenset({"POST_SCALE_UP", "TEST_TRAFFIC_SHIFT", "POST_TEST_TRAFFIC_SHIFT"})
 _GATE_STAGES = frozenset({"PRE_PRODUCTION_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_SHIFT"})
+_LATE_STAGES = frozenset({"POST_PRODUCTION_TRAFFIC_SHIFT", "BAKE_TIME", "CLEAN_UP"})
+_STAGES = _SCALING_STAGES | _TESTING_STAGES | _GATE_STAGES | _LATE_STAGES
+_STATUSES = {*_TERMINAL, *_ROLLING_BACK, *_STOPPED, "PENDING", "IN_PROGRESS"}
 
 
 def phase_of(observed: Observation, *, tested: bool = False) -> Phase:
@@ -87,6 +90,12 @@ def phase_of(observed: Observation, *, tested: bool = False) -> Phase:
     if observed.status == "PENDING":
         return Phase.SCALING_UP
     return _under_way(observed, tested=tested)
+
+
+def unknown_values(observed: Observation) -> set[str]:
+    """Return the values of ECS that `phase_of` has no word for; a newer API may have more."""
+    unknown = {f"status {observed.status!r}"} if observed.status not in _STATUSES else set()
+    return unknown | ({f"stage {observed.stage!r}"} if observed.stage not in _STAGES else set())
 
 
 def _under_way(observed: Observation, *, tested: bool) -> Phase:

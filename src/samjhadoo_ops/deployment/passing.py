@@ -17,6 +17,13 @@ _THROTTLING = frozenset(
 _SERVER_FAULT = 500
 
 
+def throttled(error: BaseException) -> bool:
+    """Tell whether AWS refused a call for its rate: it was not carried out."""
+    from botocore.exceptions import ClientError
+
+    return isinstance(error, ClientError) and error.response.get("Error", {}).get("Code", "") in _THROTTLING
+
+
 def passes(error: BaseException) -> bool:
     """Tell whether the same call may succeed in a while."""
     from botocore.exceptions import ClientError, HTTPClientError

@@ -178,7 +178,7 @@ def redeploy(site: Site, *, to: str = "") -> Returned:
             judge=NoJudge(),
             test=_untested,
             teller=teller,
-            lost=lambda: lock.lost,
+            ensure=lock.ensure,
         )
         ending = watch.run()
         recorder.write(FINISHED, outcome=ending.phase.value)

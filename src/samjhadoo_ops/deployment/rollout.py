@@ -18,16 +18,18 @@ from samjhadoo_ops.deployment.configuration import (
 from samjhadoo_ops.errors import PersonNeeded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from samjhadoo_ops.clock import Clock
     from samjhadoo_ops.deployment.configuration import Policy
     from samjhadoo_ops.deployment.ecs import EcsService
+    from samjhadoo_ops.deployment.telling import Teller
     from samjhadoo_ops.deployment.traffic import Listening
-    from samjhadoo_ops.deployment.watch import Teller
+    from samjhadoo_ops.deployment.watch import Before
     from samjhadoo_ops.environment import Environment
 
 _PIN_TRIES = 50
+_KNOWN = 20
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,14 @@ class Started:
         arn: The pinned service deployment.
         swift: Whether it shifts all traffic at once, without tests and gates.
         first: Whether there is no release to go back to.
+        before: What a run before saw of it; None when this run started it.
 
     """
 
     arn: str
     swift: bool
     first: bool
+    before: Before | None = None
 
 
 def start(
@@ -67,17 +71,22 @@ def start(
 
     """
     service = ecs.describe()
-    first = service is None or not ecs.deployments(statuses=["SUCCESSFUL"], limit=1)
+    briefs = ecs.deployments(limit=100) if service else []
+    first = not any(brief["status"] == "SUCCESSFUL" for brief in briefs)
     swift = swift or first
     configuration = swift_configuration(env) if swift else deployment_configuration(env)
-    teller.record("starting", task_definition=task_definition, swift=swift, first=first)
+    known = {str(brief["serviceDeploymentArn"]) for brief in briefs[:_KNOWN]}
+    teller.record("starting", task_definition=task_definition, swift=swift, first=first, known=sorted(known))
     if service is None:
         answer = ecs.create(**creation(env, task_definition, listening, configuration))
     else:
         # A first deployment that failed left nothing to compare with: only force makes ECS try again.
         force = {"forceNewDeployment": True} if first else {}
-        answer = ecs.update(taskDefinition=task_definition, deploymentConfiguration=configuration, **force)
-    arn = pin(ecs, answer, clock=clock, poll=policy.poll)
+        before = {str(deployment["id"]) for deployment in service["deployments"]}
+        answer = ecs.update(
+            known=before, taskDefinition=task_definition, deploymentConfiguration=configuration, **force
+        )
+    arn = pin(ecs, answer, task_definition=task_definition, clock=clock, poll=policy.poll)
     teller.record("started-deployment", deployment=arn, task_definition=task_definition)
     teller.tell("deployment", f"deployment {arn.rpartition('/')[2]} has started", deployment=arn)
     return Started(arn, swift=swift, first=first)
@@ -102,7 +111,28 @@ def creation(
     }
 
 
-def pin(ecs: EcsService, service: Mapping[str, Any], *, clock: Clock, poll: float) -> str:
+def started_unseen(ecs: EcsService, *, task_definition: str, known: Container[str]) -> str:
+    """Return the service deployment that a run started which then died; empty when it started none.
+
+    Args:
+        task_definition: What the run was about to deploy.
+        known: The service deployments that were there before.
+
+    """
+    if ecs.describe() is None:
+        return ""
+    new = [brief for brief in ecs.deployments(limit=_KNOWN) if brief["serviceDeploymentArn"] not in known]
+    revisions = ecs.revisions(brief.get("targetServiceRevisionArn", "") for brief in new)
+    for brief in reversed(new):  # ours is the first of that task definition
+        revision = revisions.get(brief.get("targetServiceRevisionArn", ""), {})
+        if revision.get("taskDefinition") == task_definition:
+            return str(brief["serviceDeploymentArn"])
+    return ""
+
+
+def pin(
+    ecs: EcsService, service: Mapping[str, Any], *, task_definition: str, clock: Clock, poll: float
+) -> str:
     """Return the ARN of the service deployment that an update has started.
 
     The update's answer names the deployment's revision number; the service deployment with that target
@@ -112,7 +142,7 @@ def pin(ecs: EcsService, service: Mapping[str, Any], *, clock: Clock, poll: floa
         PersonNeeded: There is none.
 
     """
-    number = primary_revision(service)
+    number = newest_revision(service, task_definition)
     for _ in range(_PIN_TRIES):
         for brief in ecs.deployments(limit=20):
             if brief.get("targetServiceRevisionArn", "").rpartition("/")[2] == number:
@@ -125,9 +155,15 @@ def pin(ecs: EcsService, service: Mapping[str, Any], *, clock: Clock, poll: floa
     )
 
 
-def primary_revision(service: Mapping[str, Any]) -> str:
-    """Return the number of the newest service revision of a DescribeServices document."""
-    for deployment in service["deployments"]:
-        if deployment["status"] == "PRIMARY":
-            return str(deployment["id"]).rpartition("/")[2]
-    raise PersonNeeded("ECS shows no primary deployment of the service", hint="invoke status")
+def newest_revision(service: Mapping[str, Any], task_definition: str) -> str:
+    """Return the number of the newest service revision of a task definition in a DescribeServices document.
+
+    Raises:
+        PersonNeeded: There is none.
+
+    """
+    found = [each for each in service["deployments"] if each["taskDefinition"] == task_definition]
+    if not found:
+        raise PersonNeeded(f"ECS shows no deployment of {task_definition}", hint="invoke status")
+    newest = max(found, key=lambda each: (each["status"] == "PRIMARY", str(each.get("createdAt", ""))))
+    return str(newest["id"]).rpartition("/")[2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,12 @@ class Site:
     def ecs(self) -> EcsService:
         """Return the ECS service."""
         settings = self.env.service
-        return EcsService(self.aws.client("ecs"), cluster=settings.cluster, name=settings.name)
+        return EcsService(
+            self.aws.client("ecs"),
+            cluster=settings.cluster,
+            name=settings.name,
+            sender=self.aws.client("ecs", resend=False),
+        )
 
     @cached_property
     def journal(self) -> Journal:
@@ -58,15 +63,30 @@ class Site:
         """Return what is waited for and how long."""
         return rollout_policy(self.env, real=self.clock.real(1.0))
 
-    def lock(self, reason: str) -> Lock:
-        """Return the service's deployment lock, not yet taken."""
+    def lock(self, reason: str, *, patience: float = 0.0) -> Lock:
+        """Return the service's deployment lock, not yet taken.
+
+        Args:
+            reason: Why, for whoever is refused.
+            patience: How long to wait for it, in seconds on the clock.
+
+        """
         return Lock(
             self.journal.store,
             self.journal.lock_key,
             lease=self.clock.real(self.env.lock.lease),
             reason=reason,
             now=self.clock.now(),
+            patience=self.clock.real(patience),
+            pause=self.clock.real(self.policy.poll),
+            tell=lambda text: self.console.event("waiting", text),
         )
+
+    def guarded(self, lock: Lock) -> Site:
+        """Return the same place where nothing is changed once the lock is lost."""
+        site = replace(self)
+        site.__dict__["ecs"] = self.ecs.guarded(lock.ensure)
+        return site
 
 
 class Narrator:

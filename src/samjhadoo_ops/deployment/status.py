@@ -10,8 +10,8 @@ from samjhadoo_ops.deployment.history import rows
 from samjhadoo_ops.deployment.lock import read_lock
 from samjhadoo_ops.deployment.observation import observe
 from samjhadoo_ops.deployment.outcome import Phase, phase_of
+from samjhadoo_ops.deployment.telling import describe
 from samjhadoo_ops.deployment.traffic import find_listening, weights
-from samjhadoo_ops.deployment.watch import describe
 
 if TYPE_CHECKING:
     from samjhadoo_ops.deployment.ecs import Registered

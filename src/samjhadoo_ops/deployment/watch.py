@@ -7,39 +7,33 @@ the judge, a failed test or a deadline says so. What it acts upon is only ever t
 from __future__ import annotations
 
 import random
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
+from samjhadoo_ops.deployment.answering import Readiness
 from samjhadoo_ops.deployment.judge import Opinion
+from samjhadoo_ops.deployment.monitors import unmonitored
 from samjhadoo_ops.deployment.observation import Observation, observe
-from samjhadoo_ops.deployment.outcome import FULL_WEIGHT, Phase, phase_of
+from samjhadoo_ops.deployment.outcome import Phase, phase_of
 from samjhadoo_ops.deployment.passing import passes
-from samjhadoo_ops.errors import OpsError, PersonNeeded
+from samjhadoo_ops.deployment.telling import Changes, share
+from samjhadoo_ops.errors import PersonNeeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from samjhadoo_ops.clock import Clock
     from samjhadoo_ops.deployment.configuration import Policy
     from samjhadoo_ops.deployment.ecs import EcsService
     from samjhadoo_ops.deployment.judge import Judge, Verdict
+    from samjhadoo_ops.deployment.monitors import Monitors
     from samjhadoo_ops.deployment.observation import Hook
+    from samjhadoo_ops.deployment.telling import Teller
 
 _MOST_BACKOFF = 8
 _JITTER = 0.1
 _SLICES = 10
 _LEAVING = frozenset({Phase.ROLLING_BACK, Phase.STOPPING})
-
-
-class Teller(Protocol):
-    """Who hears what happens; the console and the journal are told by one."""
-
-    def tell(self, event: str, text: str, **data: Any) -> None:
-        """Say that something happened."""
-
-    def record(self, event: str, **data: Any) -> None:
-        """Write down what is about to be changed, or has been."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +52,30 @@ class Ending:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Before:
+    """What is known of a deployment that was watched before, by a run that ended.
+
+    Attributes:
+        started: When it started, on the clock.
+        canary_since: When its canary got traffic, on the clock; None when that was not seen.
+        reason: Why a rollback had been requested; empty when none had been.
+
+    """
+
+    started: float
+    canary_since: float | None = None
+    reason: str = ""
+
+
 class Watch:
     """The watch over one service deployment.
 
     Args:
         test: Checks the new revision through the test listener; raises OpsError when it fails.
-        lost: Tells whether the deployment lock was lost.
+        ensure: Raises when this run may change nothing any more, because it has lost its lock.
+        monitors: What ECS has to watch by itself.
+        before: What is known from a run before.
 
     """
 
@@ -77,10 +89,12 @@ class Watch:
         judge: Judge,
         test: Callable[[], object],
         teller: Teller,
-        lost: Callable[[], bool] = lambda: False,
+        ensure: Callable[[], None] = lambda: None,
+        monitors: Monitors | None = None,
+        before: Before | None = None,
     ) -> None:
         self.arn = arn
-        self.reason = ""
+        self.reason = before.reason if before else ""
         self.last: Observation | None = None
         self.phase = Phase.UNKNOWN
         self._ecs = ecs
@@ -88,22 +102,26 @@ class Watch:
         self._policy = policy
         self._judge = judge
         self._teller = teller
-        self._lost = lost
-        self._test = test
-        self._testing: Future[object] | None = None
-        self._tested = False
-        self._tester = ThreadPoolExecutor(1, thread_name_prefix="smoke")
+        self._changes = Changes(teller)
+        self._ensure = ensure
+        self._monitors = monitors
+        self._readiness = Readiness(
+            test,
+            clock=clock,
+            policy=policy,
+            began=lambda: teller.tell("smoke", "testing the new release through the test listener"),
+            canary_since=before.canary_since if before else None,
+        )
         self._answered: set[str] = set()
-        self._started = clock.timestamp()
-        self._canary_since: float | None = None
+        self._started = before.started if before else clock.timestamp()
         self._stopping_since: float | None = None
         self._heard = clock.read()
         self._entered = clock.read()
         self._seconds: dict[str, float] = {}
         self._backoff = 1
 
-    def run(self, *, until: Phase | None = None) -> Ending:
-        """Watch until the deployment has ended, or is in the phase `until`.
+    def run(self, *, until: Collection[Phase] = ()) -> Ending:
+        """Watch until the deployment has ended, or is in one of the phases `until`.
 
         Raises:
             PersonNeeded: AWS is out of reach, a rollback doesn't end, or the lock was lost.
@@ -111,13 +129,13 @@ class Watch:
         """
         try:
             while True:
-                if self._tick() and self.last and (self.phase.ended or self.phase is until):
+                if self._tick() and self.last and (self.phase.ended or self.phase in until):
                     self._enter(self.phase)
                     return Ending(self.phase, self.last, self.reason, self._seconds)
                 self._pause()
         finally:
             self._judge.close()
-            self._tester.shutdown(wait=False, cancel_futures=True)
+            self._readiness.close()
 
     def settle(self, seconds: float) -> Phase:
         """Watch on for so many real seconds, or until the end, and return the phase reached."""
@@ -141,12 +159,12 @@ class Watch:
     def _pause(self) -> None:
         """Wait for the next tick; a test that ends meanwhile ends the waiting."""
         pause = self._policy.poll * self._backoff * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
-        if self._testing is None or self._testing.done():
+        if not self._readiness.under_test:
             self._clock.sleep(pause)
             return
         for _ in range(_SLICES):
             self._clock.sleep(pause / _SLICES)
-            if self._testing.done():
+            if not self._readiness.under_test:
                 return
 
     def _tick(self) -> bool:
@@ -169,43 +187,26 @@ class Watch:
         silent = self._clock.read() - self._heard
         if silent < self._policy.patience:
             return
-        known = f"it was {self.phase.value}, {self._share()}" if self.last else "nothing is known of it"
+        known = f"it was {self.phase.value}, {share(self.last)}" if self.last else "nothing is known of it"
         raise PersonNeeded(
             f"AWS has not answered for {silent:.0f} s while deployment {self.arn} went on: {error}",
             changed=f"a deployment was started; when last seen {known}. "
             "A pause that nobody answers is rolled back by ECS itself.",
-            hint="when AWS answers again: invoke status, then invoke rollback or invoke deploy",
+            hint="when AWS answers again: invoke status, then invoke watch or invoke rollback",
         ) from error
 
     def _look(self) -> None:
         observed = observe(self._ecs.deployment(self.arn))
-        phase = phase_of(observed, tested=self._tested)
+        phase = phase_of(observed, tested=self._readiness.tested)
         if phase in {Phase.STOPPING, Phase.STOPPED}:
             current = (self._ecs.describe() or {}).get("currentServiceDeployment")
             observed = observe(self._ecs.deployment(self.arn), current=current)
-            phase = phase_of(observed, tested=self._tested)
-        if self._canary_since is None and 0.0 < (observed.production_weight or 0.0) < FULL_WEIGHT:
-            self._canary_since = self._clock.timestamp()
-        self._show(observed, phase)
+            phase = phase_of(observed, tested=self._readiness.tested)
+        if self._readiness.see(observed):
+            self._teller.record("canary", since=self._readiness.canary_since)
+        self._changes.tell(observed, phase)
         self._enter(phase)
         self.last = observed
-
-    def _show(self, observed: Observation, phase: Phase) -> None:
-        seen = self.last
-        text = describe(observed, phase)
-        if seen is None or phase is not self.phase or text != describe(seen, self.phase):
-            if phase is Phase.ROLLING_BACK and phase is not self.phase and observed.reason:
-                text = f"{text}: {observed.reason}"
-            self._teller.tell(
-                "phase",
-                text,
-                phase=phase.name,
-                stage=observed.stage,
-                status=observed.status,
-                weight=observed.production_weight,
-                running=observed.running,
-                requested=observed.requested,
-            )
 
     def _enter(self, phase: Phase) -> None:
         now = self._clock.read()
@@ -215,17 +216,16 @@ class Watch:
 
     def _act(self) -> None:
         assert self.last is not None  # noqa: S101  # a look comes before every act
-        if self._lost():
-            raise PersonNeeded(
-                "the deployment lock was taken over by somebody else; this run stops acting",
-                changed=f"deployment {self.arn} goes on, {self._share()}",
-                hint="invoke status tells who holds the lock",
-            )
+        try:
+            self._ensure()
+        except PersonNeeded as error:
+            error.changed = f"deployment {self.arn} goes on, {share(self.last)}"
+            raise
         if self.reason or self.phase in _LEAVING:
             self._await_rollback()
             return
         verdict = self._judge.watch(self.last, self.phase)
-        why = self._why_stop(verdict)
+        why = self._why_stop(self.last, verdict)
         if why:
             self.stop(why)
             return
@@ -233,7 +233,7 @@ class Watch:
             if hook.id not in self._answered:
                 self._answer(hook, self.last, verdict)
 
-    def _why_stop(self, verdict: Verdict) -> str:
+    def _why_stop(self, observed: Observation, verdict: Verdict) -> str:
         elapsed = self._clock.timestamp() - self._started
         if verdict.opinion is Opinion.FAIL:
             return verdict.reason
@@ -241,6 +241,17 @@ class Watch:
             return f"the new release was not healthy within {self._policy.healthy_within / 60:g} min"
         if elapsed > self._policy.ends_within:
             return f"the deployment has not ended within {self._policy.ends_within / 60:g} min"
+        return self._unmonitored(observed)
+
+    def _unmonitored(self, observed: Observation) -> str:
+        """Return why nobody but us watches the deployment, if that must stop it; told once in any case."""
+        missing = unmonitored(observed, self._monitors) if self._monitors else ""
+        if not missing or self._monitors is None:
+            return ""
+        if self._monitors.required:
+            return missing
+        self._monitors = None
+        self._teller.tell("unmonitored", f"warning: {missing}")
         return ""
 
     def _await_rollback(self) -> None:
@@ -251,64 +262,19 @@ class Watch:
         if self._clock.timestamp() - self._stopping_since > self._policy.rollback_within:
             raise PersonNeeded(
                 f"the rollback of {self.arn} has not ended within {self._policy.rollback_within / 60:g} min",
-                changed=f"a rollback was requested; {self._share()}",
+                changed=f"a rollback was requested; {share(self.last)}",
                 hint="invoke status; then look at the service's events in ECS",
             )
 
     def _answer(self, hook: Hook, observed: Observation, verdict: Verdict) -> None:
-        weight = observed.production_weight or 0.0
-        if weight >= FULL_WEIGHT:
+        reason = self._readiness.reason_to_go_on(observed, verdict)
+        if self._readiness.failure:
+            self.stop(self._readiness.failure)
             return
-        if weight > 0.0:
-            if self._canary_observed() and verdict.opinion is Opinion.PASS:
-                self._continue(hook, f"the canary was observed for {self._policy.canary_time / 60:g} min")
-        elif observed.test_weight != 0.0 and self._passed_test():
-            self._continue(hook, "the smoke test passed")
-
-    def _canary_observed(self) -> bool:
-        since = self._canary_since
-        # A look comes up to a tick after the shift it sees.
-        return since is not None and (
-            self._clock.timestamp() - since + self._policy.poll >= self._policy.canary_time
-        )
-
-    def _passed_test(self) -> bool:
-        if self._tested:
-            return True
-        if self._testing is None:
-            self._teller.tell("smoke", "testing the new release through the test listener")
-            self._testing = self._tester.submit(self._test)
-        if not self._testing.done():
-            return False
-        error = self._testing.exception()
-        if isinstance(error, OpsError):
-            self.stop(f"the smoke test failed: {error.message}")
-        elif error is not None:
-            self.stop(f"the smoke test failed: {type(error).__name__}: {error}")
-        self._tested = error is None
-        return self._tested
-
-    def _continue(self, hook: Hook, reason: str) -> None:
+        if not reason:
+            return
         self._teller.record("answering-hook", hook=hook.id, phase=self.phase.name, reason=reason)
         taken = self._ecs.answer_hook(self.arn, hook.id, "CONTINUE")
         self._answered.add(hook.id)
         self._teller.record("hook-answered", hook=hook.id, taken=taken)
         self._teller.tell("continue", f"{self.phase.value}: going on, {reason}", hook=hook.id, taken=taken)
-
-    def _share(self) -> str:
-        weight = self.last.production_weight if self.last else None
-        return f"{weight or 0:g} % of production traffic on the new release"
-
-
-def describe(observed: Observation, phase: Phase) -> str:
-    """Return a phase in one line for people."""
-    parts = [phase.value]
-    if observed.production_weight is not None and not phase.ended:
-        parts.append(f"{observed.production_weight:g} % of traffic on the new release")
-    if not phase.ended:
-        parts.append(f"{observed.running}/{observed.requested} tasks")
-    if observed.failures and not phase.ended:
-        parts.append(f"{observed.failures} failed")
-    if observed.reason and phase.ended and phase is not Phase.SUCCEEDED:
-        parts.append(observed.reason)
-    return ", ".join(parts)

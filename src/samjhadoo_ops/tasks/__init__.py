@@ -21,6 +21,7 @@ from samjhadoo_ops.tasks import (
     stack,
     status,
     unlock,
+    watch,
 )
 
 __all__ = ["ns"]
@@ -30,6 +31,7 @@ for task in (
     build.build,
     push.push,
     deploy.deploy,
+    watch.watch,
     rollback.rollback,
     smoke.smoke,
     status.status,

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.errors import ConfigurationError, ExitCode
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
@@ -12,35 +11,41 @@ if TYPE_CHECKING:
 @ops_task(
     help={
         "plan": "Show what would change, and change nothing.",
-        "until": "Return when the old release is only kept (bake), or when all is done (done).",
+        "until": "Return at the canary or the bake, leaving the rest to invoke watch: canary, bake, done.",
+        "resume": "Go on with a deploy whose run died: the last one, or the id that invoke history shows.",
+        "lock_wait": "Wait so long for the lock of another run, such as 15m.",
         "yes": "Don't ask for confirmation.",
-    }
+    },
+    optional=("resume",),
 )
 def deploy(
-    c: Context, *, env: str = "local", plan: bool = False, until: str = "done", yes: bool = False
+    c: Context,
+    *,
+    env: str = "local",
+    plan: bool = False,
+    until: str = "done",
+    resume: str = "",
+    lock_wait: str = "",
+    yes: bool = False,
 ) -> None:
     """Build, push, migrate and roll out a release."""
     from samjhadoo_ops.deployment.deploy import Deploy
-    from samjhadoo_ops.deployment.outcome import Phase
+    from samjhadoo_ops.deployment.reattach import resume as go_on
     from samjhadoo_ops.tasks.plan import show_plan
     from samjhadoo_ops.tasks.session import open_session
+    from samjhadoo_ops.tasks.waiting import known_until, seconds, show_deployed
 
-    stops = {"bake": Phase.BAKING, "done": None}
-    if until not in stops:
-        raise ConfigurationError(f"--until {until}: expected bake or done")
+    known_until(until)
+    patience = seconds("--lock-wait", lock_wait)
     if plan or c.config.run.dry:
         show_plan(open_session(env))
         return
-    session = open_session(env, start=True)
+    session = open_session(env, start=not resume)
     session.confirm(f"Deploy to {env}?", yes=yes)
-    deployed = Deploy(session.site, until=stops[until]).run()
-    session.console.result(
-        deployed.outcome,
-        ExitCode.SUCCEEDED,
-        deployed.told(session.production),
-        release=deployed.release,
-        digest=deployed.digest,
-        deployment=deployed.deployment,
-        url=session.production,
-        seconds=deployed.seconds,
-    )
+    with session.counted():
+        if resume:
+            name = resume if isinstance(resume, str) else ""
+            deployed = go_on(session.site, name, until=until, lock_wait=patience)
+        else:
+            deployed = Deploy(session.site, until=until, lock_wait=patience).run()
+    show_deployed(session, deployed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.errors import ConfigurationError, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from samjhadoo_ops.aws import Aws
     from samjhadoo_ops.console import Console
     from samjhadoo_ops.deployment.site import Site
@@ -49,6 +52,14 @@ class Session:
         from samjhadoo_ops.deployment.site import Site
 
         return Site(self.env, self.aws, self.clock, self.console, self.production, self.test)
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Tell in the result, however it ends, how many AWS calls the block has made (`aws_calls`)."""
+        try:
+            yield
+        finally:
+            self.console.note(aws_calls=self.aws.told_calls())
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before a mutation at AWS; the local stack is nobody's production.

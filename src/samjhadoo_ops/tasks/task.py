@@ -18,7 +18,7 @@ from samjhadoo_ops.console import Console
 from samjhadoo_ops.errors import ExitCode, OpsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 COMMON: Mapping[str, tuple[Any, str]] = {
     "env": ("local", "Environment to work on: a file of environments/."),
@@ -32,6 +32,7 @@ def ops_task(
     help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's name for it
     name: str | None = None,
     default: bool = False,
+    optional: Iterable[str] = (),
 ) -> Callable[[Callable[..., Any]], Task[Any]]:
     """Make a task of a function: `def verb(c, *, option=…)`, every option with a line of help.
 
@@ -43,6 +44,7 @@ def ops_task(
         help: A sentence for each of the function's own options.
         name: The task's name, when the function's is taken.
         default: Whether it is its collection's default task.
+        optional: Options that may stand without their value; they are True then.
 
     Raises:
         TypeError: The docstring, an option's help or an option's default is missing.
@@ -68,7 +70,15 @@ def ops_task(
                 return body(*arguments, **own)
 
         door.__signature__ = _with_common(signature)  # type: ignore[attr-defined]
-        return Task(door, name=name, default=default, help=texts, iterable=repeated, auto_shortflags=False)
+        return Task(
+            door,
+            name=name,
+            default=default,
+            help=texts,
+            optional=optional,
+            iterable=repeated,
+            auto_shortflags=False,
+        )
 
     return decorate
 

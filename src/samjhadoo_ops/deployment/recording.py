@@ -1,0 +1,60 @@
+"""Recording how a run ended, also when it failed, and telling what had been changed by then."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.deployment.journal import FINISHED
+from samjhadoo_ops.errors import ExitCode, OpsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from samjhadoo_ops.console import Console
+    from samjhadoo_ops.deployment.journal import Recorder
+
+
+@contextmanager
+def recorded(recorder: Recorder, console: Console, changes: Sequence[str]) -> Iterator[None]:
+    """Record the end of what the block does, if the block has not.
+
+    Args:
+        changes: What has been changed so far, for people; the block appends to it.
+
+    Raises:
+        OpsError: What the block raised, an AWS client's error in our words.
+
+    """
+    from samjhadoo_ops.aws_errors import translate
+
+    try:
+        yield
+    except OpsError as error:
+        error.changed = error.changed or "; ".join(changes)
+        _note(recorder, console, outcome="failed", error=error.message, exit_code=int(error.exit_code))
+        raise
+    except (KeyboardInterrupt, SystemExit) as interrupt:
+        if not recorder.finished:
+            console.event("interrupted", f"interrupted; changed: {'; '.join(changes) or 'nothing'}")
+        code = ExitCode.INTERRUPTED if isinstance(interrupt, KeyboardInterrupt) else ExitCode.TERMINATED
+        _note(recorder, console, outcome="interrupted", exit_code=int(code))
+        raise
+    except Exception as error:
+        translated = translate(error, changed="; ".join(changes))
+        code = translated.exit_code if translated else ExitCode.UNEXPECTED
+        said = f"{type(error).__name__}: {error}"
+        _note(recorder, console, outcome="failed", error=said, exit_code=int(code))
+        if translated is None:
+            raise
+        raise translated from error
+
+
+def _note(recorder: Recorder, console: Console, **data: Any) -> None:
+    """Record the end; when even that fails, the error that led here matters more."""
+    if recorder.finished:
+        return
+    try:
+        recorder.write(FINISHED, **data)
+    except Exception as error:  # noqa: BLE001  # the store may be what is out of reach
+        console.event("unrecorded", f"the journal could not be written: {error}")

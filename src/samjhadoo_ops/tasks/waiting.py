@@ -1,0 +1,51 @@
+"""What deploy and watch share: how long to wait, and how it ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.errors import ConfigurationError, ExitCode
+
+if TYPE_CHECKING:
+    from samjhadoo_ops.deployment.deployed import Deployed
+    from samjhadoo_ops.tasks.session import Session
+
+
+def known_until(until: str) -> None:
+    """Go on only with a phase that a run can wait for.
+
+    Raises:
+        ConfigurationError: It is none.
+
+    """
+    from samjhadoo_ops.deployment.deployed import UNTIL
+
+    if until not in UNTIL:
+        *most, last = UNTIL
+        raise ConfigurationError(f"--until {until}: expected {', '.join(most)} or {last}")
+
+
+def seconds(option: str, text: str) -> float:
+    """Return the seconds of an option such as `15m`; 0 for none.
+
+    Raises:
+        ConfigurationError: It is no duration.
+
+    """
+    from samjhadoo_ops.environment.duration import Duration
+
+    try:
+        return float(Duration.parse(text)) if text else 0.0
+    except ValueError as error:
+        raise ConfigurationError(f"{option} {text}: {error}") from error
+
+
+def show_deployed(session: Session, deployed: Deployed) -> None:
+    """Show how a deployment ended, or was left, as the result."""
+    session.console.result(
+        deployed.outcome,
+        ExitCode.SUCCEEDED,
+        deployed.told(session.production),
+        **deployed.fields(),
+        url=session.production,
+    )
