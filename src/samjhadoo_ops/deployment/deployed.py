@@ -68,8 +68,8 @@ class Deployed:
             return f"release {self.release} is deployed already: nothing was changed; it serves {url}"
         if self.left and self.outcome == "canary":
             return (
-                f"release {self.release} has its canary's traffic. Nobody watches it now: ECS rolls it back at "
-                f"about {self.left.acts_at:%H:%M} UTC, in {self.left.seconds / 60:.0f} min, unless somebody "
+                f"release {self.release} has its canary's traffic. Nobody watches it now: ECS rolls it back "
+                f"at about {self.left.acts_at:%H:%M} UTC, in {self.left.seconds / 60:.0f} min, unless somebody "
                 f"does: {self.left.reattach}"
             )
         if self.left:

@@ -203,7 +203,6 @@ class Rollback(Section, frozen=True, kw_only=True):
     deployment_timeout: Span
     on_interrupt: Literal["rollback", "leave"]
     unmonitored: Literal["rollback", "warn"]
-    unmonitored: Literal["rollback", "warn"]
 
 
 class PaymentMetrics(Section, frozen=True, kw_only=True):
