@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 def live_services() -> dict[str, type[LiveService]]:
     """Return the live services by botocore's name."""
+    from samjhadoo_ops.emulator.autoscaling.service import ApplicationAutoScaling
     from samjhadoo_ops.emulator.cloudwatch.service import CloudWatch
     from samjhadoo_ops.emulator.ecr.service import Ecr
     from samjhadoo_ops.emulator.ecs.service import Ecs
     from samjhadoo_ops.emulator.elbv2.service import Elbv2
 
-    return {service.name: service for service in (Ecs, Elbv2, Ecr, CloudWatch)}
+    return {service.name: service for service in (Ecs, Elbv2, Ecr, CloudWatch, ApplicationAutoScaling)}
 
 
 def registry_application(edge: Callable[[], Edge]) -> ASGIApp:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 NAMESPACE = "AWS/ApplicationELB"
 CLIENT_CLOSED = 460
+PER_TARGET = "RequestCountPerTarget"
+"""It has no unit, other than the rest."""
 
 Place = tuple[str, str]
 """Dimensions: of a load balancer and of a target group; one of them may be empty."""
@@ -82,7 +84,8 @@ class Counting:
                 "Counts": [float(amount) for amount in times.values()],
             }
         for (name, place), value in self._values.items():
-            yield {"MetricName": name, "Dimensions": _dimensions(place), "Unit": "Count", "Value": value}
+            unit = "None" if name == PER_TARGET else "Count"
+            yield {"MetricName": name, "Dimensions": _dimensions(place), "Unit": unit, "Value": value}
 
 
 def traffic(reading: Reading, state: State) -> Counting:
@@ -119,8 +122,8 @@ def hosts(counting: Counting, balancer: str, group: str, *, healthy: int, unheal
     counting.value("UnHealthyHostCount", unhealthy, place)
     requests = counting.requests(place)
     if requests and healthy:
-        counting.value("RequestCountPerTarget", requests / healthy, ("", place[1]))
-        counting.value("RequestCountPerTarget", requests / healthy, place)
+        counting.value(PER_TARGET, requests / healthy, ("", place[1]))
+        counting.value(PER_TARGET, requests / healthy, place)
 
 
 def _count(counting: Counting, kind: Kind, amount: int, balancer: str, group: str) -> None:
