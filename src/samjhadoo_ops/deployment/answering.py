@@ -69,9 +69,10 @@ class Readiness:
         if weight >= FULL_WEIGHT:
             return ""
         if weight > 0.0:
-            observed_long = self._canary_observed() and verdict.opinion is Opinion.PASS
-            minutes = self._policy.canary_time / 60
-            return f"the canary was observed for {minutes:g} min" if observed_long else ""
+            if not (self._canary_observed() and verdict.opinion is Opinion.PASS):
+                return ""
+            said = f"the canary was observed for {self._policy.canary_time / 60:g} min"
+            return f"{said}; {verdict.reason}" if verdict.reason else said
         passed = observed.test_weight != 0.0 and self._passed_test()
         return "the smoke test passed" if passed else ""
 

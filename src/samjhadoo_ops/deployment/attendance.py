@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment.configuration import deployment_configuration, swift_configuration
 from samjhadoo_ops.deployment.deployed import UNTIL, Deployed, left_to_ecs
-from samjhadoo_ops.deployment.ending import judge_of, settle_ending
+from samjhadoo_ops.deployment.ending import settle_ending
 from samjhadoo_ops.deployment.journal import FINISHED, LEFT
 from samjhadoo_ops.deployment.monitors import monitors_of
 from samjhadoo_ops.deployment.outcome import Phase
+from samjhadoo_ops.deployment.verdict.appointment import judge_of
 from samjhadoo_ops.deployment.watch import Watch
 from samjhadoo_ops.errors import ExitCode, OpsError, PersonNeeded
 
@@ -104,7 +105,7 @@ class Attendance:
             started.arn,
             clock=site.clock,
             policy=site.policy,
-            judge=judge_of(site, started),
+            judge=judge_of(site, started, self.course.recorder),
             test=partial(smoke, site.env, site.test, version=self.course.release),
             teller=teller,
             ensure=lock.ensure,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment.diagnosis import diagnose
 from samjhadoo_ops.deployment.journal import FINISHED
-from samjhadoo_ops.deployment.judge import HttpProbe, NoJudge, Prober, ProbingJudge
 from samjhadoo_ops.deployment.outcome import Phase
 from samjhadoo_ops.deployment.rollback import requested_by
 from samjhadoo_ops.errors import DeploymentFailed, PersonNeeded
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from samjhadoo_ops.deployment.journal import Recorder
-    from samjhadoo_ops.deployment.judge import Judge
     from samjhadoo_ops.deployment.rollout import Started
     from samjhadoo_ops.deployment.site import Site
     from samjhadoo_ops.deployment.watch import Ending
@@ -42,24 +40,6 @@ class Course:
 
 
 _GOOD = frozenset({Phase.SUCCEEDED, Phase.BAKING, Phase.CLEANING_UP, Phase.CANARY, Phase.BEFORE_FULL})
-
-
-def judge_of(site: Site, started: Started) -> Judge:
-    """Return who watches a deployment: probes of `/health` through both listeners.
-
-    The test listener reaches the new revision alone, the production listener what users reach.
-    """
-    if started.swift:
-        return NoJudge()
-    probe = HttpProbe(site.env.smoke.timeout)
-    pause = site.clock.real(site.policy.poll)
-    path = site.env.smoke.health_path
-    probers = {
-        name: Prober(f"{url.rstrip('/')}{path}", probe=probe, pause=pause)
-        for name, url in (("test", site.test), ("production", site.production))
-        if url
-    }
-    return ProbingJudge(probers, threshold=site.policy.failed_probes)
 
 
 def settle_ending(site: Site, course: Course, ending: Ending) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from samjhadoo_ops.deployment.outcome import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from samjhadoo_ops.deployment.observation import Observation
 
@@ -113,16 +113,25 @@ class Prober:
 
     Args:
         pause: Real seconds between two probes.
+        heard: Is told how each probe ended: why it wasn't healthy; empty when it was.
 
     """
 
-    def __init__(self, url: str, *, probe: Probe, pause: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        probe: Probe,
+        pause: float,
+        heard: Callable[[str], None] = lambda _why: None,
+    ) -> None:
         self.url = url
         self.failures = 0
         self.probes = 0
         self.reason = ""
         self._probe = probe
         self._pause = pause
+        self._heard = heard
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -142,6 +151,7 @@ class Prober:
         self.failures = self.failures + 1 if why else 0
         self.reason = why
         self.probes += 1
+        self._heard(why)
 
     def _run(self) -> None:
         while not self._done.is_set():
@@ -185,6 +195,28 @@ class ProbingJudge:
             prober.stop()
 
 
+class Judges:
+    """Several judges as one: the worst opinion counts.
+
+    Args:
+        judges: Of those with the same opinion the last one's reason is told.
+
+    """
+
+    def __init__(self, judges: Sequence[Judge]) -> None:
+        self._judges = judges
+
+    def watch(self, observed: Observation, phase: Phase) -> Verdict:
+        """See `Judge.watch`; every judge is asked each time."""
+        verdicts = [judge.watch(observed, phase) for judge in self._judges]
+        return min(reversed(verdicts), key=lambda verdict: _WORST_FIRST.index(verdict.opinion))
+
+    def close(self) -> None:
+        """See `Judge.close`."""
+        for judge in self._judges:
+            judge.close()
+
+
 class NoJudge:
     """Lets everything pass: for deployments without a canary."""
 
@@ -196,4 +228,5 @@ class NoJudge:
         """See `Judge.close`."""
 
 
+_WORST_FIRST = (Opinion.FAIL, Opinion.ENVIRONMENT, Opinion.INCONCLUSIVE, Opinion.OPEN, Opinion.PASS)
 _WITH_TRAFFIC = frozenset({Phase.CANARY, Phase.BEFORE_FULL, Phase.BAKING})

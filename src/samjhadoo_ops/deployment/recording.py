@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.deployment.journal import FINISHED
-from samjhadoo_ops.errors import ExitCode, OpsError
+from samjhadoo_ops.deployment.journal import FINISHED, LEFT
+from samjhadoo_ops.errors import ExitCode, OpsError, WaitingForPerson
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +32,17 @@ def recorded(recorder: Recorder, console: Console, changes: Sequence[str]) -> It
         yield
     except OpsError as error:
         error.changed = error.changed or "; ".join(changes)
-        _note(recorder, console, outcome="failed", error=error.message, exit_code=int(error.exit_code))
+        if isinstance(error, WaitingForPerson):  # the deployment goes on at ECS, and a later run with it
+            _note(
+                recorder,
+                console,
+                event=LEFT,
+                outcome="left paused",
+                error=error.message,
+                exit_code=int(error.exit_code),
+            )
+        else:
+            _note(recorder, console, outcome="failed", error=error.message, exit_code=int(error.exit_code))
         raise
     except (KeyboardInterrupt, SystemExit) as interrupt:
         if not recorder.finished:
@@ -50,11 +60,11 @@ def recorded(recorder: Recorder, console: Console, changes: Sequence[str]) -> It
         raise translated from error
 
 
-def _note(recorder: Recorder, console: Console, **data: Any) -> None:
+def _note(recorder: Recorder, console: Console, *, event: str = FINISHED, **data: Any) -> None:
     """Record the end; when even that fails, the error that led here matters more."""
     if recorder.finished:
         return
     try:
-        recorder.write(FINISHED, **data)
+        recorder.write(event, **data)
     except Exception as error:  # noqa: BLE001  # the store may be what is out of reach
         console.event("unrecorded", f"the journal could not be written: {error}")

@@ -21,6 +21,7 @@ from samjhadoo_ops.tasks import (
     stack,
     status,
     unlock,
+    verdict,
     watch,
 )
 
@@ -37,6 +38,7 @@ for task in (
     status.status,
     history.history,
     plan.plan,
+    verdict.verdict,
     unlock.unlock,
     rehearse.rehearse,
     config.config,

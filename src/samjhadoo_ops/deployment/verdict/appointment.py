@@ -1,0 +1,121 @@
+"""Appointing the judge of a deployment: probes of its health and the verdict on its counts, as one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from samjhadoo_ops.deployment.judge import HttpProbe, Judges, NoJudge, Prober, ProbingJudge
+from samjhadoo_ops.deployment.verdict.canary_judge import CanaryJudge, Rules
+from samjhadoo_ops.deployment.verdict.ledger import OwnTraffic
+from samjhadoo_ops.deployment.verdict.metrics import TrafficMetrics, places_of
+from samjhadoo_ops.deployment.verdict.synthetic import SyntheticTraffic
+from samjhadoo_ops.deployment.verdict.thresholds import MINUTE, thresholds_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from samjhadoo_ops.deployment.journal import Recorder
+    from samjhadoo_ops.deployment.judge import Judge, Verdict
+    from samjhadoo_ops.deployment.observation import Observation
+    from samjhadoo_ops.deployment.rollout import Started
+    from samjhadoo_ops.deployment.site import Site
+    from samjhadoo_ops.deployment.verdict.counts import Minute
+    from samjhadoo_ops.environment import Environment
+
+MINUTES = "minutes"
+"""The journal's event that holds what was counted."""
+_LEAST_MARGIN = 2 * MINUTE
+_MARGIN = 0.05
+_PACE = 0.05
+"""Real seconds between two synthetic requests of one sender: what a small service bears beside its users."""
+
+
+def judge_of(site: Site, started: Started, recorder: Recorder | None = None) -> Judge:
+    """Return who watches a deployment.
+
+    Probes of `/health` go through both listeners: the test listener reaches the new revision alone, the
+    production listener what users reach. The canary is judged by what the load balancer counts.
+
+    Args:
+        recorder: Keeps what was counted; None: nobody does.
+
+    """
+    if started.swift:
+        return NoJudge()
+    own = OwnTraffic()
+    return Judges([_probing(site, own), _counting(site, started, own, recorder)])
+
+
+def rules_of(env: Environment, *, poll: float) -> Rules:
+    """Return what an environment's canaries are judged by and what is done when nothing can be said."""
+    canary, gate = env.canary, float(env.deployment.hook_timeouts.production)
+    return Rules(
+        thresholds=thresholds_of(env),
+        canary_time=float(env.deployment.canary_time),
+        policies=tuple(canary.inconclusive),
+        extend=float(canary.extend),
+        to_send=canary.synthetic_requests,
+        margin=max(_LEAST_MARGIN, 3 * poll, _MARGIN * gate),
+    )
+
+
+def _probing(site: Site, own: OwnTraffic) -> Judge:
+    probe = HttpProbe(site.env.smoke.timeout)
+    pause = site.clock.real(site.policy.poll)
+
+    def heard(why: str) -> None:
+        own.note(site.clock.timestamp(), error=why.startswith("HTTP 5"))
+
+    probers = {}
+    if site.test:
+        probers["test"] = Prober(_health(site, site.test), probe=probe, pause=pause, heard=heard)
+    if site.production:
+        probers["production"] = Prober(_health(site, site.production), probe=probe, pause=pause)
+    return ProbingJudge(probers, threshold=site.policy.failed_probes)
+
+
+def _counting(site: Site, started: Started, own: OwnTraffic, recorder: Recorder | None) -> Judge:
+    env, clock = site.env, site.clock
+    rules = rules_of(env, poll=site.policy.poll)
+
+    def source(observed: Observation) -> TrafficMetrics | None:
+        places = places_of(site.ecs, observed)
+        if places is None:
+            return None
+        slow_above = rules.thresholds.slow_above
+        client = site.aws.client("cloudwatch")
+        return TrafficMetrics(client, places, slow_above=slow_above, payments=env.canary.payments)
+
+    def tell(event: str, text: str, data: dict[str, Any]) -> None:
+        site.console.event(event, text, **data)
+
+    def keep(minutes: Sequence[Minute], verdict: Verdict) -> None:
+        if recorder is None:
+            return
+        try:
+            document = msgspec.to_builtins(minutes)
+            recorder.write(MINUTES, minutes=document, verdict=verdict.reason, **verdict.numbers())
+        except Exception as error:  # noqa: BLE001  # how the deployment ended matters more than its counts
+            site.console.event("unrecorded", f"the counts could not be written to the journal: {error}")
+
+    sender = None
+    if site.test and "synthetic" in rules.policies:
+        sender = SyntheticTraffic(
+            _health(site, site.test),
+            own,
+            clock=clock,
+            count=rules.to_send,
+            timeout=float(env.smoke.timeout),
+            slow_above=rules.thresholds.slow_above,
+            pause=_PACE,
+        )
+    since = started.before.canary_since if started.before else None
+    return CanaryJudge(
+        source, clock=clock, rules=rules, own=own, sender=sender, since=since, tell=tell, keep=keep
+    )
+
+
+def _health(site: Site, url: str) -> str:
+    return f"{url.rstrip('/')}{site.env.smoke.health_path}"

@@ -1,0 +1,229 @@
+"""The judge of a canary: counts each minute in the background, assesses, and acts by the policies.
+
+A judge may only end a deployment or let it pass its gate. That metrics cannot be read is no evidence of
+anything: it is told, and the policies for the inconclusive decide.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from samjhadoo_ops.deployment.judge import Opinion, Verdict
+from samjhadoo_ops.deployment.outcome import FULL_WEIGHT, Phase
+from samjhadoo_ops.deployment.verdict.assessment import assess
+from samjhadoo_ops.deployment.verdict.inconclusive import Situation, Step, next_step
+from samjhadoo_ops.deployment.verdict.ledger import MINUTE, Ledger, OwnTraffic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from samjhadoo_ops.clock import Clock
+    from samjhadoo_ops.deployment.observation import Observation
+    from samjhadoo_ops.deployment.verdict.counts import Minute
+    from samjhadoo_ops.deployment.verdict.metrics import Reading
+    from samjhadoo_ops.deployment.verdict.thresholds import Thresholds
+
+SHORTEST_PAUSE = 0.2
+"""Real seconds between two readings at least, however fast the clock runs."""
+READ_AGAIN = 10 * MINUTE
+"""Counts that are so old are not read again."""
+_JUDGED = frozenset({Phase.CANARY, Phase.BEFORE_FULL, Phase.BAKING})
+
+
+class Source(Protocol):
+    """Where counts come from."""
+
+    def read(self, start: float, end: float) -> Mapping[float, Reading]:
+        """Return what was counted between two whole minutes, by the beginning of each."""
+
+
+class Sender(Protocol):
+    """Sends synthetic requests."""
+
+    def start(self) -> None:
+        """Begin; starting twice is starting once."""
+
+    def stop(self) -> None:
+        """End."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is judged by and what is done when nothing can be said; seconds on the clock.
+
+    Attributes:
+        canary_time: How long the canary is observed.
+        policies: Of `extend`, `synthetic`, `ask`, `rollback`, `continue`.
+        extend: How much longer it may be observed.
+        to_send: How many synthetic requests are sent.
+        margin: How long before the gate rolls back by itself it is acted upon.
+
+    """
+
+    thresholds: Thresholds
+    canary_time: float
+    policies: Sequence[str]
+    extend: float
+    to_send: int
+    margin: float
+
+
+class CanaryJudge:
+    """Judges one deployment by its metrics.
+
+    Args:
+        source: Returns where to read once the deployment is known; None: there is nothing to read.
+        since: When the canary got traffic, where a run before has seen it, on the clock.
+        tell: Hears of every new verdict.
+        keep: Takes the minutes when they have decided something, and at the end.
+
+    """
+
+    def __init__(
+        self,
+        source: Callable[[Observation], Source | None],
+        *,
+        clock: Clock,
+        rules: Rules,
+        own: OwnTraffic | None = None,
+        sender: Sender | None = None,
+        since: float | None = None,
+        tell: Callable[[str, str, dict[str, Any]], None] = lambda _event, _text, _data: None,
+        keep: Callable[[Sequence[Minute], Verdict], None] = lambda _minutes, _verdict: None,
+    ) -> None:
+        self.blind = ""
+        self.minutes: tuple[Minute, ...] = ()
+        self._find = source
+        self._clock = clock
+        self._rules = rules
+        self._own = own or OwnTraffic()
+        self._sender = sender
+        self._since = since
+        self._tell = tell
+        self._keep = keep
+        self._ledger: Ledger | None = None
+        self._source: Source | None = None
+        self._observed: Observation | None = None
+        self._assessed = Verdict(Opinion.INCONCLUSIVE, "nothing was counted yet")
+        self._stage = ""
+        self._told: tuple[object, ...] = ()
+        self._done = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def watch(self, observed: Observation, phase: Phase) -> Verdict:
+        """See `Judge.watch`."""
+        weight = observed.production_weight or 0.0
+        if phase not in _JUDGED or not weight:
+            return Verdict(Opinion.OPEN)
+        now = self._clock.timestamp()
+        self._observed = observed
+        if self._ledger is None:
+            self._since = now if self._since is None else self._since
+            self._ledger = Ledger(self._since, weight, self._own)
+            self._thread = threading.Thread(target=self._run, name="canary verdict", daemon=True)
+            self._thread.start()
+        self._ledger.shift(now, weight)
+        self._stage = ""
+        verdict = self._decide(self._assessed, observed, now)
+        self._announce(verdict, baking=weight >= FULL_WEIGHT)
+        return verdict
+
+    def close(self) -> None:
+        """See `Judge.close`; keeps the minutes."""
+        self._done.set()
+        if self._sender:
+            self._sender.stop()
+        if self._ledger is not None:
+            self._keep(self.minutes, self._assessed)
+
+    def look(self) -> None:
+        """Read the counts once and assess them."""
+        assert self._ledger is not None  # noqa: S101  # the thread starts with the first traffic
+        assert self._observed is not None  # noqa: S101
+        if self._source is None:
+            self._source = self._find(self._observed)
+            if self._source is None:
+                self.blind = "the deployment stands behind no load balancer that is known"
+                return
+        now = self._clock.timestamp()
+        end = math.floor(now / MINUTE) * MINUTE
+        known = self.minutes[-1].at + MINUTE - READ_AGAIN if self.minutes else self._ledger.begins
+        start = max(self._ledger.begins, known)
+        if end <= start:
+            return
+        self._ledger.take(self._source.read(start, end))
+        self.blind = ""
+        self.minutes = self._ledger.minutes(now - self._rules.thresholds.provisional)
+        self._assessed = assess(self.minutes, self._rules.thresholds)
+
+    def _run(self) -> None:
+        while not self._done.is_set():
+            began = self._clock.read()
+            try:
+                self.look()
+            except Exception as error:  # noqa: BLE001  # no metrics are no evidence, whatever the reason
+                self.blind = f"{type(error).__name__}: {error}"
+            took = self._clock.read() - began
+            self._done.wait(max(SHORTEST_PAUSE, self._clock.real(MINUTE) - took))
+
+    def _decide(self, assessed: Verdict, observed: Observation, now: float) -> Verdict:
+        if assessed.opinion is Opinion.FAIL:
+            return assessed
+        if (observed.production_weight or 0.0) >= FULL_WEIGHT:
+            known = assessed.opinion is Opinion.ENVIRONMENT
+            return assessed if known else replace(assessed, opinion=Opinion.PASS)
+        situation = self._situation(observed, now)
+        if assessed.opinion is Opinion.ENVIRONMENT:
+            if not situation.late:
+                return assessed
+            reason = f"held until the end of the gate, as the release cannot be blamed: {assessed.reason}"
+            return replace(assessed, opinion=Opinion.FAIL, reason=reason)
+        if assessed.opinion is Opinion.PASS:
+            return assessed
+        return self._inconclusive(assessed, situation)
+
+    def _inconclusive(self, assessed: Verdict, situation: Situation) -> Verdict:
+        step = next_step(self._rules.policies, situation)
+        said = f"inconclusive: {assessed.reason}"
+        if self.blind:
+            said += f" (metrics could not be read: {self.blind})"
+        if step is Step.SEND and self._sender:
+            self._sender.start()
+            self._stage = f"sending {situation.to_send} requests through the test listener"
+        if step is Step.CONTINUE:
+            return replace(assessed, opinion=Opinion.PASS, reason=f"{said}; by policy it goes on")
+        if step is Step.ROLLBACK:
+            return replace(assessed, opinion=Opinion.FAIL, reason=f"{said}; by policy it goes back")
+        if step is Step.ASK:
+            return replace(assessed, opinion=Opinion.INCONCLUSIVE, reason=said)
+        if step is Step.WAIT and situation.elapsed >= situation.observed:
+            self._stage = f"observing it for up to {situation.extend / MINUTE:g} min more"
+        return replace(
+            assessed, opinion=Opinion.OPEN, reason=f"{said}; {self._stage}" if self._stage else said
+        )
+
+    def _situation(self, observed: Observation, now: float) -> Situation:
+        rules, since = self._rules, self._since if self._since is not None else now
+        expiries = [hook.expires_at.timestamp() for hook in observed.waiting_hooks if hook.expires_at]
+        return Situation(
+            elapsed=now - since,
+            # Two minutes begin and end within the first and the last one that are counted.
+            observed=rules.canary_time + rules.thresholds.provisional + 2 * MINUTE,
+            extend=rules.extend,
+            left=min(expiries) - now if expiries else None,
+            margin=rules.margin,
+            sent=sum(minute.synthetic.requests for minute in self.minutes) if self._sender else rules.to_send,
+            to_send=rules.to_send,
+        )
+
+    def _announce(self, verdict: Verdict, *, baking: bool) -> None:
+        """Tell a verdict when its opinion, or what it is about, is another than before."""
+        quiet = verdict.opinion is Opinion.PASS if baking else verdict.opinion is Opinion.OPEN
+        key = (verdict.opinion, self._stage or verdict.signal)
+        if (quiet and not self._stage) or key == self._told:
+            return
+        self._told = key
+        self._tell("verdict", f"verdict {verdict.opinion.name}: {verdict.reason}", verdict.numbers())

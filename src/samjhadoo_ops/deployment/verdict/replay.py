@@ -1,0 +1,91 @@
+"""Judging a past deployment again: its minutes from the journal, with the settings of today."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from samjhadoo_ops.deployment.verdict.appointment import MINUTES
+from samjhadoo_ops.deployment.verdict.assessment import assess
+from samjhadoo_ops.deployment.verdict.counts import Minute
+from samjhadoo_ops.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from samjhadoo_ops.deployment.journal import Entry, Journal
+    from samjhadoo_ops.deployment.judge import Verdict
+    from samjhadoo_ops.deployment.verdict.thresholds import Thresholds
+
+_LATEST = 50
+COLUMNS = (
+    "minute",
+    "weight",
+    "requests",
+    "errors",
+    "slow",
+    "no answer",
+    "baseline",
+    "errors beside",
+    "synthetic",
+    "lost",
+    "verdict",
+)
+
+
+def minutes_of(entry: Entry) -> tuple[Minute, ...]:
+    """Return what was counted in a deployment; nothing when that was never recorded."""
+    events = [event for event in entry.events if event.event == MINUTES]
+    if not events:
+        return ()
+    # A run that resumed counts again from the canary on: the longest record holds the others.
+    fullest = max((event.data.get("minutes", []) for event in events), key=len)
+    return msgspec.convert(fullest, type=tuple[Minute, ...])
+
+
+def find(journal: Journal, deploy: str) -> tuple[Entry, tuple[Minute, ...]]:
+    """Return a deployment and its minutes, or the latest that has any.
+
+    Args:
+        journal: The service's.
+        deploy: The deployment's id; empty for the latest.
+
+    Raises:
+        Refused: There is none, or nothing was counted.
+
+    """
+    for entry in journal.entries(limit=0 if deploy else _LATEST):
+        minutes = minutes_of(entry) if deploy in ("", entry.deploy) else ()
+        if minutes:
+            return entry, minutes
+    raise Refused(
+        f"nothing was counted in {deploy}" if deploy else "no canary was counted yet",
+        hint="invoke history lists the deployments",
+    )
+
+
+def replay(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict]:
+    """Return the verdict as it was, or would have been, after each minute."""
+    return [assess(minutes[: number + 1], thresholds) for number in range(len(minutes))]
+
+
+def rows(minutes: Sequence[Minute], verdicts: Sequence[Verdict]) -> list[list[object]]:
+    """Return the table of minutes, by `COLUMNS`."""
+    return [
+        [
+            f"{datetime.fromtimestamp(minute.at, UTC):%Y-%m-%d %H:%M}",
+            f"{minute.weight:g} %",
+            minute.canary.requests,
+            minute.canary.errors,
+            minute.canary.slow,
+            minute.canary.unanswered,
+            minute.baseline.requests,
+            minute.baseline.errors,
+            minute.synthetic.requests,
+            minute.lost,
+            verdict.opinion.name,
+        ]
+        for minute, verdict in zip(minutes, verdicts, strict=True)
+    ]

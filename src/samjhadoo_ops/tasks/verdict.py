@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.tasks.task import ops_task
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+
+@ops_task(help={"deploy": "The deployment's id, as invoke history shows it; empty: the latest."})
+def verdict(_c: Context, *, env: str = "local", deploy: str = "") -> None:
+    """Judge a past canary again with today's settings."""
+    from samjhadoo_ops.deployment.verdict import thresholds_of
+    from samjhadoo_ops.deployment.verdict.replay import COLUMNS, find, replay, rows
+    from samjhadoo_ops.errors import ExitCode
+    from samjhadoo_ops.tasks.session import open_session
+
+    session = open_session(env)
+    entry, minutes = find(session.site.journal, deploy)
+    thresholds = thresholds_of(session.env)
+    verdicts = replay(minutes, thresholds)
+    session.console.table(COLUMNS, rows(minutes, verdicts), event="minute")
+    last = verdicts[-1]
+    numbers = {key: value for key, value in last.numbers().items() if key != "opinion"}
+    session.console.result(
+        last.opinion.name.lower(),
+        ExitCode.SUCCEEDED,
+        f"{entry.deploy} ({entry.outcome}): {last.opinion.name}: {last.reason}",
+        deploy=entry.deploy,
+        **numbers,
+    )
