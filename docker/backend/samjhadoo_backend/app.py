@@ -97,6 +97,11 @@ class Backend:
         return JSONResponse(result, status_code=200 if result["status"] == "UP" else 503)
 
     async def stripe(self, request: Request) -> Response:
+        if self.settings.faults.strikes_webhook():
+            log.event("fault", level="error", path=request.url.path, status=500)
+            return JSONResponse(
+                {"error": "this release is faulty (FAULT_WEBHOOK_ERROR_RATE)"}, status_code=500
+            )
         if not self.settings.webhook_secrets:
             log.event("webhook-refused", level="error", reason="STRIPE_WEBHOOK_SECRET is not set")
             return JSONResponse({"error": "not configured"}, status_code=503)

@@ -27,6 +27,7 @@ class Faults:
         crash_after: Seconds from start until the process exits; None for never.
         crash_code: The exit code of that.
         slow_start: Seconds before the port is opened.
+        webhook_error_rate: Share of webhooks, 0 to 1, answered with 500.
     """
 
     error_rate: float = 0.0
@@ -35,6 +36,7 @@ class Faults:
     crash_after: float | None = None
     crash_code: int = 1
     slow_start: float = 0.0
+    webhook_error_rate: float = 0.0
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> Faults:
@@ -56,6 +58,9 @@ class Faults:
             crash_after=_seconds(crash, "FAULT_CRASH_AFTER") if crash else None,
             crash_code=int(variables.get("FAULT_CRASH_CODE") or "1"),
             slow_start=_seconds(variables.get("FAULT_SLOW_START") or "0", "FAULT_SLOW_START"),
+            webhook_error_rate=_share(
+                variables.get("FAULT_WEBHOOK_ERROR_RATE") or "0", "FAULT_WEBHOOK_ERROR_RATE"
+            ),
         )
 
     def unhealthy(self) -> bool:
@@ -65,6 +70,10 @@ class Faults:
     def strikes(self) -> bool:
         """Draw whether a request has to fail."""
         return self.error_rate > 0 and random.random() < self.error_rate
+
+    def strikes_webhook(self) -> bool:
+        """Draw whether a webhook has to fail."""
+        return self.webhook_error_rate > 0 and random.random() < self.webhook_error_rate
 
 
 def _seconds(text: str, name: str) -> float:

@@ -146,8 +146,8 @@ def ask(url: str, *, timeout: float) -> Answer:
             body = response.read(_BODY_LIMIT)
             response.close()
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            return Answer(milliseconds=_since(started), error=_reason(error))
-    return Answer(response.status, body, _since(started))
+            return Answer(milliseconds=since(started), error=reason_of(error))
+    return Answer(response.status, body, since(started))
 
 
 def judge_health(answer: Answer, dependencies: Iterable[str]) -> Iterator[Check]:
@@ -188,11 +188,13 @@ def _object(body: bytes) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return why nothing came back, without the addresses of objects."""
     # urllib3 puts the address of its pool in front: "<…Connection object at 0x…>: …".
     text = " ".join(str(error).split())
     return text.rpartition(">: ")[2] or type(error).__name__
 
 
-def _since(started: float) -> float:
+def since(started: float) -> float:
+    """Return the milliseconds since a reading of `time.perf_counter`."""
     return (time.perf_counter() - started) * 1000

@@ -22,7 +22,7 @@ from samjhadoo_ops.errors import OpsError
 from samjhadoo_ops.rehearsal.database import Freezer
 from samjhadoo_ops.rehearsal.findings import Observed, findings
 from samjhadoo_ops.rehearsal.load import Load
-from samjhadoo_ops.rehearsal.scenario import ENDED, EVENT, PHASES, STARTED
+from samjhadoo_ops.rehearsal.scenario import BEFORE, ENDED, EVENT, PHASES, STARTED
 from samjhadoo_ops.rehearsal.witness import Witness
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ class Play:
         witness = Witness(env, aws)
         before = witness.serving().shares
         old = max(before, key=lambda each: before[each], default="")
+        _, left = records(env, aws)
         load = Load(urljoin(endpoints.production, self.scenario.load.path), self.scenario.load.rate)
         with Control(endpoints.aws, env) as control, Freezer(env) as freezer, load, witness:
             script = Script(self.project, aws, clock, witness, control, freezer)
@@ -115,7 +116,7 @@ class Play:
             serving=serving,
             old=old,
             lock=lock,
-            unfinished=unfinished,
+            unfinished=tuple(deploy for deploy in unfinished if deploy not in left),
             requests=load.requests,
             failed=len(load.failures),
             detect=_between(fault, witness.detected, clock),
@@ -126,10 +127,13 @@ class Play:
 
     def _act(self, script: Script) -> None:
         """Start the deploy, do each step when it is due, and wait for the end of everything."""
+        before = [step for step in self.scenario.steps if step.at == BEFORE]
+        for step in before:
+            script.do(step)
         deploy = self.project.start("deploy", "--yes", *self.scenario.arguments)
         script.deploys.append(deploy)
         deadline = time.monotonic() + LONGEST
-        for step in self.scenario.steps:
+        for step in self.scenario.steps[len(before) :]:
             script.await_turn(step, deadline)
             script.do(step)
         for command in script.deploys:
@@ -199,21 +203,39 @@ class Script:
             self.deploys.append(self.project.start("deploy", "--resume", "--yes"))
         elif step.do == "invoke":
             self.others.append((step, self.project.start(*step.arguments)))
+        elif step.do == "quiet-alarm":
+            self._set_alarm(step.alarm, "OK")
+        elif step.do == "thaw-database":
+            self.freezer.thaw()
         else:
-            self.fault_at = self.fault_at or time.time()
+            if step.at != BEFORE:
+                self.fault_at = self.fault_at or time.time()
             self._break(step)
 
     def _break(self, step: Step) -> None:
         if step.do == "fault":
             self.control.add(step.fault)
         elif step.do == "alarm":
-            self.aws.client("cloudwatch").set_alarm_state(
-                AlarmName=step.alarm, StateValue="ALARM", StateReason="The rehearsal has it fire"
-            )
-        elif step.do == "freeze-database":
-            self.freezer.freeze()
+            self._set_alarm(step.alarm, "ALARM")
         else:
-            self.freezer.thaw()
+            self.freezer.freeze()
+
+    def _set_alarm(self, name: str, state: str) -> None:
+        """Put an alarm into a state in which it stays: its metric never has data, which it ignores."""
+        cloudwatch = self.aws.client("cloudwatch")
+        if not cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]:
+            cloudwatch.put_metric_alarm(
+                AlarmName=name,
+                Namespace="Samjhadoo/Rehearsal",
+                MetricName=name,
+                Statistic="Sum",
+                Period=60,
+                EvaluationPeriods=1,
+                Threshold=0.0,
+                ComparisonOperator="GreaterThanThreshold",
+                TreatMissingData="ignore",
+            )
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="The rehearsal says so")
 
     def _due(self, step: Step) -> Callable[[], bool]:
         if step.at == STARTED:

@@ -21,13 +21,24 @@ if TYPE_CHECKING:
 FOLDER = "rehearsals"
 """Where a project keeps scenarios of its own."""
 
-STARTED, ENDED = "started", "ended"
+BEFORE, STARTED, ENDED = "before", "started", "ended"
 PHASES = {phase.name.lower().replace("_", "-"): phase for phase in Phase if phase is not Phase.UNKNOWN}
 EVENT = "event "
 """`event pushed`: when the deploy has told of that event."""
 
+_MEMBERS = ((("invoke",), "arguments"), (("fault",), "fault"), (("alarm", "quiet-alarm"), "alarm"))
+
 Deed = Literal[
-    "alarm", "fault", "freeze-database", "interrupt", "invoke", "kill", "resume", "terminate", "thaw-database"
+    "alarm",
+    "fault",
+    "freeze-database",
+    "interrupt",
+    "invoke",
+    "kill",
+    "quiet-alarm",
+    "resume",
+    "terminate",
+    "thaw-database",
 ]
 
 
@@ -63,15 +74,17 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Something that is done while the candidate is deployed.
 
     Attributes:
-        at: `started`, `ended` (the deploy), a phase of the deployment as ECS shows it, or `event NAME`.
+        at: `before` (the deploy), `started`, `ended`, a phase of the deployment as ECS shows it, or
+            `event NAME`.
         after: Emulated time to wait then.
         do: `kill` (SIGKILL), `interrupt` (SIGINT), `terminate` (SIGTERM): the deploy; `resume`: go on with
             it in a new process; `invoke`: run a task beside it; `fault`: a fault of the emulator; `alarm`:
-            put a CloudWatch alarm into ALARM; `freeze-database`, `thaw-database`.
+            have a CloudWatch alarm fire; `quiet-alarm`: create it, or put it back to OK;
+            `freeze-database`, `thaw-database`.
         arguments: Of `invoke`: the task and its options.
         exit_code: What `invoke` has to exit with.
         fault: Of `fault`: the document for the emulator; `{service}` and `{cluster}` are filled in.
-        alarm: Of `alarm`: the alarm's name.
+        alarm: Of `alarm` and `quiet-alarm`: the alarm's name.
 
     """
 
@@ -189,14 +202,18 @@ def _check(scenario: Scenario, where: str) -> None:
             raise ConfigurationError(f"{where}: expect.{key}: not a regular expression: {error}") from error
     if scenario.load.rate < 0:
         raise ConfigurationError(f"{where}: load.rate: expected a number from 0")
+    known = [BEFORE, STARTED, ENDED, *PHASES]
     for number, step in enumerate(scenario.steps):
         here = f"{where}: steps[{number}]"
-        if step.at not in PHASES and step.at not in {STARTED, ENDED} and not step.at.startswith(EVENT):
-            known = ", ".join([STARTED, ENDED, *PHASES])
-            raise ConfigurationError(f"{here}.at: {step.at!r}; expected {known}, or event NAME")
-        for deed, member in (("invoke", "arguments"), ("fault", "fault"), ("alarm", "alarm")):
-            if (step.do == deed) != bool(getattr(step, member)):
-                raise ConfigurationError(f"{here}.{member}: goes with do = {deed!r}, and only with it")
+        if step.at not in known and not step.at.startswith(EVENT):
+            raise ConfigurationError(f"{here}.at: {step.at!r}; expected {', '.join(known)}, or event NAME")
+        if step.at == BEFORE and number and scenario.steps[number - 1].at != BEFORE:
+            raise ConfigurationError(f"{here}.at: what is done before the deploy comes first")
+        for deeds, member in _MEMBERS:
+            if (step.do in deeds) != bool(getattr(step, member)):
+                raise ConfigurationError(
+                    f"{here}.{member}: goes with do = {' or '.join(deeds)}, and only with it"
+                )
 
 
 def _decode(kind: type, value: Any) -> Any:

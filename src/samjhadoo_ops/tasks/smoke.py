@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     }
 )
 def smoke(_c: Context, *, env: str = "local", url: str = "", version: str = "") -> None:
-    """Test health, database, Redis and version of what is running."""
+    """Test health, database, Redis, version and webhooks."""
+    from samjhadoo_ops.checks import payments
     from samjhadoo_ops.checks.smoke import inspect, refuse
     from samjhadoo_ops.deployment.status import fields, look
     from samjhadoo_ops.tasks.session import open_session
@@ -33,5 +34,7 @@ def smoke(_c: Context, *, env: str = "local", url: str = "", version: str = "") 
         event="check",
     )
     refuse(report)
+    for check in payments(session.env, session.aws, report.url):
+        session.console.event("check", str(check), check=check.name, ok=check.ok, status=check.status)
     said = f"{report.url} serves {report.version}"
     session.console.result("succeeded", ExitCode.SUCCEEDED, said, url=report.url, version=report.version)

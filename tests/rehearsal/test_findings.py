@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from samjhadoo_ops.environment.duration import Duration
+from samjhadoo_ops.rehearsal.findings import Observed, findings
+from samjhadoo_ops.rehearsal.scenario import Expectation
+from samjhadoo_ops.rehearsal.witness import Serving
+
+OLD, NEW = "arn:task-definition/backend:1", "arn:task-definition/backend:2"
+ROLLED_BACK = Observed(
+    exit_code=4,
+    result=4,
+    outcome="rolled_back",
+    told="error: 7 of 80 requests failed",
+    serving=Serving({OLD: 100.0, NEW: 0.0}, {OLD: 2}, 2, ()),
+    old=OLD,
+    lock="",
+    unfinished=(),
+    requests=200,
+    failed=4,
+    detect=Duration(120),
+    restore=Duration(180),
+)
+EXPECTED = Expectation(
+    serving="old",
+    exit_code=4,
+    outcome="rolled_back|failed",
+    told="requests FAILED",
+    failed_percent=2.0,
+    detect=Duration(120),
+    restore=Duration(180),
+)
+
+
+def test_what_is_as_expected_has_no_findings():
+    assert findings(EXPECTED, ROLLED_BACK) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"exit_code": 0, "result": 0}, "exit code 0, expected 4"),
+        ({"exit_code": -9, "result": None}, "exit code -9, expected 4"),
+        ({"result": 0}, "the result event tells exit code 0, it was 4"),
+        ({"result": None}, "the result event tells exit code None, it was 4"),
+        ({"outcome": "succeeded"}, "outcome 'succeeded', expected rolled_back|failed"),
+        ({"told": "it failed"}, "it did not tell of 'requests FAILED'"),
+        ({"serving": Serving({OLD: 0.0, NEW: 100.0}, {NEW: 2}, 2, ())}, "new serves"),
+        ({"serving": Serving({OLD: 90.0, NEW: 10.0}, {OLD: 2}, 2, ())}, "split serves"),
+        ({"serving": Serving({}, {OLD: 2}, 2, ())}, "nobody serves"),
+        ({"serving": Serving({OLD: 100.0}, {OLD: 2}, 2, ("arn:d1",))}, "still under way: arn:d1"),
+        ({"serving": Serving({OLD: 100.0}, {OLD: 1}, 2, ())}, "tasks run, 2 are desired"),
+        ({"serving": Serving({OLD: 100.0}, {OLD: 1, NEW: 1}, 2, ())}, "tasks run, 2 are desired"),
+        ({"failed": 5, "failures": ("HTTP 500",)}, "5 of 200 requests failed (2.5 %, at most 2 %): HTTP 500"),
+        ({"detect": Duration(121)}, "detected after 2m1s, expected within 2m"),
+        ({"restore": None}, "restored never, expected within 3m"),
+        ({"lock": "somebody"}, "the lock is held: somebody"),
+        ({"unfinished": ("d1",)}, "the journal does not tell how d1 ended"),
+        ({"steps": ("rollback exited with 1",)}, "rollback exited with 1"),
+    ],
+)
+def test_what_is_not_as_expected_is_told(change, told):
+    found = findings(EXPECTED, replace(ROLLED_BACK, **change))
+    assert len(found) == 1
+    assert told in found[0]
+
+
+def test_a_deploy_that_nobody_waits_for_may_end_in_any_way_and_keep_its_lease():
+    expected = Expectation(serving="old", lock="lease", failed_percent=100.0)
+    observed = replace(ROLLED_BACK, exit_code=-9, result=None, lock="dead", unfinished=("d1",))
+    assert findings(expected, observed) == []
