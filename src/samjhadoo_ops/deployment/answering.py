@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment.judge import Opinion
 from samjhadoo_ops.deployment.outcome import FULL_WEIGHT
-from samjhadoo_ops.errors import OpsError
+from samjhadoo_ops.errors import OpsError, WaitingForPerson
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,3 +101,15 @@ class Readiness:
             self.failure = f"the smoke test failed: {said}"
         self.tested = error is None
         return self.tested
+
+
+def undecided(observed: Observation, verdict: Verdict) -> WaitingForPerson:
+    """Return what ends a run that leaves the decision at an open gate to a person."""
+    expiries = [hook.expires_at for hook in observed.waiting_hooks if hook.expires_at]
+    until = f" at {min(expiries):%Y-%m-%d %H:%M} UTC" if expiries else ""
+    return WaitingForPerson(
+        f"a person is to decide on the canary: {verdict.reason}",
+        changed=f"deployment {observed.arn} is paused with {observed.production_weight or 0:g} % of traffic on "
+        f"the new release; when nobody answers, ECS rolls it back{until}",
+        hint="invoke rollback takes it back; SAMJHADOO_CANARY__INCONCLUSIVE=continue invoke watch lets it go on",
+    )

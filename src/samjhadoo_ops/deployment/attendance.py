@@ -95,7 +95,7 @@ class Attendance:
         )
 
     def _watching(self, lock: Lock, teller: Teller) -> Watch:
-        from samjhadoo_ops.checks import smoke
+        from samjhadoo_ops.checks import accept
 
         site, started = self.site, self.course.started
         asked = swift_configuration(site.env) if started.swift else deployment_configuration(site.env)
@@ -106,7 +106,7 @@ class Attendance:
             clock=site.clock,
             policy=site.policy,
             judge=judge_of(site, started, self.course.recorder),
-            test=partial(smoke, site.env, site.test, version=self.course.release),
+            test=partial(accept, site.env, site.aws, site.test, version=self.course.release),
             teller=teller,
             ensure=lock.ensure,
             monitors=monitors_of(asked, required=required),

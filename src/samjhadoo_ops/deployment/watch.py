@@ -10,14 +10,14 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.deployment.answering import Readiness
+from samjhadoo_ops.deployment.answering import Readiness, undecided
 from samjhadoo_ops.deployment.judge import Opinion
 from samjhadoo_ops.deployment.monitors import unmonitored
 from samjhadoo_ops.deployment.observation import Observation, observe
 from samjhadoo_ops.deployment.outcome import Phase, phase_of
 from samjhadoo_ops.deployment.passing import passes
 from samjhadoo_ops.deployment.telling import Changes, share
-from samjhadoo_ops.errors import PersonNeeded, WaitingForPerson
+from samjhadoo_ops.errors import PersonNeeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -230,7 +230,7 @@ class Watch:
             self.stop(why)
             return
         if verdict.opinion is Opinion.INCONCLUSIVE and self.last.waiting_hooks:
-            raise self._undecided(verdict)
+            raise undecided(self.last, verdict)
         for hook in self.last.waiting_hooks:
             if hook.id not in self._answered:
                 self._answer(hook, self.last, verdict)
@@ -255,17 +255,6 @@ class Watch:
         self._monitors = None
         self._teller.tell("unmonitored", f"warning: {missing}")
         return ""
-
-    def _undecided(self, verdict: Verdict) -> WaitingForPerson:
-        expiries = (
-            [hook.expires_at for hook in self.last.waiting_hooks if hook.expires_at] if self.last else []
-        )
-        until = f" at {min(expiries):%Y-%m-%d %H:%M} UTC" if expiries else ""
-        return WaitingForPerson(
-            f"a person is to decide on the canary: {verdict.reason}",
-            changed=f"deployment {self.arn} is paused, {share(self.last)}; without an answer ECS rolls it back{until}",
-            hint="invoke rollback takes it back; SAMJHADOO_CANARY__INCONCLUSIVE=continue invoke watch lets it go on",
-        )
 
     def _await_rollback(self) -> None:
         if self._stopping_since is None:
