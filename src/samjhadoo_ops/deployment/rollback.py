@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.deployment.candidates import abandoned, choose, successes
 from samjhadoo_ops.deployment.ecs import ONGOING
 from samjhadoo_ops.deployment.journal import FINISHED
 from samjhadoo_ops.deployment.judge import NoJudge
 from samjhadoo_ops.deployment.outcome import Phase
-from samjhadoo_ops.deployment.rollout import start
+from samjhadoo_ops.deployment.redeployment import Returned, redeploy, target_of, untested
 from samjhadoo_ops.deployment.site import Narrator
 from samjhadoo_ops.deployment.traffic import find_listening, weights
+from samjhadoo_ops.deployment.unfinished import settle
 from samjhadoo_ops.deployment.watch import Watch
-from samjhadoo_ops.errors import DeploymentFailed, PersonNeeded, Refused
+from samjhadoo_ops.errors import ExitCode, PersonNeeded, Refused
 
 if TYPE_CHECKING:
-    from samjhadoo_ops.deployment.candidates import Candidate
     from samjhadoo_ops.deployment.journal import Recorder
     from samjhadoo_ops.deployment.site import Site
 
@@ -27,29 +25,13 @@ _SLOWEST_LOOK = 1.0
 _WHOLE = 0.9999
 
 
-@dataclass(frozen=True)
-class Returned:
-    """A rollback that has ended well.
-
-    Attributes:
-        how: `stopped` a running deployment, or `redeployed`.
-        release: What serves now, for people.
-        restored: Real seconds from the request until production traffic was all on it; None when it
-            was not measured.
-
-    """
-
-    how: str
-    release: str
-    deployment: str
-    restored: float | None = None
-
-
-def rollback(site: Site, *, to: str = "") -> Returned:
+def rollback(site: Site, *, to: str = "", force_schema: str = "", lock_wait: float = 0.0) -> Returned:
     """Return to the release before the running deployment, or to the last one that worked.
 
     Args:
         to: A release by version, git sha, digest or task definition; only after a deployment is over.
+        force_schema: Why a release is wanted that the schema no longer supports.
+        lock_wait: Seconds on the clock to wait for the lock.
 
     Raises:
         Refused: There is nothing to go back to, or a deployment runs and `to` names a release.
@@ -70,7 +52,7 @@ def rollback(site: Site, *, to: str = "") -> Returned:
         if returned is not None:
             return returned
         site.console.event("too-late", "the deployment had completed before it could be stopped")
-    return redeploy(site, to=to)
+    return redeploy(site, to=to, force_schema=force_schema, lock_wait=lock_wait)
 
 
 def foresee(site: Site, *, to: str = "") -> str:
@@ -84,17 +66,6 @@ def foresee(site: Site, *, to: str = "") -> str:
     if running:
         return f"would stop {running[0]['serviceDeploymentArn']} and shift all traffic back"
     return f"would deploy {target_of(site, to=to)} without canary and bake"
-
-
-def target_of(site: Site, *, to: str = "") -> Candidate:
-    """Return the release that a rollback would deploy.
-
-    Raises:
-        Refused: There is none.
-
-    """
-    entries = site.journal.entries()
-    return choose(successes(site.ecs, entries), current=serving(site), left=abandoned(entries), name=to)
 
 
 def stop_running(site: Site, arn: str) -> Returned | None:
@@ -114,14 +85,17 @@ def stop_running(site: Site, arn: str) -> Returned | None:
     recorder = site.journal.recorder("rollback", site.clock, deployment=arn, how="stop")
     teller = Narrator(site.console, recorder)
     watch = Watch(
-        site.ecs, arn, clock=site.clock, policy=site.policy, judge=NoJudge(), test=_untested, teller=teller
+        site.ecs, arn, clock=site.clock, policy=site.policy, judge=NoJudge(), test=untested, teller=teller
     )
     old = _serving_before(site, document["sourceServiceRevisions"][0]["arn"])
     began = site.clock.read()
     watch.stop("a person asked for it")
     restored = _await_weight(site, old, began) if old else None
     ending = watch.run()
-    recorder.write(FINISHED, outcome=ending.phase.value, restored=restored)
+    went_back = ending.phase in {Phase.ROLLED_BACK, Phase.SUCCEEDED}
+    code = ExitCode.SUCCEEDED if went_back else ExitCode.NEEDS_A_PERSON
+    recorder.write(FINISHED, outcome=ending.phase.value, restored=restored, exit_code=int(code))
+    _settle_quietly(site)
     if ending.phase is Phase.SUCCEEDED:
         return None
     if ending.phase is not Phase.ROLLED_BACK:
@@ -132,67 +106,6 @@ def stop_running(site: Site, arn: str) -> Returned | None:
         )
     revision = ending.observed.rollback_revision or document["sourceServiceRevisions"][0]["arn"]
     return Returned("stopped", _release_of(site, revision), arn, restored)
-
-
-def redeploy(site: Site, *, to: str = "") -> Returned:
-    """Deploy the last release that worked, without canary and bake, and wait for its end.
-
-    Raises:
-        Refused: There is none, or the lock is held.
-        PersonNeeded: Its deployment failed and so did going back from it.
-        DeploymentFailed: Its deployment failed; the former release still serves.
-
-    """
-    current = serving(site)
-    target = target_of(site, to=to)
-    registered = site.ecs.task_definition(target.task_definition)
-    if registered is None or registered.document.get("status") != "ACTIVE":
-        raise Refused(f"{target} is no longer registered with ECS", hint="deploy that version again")
-    with site.lock(f"rollback to {target}") as lock:
-        recorder = site.journal.recorder(
-            "rollback",
-            site.clock,
-            how="redeploy",
-            from_task_definition=current,
-            task_definition=target.task_definition,
-            release=target.names[0] if target.names else "",
-        )
-        site.console.event("rollback", f"going back to {target}", task_definition=target.task_definition)
-        teller = Narrator(site.console, recorder)
-        started = start(
-            site.ecs,
-            site.env,
-            task_definition=target.task_definition,
-            listening=find_listening(site.aws.client("elbv2"), site.env),
-            clock=site.clock,
-            policy=site.policy,
-            teller=teller,
-            swift=True,
-        )
-        lock.note(deployment=started.arn)
-        watch = Watch(
-            site.ecs,
-            started.arn,
-            clock=site.clock,
-            policy=site.policy,
-            judge=NoJudge(),
-            test=_untested,
-            teller=teller,
-            ensure=lock.ensure,
-        )
-        ending = watch.run()
-        recorder.write(FINISHED, outcome=ending.phase.value)
-    return _ended(target, started.arn, ending.phase, ending.reason or ending.observed.reason)
-
-
-def serving(site: Site) -> str | None:
-    """Return the task definition of the revision that serves now."""
-    service = site.ecs.describe() or {}
-    arns = [revision["arn"] for revision in service.get("currentServiceRevisions", ())]
-    found = site.ecs.revisions(arns)
-    return (
-        str(found[arns[0]]["taskDefinition"]) if arns and arns[0] in found else service.get("taskDefinition")
-    )
 
 
 def requested_by(site: Site, arn: str, *, apart_from: Recorder) -> str:
@@ -208,15 +121,13 @@ def requested_by(site: Site, arn: str, *, apart_from: Recorder) -> str:
     return ""
 
 
-def _ended(target: Candidate, arn: str, phase: Phase, reason: str) -> Returned:
-    if phase is Phase.SUCCEEDED:
-        return Returned("redeployed", str(target), arn)
-    failure = DeploymentFailed if phase is Phase.ROLLED_BACK else PersonNeeded
-    raise failure(
-        f"going back to {target} ended: {phase.value}, {reason}",
-        changed=f"deployment {arn} was started",
-        hint="invoke status",
-    )
+def _settle_quietly(site: Site) -> None:
+    """Record the end of a deploy whose run is gone, when it is; one that lives records it by itself."""
+    try:
+        with site.lock("rollback") as lock:
+            settle(site, token=lock.token)
+    except Refused:
+        return
 
 
 def _serving_before(site: Site, revision: str) -> str:
@@ -251,7 +162,3 @@ def _release_of(site: Site, revision: str) -> str:
     if registered is None:
         return revision
     return f"{registered.tags.get('release', '')} ({registered.arn.rpartition('/')[2]})".strip()
-
-
-def _untested() -> None:
-    """Pass: a deployment without pauses is never tested through the test listener."""
