@@ -14,8 +14,6 @@ from samjhadoo_ops.emulator.errors import AwsError, NotLive
 from samjhadoo_ops.emulator.service import LiveService
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from samjhadoo_ops.emulator.autoscaling.model import Activity, Target
     from samjhadoo_ops.emulator.service import AwsApi, Host, Params
 
@@ -153,13 +151,6 @@ def page(items: list[Any], member: str, params: Params) -> Params:
     if end < len(items):
         answer["NextToken"] = base64.b64encode(f"position:{end}".encode()).decode()
     return answer
-
-
-def timestamp(moment: datetime | None, like: datetime) -> float | None:
-    """Return the Unix time of a moment, which is in the zone of another if it has none."""
-    if moment is None:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=like.tzinfo)).timestamp()
 
 
 def _position(token: str | None) -> int:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from datetime import datetime  # noqa: TC003 - read at run time, by snapshots
+from typing import Any
 
 NAMESPACE, DIMENSION = "ecs", "ecs:service:DesiredCount"
 TRACKING, STEP = "TargetTrackingScaling", "StepScaling"

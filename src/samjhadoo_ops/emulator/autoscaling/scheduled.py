@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import logging
 import uuid
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator.autoscaling.activities import FAILED, SUCCESSFUL
-from samjhadoo_ops.emulator.autoscaling.base import filtered, page, timestamp
+from samjhadoo_ops.emulator.autoscaling.base import filtered, page
 from samjhadoo_ops.emulator.autoscaling.model import SCHEDULED_SUSPENDED, ScheduledAction
 from samjhadoo_ops.emulator.autoscaling.refusals import exceeded, invalid, no_scheduled_action
 from samjhadoo_ops.emulator.autoscaling.scaling import Scaling
@@ -46,7 +47,7 @@ class Scheduled(Scaling):
         known = target.scheduled.get(name)
         settings = {
             **(known.settings if known else {}),
-            **{member: params[member] for member in _SETTINGS if member in params},
+            **{member: _aware(params[member]) for member in _SETTINGS if member in params},
         }
         if not settings.get("Schedule"):
             raise invalid("Schedule must be specified")
@@ -93,9 +94,6 @@ class Scheduled(Scaling):
 
     def clock_jumped(self) -> None:
         self._woken.set()
-
-    async def start(self) -> None:
-        self.wake()
 
     async def _drive(self) -> None:
         while (pause := self._pause()) is not None:
@@ -165,13 +163,22 @@ class Scheduled(Scaling):
             settings["Schedule"],
             settings.get("Timezone") or "UTC",
             since=action.created_at.timestamp(),
-            start=timestamp(settings.get("StartTime"), action.created_at),
-            end=timestamp(settings.get("EndTime"), action.created_at),
+            start=_unix(settings.get("StartTime")),
+            end=_unix(settings.get("EndTime")),
         )
         try:
             return schedule.next_after(self.clock.timestamp())
         except ScheduleError as error:
             raise invalid(f"Invalid schedule expression {settings['Schedule']}: {error}") from error
+
+
+def _aware(value: Any) -> Any:
+    """Return a time without a zone as what it means, UTC; anything else as it is."""
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+
+
+def _unix(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
 
 
 def _view(target: Target, action: ScheduledAction) -> dict[str, Any]:
