@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment import preflight
 from samjhadoo_ops.deployment.attendance import Attendance
 from samjhadoo_ops.deployment.compatibility import breaking_scripts
+from samjhadoo_ops.deployment.consent import Consent
 from samjhadoo_ops.deployment.deployed import Deployed
 from samjhadoo_ops.deployment.differences import task_definition_differences
 from samjhadoo_ops.deployment.ending import Course
+from samjhadoo_ops.deployment.gates.gate import Stage
+from samjhadoo_ops.deployment.gates.ground import Image
 from samjhadoo_ops.deployment.interrupts import held_back
 from samjhadoo_ops.deployment.journal import FINISHED
 from samjhadoo_ops.deployment.recording import recorded
@@ -53,11 +56,15 @@ class Deploy:
     Args:
         until: A word of `deployed.UNTIL`: how far the deployment is attended.
         lock_wait: Seconds on the clock to wait for the lock.
+        consent: Gates that are overridden, and an emergency, with the reasons.
 
     """
 
-    def __init__(self, site: Site, *, until: str = "done", lock_wait: float = 0.0) -> None:
+    def __init__(
+        self, site: Site, *, until: str = "done", lock_wait: float = 0.0, consent: Consent | None = None
+    ) -> None:
         self.site = site
+        self.consent = consent or Consent()
         self.until = until
         self.lock_wait = lock_wait
         self.changes: list[str] = []
@@ -78,9 +85,11 @@ class Deploy:
         with self.site.lock("deploy", patience=self.lock_wait) as lock:
             self.site = self.site.guarded(lock)
             settle(self.site, token=lock.token)
-            prepared = self._prepare()
+            prepared = self._prepare(lock)
             lock.ensure()
-            recorder = self.site.journal.recorder("deploy", self.site.clock, token=lock.token)
+            recorder = self.site.journal.recorder(
+                "deploy", self.site.clock, token=lock.token, **self.consent.record
+            )
             lock.note(deploy=recorder.deploy)
             self.site.console.event("deploy", f"deploy {recorder.deploy}", deploy=recorder.deploy)
             return self._carry_out(prepared, lock, recorder)
@@ -95,7 +104,7 @@ class Deploy:
             Refused: The checkout is another release. Else see `run`.
 
         """
-        prepared = self._prepare()
+        prepared = self._prepare(lock)
         if release and prepared.built.tag != release:
             raise Refused(
                 f"deploy {recorder.deploy} is of release {release}, but what stands here is "
@@ -104,7 +113,7 @@ class Deploy:
             )
         return self._carry_out(prepared, lock, recorder)
 
-    def _prepare(self) -> Prepared:
+    def _prepare(self, lock: Lock) -> Prepared:
         """Do what changes nothing at AWS: ask the gates, build, and let Flyway look meanwhile."""
         from samjhadoo_ops.release import build
 
@@ -112,15 +121,21 @@ class Deploy:
         with ThreadPoolExecutor(1, thread_name_prefix="schema") as pool:
             looking = pool.submit(self._look)
             with self._timed("preflight"):
-                ground = survey(site)
-                findings = preflight.inspect(ground)
-                for line in preflight.lines(findings):
-                    site.console.event("gate", line)
-                preflight.refuse_closed(findings)
+                ground = survey(site, self.consent, own=lock.holder)
+                self._pass(ground, Stage.GROUND)
             with self._timed("build"):
                 built = build(site.env, site.aws, site.console)
             schema, inspection = looking.result()
+        ground = replace(ground, inspection=inspection)
+        with self._timed("preflight"):
+            self._pass(ground, Stage.SCHEMA)
         return Prepared(ground, built, schema, inspection)
+
+    def _pass(self, ground: Ground, stage: Stage) -> None:
+        """Ask the gates of a stage, tell what they find, and go on only when none is closed."""
+        findings = preflight.inspect(ground, stage=stage)
+        preflight.tell(self.site.console, findings)
+        preflight.refuse_closed(findings)
 
     def _carry_out(self, prepared: Prepared, lock: Lock, recorder: Recorder) -> Deployed:
         with recorded(recorder, self.site.console, self.changes):
@@ -130,6 +145,9 @@ class Deploy:
         from samjhadoo_ops.release import render_task_definition
 
         image = self._push(prepared.built, lock, recorder)
+        with self._timed("preflight"):
+            pushed = Image(image.tag, image.digest, fresh=not prepared.built.reused)
+            self._pass(replace(prepared.ground, image=pushed), Stage.IMAGE)
         document = render_task_definition(self.site.env, image.reference, image.tag)
         if self._unchanged(self._current(prepared.ground), document, prepared.inspection):
             recorder.write(FINISHED, outcome="unchanged", exit_code=0)

@@ -5,20 +5,25 @@ Nothing here changes anything.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment import preflight
 from samjhadoo_ops.deployment.configuration import deployment_configuration, swift_configuration
 from samjhadoo_ops.deployment.differences import configuration_differences, task_definition_differences
 from samjhadoo_ops.deployment.gates.finding import Finding, State
+from samjhadoo_ops.deployment.gates.gate import Stage
+from samjhadoo_ops.deployment.gates.ground import Image
 from samjhadoo_ops.deployment.survey import survey
 from samjhadoo_ops.errors import OpsError
 
 if TYPE_CHECKING:
+    from samjhadoo_ops.database import Inspection
+    from samjhadoo_ops.deployment.consent import Consent
     from samjhadoo_ops.deployment.differences import Difference
     from samjhadoo_ops.deployment.gates.ground import Ground
     from samjhadoo_ops.deployment.site import Site
+    from samjhadoo_ops.release.image import BuiltImage
 
 
 @dataclass(frozen=True)
@@ -60,28 +65,40 @@ class Plan:
         return f"{kind} of release {self.release}; nothing was changed"
 
 
-def make_plan(site: Site) -> Plan:
+def make_plan(site: Site, consent: Consent | None = None) -> Plan:
     """Read what is and what is wanted, side by side, and compare.
+
+    Args:
+        consent: What somebody would take upon themselves for the deploy.
 
     Raises:
         OpsError: Something can't be read.
 
     """
+    from samjhadoo_ops.release import wanted
+
     site.aws.account_guard()
-    ground = survey(site)
+    preflight.check_policy(site.env)
     with ThreadPoolExecutor(2, thread_name_prefix="plan") as pool:
         schema = pool.submit(_schema, site)
+        ground = survey(site, consent)
         findings = pool.submit(preflight.inspect, ground)
-        release, build, changes = _task_definition(site, ground)
-        pending, schema_finding = schema.result()
+        image = wanted(site.env, site.aws)
+        inspection, schema_finding = schema.result()
+        known = replace(ground, inspection=inspection, image=Image(image.version, image.digest))
         return Plan(
-            release=release,
-            build=build,
+            release=image.version,
+            build=not image.digest,
             first=ground.first,
-            task_definition=changes,
+            task_definition=_task_definition(site, ground, image),
             configuration=_configuration(site, ground),
-            pending=pending,
-            findings={**findings.result(), **schema_finding},
+            pending=tuple(migration.script for migration in (inspection.pending if inspection else ())),
+            findings={
+                **findings.result(),
+                **schema_finding,
+                **preflight.inspect(known, stage=Stage.SCHEMA),
+                **preflight.inspect(known, stage=Stage.IMAGE),
+            },
         )
 
 
@@ -98,27 +115,24 @@ def lines(plan: Plan) -> list[str]:
     return told
 
 
-def _schema(site: Site) -> tuple[tuple[str, ...], dict[str, Finding]]:
+def _schema(site: Site) -> tuple[Inspection | None, dict[str, Finding]]:
     from samjhadoo_ops.database import Schema
 
     try:
         inspection = Schema.of(site.env, site.aws, site.console).validate()
     except OpsError as error:
-        return (), {"migrations are valid": Finding(State.REFUSED, error.message, error.hint)}
-    pending = tuple(migration.script for migration in inspection.pending)
-    return pending, {"migrations are valid": Finding(State.OK, f"{len(pending)} pending")}
+        return None, {"migrations": Finding(State.REFUSED, error.message, error.hint, details=error.details)}
+    return inspection, {"migrations": Finding(State.OK, f"they fit; {len(inspection.pending)} pending")}
 
 
-def _task_definition(site: Site, ground: Ground) -> tuple[str, bool, tuple[Difference, ...]]:
-    from samjhadoo_ops.release import render_task_definition, wanted
+def _task_definition(site: Site, ground: Ground, image: BuiltImage) -> tuple[Difference, ...]:
+    from samjhadoo_ops.release import render_task_definition
 
-    image = wanted(site.env, site.aws)
     reference = f"{image.repository_uri}@{image.digest}" if image.digest else f"{image.tagged} (to be built)"
     document = render_task_definition(site.env, reference, image.version)
     service = ground.service
     registered = site.ecs.task_definition(service["taskDefinition"]) if service else None
-    changes = task_definition_differences(registered.document if registered else {}, document)
-    return image.version, not image.digest, tuple(changes)
+    return tuple(task_definition_differences(registered.document if registered else {}, document))
 
 
 def _configuration(site: Site, ground: Ground) -> tuple[Difference, ...]:

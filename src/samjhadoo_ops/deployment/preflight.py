@@ -3,35 +3,105 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.deployment.gates import GATES
-from samjhadoo_ops.deployment.gates.finding import State
-from samjhadoo_ops.errors import Refused
+from samjhadoo_ops.deployment.gates import BY_NAME, GATES
+from samjhadoo_ops.deployment.gates.finding import Finding, State, refused, unknown
+from samjhadoo_ops.deployment.gates.gate import Stage
+from samjhadoo_ops.errors import ConfigurationError, OpsError, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from samjhadoo_ops.deployment.gates.finding import Finding
+    from samjhadoo_ops.console import Console
+    from samjhadoo_ops.deployment.consent import Consent
+    from samjhadoo_ops.deployment.gates.gate import Gate
     from samjhadoo_ops.deployment.gates.ground import Ground
+    from samjhadoo_ops.environment import Environment
+    from samjhadoo_ops.environment.gates import Gates
 
-_MARKS = {State.OK: "ok", State.REFUSED: "refused", State.SKIPPED: "skipped"}
+_WIDTH = 8
+"""Gates asked at once: most wait for AWS."""
 
 
-def inspect(ground: Ground, gates: Mapping[str, Callable[[Ground], Finding]] = GATES) -> dict[str, Finding]:
-    """Ask every gate, side by side."""
-    with ThreadPoolExecutor(len(gates), thread_name_prefix="gate") as pool:
-        asked = {name: pool.submit(check, ground) for name, check in gates.items()}
-        return {name: future.result() for name, future in asked.items()}
+def inspect(
+    ground: Ground, gates: Iterable[Gate] = GATES, *, stage: Stage = Stage.GROUND
+) -> dict[str, Finding]:
+    """Ask every gate of a stage that is not switched off, side by side; findings by the gates' names.
+
+    Raises:
+        ConfigurationError: `gates.policy` names a gate that doesn't exist, or switches off what must hold.
+
+    """
+    settings = ground.env.gates
+    check_policy(ground.env)
+    chosen = [gate for gate in gates if gate.stage is stage and policy_of(settings, gate) != "off"]
+    if not chosen:
+        return {}
+    with ThreadPoolExecutor(min(_WIDTH, len(chosen)), thread_name_prefix="gate") as pool:
+        asked = [(gate, pool.submit(_ask, gate, ground)) for gate in chosen]
+        return {
+            gate.name: settle(gate, future.result(), settings=settings, consent=ground.consent)
+            for gate, future in asked
+        }
+
+
+def check_policy(env: Environment) -> None:
+    """Refuse a policy for a gate that doesn't exist, and one that opens what must hold.
+
+    Raises:
+        ConfigurationError: There is one.
+
+    """
+    for name, policy in env.gates.policy.items():
+        where = f"{env.sources.get(('gates', 'policy', name), 'settings')}: gates.policy.{name}"
+        if name not in BY_NAME:
+            raise ConfigurationError(
+                f"{where}: there is no such gate", hint=f"gates: {', '.join(sorted(BY_NAME))}"
+            )
+        if BY_NAME[name].mandatory and policy != "refuse":
+            raise ConfigurationError(f"{where}: this gate always refuses", hint="remove the line")
+
+
+def policy_of(settings: Gates, gate: Gate) -> str:
+    """Return what becomes of a gate's refusal: `refuse`, `warn`, or `off` when it is not asked."""
+    return "refuse" if gate.mandatory else settings.policy.get(gate.name, "refuse")
+
+
+def settle(gate: Gate, finding: Finding, *, settings: Gates, consent: Consent) -> Finding:
+    """Return what settings and overrides make of a finding."""
+    if finding.state is State.UNKNOWN:
+        closed = gate.mandatory or settings.on_unknown == "refuse"
+        finding = replace(finding, state=State.REFUSED if closed else State.SKIPPED)
+    if finding.state is not State.REFUSED:
+        return finding
+    if not gate.mandatory and policy_of(settings, gate) == "warn":
+        return replace(finding, state=State.WARNED)
+    reason = consent.overrides.get(gate.name, "")
+    if reason and gate.overridable:
+        return replace(
+            finding, state=State.OVERRIDDEN, reason=f"{finding.reason}; overridden: {reason}", remedy=""
+        )
+    return finding
 
 
 def lines(findings: Mapping[str, Finding]) -> tuple[str, ...]:
-    """Return the findings as a tree, one line each."""
-    tree = []
+    """Return the findings as a tree, one line each, what was found in detail below."""
+    tree: list[str] = []
     for name, finding in findings.items():
         remedy = f"; {finding.remedy}" if finding.remedy else ""
-        tree.append(f"[{_MARKS[finding.state]}] {name}: {finding.reason}{remedy}")
+        title = BY_NAME[name].title if name in BY_NAME else name
+        tree.append(f"[{finding.state.value}] {name}: {title}: {finding.reason}{remedy}")
+        tree.extend(f"    {detail}" for detail in finding.details)
     return tuple(tree)
+
+
+def tell(console: Console, findings: Mapping[str, Finding]) -> None:
+    """Tell each finding as an event."""
+    for name, finding in findings.items():
+        for line in lines({name: finding}):
+            console.event("gate", line, gate=name, state=finding.state.value)
 
 
 def refuse_closed(findings: Mapping[str, Finding]) -> None:
@@ -43,8 +113,28 @@ def refuse_closed(findings: Mapping[str, Finding]) -> None:
     """
     closed = [name for name, finding in findings.items() if finding.state is State.REFUSED]
     if closed:
+        hint = findings[closed[0]].remedy
+        if closed[0] in BY_NAME and BY_NAME[closed[0]].overridable:
+            hint = "; ".join(filter(None, [hint, f'or pass it once: --override {closed[0]}="why"']))
         raise Refused(
-            f"refused before anything was changed: {', '.join(closed)}",
-            hint=findings[closed[0]].remedy,
-            details=lines(findings),
+            f"refused before anything was deployed: {', '.join(closed)}", hint=hint, details=lines(findings)
         )
+
+
+def _ask(gate: Gate, ground: Ground) -> Finding:
+    """Return what a gate finds; one that fails closes itself and never the others."""
+    from botocore.parsers import ResponseParserError
+
+    from samjhadoo_ops.aws_errors import translate
+
+    try:
+        return gate.check(ground)
+    except OpsError as error:
+        return refused(error.message, remedy=error.hint, details=error.details)
+    except ResponseParserError:
+        return unknown("could not look: the answer was not AWS's")
+    except Exception as error:  # noqa: BLE001 - a gate's fault is a finding
+        told = translate(error)
+        if told is not None:
+            return unknown(f"could not look: {told.message}", remedy=told.hint)
+        return refused(f"the gate failed: {type(error).__name__}: {error}", remedy="report it")

@@ -188,6 +188,10 @@ def _attend(site: Site, entry: Entry, arn: str, *, lock: Lock, recorder: Recorde
 
 def _start_again(site: Site, entry: Entry, lock: Lock, recorder: Recorder, until: str) -> Deployed:
     """Go through the steps again up to the deployment; what was done already is found and kept."""
+    from samjhadoo_ops.deployment.consent import recorded_consent
     from samjhadoo_ops.deployment.deploy import Deploy
 
-    return Deploy(site, until=until).go_on(lock, recorder, release=str(entry.data.get("release", "")))
+    consent = recorded_consent(entry.data)
+    return Deploy(site, until=until, consent=consent).go_on(
+        lock, recorder, release=str(entry.data.get("release", ""))
+    )

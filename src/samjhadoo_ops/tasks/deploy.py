@@ -14,6 +14,9 @@ if TYPE_CHECKING:
         "until": "Return at the canary or the bake, leaving the rest to invoke watch: canary, bake, done.",
         "resume": "Go on with a deploy whose run died: the last one, or the id that invoke history shows.",
         "lock_wait": "Wait so long for the lock of another run, such as 15m.",
+        "override": 'Pass a closed gate, with the reason for the record: GATE="reason" (repeatable).',
+        "emergency": "Why this cannot wait for the deployment window.",
+        "approved_by": "The manager who approved the emergency.",
         "yes": "Don't ask for confirmation.",
     },
     optional=("resume",),
@@ -26,9 +29,13 @@ def deploy(
     until: str = "done",
     resume: str = "",
     lock_wait: str = "",
+    override: tuple[str, ...] = (),
+    emergency: str = "",
+    approved_by: str = "",
     yes: bool = False,
 ) -> None:
     """Build, push, migrate and roll out a release."""
+    from samjhadoo_ops.deployment.consent import read_consent
     from samjhadoo_ops.deployment.deploy import Deploy
     from samjhadoo_ops.deployment.reattach import resume as go_on
     from samjhadoo_ops.tasks.plan import show_plan
@@ -37,8 +44,9 @@ def deploy(
 
     known_until(until)
     patience = seconds("--lock-wait", lock_wait)
+    consent = read_consent(override, emergency, approved_by)
     if plan or c.config.run.dry:
-        show_plan(open_session(env))
+        show_plan(open_session(env), consent)
         return
     session = open_session(env, start=not resume)
     session.confirm(f"Deploy to {env}?", yes=yes)
@@ -47,5 +55,5 @@ def deploy(
             name = resume if isinstance(resume, str) else ""
             deployed = go_on(session.site, name, until=until, lock_wait=patience)
         else:
-            deployed = Deploy(session.site, until=until, lock_wait=patience).run()
+            deployed = Deploy(session.site, until=until, lock_wait=patience, consent=consent).run()
     show_deployed(session, deployed)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment.ecs import ONGOING
 from samjhadoo_ops.deployment.gates.finding import Finding, ok, refused, skipped
+from samjhadoo_ops.deployment.gates.gate import Gate
 
 if TYPE_CHECKING:
     from samjhadoo_ops.deployment.gates.ground import Ground
@@ -24,3 +25,6 @@ def check(ground: Ground) -> Finding:
         f"{ended[0]['serviceDeploymentArn']} ended {ended[0]['status']}",
         remedy="return to the last release that worked first: invoke rollback",
     )
+
+
+GATE = Gate("last_deployment", "the last deployment ended well", check)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment.ecs import ONGOING
 from samjhadoo_ops.deployment.gates.finding import Finding, ok, refused
+from samjhadoo_ops.deployment.gates.gate import Gate
 
 if TYPE_CHECKING:
     from samjhadoo_ops.deployment.gates.ground import Ground
@@ -20,3 +21,6 @@ def check(ground: Ground) -> Finding:
                 remedy="wait for it to end (invoke status), or take it back: invoke rollback",
             )
     return ok("none")
+
+
+GATE = Gate("no_deployment", "no deployment is in progress", check)

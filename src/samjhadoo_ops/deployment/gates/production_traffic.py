@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment.ecs import ONGOING
 from samjhadoo_ops.deployment.gates.finding import Finding, ok, refused, skipped
-from samjhadoo_ops.deployment.traffic import weights
+from samjhadoo_ops.deployment.gates.gate import Gate
+from samjhadoo_ops.deployment.traffic import rule_weights
 
 if TYPE_CHECKING:
     from samjhadoo_ops.deployment.gates.ground import Ground
@@ -20,20 +21,15 @@ def check(ground: Ground) -> Finding:
         return skipped("no release serves yet")
     if any(brief["status"] in ONGOING for brief in ground.deployments):
         return skipped("a deployment is moving it")
-    current = ground.service.get("currentServiceRevisions", [])
-    revisions = ground.ecs.revisions(revision["arn"] for revision in current)
     expected = {
         balancer["targetGroupArn"]
-        for revision in revisions.values()
+        for revision in ground.revisions.values()
         for balancer in revision.get("resolvedConfiguration", {}).get("loadBalancers", ())
     }
     if not expected:
         return skipped("ECS doesn't tell the current revision's target group")
-    found = {
-        arn
-        for arn, share in weights(ground.aws.client("elbv2"), ground.listening.production_rule).items()
-        if share
-    }
+    rule = ground.rules.get(ground.listening.production_rule, {})
+    found = {arn for arn, share in rule_weights(rule).items() if share}
     if found == expected:
         return ok(f"all of it goes to {_name(expected)}")
     return refused(
@@ -44,3 +40,6 @@ def check(ground: Ground) -> Finding:
 
 def _name(target_groups: set[str]) -> str:
     return ", ".join(sorted(arn.split("/")[-2] if "/" in arn else arn for arn in target_groups)) or "nowhere"
+
+
+GATE = Gate("production_traffic", "production traffic is where ECS expects it", check)

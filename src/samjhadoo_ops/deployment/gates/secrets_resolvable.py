@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment.gates.finding import Finding, ok, refused, skipped
+from samjhadoo_ops.deployment.gates.gate import Gate
 from samjhadoo_ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.deployment.gates.ground import Ground
 
 _ARN_PARTS = 7
+_ABSENT = frozenset({"ResourceNotFoundException", "ParameterNotFound", "ParameterVersionNotFound"})
 
 
 def check(ground: Ground) -> Finding:
@@ -27,9 +29,15 @@ def check(ground: Ground) -> Finding:
     for name, reference in references(document):
         count += 1
         try:
-            _look(ground, reference)
+            found = _look(ground, reference)
         except ClientError as error:
-            missing.append(f"{name} ({reference}: {error.response['Error']['Code']})")
+            code = error.response["Error"]["Code"]
+            if code not in _ABSENT:
+                raise
+            missing.append(f"{name} ({reference}: {code})")
+        else:
+            if found.get("DeletedDate"):
+                missing.append(f"{name} ({reference}: it is being deleted)")
     if missing:
         return refused(
             f"not there: {', '.join(missing)}", remedy="create them, or correct the task definition"
@@ -49,10 +57,16 @@ def secret_id(reference: str) -> str:
     return ":".join(reference.split(":")[:_ARN_PARTS])
 
 
-def _look(ground: Ground, reference: str) -> None:
+def _look(ground: Ground, reference: str) -> dict[str, Any]:
     """Ask for the secret's existence, never for its value."""
     if ":secretsmanager:" in reference:
-        ground.aws.client("secretsmanager").describe_secret(SecretId=secret_id(reference))
-    else:
-        name = reference.partition(":parameter")[2] or reference
-        ground.aws.client("ssm").get_parameter(Name=name)
+        found: dict[str, Any] = ground.aws.client("secretsmanager").describe_secret(
+            SecretId=secret_id(reference)
+        )
+        return found
+    name = reference.partition(":parameter")[2] or reference
+    ground.aws.client("ssm").get_parameter(Name=name)
+    return {}
+
+
+GATE = Gate("secrets", "secrets and parameters are there", check)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment.gates.finding import Finding, ok, refused, skipped
+from samjhadoo_ops.deployment.gates.gate import Gate
 
 if TYPE_CHECKING:
     from samjhadoo_ops.deployment.gates.ground import Ground
@@ -26,3 +27,6 @@ def check(ground: Ground) -> Finding:
             remedy="invoke status shows why; invoke rollback returns to the last release that worked",
         )
     return ok(f"{running} of {desired} tasks are running")
+
+
+GATE = Gate("service_steady", "the service is steady", check)

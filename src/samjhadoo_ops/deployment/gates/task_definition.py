@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment.gates.finding import Finding, ok, refused
+from samjhadoo_ops.deployment.gates.gate import Gate
 from samjhadoo_ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -25,3 +26,6 @@ def check(ground: Ground) -> Finding:
             remedy="name the container that serves",
         )
     return ok(path)
+
+
+GATE = Gate("task_definition", "the task definition renders", check)

@@ -1,78 +1,34 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from gate_facts import BLUE, GREEN, LISTENING, SERVICE, brief, ground, rule, rules
 
 from samjhadoo_ops.deployment.gates import (
+    alarms,
+    free_addresses,
+    identity,
     last_deployment,
+    lock_free,
     nothing_running,
     production_traffic,
     secrets_resolvable,
     service_steady,
+    stickiness,
     task_definition,
+    test_rule,
+    vcpu_quota,
 )
-from samjhadoo_ops.deployment.gates.finding import State, ok, refused, skipped
-from samjhadoo_ops.deployment.gates.ground import Ground
-from samjhadoo_ops.deployment.preflight import inspect, lines, refuse_closed
-from samjhadoo_ops.deployment.traffic import Listening, rule_weights
-from samjhadoo_ops.environment import load_environment
+from samjhadoo_ops.deployment.gates.finding import State
+from samjhadoo_ops.deployment.traffic import rule_weights
 from samjhadoo_ops.errors import ConfigurationError, Refused
 
 if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
 
-GROUP = "arn:aws:elasticloadbalancing:r:a:targetgroup/{}/1"
-BLUE, GREEN = GROUP.format("blue"), GROUP.format("green")
-SERVICE: dict[str, Any] = {
-    "status": "ACTIVE",
-    "runningCount": 2,
-    "desiredCount": 2,
-    "pendingCount": 0,
-    "currentServiceRevisions": [{"arn": "r/1"}],
-}
-
-
-class Aws:
-    """An AWS with one listener rule and one revision."""
-
-    def __init__(self, weights: dict[str, int]) -> None:
-        self._weights = weights
-
-    def client(self, service: str) -> Aws:
-        return self
-
-    def describe_rules(self, **_: Any) -> dict[str, Any]:
-        groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in self._weights.items()]
-        return {"Rules": [{"Actions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]}]}
-
-    def revisions(self, arns: Any) -> dict[str, Any]:
-        return {arn: {"resolvedConfiguration": {"loadBalancers": [{"targetGroupArn": BLUE}]}} for arn in arns}
-
-
-@pytest.fixture(scope="module")
-def env() -> Environment:
-    return load_environment("local", variables={})
-
-
-def ground(env: Environment, **facts: Any) -> Ground:
-    aws = facts.pop("aws", Aws({BLUE: 100, GREEN: 0}))
-    document = {"containerDefinitions": [{"name": env.service.container}]}
-    facts = {
-        "service": SERVICE,
-        "deployments": [{"serviceDeploymentArn": "d/1", "status": "SUCCESSFUL"}],
-        "render": lambda: document,
-        **facts,
-    }
-    return Ground(
-        env=env, aws=aws, ecs=aws, listening=Listening("rule", "test", (BLUE, GREEN), "role"), **facts
-    )
-
-
-def brief(*statuses: str) -> list[dict[str, Any]]:
-    return [
-        {"serviceDeploymentArn": f"d/{number}", "status": status} for number, status in enumerate(statuses)
-    ]
+STICKY = {"TargetGroupStickinessConfig": {"Enabled": True, "DurationSeconds": 60}}
 
 
 @pytest.mark.parametrize(
@@ -120,21 +76,38 @@ def brief(*statuses: str) -> list[dict[str, Any]]:
         pytest.param(production_traffic.check, {}, State.OK, id="all-on-the-current"),
         pytest.param(
             production_traffic.check,
-            {"aws": Aws({BLUE: 999, GREEN: 0})},
+            {"rules": rules({BLUE: 999, GREEN: 0})},
             State.OK,
             id="ratios-not-literal-weights",
         ),
         pytest.param(
-            production_traffic.check, {"aws": Aws({BLUE: 90, GREEN: 10})}, State.REFUSED, id="shared"
+            production_traffic.check, {"rules": rules({BLUE: 90, GREEN: 10})}, State.REFUSED, id="shared"
         ),
         pytest.param(
             production_traffic.check,
-            {"aws": Aws({BLUE: 90, GREEN: 10}), "deployments": brief("IN_PROGRESS", "SUCCESSFUL")},
+            {"rules": rules({BLUE: 90, GREEN: 10}), "deployments": brief("IN_PROGRESS", "SUCCESSFUL")},
             State.SKIPPED,
             id="being-shifted",
         ),
         pytest.param(
-            production_traffic.check, {"aws": Aws({BLUE: 0, GREEN: 1})}, State.REFUSED, id="on-the-other"
+            production_traffic.check, {"rules": rules({BLUE: 0, GREEN: 1})}, State.REFUSED, id="on-the-other"
+        ),
+        pytest.param(stickiness.check, {}, State.OK, id="not-sticky"),
+        pytest.param(
+            stickiness.check, {"rules": rules({BLUE: 1, GREEN: 0}, **STICKY)}, State.REFUSED, id="sticky"
+        ),
+        pytest.param(test_rule.check, {}, State.OK, id="test-rule"),
+        pytest.param(
+            test_rule.check,
+            {"rules": {LISTENING.production_rule: rule("p", {BLUE: 1})}},
+            State.REFUSED,
+            id="no-test-rule",
+        ),
+        pytest.param(
+            test_rule.check,
+            {"rules": rules({BLUE: 1}, {"arn:other": 1})},
+            State.REFUSED,
+            id="test-rule-of-somebody-else",
         ),
         pytest.param(task_definition.check, {}, State.OK, id="renders"),
         pytest.param(
@@ -143,6 +116,8 @@ def brief(*statuses: str) -> list[dict[str, Any]]:
             State.REFUSED,
             id="container-missing",
         ),
+        pytest.param(lock_free.check, {}, State.OK, id="lock-free"),
+        pytest.param(lock_free.check, {"holder": lambda: "asha@host"}, State.REFUSED, id="lock-held"),
     ],
 )
 def test_a_gate_finds(env: Environment, check: Any, facts: dict[str, Any], state: State) -> None:
@@ -160,6 +135,14 @@ def test_a_task_definition_that_does_not_render_is_refused_with_its_reason(env: 
     assert "task-definition.json:3" in finding.reason
 
 
+def test_another_account_is_refused(env: Environment) -> None:
+    def guard() -> str:
+        raise Refused("these credentials belong to account 1", hint="use others")
+
+    finding = identity.check(ground(env, aws=SimpleNamespace(account_guard=guard)))
+    assert (finding.state, finding.remedy) == (State.REFUSED, "use others")
+
+
 def test_every_secret_of_a_task_definition_is_found_and_its_key_left_out() -> None:
     arn = "arn:aws:secretsmanager:r:a:secret:db"
     document = {
@@ -172,34 +155,46 @@ def test_every_secret_of_a_task_definition_is_found_and_its_key_left_out() -> No
     assert secrets_resolvable.secret_id(f"{arn}:password::") == arn
 
 
-def test_all_gates_are_told_at_once_and_a_closed_one_refuses(env: Environment) -> None:
-    gates = {
-        "a": lambda _: ok("fine"),
-        "b": lambda _: refused("no", remedy="do this"),
-        "c": lambda _: skipped("nothing to say"),
-    }
-    findings = inspect(ground(env), gates)
-    with pytest.raises(Refused, match="before anything was changed: b") as refusal:
-        refuse_closed(findings)
-    assert refusal.value.details == lines(findings)
-    assert len(refusal.value.details) == 3
-    assert refusal.value.hint == "do this"
+@pytest.mark.parametrize(
+    ("states", "state", "said"),
+    [
+        pytest.param({"a": "OK", "b": "INSUFFICIENT_DATA"}, State.OK, "2 quiet", id="quiet"),
+        pytest.param({"a": "OK", "b": "ALARM"}, State.REFUSED, "b is firing", id="firing"),
+        pytest.param({"a": "OK"}, State.REFUSED, "no alarm b", id="missing"),
+    ],
+)
+def test_alarms_must_exist_and_be_quiet(states: dict[str, str], state: State, said: str) -> None:
+    finding = alarms.decide(["a", "b"], states)
+    assert finding.state is state
+    assert said in finding.reason
+
+
+@pytest.mark.parametrize(
+    ("free", "state"),
+    [
+        pytest.param({"subnet-1": 3, "subnet-2": 1}, State.OK, id="enough"),
+        pytest.param({"subnet-1": 4, "subnet-2": 0}, State.OK, id="one-is-full"),
+        pytest.param({"subnet-1": 2, "subnet-2": 1}, State.REFUSED, id="too-few"),
+    ],
+)
+def test_every_new_task_needs_an_address(free: dict[str, int], state: State) -> None:
+    assert free_addresses.decide(free, tasks=4).state is state
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "state"),
+    [
+        pytest.param(32.0, 16.0, State.OK, id="just-enough"),
+        pytest.param(32.0, 16.25, State.REFUSED, id="a-quarter-too-few"),
+        pytest.param(8.0, None, State.REFUSED, id="never-enough"),
+        pytest.param(64.0, None, State.UNKNOWN, id="usage-not-told"),
+    ],
+)
+def test_the_account_needs_room_for_all_tasks_twice(limit: float, used: float | None, state: State) -> None:
+    assert vcpu_quota.decide(limit=limit, used=used, needed=16.0).state is state
 
 
 def test_weights_are_shares() -> None:
-    rule = {
-        "Actions": [
-            {
-                "Type": "forward",
-                "ForwardConfig": {
-                    "TargetGroups": [
-                        {"TargetGroupArn": BLUE, "Weight": 900},
-                        {"TargetGroupArn": GREEN, "Weight": 100},
-                    ]
-                },
-            }
-        ]
-    }
-    assert rule_weights(rule) == {BLUE: 0.9, GREEN: 0.1}
+    assert rule_weights(rule("r", {BLUE: 900, GREEN: 100})) == {BLUE: 0.9, GREEN: 0.1}
     assert rule_weights({"Actions": [{"Type": "forward", "TargetGroupArn": BLUE}]}) == {BLUE: 1.0}
     assert rule_weights({"Actions": [{"Type": "fixed-response"}]}) == {}
