@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from samjhadoo_ops.clock import Clock
-from samjhadoo_ops.deployment.journal import FINISHED, Journal
+from samjhadoo_ops.deployment.journal import FINISHED, LEFT, Journal
 from samjhadoo_ops.deployment.objects import Conflict
 
 if TYPE_CHECKING:
@@ -54,3 +55,38 @@ def test_an_event_is_never_written_over(journal: Journal, objects: MemoryObjects
 def test_the_lock_is_no_deployment(journal: Journal, objects: MemoryObjects) -> None:
     objects.create(journal.lock_key, b"{}")
     assert journal.entries() == []
+
+
+def test_a_journal_is_reopened_where_it_stopped_and_tells_who_wrote(journal: Journal) -> None:
+    journal.recorder("deploy", Clock(), token=1).write("starting", task_definition="family:7")
+    now = datetime.now(UTC)
+    (entry,) = journal.unfinished(now)
+    again = journal.reopen(entry, Clock(), token=2)
+    again.write("resumed")
+    again.write(FINISHED, outcome="succeeded")
+    assert journal.unfinished(now) == []
+    found = journal.entry(entry.deploy)
+    assert found is not None
+    assert [(event.number, event.event, event.token) for event in found.events] == [
+        (0, "started", 1),
+        (1, "starting", 1),
+        (2, "resumed", 2),
+        (3, "finished", 2),
+    ]
+
+
+def test_a_deployment_that_was_left_is_unfinished_and_says_where(journal: Journal) -> None:
+    journal.recorder("deploy", Clock()).write(LEFT, outcome="left canary")
+    (entry,) = journal.unfinished(datetime.now(UTC))
+    assert (entry.outcome, entry.finished) == ("left canary", None)
+
+
+def test_what_ecs_has_forgotten_is_not_looked_for(journal: Journal) -> None:
+    long_ago = datetime.now(UTC) - timedelta(days=100)
+    journal.recorder("deploy", Clock(read=long_ago.timestamp))
+    assert journal.unfinished(datetime.now(UTC)) == []
+    assert len(journal.entries()) == 1
+
+
+def test_there_is_no_entry_of_an_unknown_deploy(journal: Journal) -> None:
+    assert journal.entry("20260101T000000000000Z-0000") is None

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from samjhadoo_ops.deployment.lock import Lock, break_lock, read_lock
-from samjhadoo_ops.errors import Refused
+from samjhadoo_ops.errors import PersonNeeded, Refused
 
 if TYPE_CHECKING:
     from deployment_fakes import MemoryObjects
@@ -118,3 +118,84 @@ def test_the_lock_is_plain_json_for_other_tools(objects: MemoryObjects) -> None:
         stored = objects.read("lock.json")
         assert stored is not None
         assert {"user", "host", "pid", "reason", "acquired"} <= set(msgspec.json.decode(stored.body))
+
+
+def test_a_lock_whose_process_is_surely_gone_is_taken_at_once(
+    objects: MemoryObjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = lock(objects, reason="a deploy that was killed")
+    first.acquire()
+    monkeypatch.setattr("samjhadoo_ops.deployment.holder.gone", lambda *_: True)
+    with lock(objects) as second:
+        assert second.former is not None
+        assert second.former.reason == "a deploy that was killed"
+        assert second.token == first.token + 1
+
+
+def test_waiting_for_a_lock_ends_when_it_is_released_and_names_the_holder_once(
+    objects: MemoryObjects,
+) -> None:
+    told: list[str] = []
+    first = lock(objects, reason="deploy of v1")
+    first.acquire()
+
+    def tell(text: str) -> None:
+        told.append(text)
+        threading.Timer(0.2, first.release).start()
+
+    second = Lock(objects, "lock.json", lease=60, reason="next", now=NOW, patience=30, pause=0.05, tell=tell)
+    with second:
+        assert second.token == 2
+    assert len(told) == 1
+    assert "deploy of v1" in told[0]
+
+
+def test_waiting_for_a_lock_has_an_end(objects: MemoryObjects) -> None:
+    with lock(objects), pytest.raises(Refused, match="held by"):
+        Lock(objects, "lock.json", lease=60, reason="n", now=NOW, patience=0.2, pause=0.05).acquire()
+
+
+def test_a_holder_that_could_not_renew_in_time_stops_before_anybody_else_may_begin(
+    objects: MemoryObjects,
+) -> None:
+    now = [1000.0]
+    mine = Lock(objects, "lock.json", lease=60, reason="deploy", now=NOW, read=lambda: now[0])
+    with mine:
+        now[0] += 50
+        mine.ensure()
+        now[0] += 5
+        with pytest.raises(PersonNeeded, match="could not be renewed"):
+            mine.ensure()
+        mine.note(deployment="arn:one")  # a renewal that got through after all
+        mine.ensure()
+
+
+def test_the_lease_counts_that_the_holder_wrote_and_no_clock_but_the_store_s(objects: MemoryObjects) -> None:
+    with lock(objects, lease=600):
+        objects.age("lock.json", 500)
+        with pytest.raises(Refused, match="held by"):
+            lock(objects, lease=1).acquire()
+
+
+def test_a_renewal_whose_answer_was_lost_does_not_lose_the_lock(objects: MemoryObjects) -> None:
+    with lock(objects) as mine:
+        found = read_lock(objects, "lock.json")
+        assert found is not None
+        renewed = msgspec.structs.replace(found[0], renewals=7)
+        objects.replace("lock.json", msgspec.json.encode(renewed), etag=found[1].etag)
+        mine.note(deployment="arn:one")
+        assert not mine.lost
+    found = read_lock(objects, "lock.json")
+    assert found is not None
+    assert (found[0].deployment, found[0].released) == ("arn:one", True)
+
+
+def test_a_broken_lock_is_lost_to_its_holder(objects: MemoryObjects) -> None:
+    mine = lock(objects)
+    mine.acquire()
+    break_lock(objects, "lock.json")
+    mine.note(deployment="arn:late")
+    assert mine.lost
+    with pytest.raises(PersonNeeded, match="taken over"):
+        mine.ensure()
+    mine.release()
