@@ -109,7 +109,8 @@ def undecided(observed: Observation, verdict: Verdict) -> WaitingForPerson:
     until = f" at {min(expiries):%Y-%m-%d %H:%M} UTC" if expiries else ""
     return WaitingForPerson(
         f"a person is to decide on the canary: {verdict.reason}",
-        changed=f"deployment {observed.arn} is paused with {observed.production_weight or 0:g} % of traffic on "
-        f"the new release; when nobody answers, ECS rolls it back{until}",
-        hint="invoke rollback takes it back; SAMJHADOO_CANARY__INCONCLUSIVE=continue invoke watch lets it go on",
+        changed=f"deployment {observed.arn} is paused with {observed.production_weight or 0:g} % of traffic "
+        f"on the new release; when nobody answers, ECS rolls it back{until}",
+        hint="invoke rollback takes it back; "
+        "SAMJHADOO_CANARY__INCONCLUSIVE=continue invoke watch lets it go on",
     )

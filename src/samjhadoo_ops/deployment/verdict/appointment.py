@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -65,14 +66,14 @@ def _probing(site: Site, own: OwnTraffic) -> Judge:
     probe = HttpProbe(site.env.smoke.timeout)
     pause = site.clock.real(site.policy.poll)
 
-    def heard(why: str) -> None:
-        own.note(site.clock.timestamp(), error=why.startswith("HTTP 5"))
+    def heard(why: str, *, shared: bool) -> None:
+        own.note(site.clock.timestamp(), error=why.startswith("HTTP 5"), shared=shared)
 
-    probers = {}
-    if site.test:
-        probers["test"] = Prober(_health(site, site.test), probe=probe, pause=pause, heard=heard)
-    if site.production:
-        probers["production"] = Prober(_health(site, site.production), probe=probe, pause=pause)
+    probers = {
+        name: Prober(_health(site, url), probe=probe, pause=pause, heard=partial(heard, shared=shared))
+        for name, url, shared in (("test", site.test, False), ("production", site.production, True))
+        if url
+    }
     return ProbingJudge(probers, threshold=site.policy.failed_probes)
 
 

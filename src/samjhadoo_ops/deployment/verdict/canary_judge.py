@@ -30,6 +30,10 @@ SHORTEST_PAUSE = 0.2
 """Real seconds between two readings at least, however fast the clock runs."""
 READ_AGAIN = 10 * MINUTE
 """Counts that are so old are not read again."""
+_BY_POLICY = {
+    Step.CONTINUE: (Opinion.PASS, "by policy it goes on"),
+    Step.ROLLBACK: (Opinion.FAIL, "by policy it goes back"),
+}
 _JUDGED = frozenset({Phase.CANARY, Phase.BEFORE_FULL, Phase.BAKING})
 
 
@@ -127,8 +131,9 @@ class CanaryJudge:
             self._thread.start()
         self._ledger.shift(now, weight)
         self._stage = ""
-        verdict = self._decide(self._assessed, observed, now)
-        self._announce(verdict, baking=weight >= FULL_WEIGHT)
+        assessed = self._assessed
+        verdict = self._decide(assessed, observed, now)
+        self._announce(assessed, verdict, baking=weight >= FULL_WEIGHT)
         return verdict
 
     def close(self) -> None:
@@ -193,10 +198,9 @@ class CanaryJudge:
         if step is Step.SEND and self._sender:
             self._sender.start()
             self._stage = f"sending {situation.to_send} requests through the test listener"
-        if step is Step.CONTINUE:
-            return replace(assessed, opinion=Opinion.PASS, reason=f"{said}; by policy it goes on")
-        if step is Step.ROLLBACK:
-            return replace(assessed, opinion=Opinion.FAIL, reason=f"{said}; by policy it goes back")
+        if step in _BY_POLICY:
+            opinion, self._stage = _BY_POLICY[step]
+            return replace(assessed, opinion=opinion, reason=f"{said}; {self._stage}")
         if step is Step.ASK:
             return replace(assessed, opinion=Opinion.INCONCLUSIVE, reason=said)
         if step is Step.WAIT and situation.elapsed >= situation.observed:
@@ -219,11 +223,12 @@ class CanaryJudge:
             to_send=rules.to_send,
         )
 
-    def _announce(self, verdict: Verdict, *, baking: bool) -> None:
+    def _announce(self, assessed: Verdict, verdict: Verdict, *, baking: bool) -> None:
         """Tell a verdict when its opinion, or what it is about, is another than before."""
         quiet = verdict.opinion is Opinion.PASS if baking else verdict.opinion is Opinion.OPEN
         key = (verdict.opinion, self._stage or verdict.signal)
         if (quiet and not self._stage) or key == self._told:
             return
         self._told = key
-        self._tell("verdict", f"verdict {verdict.opinion.name}: {verdict.reason}", verdict.numbers())
+        said = verdict.reason.removeprefix("inconclusive: ")
+        self._tell("verdict", f"verdict {assessed.opinion.name}: {said}", assessed.numbers())

@@ -12,6 +12,7 @@ import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from samjhadoo_ops.deployment.outcome import FULL_WEIGHT
 from samjhadoo_ops.deployment.verdict.counts import Counts, Minute
 from samjhadoo_ops.deployment.verdict.metrics import Reading
 
@@ -30,24 +31,30 @@ class OwnTraffic:
         self._noting = threading.Lock()
         self._probes: dict[float, Counts] = defaultdict(Counts)
         self._synthetic: dict[float, Counts] = defaultdict(Counts)
+        self._shared: dict[float, Counts] = defaultdict(Counts)
 
-    def note(self, at: float, *, error: bool, slow: bool = False, synthetic: bool = False) -> None:
-        """Note a request that was answered or failed at a time, Unix seconds on the clock."""
-        kept = self._synthetic if synthetic else self._probes
+    def note(
+        self, at: float, *, error: bool, slow: bool = False, synthetic: bool = False, shared: bool = False
+    ) -> None:
+        """Note a request that was answered or failed at a time, Unix seconds on the clock.
+
+        Args:
+            at: When.
+            error: Whether it failed.
+            slow: Whether it was slow.
+            synthetic: Whether it was sent to be counted, not to probe.
+            shared: Whether it went the way of production traffic: whose it is, is only known with all of it.
+
+        """
+        kept = self._synthetic if synthetic else self._shared if shared else self._probes
         minute = math.floor(at / MINUTE) * MINUTE
         with self._noting:
             kept[minute] = _plus(kept[minute], Counts(requests=1, errors=int(error), slow=int(slow)))
 
-    @property
-    def sent(self) -> int:
-        """Return how many synthetic requests were sent."""
+    def snapshot(self) -> tuple[dict[float, Counts], dict[float, Counts], dict[float, Counts]]:
+        """Return what was noted by minute: probes, synthetic requests, probes the way of production."""
         with self._noting:
-            return sum(each.requests for each in self._synthetic.values())
-
-    def snapshot(self) -> tuple[dict[float, Counts], dict[float, Counts]]:
-        """Return what was noted, probes and synthetic requests, by minute."""
-        with self._noting:
-            return dict(self._probes), dict(self._synthetic)
+            return dict(self._probes), dict(self._synthetic), dict(self._shared)
 
 
 class Ledger:
@@ -76,22 +83,25 @@ class Ledger:
 
     def minutes(self, until: float) -> tuple[Minute, ...]:
         """Return the minutes that had ended at a time, those without any request too."""
-        probes, synthetic = self._own.snapshot()
+        probes, synthetic, shared = self._own.snapshot()
         ended = max(0, int((until - self.begins) // MINUTE))
         found, owing = [], Counts()
         for at in (self.begins + MINUTE * number for number in range(ended)):
             owing = _plus(owing, _plus(probes.get(at, Counts()), synthetic.get(at, Counts())))
+            if self._weight(at)[1] >= FULL_WEIGHT:
+                owing = _plus(owing, shared.get(at, Counts()))
             reading = self._readings.get(at, Reading())
             canary = reading.canary.without(owing)
             owing = owing.without(reading.canary)
             found.append(self._minute(at, reading, canary, synthetic.get(at, Counts())))
         return tuple(found)
 
+    def _weight(self, at: float) -> tuple[float, float]:
+        """Return the weight at the end of a minute, and since when it is that."""
+        return [self._weights[0], *(each for each in self._weights[1:] if each[0] < at + MINUTE)][-1]
+
     def _minute(self, at: float, reading: Reading, canary: Counts, synthetic: Counts) -> Minute:
-        changed, weight = self._weights[0]
-        for when, share in self._weights[1:]:
-            if when < at + MINUTE:
-                changed, weight = when, share
+        changed, weight = self._weight(at)
         return Minute(
             at=at,
             weight=weight,

@@ -1,0 +1,279 @@
+"""The judge over a deployment's course, with a clock of its own and counts as given."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from verdict_runs import plan
+
+from samjhadoo_ops.clock import Clock
+from samjhadoo_ops.deployment.judge import Judges, Opinion, Verdict
+from samjhadoo_ops.deployment.observation import Hook, Observation
+from samjhadoo_ops.deployment.outcome import Phase
+from samjhadoo_ops.deployment.verdict.appointment import rules_of
+from samjhadoo_ops.deployment.verdict.canary_judge import CanaryJudge, Rules
+from samjhadoo_ops.deployment.verdict.counts import Counts, Minute
+from samjhadoo_ops.deployment.verdict.ledger import OwnTraffic
+from samjhadoo_ops.deployment.verdict.metrics import Reading
+from samjhadoo_ops.environment import load_environment
+
+MINUTE = 60.0
+RULES = Rules(
+    thresholds=plan(),
+    canary_time=15 * MINUTE,
+    policies=("extend", "rollback"),
+    extend=30 * MINUTE,
+    to_send=100,
+    margin=3 * MINUTE,
+)
+
+
+class Course:
+    """A deployment whose minutes are counted by a function; looks at it when told to."""
+
+    def __init__(
+        self,
+        count: Callable[[int], Reading],
+        *,
+        rules: Rules = RULES,
+        error: Exception | None = None,
+        **options: Any,
+    ) -> None:
+        self.now = 600.0
+        self.count, self.error = count, error
+        self.told: list[str] = []
+        self.kept: list[tuple[tuple[Minute, ...], Verdict]] = []
+        self.asked: list[tuple[float, float]] = []
+        self.judge = CanaryJudge(
+            lambda _observed: self,
+            clock=Clock(read=lambda: self.now),
+            rules=rules,
+            tell=lambda _event, text, _data: self.told.append(text),
+            keep=lambda minutes, verdict: self.kept.append((tuple(minutes), verdict)),
+            **options,
+        )
+        self.judge._run = lambda: None  # looks come from the test, not from the clock
+
+    def read(self, start: float, end: float) -> Mapping[float, Reading]:
+        if self.error:
+            raise self.error
+        self.asked.append((start, end))
+        return {start + MINUTE * n: self.count(n) for n in range(int((end - start) // MINUTE))}
+
+    def at(self, minute: float, *, weight: float = 10.0, gate: float | None = None) -> Verdict:
+        """Go to a minute of the canary, look, and return the verdict."""
+        self.now = 600.0 + MINUTE * minute
+        hooks = ()
+        if gate is not None:
+            hooks = (
+                Hook("h", "AWAITING_ACTION", expires_at=datetime.fromtimestamp(600 + MINUTE * gate, UTC)),
+            )
+        phase = Phase.BAKING if weight >= 100 else Phase.BEFORE_FULL if hooks else Phase.CANARY
+        observed = Observation("d", "IN_PROGRESS", production_weight=weight, hooks=hooks)
+        if self.judge._ledger is None:
+            self.judge.watch(observed, phase)
+        self.judge._observed = observed
+        try:
+            self.judge.look()
+        except Exception as error:  # noqa: BLE001
+            self.judge.blind = str(error)
+        return self.judge.watch(observed, phase)
+
+
+def good(_minute: int) -> Reading:
+    return Reading(canary=Counts(requests=6), baseline=Counts(requests=54))
+
+
+def bad(_minute: int) -> Reading:
+    return Reading(canary=Counts(requests=6, errors=2), baseline=Counts(requests=54))
+
+
+def none(_minute: int) -> Reading:
+    return Reading()
+
+
+def both_bad(_minute: int) -> Reading:
+    return Reading(canary=Counts(requests=6, errors=1), baseline=Counts(requests=54, errors=9))
+
+
+def test_a_healthy_canary_passes_and_is_kept_with_its_minutes() -> None:
+    course = Course(good)
+    assert course.at(0).opinion is Opinion.OPEN
+    assert course.at(15, gate=75).opinion is Opinion.PASS
+    course.judge.close()
+    minutes, verdict = course.kept[0]
+    assert (len(minutes), verdict.opinion) == (13, Opinion.PASS)
+    assert course.told == [f"verdict PASS: {verdict.reason}"]
+
+
+def test_a_bad_canary_fails_as_soon_as_its_counts_are_final() -> None:
+    course = Course(bad)
+    course.at(0)
+    assert [course.at(minute).opinion for minute in (1, 2, 3)] == [Opinion.OPEN, Opinion.OPEN, Opinion.FAIL]
+    assert "of 6 canary requests failed (2) in 1 min" in course.told[0]
+
+
+def test_a_release_that_turns_bad_in_the_bake_fails() -> None:
+    turned = {"bad": False}
+    course = Course(lambda minute: bad(minute) if turned["bad"] else good(minute))
+    course.at(0)
+    course.at(18)
+    assert course.at(20, weight=100.0).opinion is Opinion.PASS
+    turned["bad"] = True
+    assert course.at(50, weight=100.0).opinion is Opinion.FAIL
+
+
+def test_a_canary_without_requests_is_extended_within_the_gate_and_then_rolled_back() -> None:
+    course = Course(none)
+    course.at(0)
+    assert course.at(17, gate=75).opinion is Opinion.OPEN
+    assert course.told == []
+    assert course.at(20, gate=75).opinion is Opinion.OPEN
+    assert course.told[-1].startswith("verdict INCONCLUSIVE: errors: 0 canary requests failed (0) in 18 min")
+    assert "observing it for up to 30 min more" in course.told[-1]
+    verdict = course.at(50, gate=75)
+    assert verdict.opinion is Opinion.FAIL
+    assert verdict.reason.endswith("by policy it goes back")
+    assert len(course.told) == 2
+
+
+@pytest.mark.parametrize(("policy", "opinion"), [("continue", Opinion.PASS), ("ask", Opinion.INCONCLUSIVE)])
+def test_what_is_done_without_evidence_is_policy(policy: str, opinion: Opinion) -> None:
+    course = Course(none, rules=replace(RULES, policies=(policy,)))
+    course.at(0)
+    verdict = course.at(20, gate=75)
+    assert verdict.opinion is opinion
+    assert "0 canary requests" in verdict.reason
+    assert course.told[0].startswith("verdict INCONCLUSIVE")
+
+
+def test_when_both_releases_are_bad_it_is_held_and_goes_back_before_the_gate_ends() -> None:
+    course = Course(both_bad)
+    course.at(0)
+    verdict = course.at(18, gate=75)
+    assert verdict.opinion is Opinion.ENVIRONMENT
+    assert "the release beside it is as bad" in verdict.reason
+    assert course.at(71, gate=75).opinion is Opinion.ENVIRONMENT
+    late = course.at(73, gate=75)
+    assert late.opinion is Opinion.FAIL
+    assert "held until the end of the gate" in late.reason
+
+
+def test_metrics_that_cannot_be_read_are_no_evidence_and_no_crash() -> None:
+    course = Course(good, error=RuntimeError("Throttling"))
+    course.at(0)
+    assert course.at(14).opinion is Opinion.OPEN
+    verdict = course.at(20, gate=75)
+    assert verdict.opinion is Opinion.OPEN
+    assert "metrics could not be read: Throttling" in verdict.reason
+    course.error = None
+    assert course.at(21, gate=75).opinion is Opinion.PASS
+
+
+def test_old_minutes_are_not_read_again() -> None:
+    course = Course(good)
+    course.at(0)
+    course.at(15)
+    course.at(40)
+    (first, _), (second, end) = course.asked[-2:]
+    assert first == 600.0
+    assert end - second < 40 * MINUTE
+    assert len(course.judge.minutes) == 38
+
+
+def test_a_run_that_resumes_counts_from_the_canarys_beginning() -> None:
+    course = Course(good, since=600.0)
+    assert course.at(15, gate=75).opinion is Opinion.PASS
+    assert len(course.judge.minutes) == 13
+
+
+class Sender:
+    """Sends all its requests at once."""
+
+    def __init__(self, own: OwnTraffic, *, errors: int) -> None:
+        self.own, self.errors, self.sent = own, errors, False
+
+    def start(self) -> None:
+        if not self.sent:
+            self.sent = True
+            for number in range(100):
+                self.own.note(600 + 20 * MINUTE, error=number < self.errors, synthetic=True)
+
+    def stop(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("errors", "opinion"), [(0, Opinion.PASS), (4, Opinion.FAIL)])
+def test_without_traffic_the_tool_sends_some_and_judges_by_that(errors: int, opinion: Opinion) -> None:
+    own = OwnTraffic()
+    rules = replace(RULES, policies=("synthetic", "continue"))
+    course = Course(none, rules=rules, own=own, sender=Sender(own, errors=errors))
+    course.at(0)
+    sending = course.at(20, gate=75)
+    assert sending.opinion is Opinion.OPEN
+    assert "sending 100 requests through the test listener" in course.told[-1]
+    assert course.at(21, gate=75).opinion is Opinion.OPEN
+    verdict = course.at(24, gate=75)
+    assert verdict.opinion is opinion
+    assert "of those sent for the purpose" in verdict.reason
+
+
+def test_the_judge_works_in_the_background_and_ends() -> None:
+    looked = threading.Event()
+
+    class Source:
+        def read(self, start: float, end: float) -> Mapping[float, Reading]:
+            looked.set()
+            return {}
+
+    judge = CanaryJudge(lambda _observed: Source(), clock=Clock(minute=0.02), rules=RULES)
+    observed = Observation("d", "IN_PROGRESS", production_weight=10.0)
+    assert judge.watch(observed, Phase.CANARY).opinion is Opinion.OPEN
+    assert looked.wait(10)
+    judge.close()
+    assert judge._thread is not None
+    judge._thread.join(10)
+    assert not judge._thread.is_alive()
+
+
+class Says:
+    def __init__(self, opinion: Opinion) -> None:
+        self.opinion, self.closed = opinion, False
+
+    def watch(self, observed: Observation, phase: Phase) -> Verdict:
+        return Verdict(self.opinion, self.opinion.name)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        (Opinion.PASS, Opinion.PASS, Opinion.PASS),
+        (Opinion.PASS, Opinion.OPEN, Opinion.OPEN),
+        (Opinion.OPEN, Opinion.INCONCLUSIVE, Opinion.INCONCLUSIVE),
+        (Opinion.ENVIRONMENT, Opinion.INCONCLUSIVE, Opinion.ENVIRONMENT),
+        (Opinion.ENVIRONMENT, Opinion.FAIL, Opinion.FAIL),
+    ],
+)
+def test_of_two_judges_the_worst_opinion_counts(one: Opinion, other: Opinion, together: Opinion) -> None:
+    for pair in ([Says(one), Says(other)], [Says(other), Says(one)]):
+        judges = Judges(pair)
+        assert judges.watch(Observation("d", "IN_PROGRESS"), Phase.CANARY).opinion is together
+        judges.close()
+        assert all(judge.closed for judge in pair)
+
+
+@pytest.mark.parametrize("name", ["local", "staging", "production"])
+def test_the_margin_before_the_gate_ends_is_far_from_its_whole_time(name: str) -> None:
+    env = load_environment(name, variables={})
+    rules = rules_of(env, poll=float(env.deployment.poll))
+    gate = float(env.deployment.hook_timeouts.production)
+    assert rules.margin < gate / 4
+    assert rules.canary_time + rules.thresholds.provisional < gate + rules.canary_time - rules.margin
