@@ -17,6 +17,7 @@ from samjhadoo_ops.emulator.service import operation
 if TYPE_CHECKING:
     from samjhadoo_ops.emulator.service import Params, Result
 
+TYPES = ("application", "network", "gateway")
 SCHEMES = ("internet-facing", "internal")
 ADDRESS_TYPES = ("ipv4", "dualstack", "dualstack-without-public-ipv4")
 
@@ -159,8 +160,16 @@ def _subnets(params: Params) -> list[str]:
 
 def _check_settings(params: Params) -> None:
     names.check("Load balancer", params["Name"])
-    if params.get("Type", "application") != "application":
-        raise invalid(f"The emulator has no load balancers of type '{params['Type']}'")
+    kind = params.get("Type", "application")
+    if kind not in TYPES:
+        raise invalid(
+            f"1 validation error detected: Value '{kind}' at 'type' failed to satisfy constraint: "
+            f"Member must satisfy enum value set: [{', '.join(TYPES)}]"
+        )
+    if kind != "application":
+        raise invalid(
+            f"The emulator serves application load balancers only, no load balancers of type '{kind}'"
+        )
     if params.get("Scheme", SCHEMES[0]) not in SCHEMES:
         raise AwsError("InvalidScheme", f"'{params['Scheme']}' must be one of [{', '.join(SCHEMES)}]")
     _check_address_type(params.get("IpAddressType", ADDRESS_TYPES[0]))

@@ -9,6 +9,7 @@ from samjhadoo_ops.emulator.errors import AwsError
 
 if TYPE_CHECKING:
     from samjhadoo_ops.emulator.service import AwsApi
+BAD_GROUPS = "One or more security groups are invalid"
 
 
 async def zones(aws: AwsApi, subnets: list[str]) -> tuple[str, list[dict[str, Any]]]:
@@ -24,7 +25,9 @@ async def zones(aws: AwsApi, subnets: list[str]) -> tuple[str, list[dict[str, An
         answer = await aws.call("ec2", "DescribeSubnets", SubnetIds=subnets)
     except AwsError as error:
         if error.code == "InvalidSubnetID.NotFound":
-            raise AwsError("SubnetNotFound", error.message) from error
+            known = {found["SubnetId"] for found in (await aws.call("ec2", "DescribeSubnets"))["Subnets"]}
+            missing = next((subnet for subnet in subnets if subnet not in known), subnets[0])
+            raise AwsError("SubnetNotFound", f"The subnet ID '{missing}' does not exist") from error
         raise
     found = answer["Subnets"]
     names = {subnet["AvailabilityZone"] for subnet in found}
@@ -45,7 +48,7 @@ async def security_groups(aws: AwsApi, vpc_id: str, wanted: list[str]) -> list[s
     """Return the wanted security groups once they are known to exist; the network's default one for none.
 
     Raises:
-        AwsError: One does not exist.
+        AwsError: One does not exist, or belongs to another network.
 
     """
     if not wanted:
@@ -53,11 +56,13 @@ async def security_groups(aws: AwsApi, vpc_id: str, wanted: list[str]) -> list[s
         answer = await aws.call("ec2", "DescribeSecurityGroups", Filters=filters)
         return [group["GroupId"] for group in answer["SecurityGroups"]]
     try:
-        await aws.call("ec2", "DescribeSecurityGroups", GroupIds=wanted)
+        answer = await aws.call("ec2", "DescribeSecurityGroups", GroupIds=wanted)
     except AwsError as error:
         if error.code in ("InvalidGroup.NotFound", "InvalidGroupId.Malformed"):
-            raise AwsError("InvalidSecurityGroup", error.message) from error
+            raise AwsError("InvalidConfigurationRequest", BAD_GROUPS) from error
         raise
+    if any(group.get("VpcId") != vpc_id for group in answer["SecurityGroups"]):
+        raise AwsError("InvalidConfigurationRequest", BAD_GROUPS)
     return wanted
 
 

@@ -145,7 +145,10 @@ def _check(params: Params) -> None:
         if not params.get(member):
             raise invalid(f"A {words} must be specified")
     if params["Protocol"] not in PROTOCOLS:
-        raise invalid(f"The emulator has no target groups of protocol '{params['Protocol']}'")
+        raise invalid(
+            "The emulator serves application load balancers only, no target groups of protocol "
+            f"'{params['Protocol']}'"
+        )
     if params.get("ProtocolVersion", VERSIONS[0]) not in VERSIONS:
         raise invalid(
             f"The emulator has no target groups of protocol version '{params['ProtocolVersion']}'",

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 SHORTEST_INTERVAL = 0.05
 """Real seconds between two health checks of a target, however fast the emulated clock runs."""
 
+FIRST_CHECK = 0.1
+"""Real seconds within which a new target is checked for the first time."""
+
 CONNECT_TIMEOUT = 10.0
 """Real seconds, as at AWS."""
 
@@ -86,6 +89,8 @@ def health_check(group: TargetGroup, clock: Clock) -> Document:
         "timeout": seconds(health["HealthCheckTimeoutSeconds"]),
         "interval": interval,
         "no_traffic_interval": interval,
+        # Targets that are registered together are not checked at once ever after.
+        "initial_jitter": seconds(FIRST_CHECK),
         "healthy_threshold": health["HealthyThresholdCount"],
         "unhealthy_threshold": health["UnhealthyThresholdCount"],
         # "After each health check is completed, the load balancer node closes the connection."

@@ -12,7 +12,7 @@ import hashlib
 import http.client
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from samjhadoo_ops.emulator.elbv2.data_plane.clusters import assignment, cluster, cluster_name
 from samjhadoo_ops.emulator.elbv2.data_plane.documents import Document, encode
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from samjhadoo_ops.emulator.elbv2.data_plane.admin import HostStatus, Updates
+    from samjhadoo_ops.emulator.elbv2.data_plane.admin import Admin, HostStatus, Updates
     from samjhadoo_ops.emulator.elbv2.model import Listener, State
     from samjhadoo_ops.emulator.service import Host
 
@@ -39,6 +39,13 @@ LDS = "listener_manager.lds"
 log = logging.getLogger(__name__)
 
 HostKey = tuple[str, str, int]
+
+
+class Written(NamedTuple):
+    """What a file holds."""
+
+    version: str
+    documents: list[Document]
 
 
 class DataPlane:
@@ -57,11 +64,13 @@ class DataPlane:
         self._lock = asyncio.Lock()
         self._requested = 0
         self._applied = 0
-        self._written: dict[Path, str] = {}
+        self._written: dict[Path, Written] = {}
         self._clusters: dict[str, Document] = {}
         self._routes: dict[str, Document] = {}
         self._refused: dict[str, int] = {}
+        self._reading = asyncio.Lock()
         self._hosts: tuple[float, dict[HostKey, HostStatus]] = (0.0, {})
+        self._changed_at = 0.0
         self.process: EnvoyProcess | None = None
         self.started = asyncio.Event()
 
@@ -108,7 +117,8 @@ class DataPlane:
             return False
         try:
             updates = await self.process.admin.updates()
-            if updates.versions.get(LDS) == self._written.get(self._path("", "listeners")):
+            written = self._written.get(self._path("", "listeners"))
+            if written and updates.versions.get(LDS) == written.version:
                 return False
             opened = await self.process.admin.listeners()
         except (OSError, http.client.HTTPException):
@@ -119,15 +129,18 @@ class DataPlane:
         """Return the endpoints as Envoy sees them, by cluster, address and port; at most 50 ms old."""
         if self.process is None:
             return {}
-        read_at, hosts = self._hosts
-        if fresh or time.monotonic() - read_at > HOSTS_AGE:
-            try:
-                hosts = await self.process.admin.hosts()
-            except (OSError, http.client.HTTPException):
-                log.warning("Envoy's admin endpoint does not answer", exc_info=True)
-                hosts = {}
-            self._hosts = (time.monotonic(), hosts)
-        return hosts
+        oldest = max(self._changed_at, time.monotonic() - (0.0 if fresh else HOSTS_AGE))
+        async with self._reading:  # many ask at once: the first one reads for all
+            if self._hosts[0] < oldest and self.process is not None:
+                self._hosts = (time.monotonic(), await self._read_hosts(self.process.admin))
+            return self._hosts[1]
+
+    async def _read_hosts(self, admin: Admin) -> dict[HostKey, HostStatus]:
+        try:
+            return await admin.hosts()
+        except (OSError, http.client.HTTPException):
+            log.warning("Envoy's admin endpoint does not answer", exc_info=True)
+            return {}
 
     # --- configuration
 
@@ -155,7 +168,7 @@ class DataPlane:
             for name in before.keys() - kept.keys():
                 self._remove(kind, name)
         self._clusters, self._routes = clusters, routes
-        self._hosts = (0.0, {})
+        self._changed_at = time.monotonic()
 
     def _render_clusters(self) -> tuple[dict[str, Document], dict[str, Document]]:
         clusters, endpoints = {}, {}
@@ -205,9 +218,8 @@ class DataPlane:
                 log.debug("Envoy's admin endpoint does not answer", exc_info=True)
             else:
                 refused = self._refuses(updates)
-                missing = {
-                    name: version for name, version in missing.items() if updates.versions.get(name) != version
-                }
+                taken = updates.versions
+                missing = {name: version for name, version in missing.items() if taken.get(name) != version}
             if missing and (refused or time.monotonic() > deadline):
                 log.error("Envoy has not taken %s: %s", ", ".join(missing), self.process.log_tail())
                 return
@@ -231,14 +243,14 @@ class DataPlane:
         """Replace a file when its content changes; return the version that Envoy has to take, if any."""
         path = self._path(kind, name)
         documents = list(resources)
-        version = hashlib.sha256(encode("", documents)).hexdigest()[:16]
-        if self._written.get(path) == version:
+        if path in self._written and self._written[path].documents == documents:
             return None
+        version = hashlib.sha256(encode("", documents)).hexdigest()[:16]
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".new")
         temporary.write_bytes(encode(version, documents))
         temporary.replace(path)
-        self._written[path] = version
+        self._written[path] = Written(version, documents)
         return version
 
     def _remove(self, kind: str, name: str) -> None:
