@@ -95,7 +95,7 @@ class Edge:
     @property
     def order(self) -> list[str]:
         """The services in the order in which they go on after a restart: those that others need first."""
-        return list(reversed(self._services))
+        return list(self._services)[::-1]
 
     def is_live(self, service: str, operation: str) -> bool:
         """Tell whether an operation is served live."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import datetime  # noqa: TC003 - read at run time, by snapshots
+from typing import Any
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from samjhadoo_ops.emulator.ecr import manifests
-    from samjhadoo_ops.emulator.ecr.blobs import Upload
+from samjhadoo_ops.emulator.ecr import manifests  # noqa: TC001 - read at run time, by snapshots
+from samjhadoo_ops.emulator.ecr.blobs import Upload  # noqa: TC001 - the same
 
 
 @dataclass

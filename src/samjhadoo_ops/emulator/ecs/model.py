@@ -5,14 +5,11 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import Any
 
 from samjhadoo_ops.emulator.ecs.deployments.breaker import Count
 from samjhadoo_ops.emulator.ecs.deployments.machine import TERMINAL, Plan, State, Status
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 EVENTS_KEPT = 100
 HISTORY = timedelta(days=90)

@@ -104,12 +104,17 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
             raise validation.refuse("Creation of service was not idempotent.")
         self.services[f"{cluster.name}/{name}"] = service
         self.start_deployment(service)
+        self.schedule(service)
+        return {"service": self.view(service, include_tags=True)}
+
+    def schedule(self, service: Service) -> Scheduler:
+        """Have a service's tasks looked after until it is gone; return its scheduler."""
         scheduler = Scheduler(
             service, self.tasks, self.aws, self.host, announcer=self.announcer, spawn=self.spawn
         )
         self.schedulers[service.arn] = scheduler
-        self.spawn(scheduler.run(), name=f"scheduler {name}")
-        return {"service": self.view(service, include_tags=True)}
+        self.spawn(scheduler.run(), name=f"scheduler {service.name}")
+        return scheduler
 
     @operation("UpdateService")
     async def update_service(self, params: Params) -> Params:
@@ -216,7 +221,7 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
                 hooks=bool(sources) or FIRST_WITHOUT_HOOKS not in self.host.variants,
             ),
             has_candidate=candidate is not None,
-            new_hook_id=_hook_id,
+            new_hook_id=new_hook_id,
             variants=self.host.variants,
         )
         weights = (0.0, 0.0) if len(active) <= 1 else (-1.0, -1.0)  # unknown: RECONCILE_SERVICE sets them
@@ -293,6 +298,7 @@ def _rollback_candidate(service: Service) -> Revision | None:
     return None if returning else service.successful
 
 
-def _hook_id(target_type: str) -> str:
+def new_hook_id(target_type: str) -> str:
+    """Return the id of a hook of a type."""
     kind = "pause" if target_type == "PAUSE" else "lambda"
     return f"ecs-{kind}-{service_id(HOOK_ID_LENGTH)}"

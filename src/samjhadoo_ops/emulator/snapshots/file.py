@@ -10,7 +10,7 @@ import os
 import sqlite3
 import zlib
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -164,7 +164,7 @@ class SnapshotFile:
         row = self._database.execute("SELECT content FROM head").fetchone()
         return msgspec.msgpack.decode(row[0], type=Head) if row else None
 
-    def _checked(self, query: str) -> Iterator[tuple[str, ...]]:
+    def _checked(self, query: str) -> Iterator[tuple[Any, ...]]:
         try:
             for *names, content, crc in self._database.execute(query):
                 if zlib.crc32(content) != crc:

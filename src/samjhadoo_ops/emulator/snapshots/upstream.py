@@ -126,7 +126,7 @@ async def replay(application: ASGIApp, request: Recorded) -> int:
 
 
 def draw_repeatably() -> None:
-    """Have moto draw random numbers from the request's stream, and make backends from streams of their own."""
+    """Have moto draw random numbers from a request's stream, and make each backend from one of its own."""
     from moto.core.base_backend import AccountSpecificBackend
     from moto.moto_api._internal import mock_random
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.emulator.ecs.deployments.steps import Stage, Step  # noqa: TC001 - read by snapshots
 from samjhadoo_ops.emulator.variants import BREAKER_FOR_ROLLING_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from samjhadoo_ops.emulator.ecs.deployments.steps import Stage, Step
 
 
 class Status(StrEnum):
@@ -142,6 +141,7 @@ class Observation:
         breaker_tripped: The circuit breaker's threshold was reached.
         alarms: Names of deployment alarms in ALARM.
         problem: Why traffic cannot be managed (invalid networking configuration), or empty.
+        recovered: The tasks that the step needs are there again after they were lost with their host.
 
     """
 
@@ -153,6 +153,7 @@ class Observation:
     breaker_tripped: bool = False
     alarms: tuple[str, ...] = ()
     problem: str = ""
+    recovered: bool = True
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ def _payload(service: Service, deployment: Deployment, hook: Hook, details: Any)
         return shares | ({source: round(100 - percent, 1)} if source else {})
 
     payload: dict[str, Any] = {
-        "executionId": str(uuid.uuid4()),
+        "executionId": str(uuid.uuid5(uuid.NAMESPACE_OID, hook.id)),
         "lifecycleStage": hook.stage.value,
         "resourceArn": deployment.arn,
         "executionDetails": {
