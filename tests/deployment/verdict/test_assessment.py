@@ -164,7 +164,7 @@ def test_the_plans_own_rule_needs_a_full_window_and_enough_requests() -> None:
     assert assess(minutes(*[(3, 1)] * 5), lenient).opinion is not FAIL
 
 
-def share(opinion: Opinion, base: float, new: float, rps: float, *, runs: int = 300) -> float:
+def share(opinion: Opinion, base: float, new: float, rps: float, *, runs: int = 200) -> float:
     chance = Chance(7)
     return sum(assess(chance.canary(base, new, rps), PLAN).opinion is opinion for _ in range(runs)) / runs
 

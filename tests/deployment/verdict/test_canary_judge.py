@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from verdict_runs import plan
@@ -21,6 +20,9 @@ from samjhadoo_ops.deployment.verdict.counts import Counts, Minute
 from samjhadoo_ops.deployment.verdict.ledger import OwnTraffic
 from samjhadoo_ops.deployment.verdict.metrics import Reading
 from samjhadoo_ops.environment import load_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 MINUTE = 60.0
 RULES = Rules(
@@ -70,9 +72,8 @@ class Course:
         self.now = 600.0 + MINUTE * minute
         hooks = ()
         if gate is not None:
-            hooks = (
-                Hook("h", "AWAITING_ACTION", expires_at=datetime.fromtimestamp(600 + MINUTE * gate, UTC)),
-            )
+            expires = datetime.fromtimestamp(600 + MINUTE * gate, UTC)
+            hooks = (Hook("h", "AWAITING_ACTION", expires_at=expires),)
         phase = Phase.BAKING if weight >= 100 else Phase.BEFORE_FULL if hooks else Phase.CANARY
         observed = Observation("d", "IN_PROGRESS", production_weight=weight, hooks=hooks)
         if self.judge._ledger is None:

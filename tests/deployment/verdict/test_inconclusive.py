@@ -63,7 +63,7 @@ def test_each_environment_has_its_policies(name: str, policies: list[str]) -> No
         ("extend", "end with"),
         ("rollback,continue", "nothing can come after"),
         ("extend,extend,ask", "twice"),
-        ("guess", "guess"),
+        ("guess", "expected one of extend"),
     ],
 )
 def test_policies_that_make_no_sense_are_refused(given: str, told: str) -> None:
