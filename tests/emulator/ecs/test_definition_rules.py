@@ -101,7 +101,10 @@ REFUSED = [
         definition(container(image="123456789012.dkr.ecr.eu-west-1.amazonaws.com/a"), executionRoleArn=""),
         f"{ROLE_NEEDED} ECR images.",
     ),
-    (definition(container(logConfiguration={"logDriver": "paper"})), "Log driver paper is not one of: "),
+    (
+        definition(container(logConfiguration={"logDriver": "paper"}), requiresCompatibilities=["EC2"]),
+        "Log driver paper is not one of: ",
+    ),
     (
         definition(container(logConfiguration={"logDriver": "syslog"})),
         "Fargate compatible task definitions do not support log driver syslog",
@@ -142,7 +145,7 @@ REFUSED = [
     ),
     (
         definition(requiresCompatibilities=["EC2"], cpu="", memory=""),
-        "Invalid setting for container 'app'. At least one of 'memory' or 'memoryReservation' must be specified.",
+        "Invalid setting for container 'app'. At least one of 'memory' or 'memoryReservation' must be ",
     ),
 ]
 

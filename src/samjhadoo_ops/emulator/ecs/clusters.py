@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.emulator.ecs.definition_rules import FAMILY
 from samjhadoo_ops.emulator.ecs.model import Cluster, Service
+from samjhadoo_ops.emulator.ecs.tag_rules import check_tags
 from samjhadoo_ops.emulator.errors import AwsError
 from samjhadoo_ops.emulator.service import LiveService, Params, operation
 
@@ -32,8 +34,10 @@ class ClusterOperations(LiveService):
 
         """
         cluster = self.clusters.get((name or DEFAULT_CLUSTER).rpartition("/")[2])
-        if cluster is None or cluster.status != "ACTIVE":
+        if cluster is None:
             raise AwsError("ClusterNotFoundException", "Cluster not found.")
+        if cluster.status != "ACTIVE":
+            raise AwsError("ClusterNotFoundException", "The referenced cluster was inactive.")
         return cluster
 
     def arn(self, kind: str, *parts: str) -> str:
@@ -43,6 +47,12 @@ class ClusterOperations(LiveService):
     @operation("CreateCluster")
     async def create_cluster(self, params: Params) -> Params:
         name = params.get("clusterName", DEFAULT_CLUSTER)
+        if not FAMILY.match(name):
+            raise AwsError(
+                "InvalidParameterException",
+                "Identifier must contain only alphanumeric characters, hyphens and underscores; 255 at most.",
+            )
+        check_tags(params.get("tags", []))
         cluster = self.clusters.get(name)
         if cluster is None or cluster.status != "ACTIVE":
             cluster = Cluster(self.arn("cluster", name), name)
@@ -154,7 +164,7 @@ def page(items: list[Any], key: str, params: Params, *, default: int, limit: int
     token = params.get("nextToken") or "0"
     if not token.isdecimal():
         raise AwsError("InvalidParameterException", "Invalid token.")
-    size = params.get("maxResults") or default
+    size = default if params.get("maxResults") is None else params["maxResults"]
     if not 1 <= size <= limit:
         raise AwsError("InvalidParameterException", f"maxResults must be between 1 and {limit}.")
     start = int(token)

@@ -6,13 +6,14 @@ import copy
 import re
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.emulator.ecs import lineage, validation, views
+from samjhadoo_ops.emulator.ecs import lineage, service_rules, validation, views
 from samjhadoo_ops.emulator.ecs.clusters import ClusterOperations, page
 from samjhadoo_ops.emulator.ecs.deployments import machine
 from samjhadoo_ops.emulator.ecs.deployments.machine import Plan, State, Status
 from samjhadoo_ops.emulator.ecs.deployments.steps import forward_steps
 from samjhadoo_ops.emulator.ecs.model import Deployment, Revision, Service, revision_number, service_id
 from samjhadoo_ops.emulator.ecs.scheduler import Scheduler
+from samjhadoo_ops.emulator.ecs.tag_rules import check_tags
 from samjhadoo_ops.emulator.ecs.task_definitions import TaskDefinitionOperations
 from samjhadoo_ops.emulator.errors import AwsError
 from samjhadoo_ops.emulator.service import Params, operation
@@ -44,6 +45,8 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
 
     schedulers: dict[str, Scheduler]
     announcer: Announcer
+    _requests: dict[str, Params]
+    """The request that created each service, by ARN: AWS answers the same one with a token again."""
 
     def find_service(self, name: str, cluster: str | None) -> Service | None:
         """Return a service by name or ARN, gone ones included."""
@@ -74,20 +77,15 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
         if not params.get("taskDefinition"):
             raise validation.refuse("TaskDefinition can not be blank.")
         workload = {key: params[key] for key in (*WORKLOAD, *CARRIED) if params.get(key) is not None}
-        settings = {key: params[key] for key in SETTINGS if params.get(key) is not None}
-        settings.setdefault("schedulingStrategy", "REPLICA")
-        settings.setdefault("deploymentController", {"type": "ECS"})
-        settings.setdefault("propagateTags", "NONE")
-        settings.setdefault("enableECSManagedTags", False)
-        settings.setdefault("enableExecuteCommand", False)
-        if settings["schedulingStrategy"] == "REPLICA" and params.get("desiredCount") is None:
-            raise validation.refuse(
-                "DesiredCount must be specified for a service with REPLICA scheduling strategy."
-            )
+        given = {key: params[key] for key in SETTINGS if params.get(key) is not None}
+        settings = copy.deepcopy({**service_rules.DEFAULTS, **given})
         if "capacityProviderStrategy" not in workload:
             workload.setdefault("launchType", "FARGATE")
         if workload.get("launchType") == "FARGATE":
             workload.setdefault("platformVersion", "LATEST")
+        check_tags(params.get("tags", []))
+        service_rules.check_new(settings, params.get("desiredCount"))
+        service_rules.check_service(settings, workload, params.get("desiredCount"))
         await self._check(workload, settings)
         service = Service(
             arn=self.arn("service", cluster.name, name),
@@ -101,7 +99,10 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
         )
         existing = self.services.get(f"{cluster.name}/{name}")
         if existing is not None and existing.status != "INACTIVE":
+            if params.get("clientToken") and self._requests.get(existing.arn) == params:
+                return {"service": self.view(existing, include_tags=True)}
             raise validation.refuse("Creation of service was not idempotent.")
+        self._requests[service.arn] = copy.deepcopy(params)
         self.services[f"{cluster.name}/{name}"] = service
         self.start_deployment(service)
         self.schedule(service)
@@ -136,6 +137,7 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
         triggers = bool(params.get("forceNewDeployment")) or any(
             params.get(key) is not None for key in WORKLOAD
         )
+        service_rules.check_service(settings, workload, params.get("desiredCount"))
         await self._check(workload, settings, named="taskDefinition" in params)
         if (
             self.services.get(f"{service.cluster.name}/{service.name}") is not service
@@ -274,9 +276,14 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
         balancers = workload.get("loadBalancers", [])
         configuration = settings.get("deploymentConfiguration") or {}
         validation.check_deployment_configuration(configuration, balancers)
-        validation.check_network(definition, workload.get("networkConfiguration"))
+        service_rules.check_run(definition, workload)
         await validation.check_load_balancers(
             self.aws, balancers, strategy=configuration.get("strategy", "ROLLING")
+        )
+        await service_rules.check_target_types(
+            self.aws,
+            [arn for balancer in balancers if (arn := balancer.get("targetGroupArn"))],
+            definition.get("networkMode", "bridge"),
         )
         validation.check_containers(definition, balancers)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from samjhadoo_ops.emulator.ecs.clusters import ClusterOperations
+from samjhadoo_ops.emulator.ecs.tag_rules import check_tags
 from samjhadoo_ops.emulator.errors import AwsError
 from samjhadoo_ops.emulator.service import Params, operation
 
@@ -28,6 +29,7 @@ class TagOperations(ClusterOperations):
     @operation("TagResource")
     async def tag_resource(self, params: Params) -> Params:
         tags = self._tags(params["resourceArn"])
+        check_tags(params["tags"], tags)
         given = {tag["key"]: tag for tag in params["tags"]}
         tags[:] = [*(tag for tag in tags if tag["key"] not in given), *given.values()]
         return {}

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import copy
-import re
 from typing import Any
 
+from samjhadoo_ops.emulator.ecs import definition_rules
 from samjhadoo_ops.emulator.ecs.clusters import page
+from samjhadoo_ops.emulator.ecs.tag_rules import check_tags
 from samjhadoo_ops.emulator.errors import AwsError
 from samjhadoo_ops.emulator.service import LiveService, Params, operation
-
-_FAMILY = re.compile(r"[A-Za-z0-9_-]{1,255}\Z")
-_FARGATE_REQUIRED = ("cpu", "memory")
 
 
 class TaskDefinitionOperations(LiveService):
@@ -47,7 +45,8 @@ class TaskDefinitionOperations(LiveService):
 
     @operation("RegisterTaskDefinition")
     async def register_task_definition(self, params: Params) -> Params:
-        _validate(params)
+        definition_rules.check(params)
+        check_tags(params.get("tags", []))
         family = params["family"]
         revisions = self.definitions.setdefault(family, [])
         number = len(revisions) + 1
@@ -62,7 +61,7 @@ class TaskDefinitionOperations(LiveService):
             "status": "ACTIVE",
             "registeredAt": self.clock.now(),
             "registeredBy": f"arn:aws:iam::{self.account}:root",
-            "compatibilities": ["EC2", "FARGATE"] if params.get("networkMode") == "awsvpc" else ["EC2"],
+            "compatibilities": ["EC2", *([] if definition_rules.fargate_problem(params) else ["FARGATE"])],
         }
         for container in definition["containerDefinitions"]:
             for key in ("cpu",):
@@ -144,36 +143,3 @@ class TaskDefinitionOperations(LiveService):
             ):
                 families.append(family)
         return page(families, "families", params, default=100)
-
-
-def _validate(params: Params) -> None:
-    """Refuse what AWS refuses at registration (`ClientException`)."""
-    if not _FAMILY.match(params["family"]):
-        raise AwsError(
-            "ClientException",
-            "Family contains invalid characters. Up to 255 letters (uppercase and lowercase), numbers, "
-            "hyphens, and underscores are allowed.",
-        )
-    _validate_containers(params["containerDefinitions"])
-    if "FARGATE" in params.get("requiresCompatibilities", []):
-        if params.get("networkMode") != "awsvpc":
-            raise AwsError("ClientException", "Fargate only supports network mode \u2018awsvpc\u2019.")
-        for key in _FARGATE_REQUIRED:
-            if not params.get(key):
-                raise AwsError(
-                    "ClientException", f"Fargate requires that '{key}' be defined at the task level."
-                )
-
-
-def _validate_containers(containers: list[dict[str, Any]]) -> None:
-    if not containers:
-        raise AwsError("ClientException", "Container list cannot be empty.")
-    names = [container.get("name") for container in containers]
-    if not all(names):
-        raise AwsError("ClientException", "Container.name should not be null or empty.")
-    if len(set(names)) < len(names):
-        raise AwsError("ClientException", "Container names should be unique within a task definition.")
-    if not all(container.get("image") for container in containers):
-        raise AwsError("ClientException", "Container.image should not be null or empty.")
-    if not any(container.get("essential", True) for container in containers):
-        raise AwsError("ClientException", "Task definition does not have any essential containers.")

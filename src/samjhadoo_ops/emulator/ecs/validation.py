@@ -151,15 +151,6 @@ def check_containers(definition: dict[str, Any], load_balancers: Iterable[dict[s
             raise refuse(f"The container {name} did not have a container port {port} defined.")
 
 
-def check_network(definition: dict[str, Any], network: dict[str, Any] | None) -> None:
-    """Refuse an `awsvpc` task without subnets, and a network configuration on other modes."""
-    awsvpc = definition.get("networkMode") == "awsvpc"
-    if awsvpc and not network:
-        raise refuse("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
-    if network and not awsvpc:
-        raise refuse("Network Configuration is not valid for the given networkMode of this task definition.")
-
-
 async def check_load_balancers(aws: AwsApi, load_balancers: list[dict[str, Any]], *, strategy: str) -> None:
     """Refuse load balancers that do not exist or are used twice, against the live load balancing service."""
     if any(balancer.get("loadBalancerName") for balancer in load_balancers):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.emulator.ecs import service_rules
+from samjhadoo_ops.emulator.ecs.tag_rules import check_tags
 from samjhadoo_ops.emulator.ecs.tasks.request import TaskRequest
 from samjhadoo_ops.emulator.errors import AwsError
 from samjhadoo_ops.emulator.service import LiveService, Params, operation
@@ -109,10 +111,15 @@ class TaskOperations(LiveService):
     def _task_request(self, params: Params) -> TaskRequest:
         cluster = self.cluster(params.get("cluster"))
         definition = self.task_definition(params["taskDefinition"])
+        service_rules.check_run(definition, params)
         launch_type = _launch_type(params, definition)
+        if launch_type == "FARGATE":
+            service_rules.check_run(
+                definition, {**params, "launchType": launch_type, "capacityProviderStrategy": []}
+            )
         overrides = params.get("overrides") or {}
-        _check_overrides(overrides, definition)
-        _check_network(params, definition)
+        service_rules.check_overrides(overrides, definition)
+        check_tags(params.get("tags") or [])
         strategy = params.get("capacityProviderStrategy") or []
         return TaskRequest(
             cluster_arn=cluster.arn,
@@ -192,36 +199,10 @@ def _position(token: str | None) -> int:
 
 
 def _launch_type(params: Params, definition: dict[str, Any]) -> str:
-    """Return the launch type of a request, checked against the task definition."""
-    if params.get("launchType") and params.get("capacityProviderStrategy"):
-        raise _invalid(
-            "Specifying both a launch type and capacity provider strategy is not supported. "
-            "Remove one and try again."
-        )
+    """Return the launch type of a request: what it says, or what goes with the task definition."""
     compatible = definition.get("requiresCompatibilities") or []
     default = "FARGATE" if "FARGATE" in compatible or params.get("capacityProviderStrategy") else "EC2"
-    launch_type: str = params.get("launchType") or default
-    if launch_type == "FARGATE" and definition.get("networkMode") != "awsvpc":
-        raise _invalid("Task definition does not support launch_type FARGATE.")
-    return launch_type
-
-
-def _check_overrides(overrides: dict[str, Any], definition: dict[str, Any]) -> None:
-    names = {container["name"] for container in definition["containerDefinitions"]}
-    for override in overrides.get("containerOverrides", []):
-        name = override.get("name")
-        if name not in names:
-            raise _invalid(f"Override for container named {name} is not a container in the TaskDefinition.")
-
-
-def _check_network(params: Params, definition: dict[str, Any]) -> None:
-    awsvpc = definition.get("networkMode") == "awsvpc"
-    if awsvpc and not params.get("networkConfiguration"):
-        raise _invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
-    if not awsvpc and params.get("networkConfiguration"):
-        raise _invalid(
-            "Network Configuration is not valid for the given networkMode of this task definition."
-        )
+    return str(params.get("launchType") or default)
 
 
 def _invalid(message: str) -> AwsError:
