@@ -80,6 +80,8 @@ def build(options: argparse.Namespace, snapshot: SnapshotFile | None = None) -> 
 
     """
     from samjhadoo_ops.emulator.control import PREFIX, control_application
+    from samjhadoo_ops.emulator.ecs.tasks.metadata import PREFIX as METADATA
+    from samjhadoo_ops.emulator.ecs.tasks.metadata_application import metadata_application
     from samjhadoo_ops.emulator.edge import Edge
     from samjhadoo_ops.emulator.faults.table import JumpingTime
     from samjhadoo_ops.emulator.registry import live_services, registry_application
@@ -108,7 +110,11 @@ def build(options: argparse.Namespace, snapshot: SnapshotFile | None = None) -> 
         host,
         services=live_services(),
         upstream=upstream,
-        prefixes={PREFIX: control_application(lambda: edge), "/v2": registry_application(lambda: edge)},
+        prefixes={
+            PREFIX: control_application(lambda: edge),
+            "/v2": registry_application(lambda: edge),
+            METADATA: metadata_application(lambda: edge),
+        },
         region=options.region,
     )
     if snapshot and head:

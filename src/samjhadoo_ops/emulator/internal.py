@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from samjhadoo_ops.emulator.faults.table import Faults
+    from samjhadoo_ops.emulator.service import AwsApi
 
     Dispatch = Callable[[str, str, str, dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -38,7 +39,22 @@ class InternalAws:
         self._dispatch = dispatch
         self._faults = faults
         self._clients: dict[str, Any] = {}
+        self._regions: dict[str, InternalAws] = {}
         self._making = threading.Lock()
+
+    def in_region(self, region: str) -> InternalAws:
+        """Return the API of another region."""
+        if region == self._region:
+            return self
+        if region not in self._regions:
+            self._regions[region] = InternalAws(
+                region,
+                edge_url=self._edge_url,
+                is_live=self._is_live,
+                dispatch=self._dispatch,
+                faults=self._faults,
+            )
+        return self._regions[region]
 
     async def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """Call an operation; see `AwsApi`."""
@@ -83,6 +99,11 @@ class InternalAws:
         return session.client(
             service, endpoint_url=self._edge_url, config=Config(max_pool_connections=32, proxies={})
         )
+
+
+def in_region(aws: AwsApi, region: str) -> AwsApi:
+    """Return the API of a region, as far as `aws` reaches others."""
+    return aws.in_region(region) if region and isinstance(aws, InternalAws) else aws
 
 
 def _snake(operation: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,14 @@ def ecs(emulator: Any) -> Any:
     return client
 
 
-def run(ecs: Any, **container: Any) -> str:
+def run(ecs: Any, role: str = "", **container: Any) -> str:
     definition = ecs.register_task_definition(
-        family="real", networkMode="awsvpc", containerDefinitions=[{"name": "app", **container}]
+        **({"taskRoleArn": role} if role else {}),
+        family="real",
+        networkMode="awsvpc",
+        memory="512",
+        executionRoleArn="arn:aws:iam::000000000000:role/execution",
+        containerDefinitions=[{"name": "app", **container}],
     )["taskDefinition"]
     tasks = ecs.run_task(
         cluster="real", taskDefinition=definition["taskDefinitionArn"], networkConfiguration=NETWORK
@@ -108,3 +114,74 @@ def test_a_secret_that_does_not_exist_stops_the_task_with_awss_reason(
     arn = run(ecs, image=server_image, secrets=[{"name": "X", "valueFrom": secret}])
     eventually(lambda: describe(ecs, arn)["lastStatus"] == "STOPPED")
     assert "ResourceNotFoundException: Secrets Manager can't find" in describe(ecs, arn)["stoppedReason"]
+
+
+ASK = """
+import json, os, urllib.request
+def get(url):
+    return json.load(urllib.request.urlopen(url, timeout=10))
+here = os.environ["ECS_CONTAINER_METADATA_URI_V4"]
+assert "AWS_ACCESS_KEY_ID" not in os.environ
+credentials = get(os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
+credentials.pop("SecretAccessKey"), credentials.pop("Token")
+names = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV", "AWS_ENDPOINT_URL")
+print(json.dumps({
+    "container": get(here), "task": get(here + "/task"), "statistics": get(here + "/stats"),
+    "all": get(here + "/task/stats"), "credentials": credentials,
+    "variables": {name: os.environ[name] for name in names},
+}))
+"""
+
+
+def test_a_container_learns_who_it_is_and_acts_as_its_tasks_role(
+    emulator: Any, ecs: Any, server_image: str, eventually: Callable[..., Any]
+) -> None:
+    role = "arn:aws:iam::000000000000:role/application"
+    options = {
+        "awslogs-group": "/who",
+        "awslogs-create-group": "true",
+        "awslogs-region": "ap-south-1",
+        "awslogs-stream-prefix": "ecs",
+    }
+    arn = run(
+        ecs,
+        role,
+        image=server_image,
+        entryPoint=["python3", "-c", ASK],
+        logConfiguration={"logDriver": "awslogs", "options": options},
+    )
+    eventually(lambda: describe(ecs, arn)["lastStatus"] == "STOPPED")
+    task_id = arn.rpartition("/")[2]
+    logs = emulator.client("logs")
+    events = logs.get_log_events(logGroupName="/who", logStreamName=f"ecs/app/{task_id}")["events"]
+    answered = json.loads(events[0]["message"])
+    container, task = answered["container"], answered["task"]
+    described = describe(ecs, arn)
+    assert container["Name"] == "app"
+    assert container["ContainerARN"] == described["containers"][0]["containerArn"]
+    assert container["ImageID"] == server_image.partition("@")[2]
+    assert container["Labels"]["com.amazonaws.ecs.task-arn"] == arn
+    assert container["LogOptions"]["awslogs-stream"] == f"ecs/app/{task_id}"
+    assert (task["TaskARN"], task["Family"], task["LaunchType"]) == (arn, "real", "EC2")
+    assert task["Cluster"] == described["clusterArn"]
+    assert [each["Name"] for each in task["Containers"]] == ["app"]
+    assert answered["statistics"]["memory_stats"]["usage"] > 0
+    assert list(answered["all"]) == [container["DockerId"]]
+    assert answered["credentials"]["RoleArn"] == role
+    assert answered["credentials"]["AccessKeyId"].startswith("ASIA")
+    assert answered["variables"] == {
+        "AWS_REGION": "ap-south-1",
+        "AWS_DEFAULT_REGION": "ap-south-1",
+        "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
+        "AWS_ENDPOINT_URL": emulator.url,
+    }
+
+
+@pytest.mark.parametrize(
+    "path", ["v4/none", "v4/none/task", "v2/credentials/none", "v4/..%2f..%2fv2/x", "other"]
+)
+def test_nobody_else_learns_anything(emulator: Any, path: str) -> None:
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{emulator.url}/_ecs/{path}", timeout=10)
+    assert caught.value.code == 404
+    caught.value.close()

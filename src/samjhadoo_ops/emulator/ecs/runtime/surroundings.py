@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from samjhadoo_ops.emulator.ecs.runtime.contract import Launch
     from samjhadoo_ops.emulator.service import Host
 
+ROLE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+"""For containers of a task without a role; a client would prefer them to those of the role."""
 _ANYWHERE = {"", "0.0.0.0", "::", "localhost"}  # noqa: S104 - what an application may have been told to bind
 
 
@@ -37,8 +40,7 @@ def surroundings(
         "LANG": "C.UTF-8",
         **{name: inherited[name] for name in ("LANG", "TZ") if name in inherited},
         "AWS_ENDPOINT_URL": host.edge_url,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        **({} if ROLE in launch.environment else KEYS),
         "AWS_REGION": launch.region,
         "AWS_DEFAULT_REGION": launch.region,
         "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",

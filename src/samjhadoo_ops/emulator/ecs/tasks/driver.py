@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.emulator.ecs.runtime import CannotPullError, Launch
+from samjhadoo_ops.emulator.ecs.tasks import metadata
 from samjhadoo_ops.emulator.ecs.tasks.container_run import CannotRunError, ContainerRun
 from samjhadoo_ops.emulator.ecs.tasks.logs import CannotLogError, LogStream, log_stream
 from samjhadoo_ops.emulator.ecs.tasks.request import container_ports
@@ -199,7 +200,7 @@ class Driver:
             image=image,
             entry_point=definition.get("entryPoint") or None,
             command=override.get("command") or definition.get("command") or None,
-            environment=environment,
+            environment=metadata.variables(self._host.edge_url, self.task, state) | environment,
             ports=container_ports(definition),
             neighbours=self.task.request.ports,
             working_directory=definition.get("workingDirectory") or "",

@@ -2,7 +2,8 @@
 
 Lines are collected for a fifth of a second and sent in order, in batches within CloudWatch's limits. The
 driver never holds a container up (AWS's default, mode `non-blocking`): while the service cannot keep up,
-lines wait in a buffer of `max-buffer-size`, and when that is full, new ones are dropped and counted.
+lines wait in a buffer of `max-buffer-size`, and when that is full, new ones are dropped and counted. With
+mode `blocking` none is dropped: all wait, though the container is not held up as it would be at AWS.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from samjhadoo_ops.emulator.ecs.tasks.multiline import Assembler, BadPatternError, assembler
 from samjhadoo_ops.emulator.errors import AwsError
+from samjhadoo_ops.emulator.internal import in_region
 
 if TYPE_CHECKING:
     from samjhadoo_ops.emulator.service import AwsApi
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COLLECT_SECONDS = 0.2
+MULTILINE_SECONDS = 1.0
 CLOSE_SECONDS = 5.0
 RETRY_FIRST, RETRY_LAST = 0.2, 5.0
 EVENT_OVERHEAD = 26
@@ -31,10 +35,8 @@ BATCH_EVENTS = 10_000
 BUFFER_BYTES = 10 << 20
 _SIZE = re.compile(r"(\d+)\s*([kmg]?)b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_REFUSED = (
-    "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: "
-    "failed to create Cloudwatch log stream: "
-)
+_INVALID = "ResourceInitializationError: failed to validate logger args: "
+_REFUSED = f"{_INVALID}create stream has been retried 1 times: failed to create Cloudwatch log stream: "
 
 
 class CannotLogError(Exception):
@@ -61,11 +63,14 @@ class LogStream:
     """
 
     def __init__(self, aws: AwsApi, options: dict[str, str], *, container: str, task_id: str) -> None:
-        self._aws = aws
+        self._aws = in_region(aws, options.get("awslogs-region", ""))
+        self._options = options
+        self._assembler: Assembler | None = None
         self.group = options.get("awslogs-group", "")
         prefix = options.get("awslogs-stream-prefix")
         self.stream = f"{prefix}/{container}/{task_id}" if prefix else task_id
         self._create_group = options.get("awslogs-create-group", "false").lower() == "true"
+        self._blocking = options.get("mode") == "blocking"
         self._limit = _bytes(options.get("max-buffer-size", "")) or BUFFER_BYTES
         self._waiting: deque[Event] = deque()
         self._size = 0
@@ -80,9 +85,13 @@ class LogStream:
         """Make the stream, and the group if the options say so.
 
         Raises:
-            CannotLogError: The group does not exist, or the service refused.
+            CannotLogError: The group does not exist, the service refused, or the options are wrong.
 
         """
+        try:
+            self._assembler = assembler(self._options)
+        except BadPatternError as error:
+            raise CannotLogError(f"{_INVALID}{error} : exit status 1") from error
         try:
             if self._create_group:
                 await self._make("CreateLogGroup", logGroupName=self.group)
@@ -94,17 +103,17 @@ class LogStream:
     def put(self, line: bytes) -> None:
         """Take a line; empty ones are no events."""
         text = line.decode(errors="replace")
-        # A replaced byte takes three.
-        whole = len(line) * 3 <= EVENT_BYTES or len(text.encode()) <= EVENT_BYTES
-        for message in (text,) if whole else _cut(text):
-            if message:
-                self._put(message)
+        if self._assembler is not None:
+            text = self._assembler.take(text)
+            self._arrived.set()
+        self._put_whole(text)
 
     async def close(self) -> None:
         """Send what is left; give up after a few seconds."""
         if self._sender is None:
             return
         self._closing = True
+        self._put_rest()
         self._arrived.set()
         _, late = await asyncio.wait({self._sender}, timeout=CLOSE_SECONDS)
         for sender in late:
@@ -119,9 +128,20 @@ class LogStream:
         if self._sender is not None:
             self._sender.cancel()
 
+    def _put_rest(self) -> None:
+        if self._assembler is not None:
+            self._put_whole(self._assembler.rest())
+
+    def _put_whole(self, text: str) -> None:
+        # A character takes four bytes at most.
+        whole = len(text) * 4 <= EVENT_BYTES or len(text.encode()) <= EVENT_BYTES
+        for message in (text,) if whole else _cut(text):
+            if message:
+                self._put(message)
+
     def _put(self, message: str) -> None:
         size = len(message.encode()) + EVENT_OVERHEAD
-        if self._size + size > self._limit:
+        if self._size + size > self._limit and not self._blocking:
             self.dropped += 1
             return
         self._latest = max(self._latest, time.time_ns() // 1_000_000)
@@ -132,12 +152,21 @@ class LogStream:
 
     async def _send(self) -> None:
         while not self._closing or self._waiting:
-            await self._arrived.wait()
+            await self._something()
             if not self._closing:
                 await asyncio.sleep(COLLECT_SECONDS)
             self._arrived.clear()
             while batch := self._batch():
                 await self._deliver(batch)
+
+    async def _something(self) -> None:
+        """Wait for lines; end an event to whose lines nothing was added for a while."""
+        waiting = self._assembler is not None and self._assembler.waiting
+        try:
+            async with asyncio.timeout(MULTILINE_SECONDS if waiting else None):
+                await self._arrived.wait()
+        except TimeoutError:
+            self._put_rest()
 
     def _batch(self) -> list[Event]:
         batch: list[Event] = []

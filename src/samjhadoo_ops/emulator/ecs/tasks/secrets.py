@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator.errors import AwsError
+from samjhadoo_ops.emulator.internal import in_region
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,14 +74,15 @@ class References:
         fields = reference.split(":")
         if reference.startswith("arn:") and fields[2] == "secretsmanager":
             return await self._secret(fields)
-        name = fields[5].removeprefix("parameter") if reference.startswith("arn:") else reference
+        is_arn = reference.startswith("arn:")
+        name, region = (fields[5].removeprefix("parameter"), fields[3]) if is_arn else (reference, "")
         # arn:…:parameter/a/b names /a/b, but arn:…:parameter/a may name a or /a.
-        if reference.startswith("arn:") and name.count("/") == 1:
+        if is_arn and name.count("/") == 1:
             try:
-                return await self._once(f"ssm {name[1:]}", self._parameter(name[1:]))
+                return await self._once(f"ssm {region} {name[1:]}", self._parameter(name[1:], region))
             except CannotResolveError:
                 pass
-        return await self._once(f"ssm {name}", self._parameter(name))
+        return await self._once(f"ssm {region} {name}", self._parameter(name, region))
 
     async def _secret(self, fields: list[str]) -> str:
         arn = ":".join(fields[:SECRET_FIELDS])
@@ -108,7 +110,8 @@ class References:
         if version:
             params["VersionId"] = version
         try:
-            answer = await self._aws.call("secretsmanager", "GetSecretValue", **params)
+            aws = in_region(self._aws, arn.split(":")[3])
+            answer = await aws.call("secretsmanager", "GetSecretValue", **params)
         except AwsError as error:
             raise CannotResolveError(
                 f"{_FROM_ASM}failed to fetch secret {arn} from secrets manager: {error.code}: {error.message}"
@@ -117,9 +120,10 @@ class References:
             return str(answer["SecretString"])
         return bytes(answer["SecretBinary"]).decode(errors="replace")
 
-    async def _parameter(self, name: str) -> str:
+    async def _parameter(self, name: str, region: str) -> str:
         try:
-            answer = await self._aws.call("ssm", "GetParameters", Names=[name], WithDecryption=True)
+            aws = in_region(self._aws, region)
+            answer = await aws.call("ssm", "GetParameters", Names=[name], WithDecryption=True)
         except AwsError as error:
             raise CannotResolveError(f"{_FROM_SSM}{error.code}: {error.message}") from error
         if not answer.get("Parameters"):

@@ -1,0 +1,93 @@
+"""Puts lines together to events as `awslogs-multiline-pattern` and `awslogs-datetime-format` say.
+
+The facts are Docker's awslogs driver's: a line that matches the pattern begins an event, others belong to the
+event before; the date format is strftime's, turned into a pattern.
+"""
+
+from __future__ import annotations
+
+import re
+
+_DATES = {
+    "%A": r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day",
+    "%a": r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)",
+    "%B": r"(?:January|February|March|April|May|June|July|August|September|October|November|December)",
+    "%b": r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)",
+    "%d": r"[0-9]{2}",
+    "%f": r"[0-9]{6}",
+    "%H": r"[0-9]{2}",
+    "%I": r"[0-9]{2}",
+    "%j": r"[0-9]{3}",
+    "%L": r"\.[0-9]{3}",
+    "%M": r"[0-9]{2}",
+    "%m": r"[0-9]{2}",
+    "%p": r"[A-Z]{2}",
+    "%S": r"[0-9]{2}",
+    "%U": r"[0-9]{2}",
+    "%w": r"[0-6]",
+    "%Y": r"[0-9]{4}",
+    "%y": r"[0-9]{2}",
+    "%Z": r"[A-Z]{1,4}T",
+    "%z": r"[+-][0-9]{4}",
+    "%%": "%",
+}
+
+
+class BadPatternError(ValueError):
+    """The options are no pattern; the text is what is wrong with them."""
+
+
+class Assembler:
+    """Makes events of lines.
+
+    Args:
+        pattern: What begins an event.
+
+    """
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self._pattern = pattern
+        self._lines: list[str] = []
+
+    @property
+    def waiting(self) -> bool:
+        """Whether lines wait for more of their event."""
+        return bool(self._lines)
+
+    def take(self, line: str) -> str:
+        """Take a line; return the event that it ends, empty if none."""
+        event = self.rest() if self._pattern.search(line) else ""
+        self._lines.append(line)
+        return event
+
+    def rest(self) -> str:
+        """Return the event that has been begun, and begin anew."""
+        event = "\n".join(self._lines)
+        self._lines = []
+        return event
+
+
+def assembler(options: dict[str, str]) -> Assembler | None:
+    """Return what puts lines together for a container's log options; None if every line is an event.
+
+    Raises:
+        BadPatternError: Both options are given, or the pattern is none.
+
+    """
+    pattern, dates = options.get("awslogs-multiline-pattern"), options.get("awslogs-datetime-format")
+    if pattern and dates:
+        raise BadPatternError(
+            "you cannot configure log opt 'awslogs-datetime-format' and 'awslogs-multiline-pattern' at the "
+            "same time"
+        )
+    if dates:
+        pieces = re.split(r"(%.)", dates)
+        pattern = "".join(_DATES.get(piece, re.escape(piece)) for piece in pieces)
+    if not pattern:
+        return None
+    try:
+        return Assembler(re.compile(pattern))
+    except re.error as error:
+        raise BadPatternError(
+            f"awslogs could not parse multiline pattern key {pattern!r}: error parsing regexp: {error}"
+        ) from error
