@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -23,9 +24,25 @@ from samjhadoo_ops.processes import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from samjhadoo_ops.aws import Aws
+    from samjhadoo_ops.environment import Environment
+
 ROOT = Path(__file__).parents[2]
 PARTS = ("tasks.py", "environments", "localstack", "docker")
-READING = ("Describe", "Get", "List", "Head", "BatchGet")
+READING = ("Describe", "Get", "List", "Head", "BatchGet", "SimulatePrincipalPolicy")
+SERVICES = (
+    "sts",
+    "ecs",
+    "elbv2",
+    "ecr",
+    "s3",
+    "secretsmanager",
+    "ssm",
+    "iam",
+    "cloudwatch",
+    "ec2",
+    "service-quotas",
+)
 
 
 class Project:
@@ -104,6 +121,20 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         made.invoke("stack.down")
 
 
+@contextlib.contextmanager
+def read_only_database(env: Environment, aws: Aws) -> Iterator[None]:
+    """Let the database refuse every write of a session that begins in the block."""
+    from samjhadoo_ops.database.connection import Connection
+
+    secret = env.database.secret
+    with Connection.from_secret(secret, secret.resolve(aws)).open() as connection:
+        connection.execute("ALTER ROLE CURRENT_USER SET default_transaction_read_only = on")
+        try:
+            yield
+        finally:
+            connection.execute("ALTER ROLE CURRENT_USER RESET default_transaction_read_only")
+
+
 def test_a_plan_calls_nothing_that_changes_anything(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,15 +145,19 @@ def test_a_plan_calls_nothing_that_changes_anything(
     state, env = project.state(), load_environment("local", root=project.folder)
     aws = Aws(env, state["endpoints"]["aws"])
     called: list[str] = []
-    for service in ("sts", "ecs", "elbv2", "ecr", "s3", "secretsmanager", "ssm"):
+    for service in SERVICES:
         events = aws.client(service).meta.events
         events.register("before-call.*.*", lambda model, **_: called.append(model.name))
     clock = Clock(minute=env.clock.minute, origin=state["clock"]["origin"])
     project.change()
-    made = make_plan(Site(env, aws, clock, Console("json"), state["endpoints"]["production"], ""))
+    with read_only_database(env, aws):
+        made = make_plan(Site(env, aws, clock, Console("json"), state["endpoints"]["production"], ""))
     assert made.changes > 0
     assert not made.refused
-    assert called
+    assert {"GetRole", "GetMetricData", "DescribeRules"} <= set(called)
+    assert set(aws.calls) <= {
+        aws.client(service).meta.service_model.service_id.hyphenize() for service in SERVICES
+    }
     assert [name for name in called if not name.startswith(READING)] == []
 
 

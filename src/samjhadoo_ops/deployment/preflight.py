@@ -91,8 +91,8 @@ def lines(findings: Mapping[str, Finding]) -> tuple[str, ...]:
     tree: list[str] = []
     for name, finding in findings.items():
         remedy = f"; {finding.remedy}" if finding.remedy else ""
-        title = BY_NAME[name].title if name in BY_NAME else name
-        tree.append(f"[{finding.state.value}] {name}: {title}: {finding.reason}{remedy}")
+        title = f"{BY_NAME[name].title}: " if name in BY_NAME else ""
+        tree.append(f"[{finding.state.value}] {name}: {title}{finding.reason}{remedy}")
         tree.extend(f"    {detail}" for detail in finding.details)
     return tuple(tree)
 
