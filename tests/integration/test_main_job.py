@@ -174,6 +174,28 @@ def test_a_bad_release_is_rolled_back_and_the_reason_is_told(project, load, faul
     assert {version for _, version in requests.answers} == {old}
 
 
+def test_errors_of_a_canary_are_found_under_load_rolled_back_and_told_in_numbers(project, load):
+    production = project.state()["endpoints"]["production"]
+    old = get(f"{production}/api/v1/version")[1]["git_sha"]
+    project.change("ENV FAULT_ERROR_RATE=20%")
+    with load(f"{production}/api/v1/lessons/1", rate=200) as requests:
+        bad = project.invoke("deploy", "--env", "local", "--json", SAMJHADOO_SMOKE__ATTEMPTS="10")
+    project.restore()
+    assert bad.code == 4, bad.stderr
+    verdict = [event for event in bad.events if event["event"] == "verdict"][-1]
+    assert (verdict["opinion"], verdict["signal"], verdict["threshold"]) == ("FAIL", "errors", 0.05)
+    assert verdict["observed"] > 0.02
+    assert verdict["sample"] > 0
+    assert verdict["baseline"] == 0.0
+    told = f"of {verdict['sample']} canary requests failed"
+    assert told in bad.result["message"]
+    assert f"in {verdict['window'] / 60:g} min, limit 5 %" in bad.result["message"]
+    assert {status for _, status in requests.failures} == {500}
+    assert get(f"{production}/api/v1/version")[1]["git_sha"] == old
+    again = project.invoke("verdict", "--json")
+    assert (again.code, again.result["outcome"]) == (0, "fail")
+
+
 def test_a_second_deploy_while_one_runs_is_refused_and_names_the_holder(project):
     project.change("LABEL changed=4")
     deploying = project.start("deploy", "--env", "local")
