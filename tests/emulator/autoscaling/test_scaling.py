@@ -23,7 +23,7 @@ PAUSED = {
 
 def test_target_tracking_scales_out_in_proportion_and_tells_of_it(stage):
     stage.create(2).register(2, 12)
-    high, _ = stage.track(50.0)
+    high, _ = stage.track(50.0, ScaleOutCooldown=100_000)
     stage.becomes(4, lambda: stage.put_usage(CPU, 90.0))
     first = stage.activity(Description="Setting desired count to 4.")
     assert first["Cause"] == (
@@ -179,7 +179,7 @@ def test_a_scheduled_action_sets_minimum_and_maximum_when_it_is_time(stage):
     stage.scaling.put_scheduled_action(
         **stage.key,
         ScheduledActionName="evening",
-        Schedule=f"at({(soon + 20 * stage.minute).isoformat()})",
+        Schedule=f"at({(soon + 60 * stage.minute).isoformat()})",
         ScalableTargetAction={"MinCapacity": 5, "MaxCapacity": 10},
     )
     stage.becomes(5)

@@ -15,7 +15,7 @@ from samjhadoo_ops.emulator.errors import AwsError
 if TYPE_CHECKING:
     from samjhadoo_ops.emulator.cloudwatch.alarms.model import Alarm
 
-_POLICY = re.compile(r"arn:[^:]+:autoscaling:[^:]+:\d+:scalingPolicy:[^:]+:resource/")
+_POLICY = re.compile(r"arn:[^:]+:autoscaling:[^:]+:\d+:scalingPolicy:[^:]+:resource/ecs/")
 AGAIN = 60.0
 """Emulated seconds between two executions of a scaling policy by an alarm that stays in its state."""
 
@@ -30,8 +30,10 @@ class Actions(History):
 
     def act_again(self, alarm: Alarm, now: float) -> None:
         """Have an alarm's scaling policies executed again when it has stayed in its state for a minute."""
+        if now - alarm.acted_at < AGAIN:
+            return
         policies = [action for action in alarm.actions if _scales(action)]
-        if policies and now - alarm.acted_at >= AGAIN:
+        if policies:
             alarm.acted_at = now
             self.spawn(self._scale_again(alarm, policies, now), name=f"alarm {alarm.name} again")
 
@@ -70,7 +72,7 @@ class Actions(History):
 
 
 def _scales(action: str) -> bool:
-    """Tell whether an action is a policy of Application Auto Scaling (EC2's have no resource)."""
+    """Tell whether an action is a scaling policy of an ECS service; others are nothing but written down."""
     return (
         action.split(":")[2:3] == ["autoscaling"] and ":scalingPolicy:" in action and ":resource/" in action
     )
