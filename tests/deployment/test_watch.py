@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -8,8 +9,9 @@ from deployment_fakes import CanaryEcs, FakeTime, Notes
 
 from samjhadoo_ops.deployment.configuration import Policy
 from samjhadoo_ops.deployment.judge import NoJudge, Opinion, Prober, ProbingJudge, Verdict
+from samjhadoo_ops.deployment.monitors import Monitors
 from samjhadoo_ops.deployment.outcome import Phase
-from samjhadoo_ops.deployment.watch import Ending, Watch
+from samjhadoo_ops.deployment.watch import Before, Ending, Watch
 from samjhadoo_ops.errors import DeploymentFailed, PersonNeeded
 
 if TYPE_CHECKING:
@@ -236,3 +238,71 @@ def test_probes_say_nothing_before_there_is_traffic() -> None:
     judge = ProbingJudge({"test": prober}, threshold=1)
     assert judge.watch(None, Phase.SCALING_UP).opinion is Opinion.OPEN  # type: ignore[arg-type]
     assert prober.probes == 0
+
+
+MONITORS = Monitors(alarms=True, breaker=True, required=True)
+
+
+class Unwatched(CanaryEcs):
+    """An ECS that ignores the alarms, as it does when one was firing at the start."""
+
+    def deployment(self, arn: str) -> dict[str, Any]:
+        return {
+            **super().deployment(arn),
+            "alarms": {"status": "DISABLED"},
+            "deploymentCircuitBreaker": {"status": "MONITORING"},
+        }
+
+
+def test_a_deployment_whose_alarms_ecs_ignores_is_rolled_back_before_any_traffic(
+    time: FakeTime, notes: Notes
+) -> None:
+    ecs = Unwatched(time)
+    ending = watch(ecs, time, notes, monitors=MONITORS).run()
+    assert ending.phase is Phase.ROLLED_BACK
+    assert "ECS does not watch the deployment's alarms" in ending.reason
+    assert ecs.answers == []
+
+
+def test_by_policy_it_is_only_told_loudly_and_once(time: FakeTime, notes: Notes) -> None:
+    ending = watch(Unwatched(time), time, notes, monitors=replace(MONITORS, required=False)).run()
+    assert ending.phase is Phase.SUCCEEDED
+    assert len([text for text in notes.told if "does not watch" in text]) == 1
+
+
+def test_what_was_not_asked_for_is_not_missed(time: FakeTime, notes: Notes) -> None:
+    monitors = Monitors(alarms=False, breaker=True, required=True)
+    assert watch(Unwatched(time), time, notes, monitors=monitors).run().phase is Phase.SUCCEEDED
+
+
+def test_unknown_stages_are_told_once_each(time: FakeTime, notes: Notes) -> None:
+    ecs = CanaryEcs(time, stages={"BAKE_TIME": "SIMMER", "SCALE_UP": "GROW"})
+    assert watch(ecs, time, notes).run().phase is Phase.SUCCEEDED
+    assert [text for text in notes.told if "does not know" in text] == [
+        "ECS shows stage 'GROW', which this version does not know: taken for in progress",
+        "ECS shows stage 'SIMMER', which this version does not know: taken for in progress",
+    ]
+
+
+def test_a_watch_that_goes_on_for_another_counts_the_canary_s_time_from_its_beginning(
+    time: FakeTime, notes: Notes
+) -> None:
+    ecs = CanaryEcs(time)
+    first = watch(ecs, time, notes)
+    first.run(until={Phase.CANARY})
+    since = time.now
+    time.now += 10 * MINUTE  # nobody watches
+    before = Before(started=since - 5 * MINUTE, canary_since=since)
+    assert watch(ecs, time, notes, before=before).run().phase is Phase.SUCCEEDED
+    (answered,) = [moment for hook, _, moment in ecs.answers if hook == "gate-2"]
+    assert 15 * MINUTE - POLICY.poll <= answered - since <= 15 * MINUTE + 4 * POLICY.poll
+
+
+def test_a_rollback_that_a_run_asked_for_before_it_died_is_asked_for_again(
+    time: FakeTime, notes: Notes
+) -> None:
+    ecs = CanaryEcs(time)
+    before = Before(started=time.now, reason="too many errors")
+    ending = watch(ecs, time, notes, before=before).run()
+    assert (ending.phase, ending.reason) == (Phase.ROLLED_BACK, "too many errors")
+    assert ecs.stops == 1

@@ -57,5 +57,6 @@ def unmonitored(observed: Observation, asked: Monitors) -> str:
     ]
     if not off:
         return ""
-    why = "; an alarm that was firing when the deployment began makes it ignore all" if asked.alarms else ""
+    ignored = asked.alarms and observed.alarms == _OFF
+    why = "; an alarm that was firing when the deployment began makes it ignore all" if ignored else ""
     return f"ECS does not watch {' and '.join(off)}{why}"

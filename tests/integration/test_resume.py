@@ -1,0 +1,100 @@
+"""Deployers that are killed, or leave early, and who goes on after them; as a user's processes."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+SHORT = {"SAMJHADOO_DEPLOYMENT__BAKE_TIME": "10m"}
+CLUSTER, SERVICE = "samjhadoo-cluster", "samjhadoo-service"
+
+
+def deployments(project: Any) -> list[dict[str, Any]]:
+    listed = project.client("ecs").list_service_deployments(cluster=CLUSTER, service=SERVICE)
+    return sorted(listed["serviceDeployments"], key=lambda brief: brief["createdAt"], reverse=True)
+
+
+def kill_at(process: subprocess.Popen[str], holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Read a task's events up to one, and kill it then."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        event: dict[str, Any] = json.loads(line)
+        if holds(event):
+            process.send_signal(signal.SIGKILL)
+            process.communicate(timeout=60)
+            return event
+    raise AssertionError("the task ended before")
+
+
+def phase(name: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda event: event.get("phase") == name
+
+
+def is_event(name: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda event: event["event"] == name
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param(is_event("deploy"), id="before-the-push"),
+        pytest.param(phase("SCALING_UP"), id="while-tasks-start"),
+        pytest.param(phase("CANARY"), id="in-the-canary"),
+    ],
+)
+def test_a_killed_deploy_is_resumed_without_unlock_and_deployed_once(
+    project: Any, moment: Callable[[dict[str, Any]], bool]
+) -> None:
+    sha = project.change("ENV CHANGED=1")
+    before = len(deployments(project))
+    kill_at(project.start("deploy", "--json", **SHORT), moment)
+    resumed = project.invoke("deploy", "--resume", "--json", **SHORT)
+    assert (resumed.code, resumed.result["outcome"], resumed.result["release"]) == (0, "succeeded", sha)
+    assert len(deployments(project)) == before + 1
+    assert project.invoke("status", "--json").events[0]["lock"] == ""
+    again = project.invoke("deploy", "--resume", "--json")
+    assert (again.code, again.result["outcome"], again.result["release"]) == (0, "succeeded", sha)
+    project.restore()
+
+
+def test_a_deploy_is_left_at_the_canary_and_at_the_bake_and_watched_to_its_end(project: Any) -> None:
+    sha = project.change("ENV CHANGED=2")
+    left = project.invoke("deploy", "--until", "canary", "--json", **SHORT)
+    assert (left.code, left.result["outcome"]) == (0, "canary")
+    assert left.result["seconds_left"] > 0
+    assert left.result["reattach"] == f"invoke watch --env local --deploy {left.result['deploy']}"
+    calls = left.result["aws_calls"]
+    assert calls["total"] == sum(count for service, count in calls.items() if service != "total")
+
+    refused = project.invoke("deploy", "--json", **SHORT)
+    assert (refused.code, refused.result["outcome"]) == (3, "refused")
+    assert f"invoke deploy --resume {left.result['deploy']}" in refused.result["hint"]
+    assert "invoke rollback" in refused.result["hint"]
+
+    baking = project.invoke("watch", "--until", "bake", "--json", **SHORT)
+    assert (baking.code, baking.result["outcome"]) == (0, "baking")
+    done = project.invoke("watch", "--deploy", left.result["deploy"], "--json", **SHORT)
+    assert (done.code, done.result["outcome"], done.result["release"]) == (0, "succeeded", sha)
+    project.restore()
+
+
+def test_what_ecs_rolled_back_while_nobody_watched_is_told_by_its_exit_code_and_recorded(
+    project: Any,
+) -> None:
+    project.change("ENV CHANGED=3")
+    kill_at(project.start("deploy", "--json", **SHORT), phase("CANARY"))
+    newest = deployments(project)[0]["serviceDeploymentArn"]
+    project.client("ecs").stop_service_deployment(serviceDeploymentArn=newest, stopType="ROLLBACK")
+    watched = project.invoke("watch", "--json")
+    assert (watched.code, watched.result["outcome"]) == (4, "rolled_back")
+    assert project.invoke("watch", "--json").code == 4
+    rows = [event for event in project.invoke("history", "--json").events if event["event"] == "deployment"]
+    assert [row["outcome"] for row in rows if row["outcome"] == "unfinished"] == []
+    assert rows[0]["outcome"] == "rolled back"
