@@ -134,6 +134,23 @@ def test_rule_a11_a_deployment_that_fails_is_announced_with_the_reason(emulator,
     ]
 
 
+@pytest.mark.rule("A.11.eventbridge", "A.15.6")
+def test_rule_a11_a_rollback_that_fails_is_announced_as_an_action(emulator, ecs, eventually):
+    heard, name = Heard(emulator, "ECS Service Action"), f"first{next(_numbers)}"
+    ecs.create_service(
+        cluster="c",
+        serviceName=name,
+        taskDefinition="web",
+        desiredCount=1,
+        launchType="FARGATE",
+        networkConfiguration=NETWORK,
+        deploymentConfiguration={**BLUE_GREEN, "lifecycleHooks": pause()},
+    )
+    eventually(lambda: latest(ecs, name).get("lifecycleHookDetails"))
+    ecs.stop_service_deployment(serviceDeploymentArn=latest(ecs, name)["serviceDeploymentArn"])
+    eventually(lambda: heard.names(name) == ["SERVICE_DEPLOYMENT_ROLLBACK_FAILED"])
+
+
 def answered(ecs, web, eventually, action):
     hook = eventually(lambda: latest(ecs, web).get("lifecycleHookDetails"))[0]["hookId"]
     arn = latest(ecs, web)["serviceDeploymentArn"]
