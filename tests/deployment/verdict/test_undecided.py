@@ -1,0 +1,79 @@
+"""What the watch does with a verdict that is neither pass nor fail."""
+
+from __future__ import annotations
+
+import pytest
+from deployment_fakes import CanaryEcs, FakeTime, MemoryObjects, Notes
+
+from samjhadoo_ops.clock import Clock
+from samjhadoo_ops.console import Console
+from samjhadoo_ops.deployment.configuration import rollout_policy
+from samjhadoo_ops.deployment.journal import LEFT, Journal
+from samjhadoo_ops.deployment.judge import Opinion, Verdict
+from samjhadoo_ops.deployment.outcome import Phase
+from samjhadoo_ops.deployment.recording import recorded
+from samjhadoo_ops.deployment.watch import Watch
+from samjhadoo_ops.environment import load_environment
+from samjhadoo_ops.errors import ExitCode, WaitingForPerson
+
+
+class Says:
+    """Has one opinion of a canary for so many looks, then passes it."""
+
+    def __init__(self, opinion: Opinion, *, looks: int = 1_000_000) -> None:
+        self.opinion, self.looks = opinion, looks
+
+    def watch(self, observed: object, phase: Phase) -> Verdict:
+        if phase in {Phase.CANARY, Phase.BEFORE_FULL} and self.looks > 0:
+            self.looks -= 1
+            return Verdict(self.opinion, "nobody can say")
+        return Verdict(Opinion.PASS, "all is well")
+
+    def close(self) -> None:
+        pass
+
+
+def watching(ecs: CanaryEcs, time: FakeTime, judge: Says, notes: Notes) -> Watch:
+    policy = rollout_policy(load_environment("production", variables={}), real=Clock().real(1.0))
+    return Watch(
+        ecs,
+        CanaryEcs.ARN,
+        clock=time.clock,
+        policy=policy,
+        judge=judge,
+        test=lambda: None,
+        teller=notes,
+    )
+
+
+def test_an_undecided_canary_waits_for_a_person_with_what_to_do() -> None:
+    time = FakeTime()
+    ecs = CanaryEcs(time)
+    with pytest.raises(WaitingForPerson, match="nobody can say") as left:
+        watching(ecs, time, Says(Opinion.INCONCLUSIVE), Notes()).run()
+    assert left.value.exit_code == ExitCode.WAITING
+    assert "paused with 10 % of traffic" in left.value.changed
+    assert "invoke rollback" in left.value.hint
+    assert ecs.stops == 0
+    assert [hook for hook, _, _ in ecs.answers] == ["test", "gate-1"]
+
+
+def test_what_is_left_to_a_person_is_not_recorded_as_ended(objects: MemoryObjects) -> None:
+    journal = Journal(objects, prefix="p", environment="e", service="s")
+    recorder = journal.recorder("deploy", FakeTime().clock)
+    with pytest.raises(WaitingForPerson), recorded(recorder, Console("json"), []):
+        raise WaitingForPerson("decide")
+    entry = journal.entries()[0]
+    assert entry.events[-1].event == LEFT
+    assert entry.finished is None
+
+
+def test_while_the_environment_is_bad_the_gate_is_held_and_then_let_go() -> None:
+    time, notes = FakeTime(), Notes()
+    ecs = CanaryEcs(time)
+    ending = watching(ecs, time, Says(Opinion.ENVIRONMENT, looks=150), notes).run()
+    assert ending.phase is Phase.SUCCEEDED
+    assert ecs.stops == 0
+    when = {hook: moment for hook, _, moment in ecs.answers}
+    assert when["gate-2"] - when["gate-1"] > 20 * 60
+    assert any("the canary was observed for 15 min; all is well" in text for text in notes.told)
