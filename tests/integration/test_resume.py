@@ -98,3 +98,14 @@ def test_what_ecs_rolled_back_while_nobody_watched_is_told_by_its_exit_code_and_
     rows = [event for event in project.invoke("history", "--json").events if event["event"] == "deployment"]
     assert [row["outcome"] for row in rows if row["outcome"] == "unfinished"] == []
     assert rows[0]["outcome"] == "rolled back"
+
+
+def test_a_killed_deploy_is_taken_back_at_once_and_its_ending_recorded(project: Any) -> None:
+    project.change("ENV CHANGED=4")
+    kill_at(project.start("deploy", "--json", **SHORT), phase("CANARY"))
+    back = project.invoke("rollback", "--json")
+    assert (back.code, back.result["how"]) == (0, "stopped")
+    rows = [event for event in project.invoke("history", "--json").events if event["event"] == "deployment"]
+    assert [row["outcome"] for row in rows if row["outcome"] == "unfinished"] == []
+    resumed = project.invoke("deploy", "--resume", "--json")
+    assert (resumed.code, resumed.result["outcome"]) == (4, "rolled_back")

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from samjhadoo_ops.deployment.lock import Lock
     from samjhadoo_ops.deployment.site import Site
 
-_KINDS = frozenset({"deploy", "rollback"})
 _SEARCHED = 20
 
 
@@ -92,7 +91,7 @@ def _ended_before(site: Site, deploy: str) -> Deployed | None:
         EndedBefore: It has ended badly.
 
     """
-    if not deploy and unfinished(site):
+    if not deploy and any(_deploys(each) for each in unfinished(site)):
         return None
     entry = _find(site, deploy)
     return _told(entry) if entry.finished else None
@@ -107,14 +106,19 @@ def _find(site: Site, deploy: str) -> Entry:
     """
     if deploy:
         entry = site.journal.entry(deploy)
-        if entry is None or entry.kind not in _KINDS:
+        if entry is None or not _deploys(entry):
             raise Refused(f"the journal has no deploy {deploy!r}", hint="invoke history lists them")
         return entry
-    found = [each for each in unfinished(site) if each.kind in _KINDS]
-    found = found or [each for each in site.journal.entries(limit=_SEARCHED) if each.kind in _KINDS]
+    found = [each for each in unfinished(site) if _deploys(each)]
+    found = found or [each for each in site.journal.entries(limit=_SEARCHED) if _deploys(each)]
     if not found:
         raise Refused("nothing has been deployed yet", hint="invoke deploy")
     return found[0]
+
+
+def _deploys(entry: Entry) -> bool:
+    """Tell whether an entry is of a deployment of its own: stopping another's is none."""
+    return entry.kind == "deploy" or (entry.kind == "rollback" and entry.data.get("how") == "redeploy")
 
 
 def _told(entry: Entry) -> Deployed:

@@ -126,17 +126,14 @@ def objection(release: str, history: Sequence[Success], *, now: datetime, window
 def successes(entries: Iterable[Entry], deployments: Iterable[Mapping[str, object]]) -> list[Success]:
     """Return which releases came into production, the newest first.
 
-    A deploy that left its bake to ECS succeeded when ECS says so.
+    A deploy that was left to ECS, or whose run died, succeeded when ECS says so.
     """
     done = {brief["serviceDeploymentArn"] for brief in deployments if brief["status"] == "SUCCESSFUL"}
     return [
         Success(release_names(entry), entry.finished or entry.started)
         for entry in entries
         if release_names(entry)
-        and (
-            entry.outcome == Phase.SUCCEEDED.value
-            or (entry.data.get("deployment") in done and entry.outcome in {Phase.BAKING.value, "unfinished"})
-        )
+        and (entry.outcome == Phase.SUCCEEDED.value or entry.data.get("deployment") in done)
     ]
 
 
