@@ -54,6 +54,14 @@ def check_service(settings: dict[str, Any], workload: dict[str, Any], desired_co
         raise _refuse("The DAEMON scheduling strategy is not supported for the FARGATE launch type.")
 
 
+def of_strategy(merged: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Drop the settings of a strategy that the update leaves."""
+    for key, owner in (("canaryConfiguration", "CANARY"), ("linearConfiguration", "LINEAR")):
+        if merged.get("strategy", "ROLLING") != owner and key not in given:
+            merged.pop(key, None)
+    return merged
+
+
 def check_run(definition: dict[str, Any], request: dict[str, Any]) -> None:
     """Refuse a launch type, platform or network that a task definition cannot be run with.
 

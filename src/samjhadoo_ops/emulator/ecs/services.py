@@ -133,7 +133,9 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
                 **(service.settings.get("deploymentConfiguration") or {}),
                 **params["deploymentConfiguration"],
             }
-            settings["deploymentConfiguration"] = _of_strategy(merged, params["deploymentConfiguration"])
+            settings["deploymentConfiguration"] = service_rules.of_strategy(
+                merged, params["deploymentConfiguration"]
+            )
         triggers = bool(params.get("forceNewDeployment")) or any(
             params.get(key) is not None for key in WORKLOAD
         )
@@ -286,14 +288,6 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
             definition.get("networkMode", "bridge"),
         )
         validation.check_containers(definition, balancers)
-
-
-def _of_strategy(merged: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Drop the settings of a strategy that the update leaves."""
-    for key, owner in (("canaryConfiguration", "CANARY"), ("linearConfiguration", "LINEAR")):
-        if merged.get("strategy", "ROLLING") != owner and key not in given:
-            merged.pop(key, None)
-    return merged
 
 
 def _rollback_candidate(service: Service) -> Revision | None:

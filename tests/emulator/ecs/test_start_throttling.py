@@ -1,0 +1,78 @@
+"""How a service goes on when its tasks do not start, and when they start and end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
+IMPAIRED = (
+    "is unable to consistently start tasks successfully. For more information, see the Troubleshooting "
+    "section of the Amazon ECS Developer Guide."
+)
+
+
+@pytest.fixture(scope="module")
+def ecs(emulator: Any) -> Any:
+    client = emulator.client("ecs")
+    client.create_cluster(clusterName="throttled")
+    return client
+
+
+def serve(ecs: Any, name: str, **container: Any) -> Callable[[], list[str]]:
+    """Create a service of one task; return what tells its events, newest first, without its name."""
+    ecs.register_task_definition(
+        family=name,
+        requiresCompatibilities=["FARGATE"],
+        networkMode="awsvpc",
+        cpu="256",
+        memory="512",
+        containerDefinitions=[{"name": "app", **container}],
+    )
+    ecs.create_service(
+        cluster="throttled",
+        serviceName=name,
+        taskDefinition=name,
+        desiredCount=1,
+        networkConfiguration=NETWORK,
+    )
+
+    def events() -> list[str]:
+        (service,) = ecs.describe_services(cluster="throttled", services=[name])["services"]
+        return [event["message"].removeprefix(f"(service {name}) ") for event in service["events"]]
+
+    return events
+
+
+def test_a_service_whose_tasks_do_not_start_says_why_and_tries_again_and_again(
+    emulator: Any, ecs: Any, eventually: Callable[..., Any]
+) -> None:
+    host = emulator.url.removeprefix("http://")
+    events = serve(ecs, "missing-image", image=f"{host}/tiny/none:1")
+    eventually(lambda: IMPAIRED in events())
+    told = list(reversed(events()))
+    assert told[0].startswith("has started 1 tasks: (task ")
+    assert told[1].startswith("was unable to place a task. Reason: CannotPullContainerError: ")
+    before = told[: told.index(IMPAIRED)]
+    assert sum(text.startswith("was unable to place a task.") for text in before) == 3
+    ecs.delete_service(cluster="throttled", service="missing-image", force=True)
+
+
+def test_a_service_whose_tasks_run_and_end_is_not_throttled(
+    ecs: Any, server_image: str, eventually: Callable[..., Any]
+) -> None:
+    crashing = [{"name": "CRASH", "value": "1"}]
+    events = serve(
+        ecs,
+        "crashing",
+        image=server_image,
+        environment=crashing,
+        portMappings=[{"containerPort": 8080}],
+    )
+    eventually(lambda: sum(text.startswith("has started 1 tasks") for text in events()) >= 5)
+    assert IMPAIRED not in events()
+    ecs.delete_service(cluster="throttled", service="crashing", force=True)
