@@ -30,7 +30,9 @@ ROLE = "arn:aws:iam::000000000000:role/ecsInfrastructureRole"
 
 def balance(elbv2: Any, subnets: list[str], vpc: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Make the load balancer; return blue and green groups, and production and test rules, by service."""
-    balancer = elbv2.create_load_balancer(Name="bench", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+    balancer = elbv2.create_load_balancer(Name="bench", Subnets=subnets)["LoadBalancers"][0][
+        "LoadBalancerArn"
+    ]
     nothing = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}
     production, test = (
         elbv2.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=port, DefaultActions=[nothing])[

@@ -67,7 +67,8 @@ def all_deployed(running: Running, count: int) -> bool:
     """Tell whether so many services run all their tasks and no deployment is under way."""
     services = running.control("state")["ecs/ap-south-1"]["services"].values()
     return len(services) == count and all(
-        service["deployment"] == "SUCCESSFUL" and sum(sum(each) for each in service["tasks"].values()) == TASKS
+        service["deployment"] == "SUCCESSFUL"
+        and sum(sum(each) for each in service["tasks"].values()) == TASKS
         for service in services
     )
 
@@ -155,7 +156,9 @@ def main(sizes: list[int]) -> None:
     first, last = costs[0], costs[-1]
     growth = (last.cpu / last.services) / (first.cpu / first.services)
     print()
-    row(f"CPU of a service, of {last.services} against of {first.services}", growth, "times", "<= 1", digits=2)
+    row(
+        f"CPU of a service, of {last.services} against of {first.services}", growth, "times", "<= 1", digits=2
+    )
     for each in costs:
         if each.services == MANY:
             row(f"idle CPU with {MANY} services", each.idle, "% of a core", "<= 3", digits=2)

@@ -27,12 +27,24 @@ class Balancer:
     def __init__(self, aws: AwsApi) -> None:
         self._aws = aws
 
-    async def register(self, targets: Iterable[Target]) -> None:
-        """Register targets in their groups."""
+    async def register(self, targets: Iterable[Target]) -> dict[Target, str]:
+        """Register targets in their groups; return why those were refused that were."""
+        refused: dict[Target, str] = {}
         for group, members in _by_group(targets).items():
+            refused |= await self._register(group, members)
+        return refused
+
+    async def _register(self, group: str, members: list[Target]) -> dict[Target, str]:
+        try:
             await self._aws.call(
                 "elbv2", "RegisterTargets", TargetGroupArn=group, Targets=[target.key() for target in members]
             )
+        except AwsError as error:
+            if len(members) == 1:
+                return {members[0]: error.message}
+            apart = [await self._register(group, [target]) for target in members]
+            return {target: reason for refused in apart for target, reason in refused.items()}
+        return {}
 
     async def deregister(self, targets: Iterable[Target]) -> None:
         """Take targets out of their groups; a group that is gone already is no error."""

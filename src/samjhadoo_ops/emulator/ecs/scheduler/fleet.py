@@ -8,9 +8,9 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.emulator.ecs.scheduler.replica import Phase, Replica, Target
+from samjhadoo_ops.emulator.ecs.scheduler.registration import BUSY_POLL, Registration
+from samjhadoo_ops.emulator.ecs.scheduler.replica import Phase, Replica
 from samjhadoo_ops.emulator.ecs.tasks import TaskRequest
-from samjhadoo_ops.emulator.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,14 +21,8 @@ if TYPE_CHECKING:
     from samjhadoo_ops.emulator.ecs.scheduler.balancer import Balancer
     from samjhadoo_ops.emulator.ecs.tasks import Tasks
 
-BUSY_POLL = 0.05
-"""Real seconds between two looks at target health while something is expected to change."""
-IDLE_POLL = 1.0
-"""Real seconds between two looks at target health of a steady service."""
 FIRST_DELAY, LONGEST_DELAY = 10.0, 27 * 60.0
 """Emulated seconds by which repeated start failures are spaced; 27 minutes is AWS's maximum."""
-ANSWERED = "Target.ResponseCodeMismatch"
-"""The target answers, with a code that is not healthy: it has booted."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +50,8 @@ class Fleet:
         self.service = service
         self.replicas: dict[str, Replica] = {}
         self._tasks = tasks
-        self._balancer = balancer
+        self._registration = Registration(balancer, self.event)
         self._clock = clock
-        self._polled = 0.0
-        self._allowances: dict[str, float] = {}
         self._failures: dict[str, tuple[int, float]] = {}
 
     # What it tells.
@@ -122,8 +114,7 @@ class Fleet:
         if any(replica.targets for replica in self.replicas.values()):
             busy = any(replica.balanced and not replica.healthy for replica in self.replicas.values())
             current = self.service.current
-            interval = BUSY_POLL if busy or (current is not None and current.ongoing) else IDLE_POLL
-            waits.append(max(0.001, self._polled + interval - time.monotonic()))
+            waits.append(self._registration.due(busy=busy or (current is not None and current.ongoing)))
         if any(replica.running and not replica.was_healthy for replica in self.replicas.values()):
             waits.append(BUSY_POLL)
         waits += [
@@ -132,6 +123,11 @@ class Fleet:
             if self.serving(revision) < revision.desired and not revision.stalled
         ]
         return min(waits) if waits else None
+
+    @property
+    def _grace(self) -> float:
+        """Real seconds for which target health is not looked at after a task's start."""
+        return float(self.service.settings.get("healthCheckGracePeriodSeconds") or 0)
 
     # What it sees.
 
@@ -144,7 +140,7 @@ class Fleet:
                 changes.append(Change(replica.revision, "running"))
             if replica.stopped:
                 changes += await self._gone(replica)
-        await self._poll()
+        await self._registration.poll(self.replicas.values())
         for replica in list(self.replicas.values()):
             if replica.healthy and not replica.was_healthy:
                 replica.was_healthy = True
@@ -155,7 +151,7 @@ class Fleet:
     async def _gone(self, replica: Replica) -> list[Change]:
         del self.replicas[replica.task.arn]
         if replica.targets and replica.phase is not Phase.STOPPING:
-            await self._deregister([replica])
+            await self._registration.deregister([replica])
         asked = replica.phase is not Phase.SERVING
         if asked and not replica.unhealthy:
             return []
@@ -175,15 +171,6 @@ class Fleet:
 
     def _not_before(self, revision: Revision) -> float:
         return self._failures.get(revision.number, (0, 0.0))[1]
-
-    async def _poll(self) -> None:
-        targets = [target for replica in self.replicas.values() for target in replica.targets]
-        if not targets or time.monotonic() - self._polled < BUSY_POLL:
-            return
-        health = await self._balancer.health(targets)
-        self._polled = time.monotonic()
-        for replica in self.replicas.values():
-            replica.health = {target: health[target] for target in replica.targets if target in health}
 
     # What it does.
 
@@ -247,30 +234,9 @@ class Fleet:
             and replica.phase is Phase.SERVING
             and (not replica.checked or replica.task.health_status == "HEALTHY")
         ]
-        for replica in ready:
-            targets = self._targets(replica)
-            if targets:
-                try:
-                    await self._balancer.register(targets)
-                except AwsError as error:
-                    self._stop(replica, f"Unable to register targets: {error.message}", unhealthy=True)
-                    continue
-                replica.targets = targets
-                self._polled = 0.0
-        for group in {target.group for replica in ready for target in replica.targets}:
-            count = sum(target.group == group for replica in ready for target in replica.targets)
-            self.event(f"registered {count} targets in (target-group {group})")
+        for replica, reason in await self._registration.register(ready):
+            self._stop(replica, f"Unable to register targets: {reason}", unhealthy=True)
         return bool(ready)
-
-    def _targets(self, replica: Replica) -> tuple[Target, ...]:
-        found = []
-        balancers = replica.revision.workload.get("loadBalancers", [])
-        for balancer, group in zip(balancers, replica.revision.target_groups, strict=True):
-            address = replica.task.address(balancer["containerName"], balancer["containerPort"])
-            if address is None:
-                return ()
-            found.append(Target(group, *address))
-        return tuple(found)
 
     async def _replace_unhealthy(self) -> bool:
         done = False
@@ -284,7 +250,9 @@ class Fleet:
                 done = True
                 continue
             failing = replica.failing_target()
-            if failing and await self._given_up(replica, failing[0], failing[1][1]):
+            if failing and await self._registration.gives_up(
+                replica, failing[0], failing[1][1], grace=self._grace
+            ):
                 target, (_, reason, description) = failing
                 self.event(
                     f"(task {replica.task.id}) (port {target.port}) is unhealthy in "
@@ -296,19 +264,6 @@ class Fleet:
                 done = True
         return done
 
-    async def _given_up(self, replica: Replica, target: Target, reason: str) -> bool:
-        """Tell whether an unhealthy target is to be replaced: its grace period (real seconds) is over and,
-        if it never answered, so is the time that AWS would have given it to boot.
-        """
-        grace = float(self.service.settings.get("healthCheckGracePeriodSeconds") or 0)
-        if replica.age < grace:
-            return False
-        if replica.was_healthy or reason == ANSWERED:
-            return True
-        if target.group not in self._allowances:
-            self._allowances[target.group] = await self._balancer.boot_allowance(target.group)
-        return replica.age >= self._allowances[target.group]
-
     async def _retire(self, replicas: list[Replica]) -> None:
         """Take replicas out of service: deregister and drain those with targets, stop the others."""
         draining = [replica for replica in replicas if replica.targets]
@@ -319,15 +274,7 @@ class Fleet:
                 self._stop(replica, replica.stop_reason or self._why(replica))
         if draining:
             self.event(f"has begun draining connections on {len(draining)} tasks.")
-            await self._deregister(draining)
-
-    async def _deregister(self, replicas: list[Replica]) -> None:
-        targets = [target for replica in replicas for target in replica.targets]
-        await self._balancer.deregister(targets)
-        self._polled = 0.0
-        for group in {target.group for target in targets}:
-            count = sum(target.group == group for target in targets)
-            self.event(f"deregistered {count} targets in (target-group {group})")
+            await self._registration.deregister(draining)
 
     async def _finish_draining(self) -> bool:
         drained = []
@@ -336,7 +283,7 @@ class Fleet:
             if (
                 draining
                 and not any(state[0] == "draining" for state in replica.health.values())
-                and self._polled
+                and self._registration.seen
             ):
                 drained.append(replica)
         for replica in drained:
