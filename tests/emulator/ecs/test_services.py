@@ -112,7 +112,7 @@ def test_desired_count_scales_without_a_deployment(ecs, family, eventually):
     [
         pytest.param({"desiredCount": 2}, id="desired-count"),
         pytest.param({"deploymentConfiguration": {"maximumPercent": 150}}, id="deployment-configuration"),
-        pytest.param({"healthCheckGracePeriodSeconds": 5}, id="grace-period"),
+        pytest.param({"healthCheckGracePeriodSeconds": 0}, id="grace-period"),
         pytest.param({"enableExecuteCommand": True}, id="execute-command"),
     ],
 )
