@@ -50,6 +50,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--runtime", default="process", choices=["process", "noop"], help="what tasks run as; noop runs none"
     )
+    parser.add_argument("--noop-port", type=int, default=20000, help=argparse.SUPPRESS)  # for tests
     parser.add_argument(
         "--gate-before-bake",
         action="store_true",
@@ -100,7 +101,11 @@ def build(options: argparse.Namespace, snapshot: SnapshotFile | None = None) -> 
         data_dir=options.data_dir.resolve(),
         edge_url=f"http://{options.host}:{options.port}",
         environment={MARKER: os.environ[MARKER]} if MARKER in os.environ else {},
-        options={"runtime": options.runtime, "gate_before_bake": options.gate_before_bake},
+        options={
+            "runtime": options.runtime,
+            "noop_port": options.noop_port,
+            "gate_before_bake": options.gate_before_bake,
+        },
         variants=frozenset(options.variant),
         jumps=jumps,
         snapshots=snapshot is not None,

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from samjhadoo_ops.emulator.ecr.control import ecr_routes
@@ -22,6 +23,18 @@ if TYPE_CHECKING:
     from samjhadoo_ops.emulator.edge import Edge
 
 PREFIX = "/_emulator"
+
+
+def _readable(value: Any) -> Any:
+    """Return data with keys that JSON can have, and bytes as text."""
+    if isinstance(value, dict):
+        return {
+            ":".join(map(str, key)) if isinstance(key, tuple) else str(key): _readable(each)
+            for key, each in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_readable(each) for each in value]
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def control_application(edge: Callable[[], Edge]) -> Starlette:
@@ -42,12 +55,19 @@ def control_application(edge: Callable[[], Edge]) -> Starlette:
             }
         )
 
-    async def state(_: Request) -> JSONResponse:
+    async def state(request: Request) -> Response:
+        """Show a summary of each live service or, with `?all`, every row that a snapshot would keep; secrets
+        are the upstream's, and so never there.
+        """
         services: dict[str, Any] = {}
         for (name, region), service in edge().live.items():
             dump = getattr(service, "dump", None)
-            services[f"{name}/{region}"] = dump() if dump else {}
-        return JSONResponse(services)
+            shown = dump() if dump else {}
+            if "all" in request.query_params:
+                shown = {table.name: table.shown() for table in service.tables()}
+            services[f"{name}/{region}"] = shown
+        # Not `json`: rows hold times, bytes and keys that are no strings.
+        return Response(msgspec.json.encode(_readable(services)), media_type="application/json")
 
     async def listeners(_: Request) -> JSONResponse:
         balancing = [service for (name, _), service in edge().live.items() if name == "elbv2"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -55,6 +55,15 @@ class Points:
         for _, gone in before.values():
             for key in gone:
                 yield key, None
+
+    def shown(self) -> dict[str, Any]:
+        """Return how many points of each resolution there are; see `Table`."""
+        return {
+            " ".join((namespace, metric, *(f"{name}={value}" for name, value in dimensions), unit)): {
+                str(resolution): len(points) for resolution, points in series.points.items() if points
+            }
+            for (namespace, metric, dimensions), unit, series in self._store.all_series()
+        }
 
     def load(self, rows: Iterable[tuple[str, bytes]]) -> None:
         """Take the rows; see `Table`."""

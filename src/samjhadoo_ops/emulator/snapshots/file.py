@@ -80,13 +80,17 @@ class SnapshotFile:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
-            self._database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
             self._open()
             self.head = self._head()
         except (sqlite3.Error, msgspec.DecodeError) as error:
             busy = "locked" in str(error)
+            self.close()
             raise self.refused("another emulator uses it" if busy else f"it is damaged ({error})") from error
+        except SnapshotError:
+            self.close()
+            raise
 
     def refused(self, why: str) -> SnapshotError:
         """Return the error that says why the snapshot cannot be used."""

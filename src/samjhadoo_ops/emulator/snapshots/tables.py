@@ -29,6 +29,9 @@ class Table(Protocol):
     def changes(self) -> Iterator[Change]:
         """Yield the rows that have changed since the last time."""
 
+    def shown(self) -> dict[str, Any]:
+        """Return the rows as plain data, by key, for people to read."""
+
     def load(self, rows: Iterable[tuple[str, bytes]]) -> None:
         """Take the rows of a snapshot, in the order of their keys.
 
@@ -88,6 +91,10 @@ class Rows(Generic[T]):
                 yield key, data
         for key in before:
             yield key, None
+
+    def shown(self) -> dict[str, Any]:
+        """Return plain data; see `Table`."""
+        return {key: msgspec.msgpack.decode(encode(self._plain(row))) for key, row in self._each()}
 
     def load(self, rows: Iterable[tuple[str, bytes]]) -> None:
         """Take the rows; see `Table`."""

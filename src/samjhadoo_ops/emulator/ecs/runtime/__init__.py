@@ -44,7 +44,7 @@ def runtime_for(host: Host) -> Runtime:
 
         return ProcessRuntime(host)
     if name == "noop":
-        from samjhadoo_ops.emulator.ecs.runtime.noop import NoopRuntime
+        from samjhadoo_ops.emulator.ecs.runtime.noop import FIRST_PORT, NoopRuntime
 
-        return NoopRuntime()
+        return NoopRuntime(int(host.options.get("noop_port", FIRST_PORT)))
     raise ValueError(f"there is no runtime {name!r}; there are 'process' and 'noop'")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _STOPPED_BY_SIGTERM = 143
 _KILLED = 137
+FIRST_PORT, LAST_PORT = 20000, 60000
+"""Where the first and the last task are said to listen."""
 
 
 class NoopContainer:
@@ -62,11 +64,17 @@ class NoopContainer:
 
 
 class NoopRuntime:
-    """Containers without processes."""
+    """Containers without processes.
+
+    Args:
+        first_port: The address of the first task; the next ones follow.
+
+    """
 
     real = False
 
-    def __init__(self) -> None:
+    def __init__(self, first_port: int = FIRST_PORT) -> None:
+        self._first_port = first_port
         self._numbers = itertools.count()
         self.containers: dict[tuple[str, str], NoopContainer] = {}
 
@@ -77,8 +85,10 @@ class NoopRuntime:
     async def start(self, launch: Launch) -> NoopContainer:
         """Start nothing; see `Runtime`."""
         number = next(self._numbers)
-        # 127.0.0.1 has ports for 40 000 tasks; nothing listens there.
-        addresses = dict.fromkeys(launch.ports, (LOOPBACK, 20000 + number % 40000))
+        # From 20000 on, 127.0.0.1 has ports for 40 000 tasks; nothing listens there.
+        addresses = dict.fromkeys(
+            launch.ports, (LOOPBACK, self._first_port + number % (60000 - self._first_port))
+        )
         container = NoopContainer(f"{launch.task_id}-{number}", addresses)
         self.containers[launch.task_id, launch.name] = container
         return container
