@@ -52,14 +52,10 @@ class Web:
         )["service"]
         return service["currentServiceDeployment"]
 
-    def service(self):
-        return self.aws("describe-services", services=self.name)["services"][0]
-
-    def deployment(self, arn=None):
-        arn = arn or self.service()["currentServiceDeployment"]
-        return self.aws("describe-service-deployments", cluster=None, service_deployment_arns=arn)[
-            "serviceDeployments"
-        ][0]
+    def deployment(self, arn):
+        """Return a deployment; read by boto3, as it is read often and the CLI takes a second to start."""
+        found = self.client.emulator.client("ecs").describe_service_deployments(serviceDeploymentArns=[arn])
+        return found["serviceDeployments"][0]
 
     def gate(self, stage, weight, arn):
         """Return the hook that is open at a stage, once it is."""
@@ -86,7 +82,8 @@ class Web:
 
     def ends(self, arn, status):
         self.eventually(lambda: self.deployment(arn)["status"] == status)
-        return self.deployment(arn)
+        described = self.aws("describe-service-deployments", cluster=None, service_deployment_arns=arn)
+        return described["serviceDeployments"][0]
 
 
 @pytest.fixture

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
 
+from samjhadoo_ops.emulator.ecs.deployments.machine import Status
+from samjhadoo_ops.emulator.ecs.services import _rollback_candidate
 from samjhadoo_ops.testing import running_emulator
 
 _numbers = itertools.count(1)
@@ -427,6 +430,13 @@ def test_the_breaker_does_nothing_in_a_canary_in_the_other_reading(other_reading
     assert web.deployment()["deploymentCircuitBreaker"]["status"] == "DISABLED"
     web.deploy({"strategy": "ROLLING", **breaking()})
     web.crashes(web.failed)
+
+
+@pytest.mark.rule("A.9.candidate")
+@pytest.mark.parametrize("status", list(Status))
+def test_there_is_no_way_back_while_another_one_is_walked(status):
+    service = SimpleNamespace(successful="old", current=SimpleNamespace(state=SimpleNamespace(status=status)))
+    assert _rollback_candidate(service) == (None if status is Status.ROLLBACK_IN_PROGRESS else "old")
 
 
 @pytest.mark.rule("A.11.service")
