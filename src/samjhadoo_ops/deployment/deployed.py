@@ -69,8 +69,8 @@ class Deployed:
         if self.left and self.outcome == "canary":
             return (
                 f"release {self.release} has its canary's traffic. Nobody watches it now: ECS rolls it back "
-                f"at about {self.left.acts_at:%H:%M} UTC, in {self.left.seconds / 60:.0f} min, unless somebody "
-                f"does: {self.left.reattach}"
+                f"at about {self.left.acts_at:%H:%M} UTC, in {self.left.seconds / 60:.0f} min, unless "
+                f"somebody does: {self.left.reattach}"
             )
         if self.left:
             return (
