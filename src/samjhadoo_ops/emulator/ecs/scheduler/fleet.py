@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 FIRST_DELAY, LONGEST_DELAY = 10.0, 27 * 60.0
 """Emulated seconds by which repeated start failures are spaced; 27 minutes is AWS's maximum."""
+START_PACE, CRASH_PACE = 0.1, 0.3
+"""Real seconds between starts at least: after tasks that did not start, after tasks that ran and ended."""
+IMPAIRED = 3
+"""Failed starts in a row after which the service says so."""
 
 
 @dataclass(frozen=True)
@@ -158,16 +162,26 @@ class Fleet:
         early = not replica.was_healthy
         if early or replica.unhealthy:
             replica.revision.failed_tasks += 1
-            self._delay(replica.revision)
+            self._delay(replica)
         reached = replica.running_since is not None and not early
         return [Change(replica.revision, "failed", reached_running=reached, unhealthy=replica.unhealthy)]
 
-    def _delay(self, revision: Revision) -> None:
-        count = self._failures.get(revision.number, (0, 0.0))[0] + 1
-        delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(count - 1, 10))
-        self._failures[revision.number] = (count, time.monotonic() + max(0.1, self._clock.real(delay)))
-        if count == 3:  # noqa: PLR2004
-            self.event("is unable to consistently start tasks successfully.")
+    def _delay(self, replica: Replica) -> None:
+        """Space the next start: more and more after tasks that did not reach RUNNING, evenly after others,
+        which AWS does not throttle [service throttle logic].
+        """
+        task, number = replica.task, replica.revision.number
+        count, delay, least = self._failures.get(number, (0, 0.0))[0], FIRST_DELAY, CRASH_PACE
+        if task.started_at is None:
+            count, delay, least = count + 1, min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(count, 10)), START_PACE
+            if task.stop_code == "TaskFailedToStart":
+                self.event(f"was unable to place a task. Reason: {task.stopped_reason.rstrip('.')}.")
+            if count == IMPAIRED:
+                self.event(
+                    "is unable to consistently start tasks successfully. For more information, see the "
+                    "Troubleshooting section of the Amazon ECS Developer Guide."
+                )
+        self._failures[number] = (count, time.monotonic() + max(least, self._clock.real(delay)))
 
     def _not_before(self, revision: Revision) -> float:
         return self._failures.get(revision.number, (0, 0.0))[1]
