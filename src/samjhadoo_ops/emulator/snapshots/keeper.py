@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 PAUSE = 0.1
 """Real seconds between two looks for what changes by itself, at least."""
 LONGEST_PAUSE = 0.5
+REVEALING = frozenset({"DescribeServiceDeployments"})
+"""Reads whose answers clients act on: a hook that one of them has seen is there after a restart."""
 SHARE = 0.02
 """The most of a core that those looks may take: with much state they become rarer."""
 
@@ -109,7 +111,7 @@ class Keeper:
             scope: The request.
 
         """
-        if upstream.reads(operation, scope["method"]):
+        if upstream.reads(operation, scope["method"]) and operation not in REVEALING:
             return application
 
         async def perform(scope: Scope, receive: Receive, send: Send) -> None:
