@@ -38,7 +38,13 @@ class Web:
             launch_type="FARGATE",
             network_configuration=NETWORK,
         )
+        eventually(self.stable)  # the CLI's waiter looks every 15 seconds only
         self.aws("wait", "services-stable", services=self.name)
+
+    def stable(self):
+        ecs = self.client.emulator.client("ecs")
+        service = ecs.describe_services(cluster="c", services=[self.name])["services"][0]
+        return service["runningCount"] == 1 and service["deployments"][0]["rolloutState"] == "COMPLETED"
 
     def aws(self, *argv, cluster="c", **documents):
         return self.client.aws("ecs", *argv, **({"cluster": cluster} if cluster else {}), **documents)
