@@ -1,4 +1,4 @@
-"""50 canary deployments at once behind one load balancer: how long they take, and how fast answers are meanwhile.
+"""50 canary deployments at once behind one load balancer: the time they take, and how fast answers are.
 
 The tasks run nothing (the no-op runtime) and their ports are those of one process here that answers health
 checks; everything else is real: target groups, rules, health checks, weights in effect in Envoy. The clock
@@ -7,10 +7,7 @@ runs at the local stack's rate. The fewest seconds that the deployments can take
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 

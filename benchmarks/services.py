@@ -1,4 +1,4 @@
-"""What services cost: 100 services of 10 tasks that start, deploy and rest; and how it grows with their number.
+"""What services cost: 100 services of 10 tasks that start, deploy and rest; and how it grows.
 
 The tasks run nothing (the no-op runtime), so that the cost is the emulator's own.
 """

@@ -1,4 +1,4 @@
-"""The load balancer at its limits: 1,000 targets and 100 rules, and how soon a change is in effect for requests.
+"""The load balancer at its limits, 1,000 targets and 100 rules, and how soon requests meet a change.
 
 What counts is what requests meet: they are sent without a break through Envoy, on connections of their own,
 while the API changes a rule's answer. The time runs from the call's beginning to the first request that meets

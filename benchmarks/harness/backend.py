@@ -1,4 +1,4 @@
-"""A process that answers every request on many ports: the tasks of the no-op runtime, or targets of their own."""
+"""A process that answers every request on many ports, for tasks of the no-op runtime or bare targets."""
 
 from __future__ import annotations
 
