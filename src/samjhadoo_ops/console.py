@@ -1,31 +1,45 @@
 """What the user sees: decided once, told in one place.
 
 Progress goes to standard error, results to standard output. With `--json` every line of standard output
-is one JSON object, and the last one is the result.
+is one JSON object, and the last one is the result; `docs/events.md` lists them. Whoever wants to show the
+same in another form (a live panel, a summary) is attached as a view and hears every event.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
 from samjhadoo_ops.errors import ExitCode
+from samjhadoo_ops.streams import as_json, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from samjhadoo_ops.errors import OpsError
 
 Mode = Literal["live", "lines", "json"]
 
 _RED, _DIM, _PLAIN = "\033[31m", "\033[2m", "\033[0m"
+
+
+class View(Protocol):
+    """Shows in a form of its own what the console is told."""
+
+    def heard(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
+        """Take an event; the last one is `result`."""
+
+    def put(self, text: str) -> bool:
+        """Show a line of progress; False when it isn't shown here."""
+
+    def close(self) -> None:
+        """Give the terminal back; closing twice is closing once."""
 
 
 class Console:
@@ -53,7 +67,12 @@ class Console:
         self._err = err
         self._started = time.monotonic()
         self.finished = False
+        self.guard: Callable[[str], str] = str
+        """What every text passes on its way out: where lines could be taken for commands, they are not."""
         self._facts: dict[str, Any] = {}
+        self._views: list[View] = []
+        self._where = ""
+        self._telling = threading.RLock()
 
     @classmethod
     def decide(
@@ -86,43 +105,62 @@ class Console:
         """Real seconds since the console was made."""
         return time.monotonic() - self._started
 
+    def attach(self, view: View) -> None:
+        """Let a view hear everything from now on."""
+        self._views.append(view)
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        for view in self._views:
+            view.close()
+
     def line(self, text: str) -> None:
         """Tell one line of progress."""
         if self.mode == "json":
             self._emit({"event": "progress", "message": text})
         else:
-            _write(self.err, text)
+            self._progress(text)
 
     def event(self, name: str, text: str = "", /, **fields: Any) -> None:
         """Tell that something happened: a JSON object, or a line of `text` (else the fields)."""
-        if self.mode == "json":
-            self._emit({"event": name, **({"message": text} if text else {}), **fields})
-            return
-        said = text or " ".join([name, *(f"{key}={_text(value)}" for key, value in fields.items())])
-        _write(self.err, f"{self._styled(f'{self.elapsed:7.1f}s', _DIM)}  {said}")
+        with self._telling:
+            self._hear(name, text, fields)
+            if self.mode == "json":
+                self._emit({"event": name, **({"message": text} if text else {}), **fields})
+                return
+            said = text or " ".join([name, *(f"{key}={_text(value)}" for key, value in fields.items())])
+            where = "" if name == "phase" else self._where
+            if name == "phase":
+                self._where = _standing(fields)
+            self._progress(f"{self._styled(f'{self.elapsed:7.1f}s', _DIM)}  {where}{said}")
+
+    def state(self, name: str, /, **fields: Any) -> None:
+        """Tell how something stands, which is no news: for `--json` and the views, and never a line."""
+        with self._telling:
+            self._hear(name, "", fields)
+            if self.mode == "json":
+                self._emit({"event": name, **fields})
 
     def show(self, text: str, /, **fields: Any) -> None:
         """Put a line of the result on standard output; in JSON mode the fields, if there are any."""
         if self.mode != "json":
-            _write(self.out, text)
+            write(self.out, self.guard(text))
         elif fields:
             self._emit({"event": "item", **fields})
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, event: str = "row") -> None:
         """Show a small table; in JSON mode one object per row, keyed by the column names."""
+        for row in rows:
+            fields = {_key(column): cell for column, cell in zip(columns, row, strict=True)}
+            self._hear(event, "", fields)
+            if self.mode == "json":
+                self._emit({"event": event, **fields})
         if self.mode == "json":
-            for row in rows:
-                self._emit(
-                    {
-                        "event": event,
-                        **{_key(column): cell for column, cell in zip(columns, row, strict=True)},
-                    }
-                )
             return
         cells = [[_text(cell) for cell in row] for row in rows]
         if not (self.mode == "live" and self.out.isatty() and self._rich_table(columns, cells)):
             for text in _aligned([list(columns), *cells]):
-                _write(self.out, text)
+                write(self.out, self.guard(text))
 
     def note(self, **facts: Any) -> None:
         """Add fields to the result's JSON object, however it will end."""
@@ -130,42 +168,34 @@ class Console:
 
     def result(self, outcome: str, exit_code: int, /, text: str = "", **fields: Any) -> None:
         """Tell the outcome; nothing follows it."""
+        self.close()
+        told = {"outcome": outcome, "exit_code": int(exit_code)}
+        said = {"message": text} if text else {}
+        self._hear("result", text, {**told, **said, **self._facts, **fields})
         self.finished = True
         if self.mode == "json":
-            said = {"message": text} if text else {}
-            told = {"event": "result", "outcome": outcome, "exit_code": int(exit_code)}
-            self._emit({**told, **said, **self._facts, **fields})
+            self._emit({"event": "result", **told, **said, **self._facts, **fields})
             return
         said_text = text or " ".join([outcome, *(f"{key}={_text(value)}" for key, value in fields.items())])
-        _write(self.out, said_text)
+        write(self.out, self.guard(said_text))
 
     def failure(self, error: OpsError) -> None:
         """Tell what was wrong, what was changed and what to run next, and end with the exit code."""
+        self.close()
+        told = {**_told(error), **self._facts}
+        self._hear("result", error.message, told)
+        self.finished = True
         if self.mode == "json":
-            told = {"message": error.message, "changed": error.changed, "hint": error.hint}
-            fields = {key: value for key, value in told.items() if value}
-            details = {"details": list(error.details)} if error.details else {}
-            self.finished = True
-            code = ExitCode(error.exit_code)
-            fields["error"] = type(error).__name__
-            self._emit(
-                {
-                    "event": "result",
-                    "outcome": code.name.lower(),
-                    "exit_code": int(code),
-                    **fields,
-                    **details,
-                    **self._facts,
-                }
-            )
+            self._emit({"event": "result", **told})
             return
-        _write(self.err, f"{self._styled('error:', _RED)} {error.message}")
-        for detail in error.details:
-            _write(self.err, f"  {detail}")
-        if error.changed:
-            _write(self.err, f"  changed: {error.changed}")
-        if error.hint:
-            _write(self.err, f"  hint: {error.hint}")
+        lines = [
+            f"{self._styled('error:', _RED)} {error.message}",
+            *(f"  {detail}" for detail in error.details),
+            *([f"  changed: {error.changed}"] if error.changed else []),
+            *([f"  hint: {error.hint}"] if error.hint else []),
+        ]
+        for text in lines:
+            write(self.err, self.guard(text))
 
     @contextmanager
     def active(self) -> Iterator[Console]:
@@ -176,8 +206,20 @@ class Console:
         finally:
             _current.reset(token)
 
+    def _hear(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
+        for view in self._views:
+            view.heard(event, text, fields)
+
+    def _progress(self, text: str) -> None:
+        text = self.guard(text)
+        with self._telling:
+            if not any(view.put(text) for view in self._views):
+                write(self.err, text)
+
     def _emit(self, document: Mapping[str, Any]) -> None:
-        _write(self.out, _json(document))
+        with self._telling:
+            # `##[` anywhere in a line is a command to GitHub's runner.
+            write(self.out, as_json(document).replace("##[", "##\\u005b"))
 
     def _styled(self, text: str, style: str) -> str:
         return f"{style}{text}{_PLAIN}" if self.colour else text
@@ -208,6 +250,27 @@ def current_console() -> Console:
     return _current.get() or Console.decide()
 
 
+def _told(error: OpsError) -> dict[str, Any]:
+    """Return an error as the fields of a result."""
+    code = ExitCode(error.exit_code)
+    told = {"message": error.message, "changed": error.changed, "hint": error.hint}
+    return {
+        "outcome": code.name.lower(),
+        "exit_code": int(code),
+        **{key: value for key, value in told.items() if value},
+        "error": type(error).__name__,
+        **({"details": list(error.details)} if error.details else {}),
+        **({"failure": dict(error.failure)} if error.failure else {}),
+    }
+
+
+def _standing(fields: Mapping[str, Any]) -> str:
+    """Return where a deployment is, in front of what is told meanwhile."""
+    weight = fields.get("weight")
+    share = "" if weight is None else f" {weight:g} %"
+    return f"[{str(fields.get('phase', '')).replace('_', ' ').lower()}{share}] "
+
+
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
@@ -225,47 +288,3 @@ def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="seconds")
     return "" if value is None else str(value)
-
-
-def _write(stream: TextIO, text: str) -> None:
-    """Print a line, also where the stream's encoding lacks its letters, or where nobody reads any more."""
-    try:
-        try:
-            print(text, file=stream, flush=True)
-        except UnicodeEncodeError:
-            encoding = stream.encoding or "ascii"
-            print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
-    except BrokenPipeError:
-        # What is being done matters more than its telling: a deployment must not be left half-way by it.
-        _mute(stream)
-
-
-def _mute(stream: TextIO) -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
-
-
-def _json(document: Mapping[str, Any]) -> str:
-    """Return the document as one line of JSON; what JSON has no word for (infinity too) becomes text."""
-    try:
-        return json.dumps(document, default=_plain, allow_nan=False)
-    except ValueError:
-        return json.dumps(_finite(document), default=_plain)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _plain(value: Any) -> Any:
-    """Return what JSON has no word for as text; a secret's text is stars."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, (set, frozenset)):
-        return sorted(value, key=str)
-    return str(value)

@@ -7,6 +7,10 @@ and one place, the task decorator, prints it.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ExitCode(IntEnum):
@@ -31,18 +35,26 @@ class OpsError(Exception):
         hint: The next command to run, or the setting to change.
         changed: What had been changed when it happened; empty when nothing was.
         details: Further lines for the failure screen (stopped reasons, log lines).
+        failure: The same as data, for JSON and summaries (`docs/events.md`).
     """
 
     exit_code: ExitCode = ExitCode.UNEXPECTED
 
     def __init__(
-        self, message: str, *, hint: str = "", changed: str = "", details: tuple[str, ...] = ()
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        changed: str = "",
+        details: tuple[str, ...] = (),
+        failure: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.changed = changed
         self.details = details
+        self.failure = failure or {}
 
 
 class ConfigurationError(OpsError):

@@ -1,0 +1,56 @@
+"""Writing to streams that may lack letters or readers, and JSON of any value."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Print a line, also where the stream's encoding lacks its letters, or where nobody reads any more."""
+    try:
+        try:
+            print(text, file=stream, flush=True)
+        except UnicodeEncodeError:
+            encoding = stream.encoding or "ascii"
+            print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+    except OSError:  # a closed pipe, a terminal that is gone, a full disk
+        # What is being done matters more than its telling: a deployment must not be left half-way by it.
+        _mute(stream)
+
+
+def _mute(stream: TextIO) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def as_json(document: Mapping[str, Any]) -> str:
+    """Return the document as one line of JSON; what JSON has no word for (infinity too) becomes text."""
+    try:
+        return json.dumps(document, default=_plain, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(document), default=_plain)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON has no word for as text; a secret's text is stars."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=str)
+    return str(value)
