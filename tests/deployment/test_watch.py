@@ -11,7 +11,8 @@ from samjhadoo_ops.deployment.configuration import Policy
 from samjhadoo_ops.deployment.judge import NoJudge, Opinion, Prober, ProbingJudge, Verdict
 from samjhadoo_ops.deployment.monitors import Monitors
 from samjhadoo_ops.deployment.outcome import Phase
-from samjhadoo_ops.deployment.watch import Before, Ending, Watch
+from samjhadoo_ops.deployment.seen import Before, Ending
+from samjhadoo_ops.deployment.watch import Watch
 from samjhadoo_ops.errors import DeploymentFailed, PersonNeeded
 
 if TYPE_CHECKING:

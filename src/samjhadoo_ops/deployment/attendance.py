@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.deployment.ending import Course
     from samjhadoo_ops.deployment.lock import Lock
+    from samjhadoo_ops.deployment.seen import Ending
     from samjhadoo_ops.deployment.site import Site
     from samjhadoo_ops.deployment.telling import Teller
-    from samjhadoo_ops.deployment.watch import Ending
 
 SETTLING = 10.0
 """Real seconds to wait for a rollback after an interrupt; CI gives little more before it kills."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.deployment.outcome import Phase
 
 if TYPE_CHECKING:
+    from samjhadoo_ops.deployment.seen import Ending
     from samjhadoo_ops.deployment.site import Site
-    from samjhadoo_ops.deployment.watch import Ending
 
 UNTIL = {
     "canary": frozenset({Phase.CANARY, Phase.BEFORE_FULL, Phase.BAKING, Phase.CLEANING_UP}),

@@ -1,94 +1,127 @@
-"""Why a deployment failed, on one screen: stopped tasks, exit codes, last log lines, events, alarms."""
+"""Why a deployment failed, gathered from ECS, CloudWatch and the journal: what a screen has room for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.redaction import clean
+from samjhadoo_ops.report.failure import Alarm, Container, Failure, StoppedTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from samjhadoo_ops.deployment.ecs import EcsService, Registered
+    from samjhadoo_ops.deployment.journal import Entry
     from samjhadoo_ops.deployment.observation import Observation
+    from samjhadoo_ops.deployment.site import Site
 
 SHOWN_TASKS = 2
 SHOWN_LINES = 10
 SHOWN_EVENTS = 6
 _SCALED_IN = "Scaling activity initiated by"
+_COMPARISONS = {
+    "GreaterThanThreshold": ">",
+    "GreaterThanOrEqualToThreshold": ">=",
+    "LessThanThreshold": "<",
+    "LessThanOrEqualToThreshold": "<=",
+}
 
 
-@dataclass(frozen=True)
 class Diagnosis:
-    """What was found, in lines for people."""
+    """Looks for why a deployment failed; what can't be read is named, never raised."""
 
-    tasks: tuple[str, ...] = ()
-    logs: tuple[str, ...] = ()
-    events: tuple[str, ...] = ()
-    alarms: tuple[str, ...] = ()
-    gaps: tuple[str, ...] = ()
+    def __init__(self, site: Site, observed: Observation, *, task_definition: str, deploy: str) -> None:
+        self._site = site
+        self._observed = observed
+        self._task_definition = task_definition
+        self._deploy = deploy
+        self._gaps: list[str] = []
 
-    def lines(self) -> tuple[str, ...]:
-        """Return the screen."""
-        parts = (
-            ("stopped tasks of the new release:", self.tasks),
-            ("their last log lines:", self.logs),
-            ("alarms that fired:", self.alarms),
-            ("last events of the service:", self.events),
-            ("could not be read:", self.gaps),
+    def found(self, **known: Any) -> Failure:
+        """Return what was found, with what is known already."""
+        ecs, observed = self._site.ecs, self._observed
+        stopped = self._attempt("stopped tasks", lambda: ecs.stopped_tasks(self._task_definition), [])
+        # What the rollback itself stopped tells nothing; its logs may.
+        failed = [task for task in stopped if not task.get("stoppedReason", "").startswith(_SCALED_IN)]
+        return Failure(
+            tasks=tuple(stopped_task(task) for task in failed[:SHOWN_TASKS]),
+            logs=tuple(self._logs((failed or stopped)[:1])),
+            events=tuple(self._attempt("events", lambda: service_events(ecs, observed), [])),
+            alarms=tuple(self._alarms(observed.triggered_alarms)),
+            schema=self._attempt("the journal", self._schema, ""),
+            gaps=tuple(self._gaps),
+            **known,
         )
-        return tuple(
-            line for title, found in parts if found for line in (title, *(f"  {text}" for text in found))
-        )
 
-
-def diagnose(ecs: EcsService, logs: Any, observed: Observation, *, task_definition: str) -> Diagnosis:
-    """Gather why a deployment failed; what can't be read is named, never raised.
-
-    Args:
-        logs: A boto3 CloudWatch Logs client.
-        task_definition: The new release's.
-
-    """
-    gaps: list[str] = []
-
-    def attempt(what: str, read: Callable[[], Any], otherwise: Any) -> Any:
+    def _attempt(self, what: str, read: Callable[[], Any], otherwise: Any) -> Any:
         try:
             return read()
         except Exception as error:  # noqa: BLE001  # the deployment's failure is what matters, not this one
-            gaps.append(f"{what}: {error}")
+            self._gaps.append(clean(f"{what}: {error}"))
             return otherwise
 
-    stopped = attempt("stopped tasks", lambda: ecs.stopped_tasks(task_definition), [])
-    # What the rollback itself stopped tells nothing; its logs may.
-    failed = [task for task in stopped if not task.get("stoppedReason", "").startswith(_SCALED_IN)]
-    tasks = (failed or stopped)[:SHOWN_TASKS]
-    registered = (
-        attempt("task definition", lambda: ecs.task_definition(task_definition), None) if tasks else None
-    )
-    lines: list[str] = []
-    for task in tasks[:1]:
-        lines += attempt("logs", partial(log_lines, logs, registered, task), [])
-    events = attempt("events", lambda: service_events(ecs, observed), [])
-    return Diagnosis(
-        tasks=tuple(stopped_line(task) for task in failed[:SHOWN_TASKS]),
-        logs=tuple(lines),
-        events=tuple(events),
-        alarms=observed.triggered_alarms,
-        gaps=tuple(gaps),
+    def _logs(self, tasks: list[dict[str, Any]]) -> list[str]:
+        if not tasks:
+            return []
+        find = partial(self._site.ecs.task_definition, self._task_definition)
+        registered = self._attempt("task definition", find, None)
+        logs = self._site.aws.client("logs")
+        return list(self._attempt("logs", lambda: log_lines(logs, registered, tasks[0]), []))
+
+    def _alarms(self, names: tuple[str, ...]) -> list[Alarm]:
+        if not names:
+            return []
+        client = self._site.aws.client("cloudwatch")
+        described = self._attempt("alarms", lambda: client.describe_alarms(AlarmNames=list(names)), {})
+        documents = [*described.get("MetricAlarms", ()), *described.get("CompositeAlarms", ())]
+        found = {document["AlarmName"]: alarm_of(document) for document in documents}
+        return [found.get(name, Alarm(name)) for name in names]
+
+    def _schema(self) -> str:
+        entry = self._site.journal.entry(self._deploy)
+        return schema_state(entry) if entry else ""
+
+
+def stopped_task(task: Mapping[str, Any]) -> StoppedTask:
+    """Return a stopped task: id, reason, each container's exit code and reason."""
+    return StoppedTask(
+        str(task["taskArn"]).rpartition("/")[2],
+        clean(task.get("stoppedReason", "")),
+        tuple(
+            Container(container["name"], container.get("exitCode"), clean(container.get("reason", "")))
+            for container in task.get("containers", ())
+        ),
     )
 
 
-def stopped_line(task: Mapping[str, Any]) -> str:
-    """Return a stopped task in one line: id, reason, each container's exit code and reason."""
-    task_id = str(task["taskArn"]).rpartition("/")[2]
-    containers = []
-    for container in task.get("containers", ()):
-        code = container.get("exitCode")
-        said = f"exit code {code}" if code is not None else "no exit code"
-        reason = f", {container['reason']}" if container.get("reason") else ""
-        containers.append(f"{container['name']}: {said}{reason}")
-    return f"{task_id}: {task.get('stoppedReason', 'no reason given')} ({'; '.join(containers)})"
+def alarm_of(document: Mapping[str, Any]) -> Alarm:
+    """Return an alarm of DescribeAlarms with the numbers that made it fire."""
+    period, periods = document.get("Period"), document.get("EvaluationPeriods", 1)
+    try:
+        recent = json.loads(document.get("StateReasonData") or "{}").get("recentDatapoints", ())
+    except (ValueError, AttributeError):
+        recent = ()
+    values = [value for value in recent if isinstance(value, (int, float))]
+    low = document.get("ComparisonOperator", "").startswith("Less")
+    metric = document.get("MetricName") or next(
+        (
+            query.get("Label") or query["Id"]
+            for query in document.get("Metrics", ())
+            if query.get("ReturnData")
+        ),
+        "",
+    )
+    return Alarm(
+        document["AlarmName"],
+        metric,
+        (min(values) if low else max(values)) if values else None,
+        _COMPARISONS.get(document.get("ComparisonOperator", ""), document.get("ComparisonOperator", "")),
+        document.get("Threshold"),
+        float(period * periods) if period else None,
+        clean(document.get("StateReason", "")),
+    )
 
 
 def service_events(ecs: EcsService, observed: Observation) -> list[str]:
@@ -96,11 +129,11 @@ def service_events(ecs: EcsService, observed: Observation) -> list[str]:
     service = ecs.describe() or {}
     since = observed.started_at or observed.created_at
     events = [event for event in service.get("events", ()) if since is None or event["createdAt"] >= since]
-    return [event["message"] for event in reversed(events[:SHOWN_EVENTS])]
+    return [clean(event["message"]) for event in reversed(events[:SHOWN_EVENTS])]
 
 
 def log_lines(logs: Any, registered: Registered | None, task: Mapping[str, Any]) -> list[str]:
-    """Return the last log lines of a task's containers, found by the `awslogs` options."""
+    """Return the last log lines of a task's containers, found by the `awslogs` options; without secrets."""
     lines: list[str] = []
     task_id = str(task["taskArn"]).rpartition("/")[2]
     for container in registered.document.get("containerDefinitions", ()) if registered else ():
@@ -116,5 +149,25 @@ def log_lines(logs: Any, registered: Registered | None, task: Mapping[str, Any])
             )
         except logs.exceptions.ResourceNotFoundException:
             continue  # a container that never started has no log
-        lines += [event["message"].rstrip() for event in answer["events"]]
+        lines += [line for event in answer["events"] for line in _lines(event["message"])]
     return lines[-SHOWN_LINES:]
+
+
+def schema_state(entry: Entry) -> str:
+    """Return what the journal knows of the schema, and whether the release before can live with it."""
+    migrating, migrated = entry.last("migrating"), entry.last("migrated")
+    if migrating is None:
+        known = entry.last("schema")
+        return f"V{known.data['schema']}, untouched by this deploy" if known else ""
+    scripts = ", ".join(str(script) for script in migrating.data.get("pending", ()))
+    if migrated is None:
+        return f"the migration did not end: {scripts}; invoke migrate.info shows how far it came"
+    broken = migrating.data.get("breaking") or {}
+    stays = "; it stays, and the former release can live with it"
+    if broken:
+        stays = f"; it stays, and the former release may miss what {', '.join(sorted(broken))} took away"
+    return f"V{migrated.data.get('schema')}, by this deploy ({scripts}){stays}"
+
+
+def _lines(message: str) -> list[str]:
+    return [clean(line.rstrip()) for line in message.splitlines() if line.strip()]

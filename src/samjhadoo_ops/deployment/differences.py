@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.environment.secret import REDACTED, looks_secret
+from samjhadoo_ops.environment.secret import looks_secret
+from samjhadoo_ops.redaction import REDACTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.deployment.diagnosis import diagnose
+from samjhadoo_ops.deployment.diagnosis import Diagnosis
 from samjhadoo_ops.deployment.journal import FINISHED
 from samjhadoo_ops.deployment.outcome import Phase
 from samjhadoo_ops.deployment.rollback import requested_by
 from samjhadoo_ops.errors import DeploymentFailed, PersonNeeded
+from samjhadoo_ops.report.failure import screen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from samjhadoo_ops.deployment.journal import Recorder
     from samjhadoo_ops.deployment.rollout import Started
+    from samjhadoo_ops.deployment.seen import Ending
     from samjhadoo_ops.deployment.site import Site
-    from samjhadoo_ops.deployment.watch import Ending
+    from samjhadoo_ops.report.failure import Failure
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,7 @@ def settle_ending(site: Site, course: Course, ending: Ending) -> None:
         return
     started = course.started
     reason = ending.reason or _reason(site, ending, course.recorder)
-    found = diagnose(
-        site.ecs, site.aws.client("logs"), ending.observed, task_definition=course.task_definition
-    )
+    found = _found(site, course, ending, reason)
     failure = DeploymentFailed if ending.phase is Phase.ROLLED_BACK and not started.first else PersonNeeded
     course.recorder.write(
         FINISHED,
@@ -69,7 +69,25 @@ def settle_ending(site: Site, course: Course, ending: Ending) -> None:
         f"deployment {started.arn.rpartition('/')[2]} {_ended(ending, started)}: {reason}",
         changed="; ".join(course.changes),
         hint=_hint(ending, started),
-        details=found.lines(),
+        details=screen(found),
+        failure=found.document(),
+    )
+
+
+def _found(site: Site, course: Course, ending: Ending, reason: str) -> Failure:
+    """Return what is known of a failure, on record or by asking."""
+    started, turn = course.started, ending.turn
+    diagnosis = Diagnosis(
+        site, ending.observed, task_definition=course.task_definition, deploy=course.recorder.deploy
+    )
+    return diagnosis.found(
+        release=course.release,
+        deployment=started.arn,
+        reason=reason,
+        phase=turn.phase.value if turn else "",
+        weight=turn.weight if turn else None,
+        since=turn.since if turn else None,
+        verdict=ending.verdict.numbers() if ending.verdict and ending.verdict.signal else {},
     )
 
 

@@ -10,9 +10,9 @@ from samjhadoo_ops.deployment.deployed import Deployed
 from samjhadoo_ops.deployment.ending import Course
 from samjhadoo_ops.deployment.recording import recorded
 from samjhadoo_ops.deployment.rollout import Started
+from samjhadoo_ops.deployment.seen import Before
 from samjhadoo_ops.deployment.site import Narrator
 from samjhadoo_ops.deployment.unfinished import deployment_of, record_ending, unfinished
-from samjhadoo_ops.deployment.watch import Before
 from samjhadoo_ops.errors import ExitCode, OpsError, Refused
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from samjhadoo_ops.clock import Clock
     from samjhadoo_ops.deployment.configuration import Policy
     from samjhadoo_ops.deployment.ecs import EcsService
+    from samjhadoo_ops.deployment.seen import Before
     from samjhadoo_ops.deployment.telling import Teller
     from samjhadoo_ops.deployment.traffic import Listening
-    from samjhadoo_ops.deployment.watch import Before
     from samjhadoo_ops.environment import Environment
 
 _PIN_TRIES = 50

@@ -7,15 +7,15 @@ the judge, a failed test or a deadline says so. What it acts upon is only ever t
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment.answering import Readiness, undecided
 from samjhadoo_ops.deployment.judge import Opinion
 from samjhadoo_ops.deployment.monitors import unmonitored
-from samjhadoo_ops.deployment.observation import Observation, observe
+from samjhadoo_ops.deployment.observation import observe
 from samjhadoo_ops.deployment.outcome import Phase, phase_of
 from samjhadoo_ops.deployment.passing import passes
+from samjhadoo_ops.deployment.seen import Before, Ending, Turn
 from samjhadoo_ops.deployment.telling import Changes, share
 from samjhadoo_ops.errors import PersonNeeded
 
@@ -27,45 +27,13 @@ if TYPE_CHECKING:
     from samjhadoo_ops.deployment.ecs import EcsService
     from samjhadoo_ops.deployment.judge import Judge, Verdict
     from samjhadoo_ops.deployment.monitors import Monitors
-    from samjhadoo_ops.deployment.observation import Hook
+    from samjhadoo_ops.deployment.observation import Hook, Observation
     from samjhadoo_ops.deployment.telling import Teller
 
 _MOST_BACKOFF = 8
 _JITTER = 0.1
 _SLICES = 10
 _LEAVING = frozenset({Phase.ROLLING_BACK, Phase.STOPPING})
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a deployment ended, or where it was left.
-
-    Attributes:
-        reason: Why it was stopped by this run; empty when it wasn't.
-        seconds: Real seconds spent in each phase, by its name.
-
-    """
-
-    phase: Phase
-    observed: Observation
-    reason: str = ""
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Before:
-    """What is known of a deployment that was watched before, by a run that ended.
-
-    Attributes:
-        started: When it started, on the clock.
-        canary_since: When its canary got traffic, on the clock; None when that was not seen.
-        reason: Why a rollback had been requested; empty when none had been.
-
-    """
-
-    started: float
-    canary_since: float | None = None
-    reason: str = ""
 
 
 class Watch:
@@ -113,6 +81,8 @@ class Watch:
             canary_since=before.canary_since if before else None,
         )
         self._answered: set[str] = set()
+        self._turn: Turn | None = None
+        self._verdict: Verdict | None = None
         self._started = before.started if before else clock.timestamp()
         self._stopping_since: float | None = None
         self._heard = clock.read()
@@ -131,7 +101,9 @@ class Watch:
             while True:
                 if self._tick() and self.last and (self.phase.ended or self.phase in until):
                     self._enter(self.phase)
-                    return Ending(self.phase, self.last, self.reason, self._seconds)
+                    return Ending(
+                        self.phase, self.last, self.reason, self._seconds, self._turn, self._verdict
+                    )
                 self._pause()
         finally:
             self._judge.close()
@@ -210,6 +182,9 @@ class Watch:
 
     def _enter(self, phase: Phase) -> None:
         now = self._clock.read()
+        if self.last and self._turn is None and (phase.ended or phase in _LEAVING):
+            since = self._clock.timestamp() - self._started
+            self._turn = Turn(self.phase, self.last.production_weight, since)
         self._seconds[self.phase.value] = self._seconds.get(self.phase.value, 0.0) + now - self._entered
         self._entered = now
         self.phase = phase
@@ -224,7 +199,7 @@ class Watch:
         if self.reason or self.phase in _LEAVING:
             self._await_rollback()
             return
-        verdict = self._judge.watch(self.last, self.phase)
+        verdict = self._verdict = self._judge.watch(self.last, self.phase)
         why = self._why_stop(self.last, verdict)
         if why:
             self.stop(why)

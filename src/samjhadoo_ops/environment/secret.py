@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from samjhadoo_ops.errors import ConfigurationError, OpsError
+from samjhadoo_ops.redaction import REDACTED, keep_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-REDACTED = "***"
 _SCHEMES = {
     "secretsmanager": re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}(#[A-Za-z0-9_.-]{1,200})?", re.ASCII),
     "ssm": re.compile(r"/?[A-Za-z0-9_./-]{1,1010}", re.ASCII),
@@ -40,6 +40,7 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self.__value = value
+        keep_out(value)
 
     def reveal(self) -> str:
         """Return the secret text."""
