@@ -67,6 +67,7 @@ class Attendance:
 
         """
         site, course = self.site, self.course
+        site.announce(course.started, release=course.release)
         with self._interruptible():
             deliver()
             ending = self._watch.run(until=UNTIL[self.until])

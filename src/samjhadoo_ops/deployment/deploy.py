@@ -247,11 +247,13 @@ class Deploy:
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:
-        began = self.site.clock.read()
+        console, began = self.site.console, self.site.clock.read()
+        console.state("step", step=part, state="began")
         try:
             yield
         finally:
             self.seconds[part] = round(self.seconds.get(part, 0.0) + self.site.clock.read() - began, 3)
+            console.state("step", step=part, state="ended", seconds=self.seconds[part])
 
 
 def release_tags(image: PushedImage) -> dict[str, str]:

@@ -165,18 +165,31 @@ class ProbingJudge:
     Args:
         probers: By the name of the listener they go through; one that fails is enough.
         threshold: Consecutive failures.
+        show: Hears how often each prober has failed in a row, when that has changed.
 
     """
 
-    def __init__(self, probers: Mapping[str, Prober], *, threshold: int) -> None:
+    def __init__(
+        self,
+        probers: Mapping[str, Prober],
+        *,
+        threshold: int,
+        show: Callable[[Mapping[str, int]], None] = lambda _failures: None,
+    ) -> None:
         self._probers = probers
         self._threshold = threshold
+        self._show = show
+        self._shown: dict[str, int] = {}
 
     def watch(self, observed: Observation, phase: Phase) -> Verdict:  # noqa: ARG002  # other judges look
         """See `Judge.watch`."""
         if phase not in _WITH_TRAFFIC:
             return Verdict(Opinion.OPEN)
         verdict = Verdict(Opinion.PASS)
+        failures = {name: prober.failures for name, prober in self._probers.items() if prober.probes}
+        if failures != self._shown:
+            self._shown = failures
+            self._show(failures)
         for name, prober in self._probers.items():
             prober.start()
             if prober.failures >= self._threshold:

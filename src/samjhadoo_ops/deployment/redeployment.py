@@ -96,6 +96,7 @@ def _redeploy(site: Site, target: Candidate, lock: Lock, recorder: Recorder, cha
     )
     changes.append(f"deployment {started.arn} was started")
     lock.note(deployment=started.arn)
+    site.announce(started, release=target.names[0] if target.names else "")
     watch = Watch(
         site.ecs,
         started.arn,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.clock import Clock
     from samjhadoo_ops.console import Console
     from samjhadoo_ops.deployment.journal import Recorder
+    from samjhadoo_ops.deployment.rollout import Started
     from samjhadoo_ops.environment import Environment
 
 
@@ -80,6 +81,24 @@ class Site:
             patience=self.clock.real(patience),
             pause=self.clock.real(self.policy.poll),
             tell=lambda text: self.console.event("waiting", text),
+        )
+
+    def announce(self, started: Started, *, release: str = "") -> None:
+        """Tell the views what is going to be watched and how long it may take, in seconds on the clock."""
+        before, deployment = started.before, self.env.deployment
+        self.console.state(
+            "watching",
+            deployment=started.arn,
+            release=release,
+            swift=started.swift,
+            started=before.started if before else self.clock.timestamp(),
+            canary_since=before.canary_since if before else None,
+            minute=self.clock.minute,
+            origin=self.clock.origin,
+            healthy_within=self.policy.healthy_within,
+            canary_time=0.0 if started.swift else self.policy.canary_time,
+            bake_time=0.0 if started.swift else float(deployment.bake_time),
+            ends_within=self.policy.ends_within,
         )
 
     def guarded(self, lock: Lock) -> Site:

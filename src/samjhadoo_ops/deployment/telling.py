@@ -51,6 +51,10 @@ class Changes:
             weight=observed.production_weight,
             running=observed.running,
             requested=observed.requested,
+            failed=observed.failures,
+            acts_at=min(
+                (hook.expires_at for hook in observed.waiting_hooks if hook.expires_at), default=None
+            ),
         )
 
 

@@ -9,13 +9,14 @@ import msgspec
 
 from samjhadoo_ops.deployment.judge import HttpProbe, Judges, NoJudge, Prober, ProbingJudge
 from samjhadoo_ops.deployment.verdict.canary_judge import CanaryJudge, Rules
+from samjhadoo_ops.deployment.verdict.counts import summed
 from samjhadoo_ops.deployment.verdict.ledger import OwnTraffic
 from samjhadoo_ops.deployment.verdict.metrics import TrafficMetrics, places_of
 from samjhadoo_ops.deployment.verdict.synthetic import SyntheticTraffic
 from samjhadoo_ops.deployment.verdict.thresholds import MINUTE, thresholds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from samjhadoo_ops.deployment.journal import Recorder
     from samjhadoo_ops.deployment.judge import Judge, Verdict
@@ -74,7 +75,14 @@ def _probing(site: Site, own: OwnTraffic) -> Judge:
         for name, url, shared in (("test", site.test, False), ("production", site.production, True))
         if url
     }
-    return ProbingJudge(probers, threshold=site.policy.failed_probes)
+    threshold = site.policy.failed_probes
+
+    def show(failures: Mapping[str, int]) -> None:
+        site.console.state(
+            "probes", threshold=threshold, **{f"{name}_failures": failures[name] for name in failures}
+        )
+
+    return ProbingJudge(probers, threshold=threshold, show=show)
 
 
 def _counting(site: Site, started: Started, own: OwnTraffic, recorder: Recorder | None) -> Judge:
@@ -101,6 +109,16 @@ def _counting(site: Site, started: Started, own: OwnTraffic, recorder: Recorder 
         except Exception as error:  # noqa: BLE001  # how the deployment ended matters more than its counts
             site.console.event("unrecorded", f"the counts could not be written to the journal: {error}")
 
+    def show(minutes: Sequence[Minute], verdict: Verdict) -> None:
+        shared = [minute for minute in minutes if minute.shared]
+        baked = [minute.canary for minute in minutes if not minute.shared]
+        sums = {
+            "canary": summed(minute.canary for minute in shared),
+            "baseline": summed(minute.baseline for minute in shared),
+            **({"bake": summed(baked)} if baked else {}),
+        }
+        site.console.state("counts", minutes=len(minutes), **sums, reason=verdict.reason, **verdict.numbers())
+
     sender = None
     if site.test and "synthetic" in rules.policies:
         sender = SyntheticTraffic(
@@ -114,7 +132,7 @@ def _counting(site: Site, started: Started, own: OwnTraffic, recorder: Recorder 
         )
     since = started.before.canary_since if started.before else None
     return CanaryJudge(
-        source, clock=clock, rules=rules, own=own, sender=sender, since=since, tell=tell, keep=keep
+        source, clock=clock, rules=rules, own=own, sender=sender, since=since, tell=tell, keep=keep, show=show
     )
 
 

@@ -83,6 +83,7 @@ class CanaryJudge:
         since: When the canary got traffic, where a run before has seen it, on the clock.
         tell: Hears of every new verdict.
         keep: Takes the minutes when they have decided something, and at the end.
+        show: Hears what was counted and what it tells so far, whenever there is more.
 
     """
 
@@ -97,6 +98,7 @@ class CanaryJudge:
         since: float | None = None,
         tell: Callable[[str, str, dict[str, Any]], None] = lambda _event, _text, _data: None,
         keep: Callable[[Sequence[Minute], Verdict], None] = lambda _minutes, _verdict: None,
+        show: Callable[[Sequence[Minute], Verdict], None] = lambda _minutes, _verdict: None,
     ) -> None:
         self.blind = ""
         self.minutes: tuple[Minute, ...] = ()
@@ -108,6 +110,7 @@ class CanaryJudge:
         self._since = since
         self._tell = tell
         self._keep = keep
+        self._show = show
         self._ledger: Ledger | None = None
         self._source: Source | None = None
         self._observed: Observation | None = None
@@ -161,8 +164,11 @@ class CanaryJudge:
             return
         self._ledger.take(self._source.read(start, end))
         self.blind = ""
+        before = self.minutes
         self.minutes = self._ledger.minutes(now - self._rules.thresholds.provisional)
         self._assessed = assess(self.minutes, self._rules.thresholds)
+        if self.minutes != before:
+            self._show(self.minutes, self._assessed)
 
     def _run(self) -> None:
         while not self._done.is_set():

@@ -83,3 +83,14 @@ def total(counts: Iterable[Counts], signal: str) -> tuple[int, int]:
     """Return a signal's sample and how many of it were bad, over all."""
     pairs = [each.of(signal) for each in counts]
     return sum(sample for sample, _ in pairs), sum(bad for _, bad in pairs)
+
+
+def summed(counts: Iterable[Counts]) -> dict[str, int]:
+    """Return the sums of what people ask for: requests, 5xx, slow ones, those without an answer."""
+    found = list(counts)
+    return {
+        "requests": sum(each.requests for each in found),
+        "errors": sum(each.errors for each in found),
+        "slow": sum(each.slow for each in found),
+        "unanswered": sum(each.unanswered for each in found),
+    }
