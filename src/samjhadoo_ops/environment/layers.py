@@ -49,6 +49,7 @@ class Layers:
         variables: The sources that are variables: their values are text.
         texts: The files' texts by name, to tell line numbers.
         problems: What could not be laid.
+        written: Where a value stands in the files, when that is not its own path (`[services.NAME]`).
 
     """
 
@@ -57,6 +58,7 @@ class Layers:
     variables: set[str] = field(default_factory=set)
     texts: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    written: dict[KeyPath, KeyPath] = field(default_factory=dict)
 
     def lay_file(self, path: Path, name: str) -> None:
         """Lay a TOML file over what is there.
@@ -94,6 +96,25 @@ class Layers:
                 )
             else:
                 self._set(name, path, _structured(variables[name], kind))
+
+    def place(self, path: KeyPath, value: Any, *, source: str, written: KeyPath) -> None:
+        """Lay one value over what is there; an empty table adds nothing to one that is there.
+
+        Args:
+            written: Where it stands in the file.
+
+        """
+        node = self.tree
+        for key in path[:-1]:
+            if not isinstance(node.get(key), dict):
+                node[key] = {}
+            node = node[key]
+        self.written[path] = written
+        if value == {} and isinstance(node.get(path[-1]), dict):
+            return
+        self._forget(path)
+        node[path[-1]] = value
+        self.sources[path] = source
 
     def where(self, path: KeyPath) -> str:
         """Return the source of the value at `path`, or of the nearest table above it."""

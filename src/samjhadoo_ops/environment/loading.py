@@ -3,8 +3,11 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from samjhadoo_ops.environment import services as several
 from samjhadoo_ops.environment.layers import KeyPath, Layers, Problem, line_of
 from samjhadoo_ops.environment.schema import Settings
 from samjhadoo_ops.environment.validation import Validator
@@ -19,25 +22,41 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 class Environment(Settings, frozen=True, kw_only=True):
-    """An environment's effective settings, its name, its project's root and where each value comes from."""
+    """An environment's effective settings, its name, its project's root and where each value comes from.
+
+    Attributes:
+        services: Each service's own environment, by the name of its table; empty where there is one service.
+        key: In such an environment the name of its table; else empty.
+        after: The services that are deployed before it.
+
+    """
 
     name: str
     root: Path
     sources: dict[KeyPath, str]
+    services: dict[str, Environment] = msgspec.field(default_factory=dict)
+    key: str = ""
+    after: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Return what the environment is called: its name, and its service's where there are several."""
+        return f"{self.name}/{self.key}" if self.key else self.name
 
 
 def load_environment(
-    name: str, *, root: Path | None = None, variables: Mapping[str, str] | None = None
+    name: str, *, service: str = "", root: Path | None = None, variables: Mapping[str, str] | None = None
 ) -> Environment:
     """Read, merge and validate an environment's settings.
 
     Args:
         name: The environment: the name of its file in `environments/`, without `.toml`.
+        service: The service, when the environment has several; empty for what they have in common.
         root: The project's root; by default found from the current folder upwards.
         variables: The process's environment variables; by default the real ones.
 
     Raises:
-        ConfigurationError: Anything is wrong with them, all problems at once.
+        ConfigurationError: Anything is wrong with them, all problems at once, or there is no such service.
 
     """
     root = find_root() if root is None else root
@@ -46,13 +65,54 @@ def load_environment(
     home = f"{FOLDER}/{name}.toml"
     layers.lay_file(root / FOLDER / f"{BASE}.toml", f"{FOLDER}/{BASE}.toml")
     layers.lay_file(root / home, home)
-    layers.lay_variables(os.environ if variables is None else variables, Settings)
-    validator = Validator(layers, home)
-    settings = validator.section(Settings, layers.tree)
-    if settings is None or validator.problems:
-        raise _refusal(name, validator.problems, layers)
+    tables = several.take(layers)
+    laid = {"": layers} | {key: several.laid_over(layers, key, table) for key, table in tables.items()}
+    read: dict[str, Settings] = {}
+    problems: list[str] = []
+    for key, each in laid.items():
+        each.lay_variables(os.environ if variables is None else variables, Settings)
+        validator = Validator(each, home)
+        settings = validator.section(Settings, each.tree)
+        said = [_sentence(problem, each) for problem in validator.problems]
+        if settings is not None and not said:
+            read[key] = settings
+        # What is wrong without the service's own table is told once.
+        problems += [f"{text} (service {key})" if key else text for text in said if text not in problems]
+    common = read.pop("", None)
+    problems += [
+        _sentence(Problem(layers.where(path), path, message), layers)
+        for path, message in several.conflicts(read)
+    ]
+    if common is None or problems:
+        raise _refusal(name, problems)
+    made = {
+        key: _environment(settings, laid[key], name, root, key=key, after=several.after(tables[key]))
+        for key, settings in read.items()
+    }
+    environment = _environment(common, layers, name, root, services=made)
+    return service_of(environment, service) if service else environment
+
+
+def service_of(environment: Environment, service: str) -> Environment:
+    """Return the environment of one of several services.
+
+    Raises:
+        ConfigurationError: There is no such service.
+
+    """
+    if service in environment.services:
+        return environment.services[service]
+    known = ", ".join(environment.services)
+    has = f"its services are {known}" if known else f"it has one service, {environment.service.name}"
+    raise ConfigurationError(
+        f"the environment {environment.name} has no service {service!r}: {has}",
+        hint=f"--service {next(iter(environment.services))}" if known else "leave --service out",
+    )
+
+
+def _environment(settings: Settings, layers: Layers, name: str, root: Path, **fields: Any) -> Environment:
     values = {field: getattr(settings, field) for field in Settings.__struct_fields__}
-    return Environment(**values, name=name, root=root, sources=dict(layers.sources))
+    return Environment(**values, name=name, root=root, sources=dict(layers.sources), **fields)
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -87,8 +147,8 @@ def _refuse_unknown(name: str, root: Path) -> None:
     )
 
 
-def _refusal(name: str, problems: list[Problem], layers: Layers) -> ConfigurationError:
-    lines = tuple(dict.fromkeys(_sentence(problem, layers) for problem in problems))
+def _refusal(name: str, problems: list[str]) -> ConfigurationError:
+    lines = tuple(dict.fromkeys(problems))
     hint = f"invoke config --env {name} shows the effective settings once they are right"
     if len(lines) == 1:
         return ConfigurationError(lines[0], hint=hint)
@@ -96,7 +156,8 @@ def _refusal(name: str, problems: list[Problem], layers: Layers) -> Configuratio
 
 
 def _sentence(problem: Problem, layers: Layers) -> str:
+    path = layers.written.get(problem.path, problem.path)
     text = layers.texts.get(problem.source, "")
-    line = line_of(text, problem.path) or line_of(text, problem.path[:-1])
+    line = line_of(text, path) or line_of(text, path[:-1])
     place = f"{problem.source}:{line}" if line else problem.source
-    return ": ".join(part for part in (place, ".".join(problem.path), problem.message) if part)
+    return ": ".join(part for part in (place, ".".join(path), problem.message) if part)

@@ -35,6 +35,7 @@ from samjhadoo_ops.environment.kinds import (
     UrlOrNone,
     UrlPath,
 )
+from samjhadoo_ops.environment.rollout import Rollout
 from samjhadoo_ops.environment.secret import SecretRef
 from samjhadoo_ops.environment.section import Section
 from samjhadoo_ops.environment.window import Window
@@ -117,7 +118,9 @@ class Service(Section, frozen=True, kw_only=True):
     variables: dict[str, str]
 
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
-        if len(set(self.target_groups)) != 2:  # noqa: PLR2004 - one is in production, one is not
+        if not self.target_groups:
+            yield "target_groups", "is empty: a service without a load balancer cannot be deployed yet"
+        elif len(set(self.target_groups)) != 2:  # noqa: PLR2004 - one is in production, one is not
             yield "target_groups", "expected two different ones: one serves, the other gets the new release"
         if self.production_listener_port == self.test_listener_port:
             yield "test_listener_port", "is the production listener's port too"
@@ -158,8 +161,6 @@ class Database(Section, frozen=True, kw_only=True):
     flyway: dict[str, str]
 
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
-        if not self.migrations:
-            yield "migrations", "expected at least one folder of migrations"
         if self.lock_timeout >= self.migrate_timeout:
             yield "lock_timeout", f"is not below migrate_timeout ({self.migrate_timeout})"
 
@@ -355,6 +356,7 @@ class Settings(Section, frozen=True, kw_only=True):
     database: Database
     cache: Cache
     deployment: Deployment
+    rollout: Rollout
     rollback: Rollback
     canary: Canary
     alarms: Alarms

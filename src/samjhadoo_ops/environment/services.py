@@ -1,0 +1,119 @@
+"""Several services of one environment: a table `[services.NAME]` holds what differs for one of them."""
+
+from __future__ import annotations
+
+import re
+from copy import deepcopy
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.environment.layers import KeyPath, Layers, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from samjhadoo_ops.environment.schema import Settings
+
+TABLE = "services"
+AFTER = "after"
+SHARED = frozenset({"aws", "clock", "stack", "journal", "lock", "rollout"})
+"""Tables that are the environment's: no service has its own."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+Tables = dict[str, dict[str, Any]]
+
+
+def take(layers: Layers) -> Tables:
+    """Take the services' tables out of the layers, and return those that are well-formed.
+
+    What is wrong with them is added to the problems of the layers: names, `after`, tables of the environment.
+    """
+    found = layers.tree.pop(TABLE, {})
+    if not isinstance(found, dict):
+        _wrong(layers, (TABLE,), "expected a table for each service")
+        return {}
+    tables: Tables = {}
+    for name, table in found.items():
+        if not _NAME.fullmatch(name):
+            _wrong(layers, (TABLE, name), "expected a name of letters, digits, - and _")
+        elif not isinstance(table, dict):
+            _wrong(layers, (TABLE, name), "expected a table")
+        else:
+            tables[name] = table
+            for key in sorted(SHARED & table.keys()):
+                _wrong(layers, (TABLE, name, key), f"is the same for all services: set [{key}]")
+    _check_order(layers, tables)
+    return tables
+
+
+def after(table: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the services that a service's table names as those it comes after."""
+    return tuple(table.get(AFTER, ()))
+
+
+def laid_over(layers: Layers, name: str, table: Mapping[str, Any]) -> Layers:
+    """Return the layers of a service: its own table over the environment's."""
+    laid = Layers(
+        tree=deepcopy(layers.tree), sources=dict(layers.sources), texts=layers.texts, variables=set()
+    )
+    own = {key: value for key, value in table.items() if key != AFTER and key not in SHARED}
+    for path, value in _leaves(own, ()):
+        written = (TABLE, name, *path)
+        laid.place(path, value, source=layers.where(written), written=written)
+    return laid
+
+
+def conflicts(services: Mapping[str, Settings]) -> Iterator[tuple[KeyPath, str]]:
+    """Yield what two services cannot both have, as (key path, message)."""
+    taken: dict[tuple[Any, ...], str] = {}
+    built: dict[str, tuple[str, Any]] = {}
+    for name, settings in services.items():
+        service = settings.service
+        ports = {
+            "production_listener_port": service.production_listener_port,
+            "test_listener_port": service.test_listener_port,
+        }
+        claims: list[tuple[str, tuple[Any, ...]]] = [("name", ("name", service.name))]
+        claims += [("target_groups", ("target group", group)) for group in service.target_groups]
+        claims += [(key, ("port", service.load_balancer, port)) for key, port in ports.items()]
+        for key, claim in claims:
+            owner = taken.setdefault(claim, name)
+            if owner != name:
+                yield (TABLE, name, "service", key), f"{claim[-1]} is of the service {owner} already"
+        other, build = built.setdefault(settings.build.repository, (name, settings.build))
+        if build != settings.build:
+            message = f"is of the service {other} too, but its [build] is another"
+            yield (TABLE, name, "build", "repository"), message
+
+
+def _check_order(layers: Layers, tables: Tables) -> None:
+    graph: dict[str, list[str]] = {}
+    for name, table in tables.items():
+        path, wanted = (TABLE, name, AFTER), table.get(AFTER, [])
+        if not isinstance(wanted, list) or not all(isinstance(each, str) for each in wanted):
+            _wrong(layers, path, "expected a list of services")
+            table[AFTER] = []
+            continue
+        for other in wanted:
+            if other not in tables:
+                _wrong(layers, path, f"there is no service {other!r}; known are {', '.join(sorted(tables))}")
+        graph[name] = [other for other in wanted if other in tables]
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle = list(reversed(error.args[1]))
+        _wrong(layers, (TABLE, circle[0], AFTER), f"goes round in a circle: {' after '.join(circle)}")
+
+
+def _leaves(table: Mapping[str, Any], path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    for key, value in table.items():
+        here = (*path, key)
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, here)
+        else:
+            yield here, value
+
+
+def _wrong(layers: Layers, path: KeyPath, message: str) -> None:
+    layers.problems.append(Problem(layers.where(path), path, message))
