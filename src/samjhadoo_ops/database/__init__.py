@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from samjhadoo_ops.database.answer import Inspection, Migration
-from samjhadoo_ops.database.schema import Schema, SchemaState, migrate
+from samjhadoo_ops.database.schema import Schema, SchemaState, inspect, migrate
 
-__all__ = ["Inspection", "Migration", "Schema", "SchemaState", "migrate"]
+__all__ = ["Inspection", "Migration", "Schema", "SchemaState", "inspect", "migrate"]

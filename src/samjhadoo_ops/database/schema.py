@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.database import answer, history, refusal
 from samjhadoo_ops.database.connection import Connection
 from samjhadoo_ops.database.flyway import Flyway, RunTimeoutError, Timeouts
-from samjhadoo_ops.errors import DeploymentFailed, Refused
+from samjhadoo_ops.errors import ConfigurationError, DeploymentFailed, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +59,11 @@ class Schema:
         from samjhadoo_ops.artifacts import flyway_command
         from samjhadoo_ops.aws_errors import aws_errors
 
+        if not env.database.migrations:
+            raise ConfigurationError(
+                f"{env.title} has no migrations: its schema is another service's",
+                hint="database.migrations names the folders of scripts",
+            )
         with aws_errors():
             secret = env.database.secret.resolve(aws)
         flyway = Flyway(
@@ -212,6 +217,20 @@ class Schema:
         failed = ", ".join(row.script for row in now.failed)
         stands = f"what {failed} did before it failed, and its failed row in the history"
         return f"{_applied(applied)}, and {stands}" if applied else f"the schema has {stands}", True
+
+
+def inspect(env: Environment, aws: Aws, console: Console) -> tuple[Schema | None, Inspection]:
+    """Validate the environment's schema; None and nothing pending where it has no scripts of its own.
+
+    Raises:
+        ConfigurationError: A setting or the secret is wrong.
+        Refused: The scripts do not fit the database.
+
+    """
+    if not env.database.migrations:
+        return None, answer.Inspection(None, (), ())
+    schema = Schema.of(env, aws, console)
+    return schema, schema.validate()
 
 
 def migrate(env: Environment, aws: Aws, console: Console, *, dry: bool = False) -> SchemaState:

@@ -46,7 +46,7 @@ class Prepared:
 
     ground: Ground
     built: BuiltImage
-    schema: Schema
+    schema: Schema | None
     inspection: Inspection
 
 
@@ -185,12 +185,11 @@ class Deploy:
             lock.note(deployment=started.arn)
         return started
 
-    def _look(self) -> tuple[Schema, Inspection]:
-        from samjhadoo_ops.database import Schema
+    def _look(self) -> tuple[Schema | None, Inspection]:
+        from samjhadoo_ops.database import inspect
 
         with self._timed("schema"):
-            schema = Schema.of(self.site.env, self.site.aws, self.site.console)
-            return schema, schema.validate()
+            return inspect(self.site.env, self.site.aws, self.site.console)
 
     def _push(self, built: BuiltImage, lock: Lock, recorder: Recorder) -> PushedImage:
         from samjhadoo_ops.release import push
@@ -224,7 +223,7 @@ class Deploy:
     def _migrate(self, prepared: Prepared, lock: Lock, recorder: Recorder) -> None:
         inspection = prepared.inspection
         with self._timed("migrate"):
-            if not inspection.pending:
+            if prepared.schema is None or not inspection.pending:
                 recorder.write("schema", schema=inspection.version)
                 return
             lock.ensure()

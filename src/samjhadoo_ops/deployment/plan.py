@@ -116,10 +116,10 @@ def lines(plan: Plan) -> list[str]:
 
 
 def _schema(site: Site) -> tuple[Inspection | None, dict[str, Finding]]:
-    from samjhadoo_ops.database import Schema
+    from samjhadoo_ops.database import inspect
 
     try:
-        inspection = Schema.of(site.env, site.aws, site.console).validate()
+        _, inspection = inspect(site.env, site.aws, site.console)
     except OpsError as error:
         return None, {"migrations": Finding(State.REFUSED, error.message, error.hint, details=error.details)}
     return inspection, {"migrations": Finding(State.OK, f"they fit; {len(inspection.pending)} pending")}
