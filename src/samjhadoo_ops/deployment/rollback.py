@@ -9,6 +9,7 @@ from samjhadoo_ops.deployment.journal import FINISHED
 from samjhadoo_ops.deployment.judge import NoJudge
 from samjhadoo_ops.deployment.outcome import Phase
 from samjhadoo_ops.deployment.redeployment import Returned, redeploy, target_of, untested
+from samjhadoo_ops.deployment.rollout import Started
 from samjhadoo_ops.deployment.site import Narrator
 from samjhadoo_ops.deployment.traffic import find_listening, weights
 from samjhadoo_ops.deployment.unfinished import settle
@@ -87,6 +88,7 @@ def stop_running(site: Site, arn: str) -> Returned | None:
     watch = Watch(
         site.ecs, arn, clock=site.clock, policy=site.policy, judge=NoJudge(), test=untested, teller=teller
     )
+    site.announce(Started(arn, swift=True, first=False))
     old = _serving_before(site, document["sourceServiceRevisions"][0]["arn"])
     began = site.clock.read()
     watch.stop("a person asked for it")

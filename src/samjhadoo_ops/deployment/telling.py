@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from samjhadoo_ops.deployment.outcome import Phase, unknown_values
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from samjhadoo_ops.deployment.observation import Observation
 
 
@@ -21,10 +23,17 @@ class Teller(Protocol):
 
 
 class Changes:
-    """Tells what changed since the last look."""
+    """Tells what changed since the last look.
 
-    def __init__(self, teller: Teller) -> None:
+    Args:
+        now: Returns the time on the clock, in Unix seconds.
+
+    """
+
+    def __init__(self, teller: Teller, now: Callable[[], float]) -> None:
         self._teller = teller
+        self._now = now
+        self._since = 0.0
         self._text = ""
         self._phase: Phase | None = None
         self._unknown: set[str] = set()
@@ -39,6 +48,8 @@ class Changes:
         text, before = describe(observed, phase), self._phase
         if (text, phase) == (self._text, before):
             return
+        if phase is not before:
+            self._since = self._now()
         self._text, self._phase = text, phase
         if phase is Phase.ROLLING_BACK and phase is not before and observed.reason:
             text = f"{text}: {observed.reason}"
@@ -51,6 +62,7 @@ class Changes:
             weight=observed.production_weight,
             running=observed.running,
             requested=observed.requested,
+            since=self._since,
             failed=observed.failures,
             acts_at=min(
                 (hook.expires_at for hook in observed.waiting_hooks if hook.expires_at), default=None

@@ -70,7 +70,7 @@ class Watch:
         self._policy = policy
         self._judge = judge
         self._teller = teller
-        self._changes = Changes(teller)
+        self._changes = Changes(teller, clock.timestamp)
         self._ensure = ensure
         self._monitors = monitors
         self._readiness = Readiness(

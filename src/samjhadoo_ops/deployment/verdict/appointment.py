@@ -78,9 +78,7 @@ def _probing(site: Site, own: OwnTraffic) -> Judge:
     threshold = site.policy.failed_probes
 
     def show(failures: Mapping[str, int]) -> None:
-        site.console.state(
-            "probes", threshold=threshold, **{f"{name}_failures": failures[name] for name in failures}
-        )
+        site.console.state("probes", threshold=threshold, failures=dict(failures))
 
     return ProbingJudge(probers, threshold=threshold, show=show)
 
