@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import signal
 import sys
 import threading
 import traceback
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from invoke.exceptions import Exit
@@ -66,7 +67,13 @@ def ops_task(
                 if key in signature.parameters
             }
             console = Console.decide(as_json=common["json"])
-            with console.active(), outcome(console, debug=common["debug"]), _terminable():
+            verb = name or body.__name__
+            with (
+                console.active(),
+                shown(console, verb),
+                outcome(console, debug=common["debug"]),
+                _terminable(),
+            ):
                 return body(*arguments, **own)
 
         door.__signature__ = _with_common(signature)  # type: ignore[attr-defined]
@@ -126,8 +133,18 @@ class Terminated(OpsError):
     exit_code = ExitCode.TERMINATED
 
 
+def shown(console: Console, verb: str) -> AbstractContextManager[None]:
+    """Return what shows a run in the forms that are wanted; most runs want none but lines."""
+    if console.mode != "live" and not os.environ.keys() & {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"}:
+        return nullcontext()
+    from samjhadoo_ops.report.showing import showing
+
+    return showing(console, verb)
+
+
 def _fail(console: Console, error: OpsError, *, debug: bool) -> NoReturn:
     if debug:
+        console.close()
         traceback.print_exc(file=console.err)
     console.failure(error)
     raise Exit(code=int(error.exit_code)) from None
@@ -170,8 +187,6 @@ def _terminable() -> Iterator[None]:
 
 def _silence() -> None:
     """Keep the interpreter from complaining that nobody reads its output any more."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,0 +1,71 @@
+"""Annotations of a GitHub Actions run: errors, warnings, notices; on standard error, which it reads, too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TextIO
+
+from samjhadoo_ops.report.escaping import command, harmless
+from samjhadoo_ops.streams import write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MOST = 10
+"""GitHub shows so many of each kind in a step."""
+_WARNINGS = frozenset({"unmonitored", "unrecorded", "unreported", "unknown", "forced", "interrupted"})
+_OPINIONS = frozenset({"FAIL", "ENVIRONMENT"})
+_STATES = {"warning": "gate warned", "overridden": "gate overridden"}
+
+
+class Annotations:
+    """Annotates the run with what went wrong and how it ended; a `View`.
+
+    Args:
+        verb: Of the run: `deploy`, `rollback`, …
+
+    """
+
+    def __init__(self, stream: TextIO, *, verb: str) -> None:
+        self._stream = stream
+        self._verb = verb
+        self._said: dict[str, int] = {}
+
+    def heard(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
+        """See `View.heard`."""
+        if event == "result":
+            self._result(text, fields)
+        elif event == "gate" and fields.get("state") in _STATES and text.startswith("["):
+            self._annotate("warning", f"{self._verb}: {_STATES[fields['state']]}", text.partition("] ")[2])
+        elif event in _WARNINGS or (event == "verdict" and fields.get("opinion") in _OPINIONS):
+            self._annotate("warning", f"{self._verb}: {event}", text)
+
+    def put(self, _text: str) -> bool:
+        """See `View.put`; lines are shown as lines."""
+        return False
+
+    def close(self) -> None:
+        """See `View.close`."""
+
+    def _result(self, text: str, fields: Mapping[str, Any]) -> None:
+        code, outcome = int(fields.get("exit_code", 0)), str(fields.get("outcome", ""))
+        said = text or str(fields.get("message", "")) or outcome
+        if code == 0:
+            self._annotate("notice", f"{self._verb}: {outcome}", said)
+            return
+        failure = fields.get("failure") or {}
+        self._group("what was found", [*failure.get("events", ()), *failure.get("logs", ())])
+        parts = (said, fields.get("changed"), fields.get("hint"))
+        titles = ("", "changed: ", "next: ")
+        told = "\n".join(f"{title}{part}" for title, part in zip(titles, parts, strict=True) if part)
+        title = f"{self._verb}: {outcome.replace('_', ' ')} (exit code {code})"
+        self._annotate("error", title, told)
+
+    def _annotate(self, kind: str, title: str, message: str) -> None:
+        self._said[kind] = self._said.get(kind, 0) + 1
+        if self._said[kind] <= MOST:
+            write(self._stream, command(kind, message, title=title))
+
+    def _group(self, title: str, lines: list[Any]) -> None:
+        if lines:
+            body = "\n".join(harmless(str(line)) for line in lines)
+            write(self._stream, f"{command('group', title)}\n{body}\n{command('endgroup')}")
