@@ -13,7 +13,14 @@ from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.tasks import ns
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docker").rglob("*.md"), *(ROOT / "localstack").rglob("*.md")])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "docker").rglob("*.md"),
+        *(ROOT / "localstack").rglob("*.md"),
+    ]
+)
 COMMAND = re.compile(r"\binvoke ((?:--?[\w-]+ )*)([a-z]+(?:\.[a-z]+)?)\b([^\n`#;|)]*)")
 CORE = {"--list", "--help", "--dry", "--version"}
 
@@ -45,11 +52,13 @@ def test_every_task_and_option_that_a_page_shows_exists(page):
     for task, rest in shown:
         assert task in ns.task_names, task
         known = {
-            name for argument in ns[task].get_arguments(ignore_unknown_help=True) for name in argument.names
+            name.replace("_", "-")
+            for argument in ns[task].get_arguments(ignore_unknown_help=True)
+            for name in argument.names
         }
         for word in shlex.split(rest):
             if word.startswith("--") and word not in CORE:
-                assert word.removeprefix("--").split("=")[0].replace("-", "_") in known, f"{task} {word}"
+                assert word.removeprefix("--").split("=")[0] in known, f"{task} {word}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
