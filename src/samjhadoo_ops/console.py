@@ -207,8 +207,12 @@ class Console:
             _current.reset(token)
 
     def _hear(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
-        for view in self._views:
-            view.heard(event, text, fields)
+        for view in list(self._views):
+            try:
+                view.heard(event, text, fields)
+            except Exception as error:  # noqa: BLE001  # what is done matters more than how it is shown
+                self._views.remove(view)
+                self.event("unshown", f"{type(view).__name__} ended: {type(error).__name__}: {error}")
 
     def _progress(self, text: str) -> None:
         text = self.guard(text)

@@ -254,4 +254,4 @@ class Watch:
         taken = self._ecs.answer_hook(self.arn, hook.id, "CONTINUE")
         self._answered.add(hook.id)
         self._teller.record("hook-answered", hook=hook.id, taken=taken)
-        self._teller.tell("continue", f"{self.phase.value}: going on, {reason}", hook=hook.id, taken=taken)
+        self._teller.tell("continue", f"going on: {reason}", hook=hook.id, taken=taken)

@@ -179,10 +179,9 @@ def _counts(story: Story) -> Any:
 
 
 def _verdict(story: Story) -> Text:
-    opinion = str(story.counts.get("opinion", ""))
-    said = numbers({key: value for key, value in story.counts.items() if key != "reason"})
-    if not story.counts.get("signal"):
-        said = f"{opinion} {story.counts.get('reason', '')}".strip()
+    verdict = story.counts.get("verdict", {})
+    opinion = str(verdict.get("opinion", ""))
+    said = numbers(verdict) if verdict.get("signal") else f"{opinion} {verdict.get('reason', '')}".strip()
     return _styled(said, _OPINIONS.get(opinion, ""))
 
 

@@ -145,8 +145,9 @@ def _counts(story: Story) -> list[str]:
     ]
     if not rows:
         return []
-    opinion = f"Verdict: {markdown(str(story.counts.get('opinion', '')))}"
-    reason = markdown(str(story.counts.get("reason", "")))
+    verdict = story.counts.get("verdict", {})
+    opinion = f"Verdict: {markdown(str(verdict.get('opinion', '')))}"
+    reason = markdown(str(verdict.get("reason", "")))
     table = _table(("", "Requests", "5xx", "Slow", "No answer"), rows)
     return ["### Canary", "", *table, f"{opinion}{f': {reason}' if reason else ''}", ""]
 

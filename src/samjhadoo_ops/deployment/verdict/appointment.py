@@ -115,7 +115,8 @@ def _counting(site: Site, started: Started, own: OwnTraffic, recorder: Recorder 
             "baseline": summed(minute.baseline for minute in shared),
             **({"bake": summed(baked)} if baked else {}),
         }
-        site.console.state("counts", minutes=len(minutes), **sums, reason=verdict.reason, **verdict.numbers())
+        judged = {**verdict.numbers(), "reason": verdict.reason}
+        site.console.state("counts", minutes=len(minutes), **sums, verdict=judged)
 
     sender = None
     if site.test and "synthetic" in rules.policies:
