@@ -8,7 +8,7 @@ from typing import Any
 SCREEN = 24
 """Lines of a small terminal; message, changes and next command included."""
 _FRAME = 4
-_LONGEST = 160
+_LONGEST = 120
 _SHARES = {"tasks": 3, "logs": 10, "alarms": 4, "events": 5, "gaps": 2}
 """How many lines each part may have at most; what others leave free is not given away, so nothing jumps."""
 _YIELD = ("events", "logs", "gaps", "tasks", "alarms")
@@ -147,7 +147,7 @@ def screen(failure: Failure, *, lines: int = SCREEN - _FRAME) -> tuple[str, ...]
     parts = {
         "alarms": ("alarms that fired:", [str(alarm) for alarm in failure.alarms]),
         "tasks": ("stopped tasks of the new release:", [str(task) for task in failure.tasks]),
-        "logs": ("their last log lines:", list(failure.logs)),
+        "logs": ("last log lines of the new release:", list(failure.logs)),
         "events": ("last events of the service:", list(failure.events)),
         "gaps": ("could not be read:", list(failure.gaps)),
     }

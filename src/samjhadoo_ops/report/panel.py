@@ -20,6 +20,9 @@ _OPINIONS = {"PASS": "green", "FAIL": "bold red", "ENVIRONMENT": "yellow"}
 _BAR = 30
 _SHORT = 76
 """Narrower terminals get the shorter forms."""
+_WIDEST = 100
+_FRAME = 4
+_GAP = "  "
 _FULL = 100.0
 
 
@@ -39,12 +42,13 @@ def panel(story: Story, *, width: int, elapsed: float, now: float | None = None)
     from rich.table import Table
     from rich.text import Text
 
+    drawn = min(width, _WIDEST)
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
-    for title, said in _facts(story, now, width=width):
+    for title, said in _facts(story, now, width=drawn):
         facts.add_row(title, said)
-    body: list[RenderableType] = [_stages(story)]
+    body: list[RenderableType] = [_stages(story, drawn - _FRAME)]
     if facts.row_count:
         body += [Text(""), facts]
     return Panel(
@@ -55,7 +59,7 @@ def panel(story: Story, *, width: int, elapsed: float, now: float | None = None)
         subtitle_align="right",
         border_style="red" if story.going_back else "cyan",
         box=ROUNDED,
-        width=min(width, 100),
+        width=drawn,
     )
 
 
@@ -100,19 +104,23 @@ def _title(story: Story, *, short: bool) -> Text:
     release = story.release[:12]
     said = " ".join(part for part in (release, "" if short else name) if part)
     phase = str(story.phase.get("phase", "")).replace("_", " ").lower() or story.step
-    return Text.assemble((f" {phase} " if phase else " ", "bold"), (f"{said} " if said else "", "dim"))
+    return Text.assemble((phase, "bold"), f" {said}".rstrip())
 
 
-def _stages(story: Story) -> Text:
+def _stages(story: Story, width: int) -> Text:
+    """Return the stages side by side, in as many lines as they need; none is broken."""
     from rich.text import Text
 
-    row = Text()
-    for name, how in story.stages():
-        row.append(f"{_GLYPHS[how]}\u00a0{name.replace(' ', chr(0xA0))}", style=_STYLES[how])
-        row.append("  ")
+    found = [(f"{_GLYPHS[how]} {name}", _STYLES[how]) for name, how in story.stages()]
     if story.going_back:
-        row.append(f"{_GLYPHS['now']}\u00a0rolling\u00a0back", style="bold red")
-    row.rstrip()
+        found.append((f"{_GLYPHS['now']} rolling back", "bold red"))
+    row, used = Text(), 0
+    for said, style in found:
+        gap = _GAP if used else ""
+        if used + len(gap) + len(said) > width:
+            gap, used = "\n", 0
+        row.append(gap).append(said, style=style)
+        used += len(said) + len(gap.strip("\n"))
     return row
 
 
