@@ -3,7 +3,8 @@
 Runs wherever the local AWS is: beside the embedded stack, or as an init hook inside a LocalStack container.
 It asks for nothing but boto3, talks to AWS_ENDPOINT_URL or the local edge (never to the real AWS), and may
 run again at any time: what is there already is left as it is. Names and settings come from SAMJHADOO_SEED_
-variables; the defaults are those of the project's local environment.
+variables; the defaults are those of the project's local environment. SAMJHADOO_SEED_SERVICES, a JSON list,
+tells of each of several services what differs.
 
 The ECS service is not made here: the first `invoke deploy` creates it.
 """
@@ -23,7 +24,7 @@ from botocore.config import Config  # noqa: TID253
 from botocore.exceptions import ClientError  # noqa: TID253
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 DEFAULTS = {
     "ENVIRONMENT": "local",
@@ -55,6 +56,7 @@ DEFAULTS = {
         }
     ),
     "REDIS": json.dumps({"host": "redis", "port": 6379}),
+    "SERVICES": "[{}]",
 }
 REGION = os.environ.get("AWS_DEFAULT_REGION", "ap-south-1")
 ENDPOINT = os.environ.get("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
@@ -66,9 +68,22 @@ SESSION = boto3.session.Session(
 CONFIG = Config(retries={"mode": "standard", "max_attempts": 4}, proxies={})
 
 
-def setting(name: str) -> str:
-    """Return a setting from its variable, or its default."""
+def setting(name: str, service: Mapping[str, str] | None = None) -> str:
+    """Return a setting: the service's own, or from its variable, or its default."""
+    if service and name in service:
+        return service[name]
     return os.environ.get(f"SAMJHADOO_SEED_{name}", DEFAULTS[name])
+
+
+def services() -> list[dict[str, str]]:
+    """Return what differs for each service."""
+    found: list[dict[str, str]] = json.loads(setting("SERVICES"))
+    return found
+
+
+def listed(service: Mapping[str, str], name: str, default: str) -> list[str]:
+    """Return a list of names that a service gives, or the one of the only service."""
+    return [each for each in service.get(name, default).split(",") if each]
 
 
 def client(service: str) -> Any:
@@ -107,10 +122,11 @@ def seed_journal() -> None:
 def seed_secrets() -> None:
     """Make the secrets of the database and Redis (up to date at each run) and of Stripe (random, kept)."""
     manager = client("secretsmanager")
-    for name, value in (
-        (setting("DATABASE_SECRET"), setting("DATABASE")),
-        (setting("REDIS_SECRET"), setting("REDIS")),
-    ):
+    values = {}
+    for service in services():
+        values[setting("DATABASE_SECRET", service)] = setting("DATABASE")
+        values[setting("REDIS_SECRET", service)] = setting("REDIS")
+    for name, value in values.items():
         try:
             manager.create_secret(Name=name, SecretString=value)
         except manager.exceptions.ResourceExistsException:
@@ -119,8 +135,9 @@ def seed_secrets() -> None:
         "secret_key": f"sk_test_{secrets.token_hex(16)}",
         "webhook_secret": f"whsec_{secrets.token_hex(16)}",
     }
-    with unless("ResourceExistsException"):
-        manager.create_secret(Name=setting("STRIPE_SECRET"), SecretString=json.dumps(stripe))
+    for name in {setting("STRIPE_SECRET", service) for service in services()}:
+        with unless("ResourceExistsException"):
+            manager.create_secret(Name=name, SecretString=json.dumps(stripe))
 
 
 def seed_parameters() -> None:
@@ -147,19 +164,14 @@ def seed_roles() -> None:
     iam = client("iam")
     service_role = "arn:aws:iam::aws:policy/service-role"
     managed = "arn:aws:iam::aws:policy"
-    for name, principal, policy in (
-        (
-            setting("INFRASTRUCTURE_ROLE"),
-            "ecs.amazonaws.com",
-            f"{managed}/AmazonECSInfrastructureRolePolicyForLoadBalancers",
-        ),
-        (
-            "samjhadoo-task-execution",
-            "ecs-tasks.amazonaws.com",
-            f"{service_role}/AmazonECSTaskExecutionRolePolicy",
-        ),
-        (setting("FAMILY"), "ecs-tasks.amazonaws.com", ""),
-    ):
+    shifting = f"{managed}/AmazonECSInfrastructureRolePolicyForLoadBalancers"
+    execution = "samjhadoo-task-execution"
+    wanted = {execution: ("ecs-tasks.amazonaws.com", f"{service_role}/AmazonECSTaskExecutionRolePolicy")}
+    for service in services():
+        wanted[setting("INFRASTRUCTURE_ROLE", service)] = ("ecs.amazonaws.com", shifting)
+        for role in listed(service, "ROLES", setting("FAMILY")):
+            wanted.setdefault(role, ("ecs-tasks.amazonaws.com", ""))
+    for name, (principal, policy) in wanted.items():
         trust = {
             "Version": "2012-10-17",
             "Statement": [
@@ -175,35 +187,47 @@ def seed_roles() -> None:
 
 
 def seed_cluster() -> None:
-    """Make the cluster and the group of its tasks' logs."""
-    client("ecs").create_cluster(clusterName=setting("CLUSTER"))
-    with unless("ResourceAlreadyExistsException"):
-        client("logs").create_log_group(logGroupName=f"/ecs/{setting('FAMILY')}")
+    """Make the cluster and the groups of its tasks' logs."""
+    for cluster in {setting("CLUSTER", service) for service in services()}:
+        client("ecs").create_cluster(clusterName=cluster)
+    logs, default = client("logs"), f"/ecs/{setting('FAMILY')}"
+    for group in {name for service in services() for name in listed(service, "LOG_GROUPS", default)}:
+        with unless("ResourceAlreadyExistsException"):
+            logs.create_log_group(logGroupName=group)
 
 
 def seed_repository() -> None:
-    """Make the repository of images, in which a tag never changes its meaning."""
-    with unless("RepositoryAlreadyExistsException"):
-        client("ecr").create_repository(repositoryName=setting("REPOSITORY"), imageTagMutability="IMMUTABLE")
+    """Make the repositories of images, in which a tag never changes its meaning."""
+    for name in {setting("REPOSITORY", service) for service in services()}:
+        with unless("RepositoryAlreadyExistsException"):
+            client("ecr").create_repository(repositoryName=name, imageTagMutability="IMMUTABLE")
 
 
 def seed_load_balancer() -> None:
-    """Make the load balancer: the production listener to one target group, the test listener to the other."""
+    """Make the load balancers, with the listeners and target groups of each service."""
     elb = client("elbv2")
     vpc, subnets = default_network()
-    found = described(elb.describe_load_balancers, "LoadBalancers", setting("LOAD_BALANCER"))
+    for service in services():
+        seed_listeners(elb, service, vpc, subnets)
+
+
+def seed_listeners(elb: Any, service: Mapping[str, str], vpc: str, subnets: list[str]) -> None:
+    """Make a service's production listener, to one target group, and its test listener, to the other."""
+    name = setting("LOAD_BALANCER", service)
+    found = described(elb.describe_load_balancers, "LoadBalancers", name)
     balancer = (
         found
-        or elb.create_load_balancer(
-            Name=setting("LOAD_BALANCER"), Type="application", Scheme="internet-facing", Subnets=subnets
-        )["LoadBalancers"][0]
+        or elb.create_load_balancer(Name=name, Type="application", Scheme="internet-facing", Subnets=subnets)[
+            "LoadBalancers"
+        ][0]
     )
-    blue, green = (target_group(elb, setting(colour), vpc) for colour in ("BLUE", "GREEN"))
+    blue, green = (target_group(elb, service, colour, vpc) for colour in ("BLUE", "GREEN"))
     listening = {
         listener["Port"]
         for listener in elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
     }
-    for port, forward_to in ((int(setting("PRODUCTION_PORT")), blue), (int(setting("TEST_PORT")), green)):
+    for key, forward_to in (("PRODUCTION_PORT", blue), ("TEST_PORT", green)):
+        port = int(setting(key, service))
         if port not in listening:
             weighted = {"TargetGroups": [{"TargetGroupArn": forward_to, "Weight": 1}]}
             elb.create_listener(
@@ -214,22 +238,23 @@ def seed_load_balancer() -> None:
             )
 
 
-def target_group(elb: Any, name: str, vpc: str) -> str:
-    """Return the ARN of a target group, made when it is not there."""
+def target_group(elb: Any, service: Mapping[str, str], colour: str, vpc: str) -> str:
+    """Return the ARN of a service's target group, made when it is not there."""
+    name = setting(colour, service)
     found = described(elb.describe_target_groups, "TargetGroups", name)
     if not found:
         found = elb.create_target_group(
             Name=name,
             TargetType="ip",
             Protocol="HTTP",
-            Port=int(setting("CONTAINER_PORT")),
+            Port=int(setting("CONTAINER_PORT", service)),
             VpcId=vpc,
             HealthCheckProtocol="HTTP",
-            HealthCheckPath=setting("HEALTH_PATH"),
+            HealthCheckPath=setting("HEALTH_PATH", service),
             HealthCheckIntervalSeconds=30,
             HealthCheckTimeoutSeconds=5,
             HealthyThresholdCount=2,
-            UnhealthyThresholdCount=int(setting("UNHEALTHY_THRESHOLD")),
+            UnhealthyThresholdCount=int(setting("UNHEALTHY_THRESHOLD", service)),
             Matcher={"HttpCode": "200"},
         )["TargetGroups"][0]
         # Short requests need no five minutes, AWS's default, and clean-up lasts as long as this.

@@ -25,7 +25,21 @@ _REFERENCE = re.compile(r"(secretsmanager|ssm|env|arn):\S+")
 
 
 def rows(environment: Environment) -> list[tuple[str, Any, str]]:
-    """Return every setting as (dotted key, value, source), secrets redacted."""
+    """Return every setting as (dotted key, value, source), secrets redacted.
+
+    Of several services only what differs is returned, as `services.NAME.…`.
+    """
+    found = _settings(environment)
+    common = {key: value for key, value, _ in found}
+    for name, service in environment.services.items():
+        own = [row for row in _settings(service) if row[0] not in common or common[row[0]] != row[1]]
+        after = environment.sources.get(("services", name, "after")) or environment.sources["services", name]
+        found += [(f"services.{name}.after", ", ".join(service.after) or "[]", after)]
+        found += [(f"services.{name}.{key}", value, source) for key, value, source in own]
+    return found
+
+
+def _settings(environment: Environment) -> list[tuple[str, Any, str]]:
     found: list[tuple[str, Any, str]] = []
     for entry in msgspec.structs.fields(Settings):
         value = getattr(environment, entry.name)

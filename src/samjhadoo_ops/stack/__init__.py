@@ -5,12 +5,14 @@ Its state is disposable: each start begins from the seeds in `localstack/init/re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from samjhadoo_ops.errors import ConfigurationError, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.stack.inspection import StackStatus
     from samjhadoo_ops.stack.state import StackState
@@ -34,6 +36,7 @@ class Endpoints:
         production: The load balancer's production listener.
         test: Its test listener.
         clock_origin: Unix time at which the emulated clock began.
+        services: The listeners of each of several services, as (production, test).
 
     """
 
@@ -41,6 +44,7 @@ class Endpoints:
     production: str
     test: str
     clock_origin: float
+    services: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 class StackNotRunning(Refused):
@@ -61,7 +65,7 @@ def ensure_up(env: Environment, console: Teller, *, start: bool) -> Endpoints:
     state = embedded.find(env)
     if state is not None:
         embedded.require_match(state, env)
-        return _endpoints(state)
+        return _endpoints(state, env)
     if start:
         return up(env, console)
     ended = embedded.why_ended(env)
@@ -84,7 +88,7 @@ def up(env: Environment, console: Teller) -> Endpoints:
     from samjhadoo_ops.stack import embedded
 
     _require_embedded(env)
-    return _endpoints(embedded.start(env, console.line))
+    return _endpoints(embedded.start(env, console.line), env)
 
 
 def down(env: Environment, console: Teller) -> bool:
@@ -118,12 +122,21 @@ def status(env: Environment) -> StackStatus:
     return inspect(env)
 
 
-def _endpoints(state: StackState) -> Endpoints:
+def _endpoints(state: StackState, env: Environment) -> Endpoints:
+    production, test = state.endpoints.production, state.endpoints.test
+    services: dict[str, tuple[str, str]] = {}
+    if env.services or env.key:
+        from samjhadoo_ops.stack.listeners import service_urls
+
+        edge = int(state.endpoints.aws.rpartition(":")[2])
+        services = service_urls(edge, env.services or {env.key: env})
+        production, test = next(iter(services.values()))
     return Endpoints(
         aws=state.endpoints.aws,
-        production=state.endpoints.production,
-        test=state.endpoints.test,
+        production=production,
+        test=test,
         clock_origin=state.clock.origin,
+        services=services,
     )
 
 

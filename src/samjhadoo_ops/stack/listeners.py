@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.processes import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from samjhadoo_ops.environment import Environment
 
 _TIME = 5.0
 
@@ -28,3 +34,31 @@ def bound_ports(edge: int) -> dict[int, int]:
     """Return on which port of this machine each listener's port of the load balancers is."""
     listeners = ask(edge, "listeners") or []
     return {int(listener["port"]): int(listener["bound_port"]) for listener in listeners}
+
+
+def service_urls(edge: int, services: Mapping[str, Environment]) -> dict[str, tuple[str, str]]:
+    """Return the URLs of each service's production and test listener.
+
+    Raises:
+        ConfigurationError: The stack was started before the settings had the service.
+
+    """
+    bound = {
+        (str(listener.get("load_balancer", "")), int(listener["port"])): int(listener["bound_port"])
+        for listener in ask(edge, "listeners") or []
+    }
+    return {name: _urls(bound, name, env) for name, env in services.items()}
+
+
+def _urls(bound: Mapping[tuple[str, int], int], name: str, env: Environment) -> tuple[str, str]:
+    service = env.service
+    production, test = (
+        bound.get((service.load_balancer, port))
+        for port in (service.production_listener_port, service.test_listener_port)
+    )
+    if production is None or test is None:
+        raise ConfigurationError(
+            f"the running stack has no listeners for the service {name}: it was started with other settings",
+            hint="run: invoke stack.reset",
+        )
+    return f"http://{LOOPBACK}:{production}", f"http://{LOOPBACK}:{test}"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.stack.plan import Plan, Ports
 
 FOLDER = Path("localstack") / "init" / "ready.d"
+_ROLES = ("executionRoleArn", "taskRoleArn")
 
 
 def seed_scripts(root: Path) -> tuple[str, ...]:
@@ -22,7 +23,20 @@ def seed_scripts(root: Path) -> tuple[str, ...]:
 
 
 def seed_variables(env: Environment) -> dict[str, str]:
-    """Return what the hooks are told about an environment: names, ports and settings of health checks."""
+    """Return what the hooks are told about an environment: names, ports and settings of health checks.
+
+    Raises:
+        ConfigurationError: The task definition of one of several services is missing or malformed.
+
+    """
+    variables = {f"SAMJHADOO_SEED_{name}": value for name, value in _values(env).items()}
+    if env.services:
+        services = [_values(each) | _named_in_task_definition(each) for each in env.services.values()]
+        variables["SAMJHADOO_SEED_SERVICES"] = json.dumps(services)
+    return variables
+
+
+def _values(env: Environment) -> dict[str, str]:
     service = env.service
     blue, green = service.target_groups
     values = {
@@ -42,17 +56,25 @@ def seed_variables(env: Environment) -> dict[str, str]:
         "TOPIC": env.notifications.topic,
         "ENVIRONMENT": env.name,
     }
-    variables = {f"SAMJHADOO_SEED_{name}": str(value) for name, value in values.items()}
     secrets = {
         "DATABASE_SECRET": env.database.secret,
         "REDIS_SECRET": env.cache.secret,
         "STRIPE_SECRET": env.payments.secret_key,
     }
     # A secret that is not in Secrets Manager is not the local AWS's to hold.
-    for name, reference in secrets.items():
-        if reference.scheme == "secretsmanager":
-            variables[f"SAMJHADOO_SEED_{name}"] = reference.name
-    return variables
+    held = {name: each.name for name, each in secrets.items() if each.scheme == "secretsmanager"}
+    return {name: str(value) for name, value in values.items()} | held
+
+
+def _named_in_task_definition(env: Environment) -> dict[str, str]:
+    """Return what a service's task definition names and expects to exist: roles and log groups."""
+    from samjhadoo_ops.release import render_task_definition
+
+    document = render_task_definition(env, "unbuilt", "unbuilt")
+    roles = [document[key].rpartition("/")[2] for key in _ROLES if document.get(key)]
+    logging = [each.get("logConfiguration", {}) for each in document["containerDefinitions"]]
+    groups = [each.get("options", {}).get("awslogs-group", "") for each in logging]
+    return {"ROLES": ",".join(roles), "LOG_GROUPS": ",".join(group for group in groups if group)}
 
 
 def seed_environment(plan: Plan, ports: Ports) -> dict[str, str]:

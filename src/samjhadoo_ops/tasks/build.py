@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import ExitCode
+from samjhadoo_ops.tasks.services import WHICH
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
@@ -11,16 +12,16 @@ if TYPE_CHECKING:
     from samjhadoo_ops.tasks.session import Session
 
 
-@ops_task()
-def build(c: Context, *, env: str = "local") -> None:
+@ops_task(help=WHICH)
+def build(c: Context, *, env: str = "local", service: str = "") -> None:
     """Build the backend's image unless the registry has it."""
     from samjhadoo_ops.release import build as build_image
     from samjhadoo_ops.tasks.session import open_session
 
     if c.config.run.dry:
-        show_wanted(open_session(env))
+        show_wanted(open_session(env, service=service))
         return
-    session = open_session(env, start=True)
+    session = open_session(env, service=service, start=True)
     image = build_image(session.env, session.aws, session.console)
     outcome = "unchanged" if image.reused else "built"
     text = f"{outcome}: release {image.version} {image.digest}".rstrip()

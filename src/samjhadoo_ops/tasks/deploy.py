@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from samjhadoo_ops.tasks.services import ALL
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
 @ops_task(
     help={
+        **ALL,
         "plan": "Show what would change, and change nothing.",
         "until": "Return at the canary or the bake, leaving the rest to invoke watch: canary, bake, done.",
         "resume": "Go on with a deploy whose run died: the last one, or the id that invoke history shows.",
@@ -25,6 +27,7 @@ def deploy(
     c: Context,
     *,
     env: str = "local",
+    service: str = "",
     plan: bool = False,
     until: str = "done",
     resume: str = "",
@@ -38,18 +41,18 @@ def deploy(
     from samjhadoo_ops.deployment.consent import read_consent
     from samjhadoo_ops.deployment.deploy import Deploy
     from samjhadoo_ops.deployment.reattach import resume as go_on
-    from samjhadoo_ops.tasks.plan import show_plan
-    from samjhadoo_ops.tasks.session import open_session
+    from samjhadoo_ops.tasks.plan import show_plans
+    from samjhadoo_ops.tasks.session import open_session, open_sessions
     from samjhadoo_ops.tasks.waiting import known_until, seconds, show_deployed
 
     known_until(until)
     patience = seconds("--lock-wait", lock_wait)
     consent = read_consent(override, emergency, approved_by)
     if plan or c.config.run.dry:
-        show_plan(open_session(env), consent)
+        show_plans(open_sessions(env, service=service), consent)
         return
-    session = open_session(env, start=not resume)
-    session.confirm(f"Deploy to {env}?", yes=yes)
+    session = open_session(env, service=service, start=not resume)
+    session.confirm(f"Deploy to {session.env.title}?", yes=yes)
     with session.counted():
         if resume:
             name = resume if isinstance(resume, str) else ""

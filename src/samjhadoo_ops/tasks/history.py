@@ -2,17 +2,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from samjhadoo_ops.tasks.services import ALL
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
 
-@ops_task(help={"limit": "How many deployments to show."})
-def history(_c: Context, *, env: str = "local", limit: int = 20) -> None:
+@ops_task(help={**ALL, "limit": "How many deployments to show."})
+def history(_c: Context, *, env: str = "local", service: str = "", limit: int = 20) -> None:
     """List past deployments, the newest first."""
     from samjhadoo_ops.deployment.history import COLUMNS, rows
-    from samjhadoo_ops.tasks.session import open_session
+    from samjhadoo_ops.tasks.session import open_sessions
 
-    session = open_session(env)
-    session.console.table(COLUMNS, rows(session.site.journal.entries(limit=limit)), event="deployment")
+    sessions = open_sessions(env, service=service)
+    several = len(sessions) > 1
+    shown = [
+        (*([session.env.key] if several else []), *row)
+        for session in sessions
+        for row in rows(session.site.journal.entries(limit=limit))
+    ]
+    columns = ("Service", *COLUMNS) if several else COLUMNS
+    sessions[0].console.table(columns, shown, event="deployment")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from invoke.collection import Collection
 
 from samjhadoo_ops.errors import ExitCode
+from samjhadoo_ops.tasks.services import WHICH
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from samjhadoo_ops.tasks.session import Session
 
 
-@ops_task(default=True, help={"yes": "Don't ask for confirmation."})
-def migrate(c: Context, *, env: str = "local", yes: bool = False) -> None:
+@ops_task(default=True, help={**WHICH, "yes": "Don't ask for confirmation."})
+def migrate(c: Context, *, env: str = "local", service: str = "", yes: bool = False) -> None:
     """Bring the schema to the newest script and verify it."""
-    session, schema = _open(env, start=not c.config.run.dry)
+    session, schema = _open(env, service, start=not c.config.run.dry)
     inspection = schema.validate()
     if c.config.run.dry:
         _show(session, inspection, only_pending=True)
@@ -32,39 +33,39 @@ def migrate(c: Context, *, env: str = "local", yes: bool = False) -> None:
     session.console.result(outcome, ExitCode.SUCCEEDED, said, version=state.version, applied=applied)
 
 
-@ops_task()
-def info(_c: Context, *, env: str = "local") -> None:
+@ops_task(help=WHICH)
+def info(_c: Context, *, env: str = "local", service: str = "") -> None:
     """Show every script, its state and the newest rows."""
-    session, schema = _open(env)
+    session, schema = _open(env, service)
     _show(session, schema.inspect())
     _show_history(session, schema.history().newest)
 
 
-@ops_task()
-def validate(_c: Context, *, env: str = "local") -> None:
+@ops_task(help=WHICH)
+def validate(_c: Context, *, env: str = "local", service: str = "") -> None:
     """Check that the scripts fit what was applied."""
-    session, schema = _open(env)
+    session, schema = _open(env, service)
     inspection = schema.validate()
     count = len(inspection.migrations)
     said = f"{count} scripts fit the database, {len(inspection.pending)} of them pending"
     session.console.result("valid", ExitCode.SUCCEEDED, said, version=inspection.version)
 
 
-@ops_task()
-def verify(_c: Context, *, env: str = "local") -> None:
+@ops_task(help=WHICH)
+def verify(_c: Context, *, env: str = "local", service: str = "") -> None:
     """Verify the history table against Flyway."""
     from samjhadoo_ops.database import SchemaState
 
-    session, schema = _open(env)
+    session, schema = _open(env, service)
     state = schema.verify(SchemaState(schema.validate().version))
     _show_history(session, schema.history().newest)
     session.console.result("verified", ExitCode.SUCCEEDED, str(state), version=state.version)
 
 
-@ops_task(help={"yes": "Don't ask for confirmation."})
-def repair(c: Context, *, env: str = "local", yes: bool = False) -> None:
+@ops_task(help={**WHICH, "yes": "Don't ask for confirmation."})
+def repair(c: Context, *, env: str = "local", service: str = "", yes: bool = False) -> None:
     """Align the history with the scripts (Flyway repair)."""
-    session, schema = _open(env)
+    session, schema = _open(env, service)
     inspection = schema.inspect()
     for invalid in inspection.invalid:
         session.console.line(f"{invalid.migration.script}: {invalid.message}")
@@ -77,11 +78,11 @@ def repair(c: Context, *, env: str = "local", yes: bool = False) -> None:
     session.console.result(outcome, ExitCode.SUCCEEDED, said, actions=list(repaired.actions))
 
 
-def _open(env: str, *, start: bool = False) -> tuple[Session, Schema]:
+def _open(env: str, service: str, *, start: bool = False) -> tuple[Session, Schema]:
     from samjhadoo_ops.database import Schema
     from samjhadoo_ops.tasks.session import open_session
 
-    session = open_session(env, start=start)
+    session = open_session(env, service=service, start=start, common=True)
     return session, Schema.of(session.env, session.aws, session.console)
 
 

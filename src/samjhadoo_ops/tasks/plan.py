@@ -3,17 +3,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import ExitCode
+from samjhadoo_ops.tasks.services import ALL, headline
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from invoke.context import Context
 
     from samjhadoo_ops.deployment.consent import Consent
+    from samjhadoo_ops.deployment.plan import Plan
     from samjhadoo_ops.tasks.session import Session
 
 
 @ops_task(
     help={
+        **ALL,
         "override": 'Pass a closed gate, as deploy would: GATE="reason" (repeatable).',
         "emergency": "Why the deploy could not wait for the deployment window.",
         "approved_by": "The manager who approved the emergency.",
@@ -23,24 +28,32 @@ def plan(
     _c: Context,
     *,
     env: str = "local",
+    service: str = "",
     override: tuple[str, ...] = (),
     emergency: str = "",
     approved_by: str = "",
 ) -> None:
     """Show what a deploy would change, and change nothing."""
     from samjhadoo_ops.deployment.consent import read_consent
-    from samjhadoo_ops.tasks.session import open_session
+    from samjhadoo_ops.tasks.session import open_sessions
 
-    show_plan(open_session(env), read_consent(override, emergency, approved_by))
+    show_plans(open_sessions(env, service=service), read_consent(override, emergency, approved_by))
 
 
-def show_plan(session: Session, consent: Consent) -> None:
-    """Show the plan of a deploy; it ends with 0 whether or not something would change."""
+def show_plans(sessions: Sequence[Session], consent: Consent) -> None:
+    """Show the plan of each service's deploy; it ends with 0 whether or not something would change."""
     from samjhadoo_ops.deployment.plan import lines, make_plan
 
-    made = make_plan(session.site, consent)
-    for line in lines(made):
-        session.console.show(line, plan=line)
-    outcome = "refused" if made.refused else "planned" if made.changes else "unchanged"
-    code = ExitCode.REFUSED if made.refused else ExitCode.SUCCEEDED
-    session.console.result(outcome, code, made.summary, changes=made.changes)
+    plans: dict[str, Plan] = {}
+    for session in sessions:
+        headline(session, first=not plans)
+        plans[session.env.key] = made = make_plan(session.site, consent)
+        named = {"service": session.env.key} if session.env.key else {}
+        for line in lines(made):
+            session.console.show(line, plan=line, **named)
+    refused = any(made.refused for made in plans.values())
+    changes = sum(made.changes for made in plans.values())
+    said = "; ".join(f"{key}: {made.summary}" if key else made.summary for key, made in plans.items())
+    outcome = "refused" if refused else "planned" if changes else "unchanged"
+    code = ExitCode.REFUSED if refused else ExitCode.SUCCEEDED
+    sessions[0].console.result(outcome, code, said, changes=changes)

@@ -3,14 +3,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import ExitCode
+from samjhadoo_ops.tasks.services import WHICH
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
 
-@ops_task(help={"yes": "Do not ask for confirmation."})
-def push(c: Context, *, env: str = "local", yes: bool = False) -> None:
+@ops_task(help={**WHICH, "yes": "Do not ask for confirmation."})
+def push(c: Context, *, env: str = "local", service: str = "", yes: bool = False) -> None:
     """Push the backend's image, building it when needed."""
     from samjhadoo_ops.release import build
     from samjhadoo_ops.release import push as push_image
@@ -18,9 +19,9 @@ def push(c: Context, *, env: str = "local", yes: bool = False) -> None:
     from samjhadoo_ops.tasks.session import open_session
 
     if c.config.run.dry:
-        show_wanted(open_session(env))
+        show_wanted(open_session(env, service=service))
         return
-    session = open_session(env, start=True)
+    session = open_session(env, service=service, start=True)
     session.aws.account_guard()
     session.confirm(f"Push an image to {session.env.build.repository}.", yes=yes)
     built = build(session.env, session.aws, session.console)

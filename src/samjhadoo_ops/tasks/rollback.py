@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import ExitCode
+from samjhadoo_ops.tasks.services import WHICH
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 @ops_task(
     help={
+        **WHICH,
+        "deployment": "Take back this deployment of ECS only, whatever has become of it.",
         "to": "Release to return to: version, git sha, digest or task definition.",
         "force_schema": "Why to return to a release that the schema no longer supports; recorded.",
         "lock_wait": "Wait so long for the lock of another run, such as 15m.",
@@ -21,6 +24,8 @@ def rollback(
     c: Context,
     *,
     env: str = "local",
+    service: str = "",
+    deployment: str = "",
     to: str = "",
     force_schema: str = "",
     lock_wait: str = "",
@@ -29,18 +34,23 @@ def rollback(
     """Go back to the last release that worked."""
     from samjhadoo_ops.deployment.rollback import foresee
     from samjhadoo_ops.deployment.rollback import rollback as go_back
+    from samjhadoo_ops.deployment.undoing import undo
     from samjhadoo_ops.tasks.session import open_session
     from samjhadoo_ops.tasks.waiting import seconds
 
     patience = seconds("--lock-wait", lock_wait)
-    session = open_session(env)
+    session = open_session(env, service=service)
     session.aws.account_guard()
     if c.config.run.dry:
         session.console.result("planned", ExitCode.SUCCEEDED, foresee(session.site, to=to))
         return
-    session.confirm(f"Roll {env} back?", yes=yes)
+    session.confirm(f"Roll {session.env.title} back?", yes=yes)
     with session.counted():
-        returned = go_back(session.site, to=to, force_schema=force_schema, lock_wait=patience)
+        options = {"to": to, "force_schema": force_schema}
+        if deployment:
+            returned = undo(session.site, deployment, **options, lock_wait=patience)
+        else:
+            returned = go_back(session.site, **options, lock_wait=patience)
     session.console.result(
         "rolled back",
         ExitCode.SUCCEEDED,

@@ -80,20 +80,37 @@ class Session:
             raise Refused("not confirmed; nothing was changed")
 
 
-def open_session(name: str, *, start: bool = False) -> Session:
+def open_session(name: str, *, service: str = "", start: bool = False, common: bool = False) -> Session:
     """Load an environment and find its local stack, when it has one.
 
     Args:
         name: The environment.
+        service: The service, when it has several.
         start: Start the stack when it isn't up.
+        common: Work with what several services have in common, when none is named.
 
     Raises:
-        ConfigurationError: The settings are wrong.
+        ConfigurationError: The settings are wrong, or it isn't said which of several services is meant.
         Refused: The stack isn't up, and `start` is false.
         OpsError: The stack couldn't be started.
 
     """
-    env = load_environment(name)
+    env = load_environment(name, service=service)
+    if env.services and not common:
+        raise ConfigurationError(
+            f"the environment {name} has several services: {', '.join(env.services)}",
+            hint=f"say which: --service {next(iter(env.services))}",
+        )
+    return _opened(env, start=start)
+
+
+def open_sessions(name: str, *, service: str = "") -> list[Session]:
+    """Load an environment for each of its services, or for the named one; errors see `open_session`."""
+    env = load_environment(name, service=service)
+    return [_opened(each, start=False) for each in env.services.values() or [env]]
+
+
+def _opened(env: Environment, *, start: bool) -> Session:
     console = current_console()
     if env.stack is None:
         clock = Clock(minute=env.clock.minute)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import ExitCode
+from samjhadoo_ops.tasks.services import WHICH
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
@@ -11,18 +12,19 @@ if TYPE_CHECKING:
 
 @ops_task(
     help={
+        **WHICH,
         "url": "Where to ask; by default the production listener.",
         "version": "The version that has to answer; by default the deployed one, with --url any.",
     }
 )
-def smoke(_c: Context, *, env: str = "local", url: str = "", version: str = "") -> None:
+def smoke(_c: Context, *, env: str = "local", service: str = "", url: str = "", version: str = "") -> None:
     """Test health, database, Redis, version and webhooks."""
     from samjhadoo_ops.checks import payments
     from samjhadoo_ops.checks.smoke import inspect, refuse
     from samjhadoo_ops.deployment.status import fields, look
     from samjhadoo_ops.tasks.session import open_session
 
-    session = open_session(env)
+    session = open_session(env, service=service)
     wanted = version or ("" if url else fields(look(session.site))["release"])
     report = inspect(session.env, url or session.production, version=wanted)
     session.console.table(

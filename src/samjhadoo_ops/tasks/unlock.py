@@ -3,21 +3,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import ExitCode
+from samjhadoo_ops.tasks.services import WHICH
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
 
-@ops_task(help={"reason": "Why, for the journal.", "yes": "Don't ask for confirmation."})
-def unlock(c: Context, *, env: str = "local", reason: str = "", yes: bool = False) -> None:
+@ops_task(help={**WHICH, "reason": "Why, for the journal.", "yes": "Don't ask for confirmation."})
+def unlock(c: Context, *, env: str = "local", service: str = "", reason: str = "", yes: bool = False) -> None:
     """Release the lock of a run that is gone."""
     from samjhadoo_ops.deployment.unlock import unlock as release
     from samjhadoo_ops.tasks.session import open_session
 
-    session = open_session(env)
+    session = open_session(env, service=service)
     if not c.config.run.dry:
-        session.confirm(f"Unlock {env}?", yes=yes)
+        session.confirm(f"Unlock {session.env.title}?", yes=yes)
     holder = release(session.site, reason=reason, dry=c.config.run.dry)
     said = f"released the lock that was held by {holder}" if holder else "the lock is free: nothing to do"
     session.console.result("unlocked" if holder else "unchanged", ExitCode.SUCCEEDED, said)

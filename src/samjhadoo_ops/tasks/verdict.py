@@ -2,21 +2,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from samjhadoo_ops.tasks.services import WHICH
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
     from invoke.context import Context
 
 
-@ops_task(help={"deploy": "The deployment's id, as invoke history shows it; empty: the latest."})
-def verdict(_c: Context, *, env: str = "local", deploy: str = "") -> None:
+@ops_task(help={**WHICH, "deploy": "The deployment's id, as invoke history shows it; empty: the latest."})
+def verdict(_c: Context, *, env: str = "local", service: str = "", deploy: str = "") -> None:
     """Judge a past canary again with today's settings."""
     from samjhadoo_ops.deployment.verdict import thresholds_of
     from samjhadoo_ops.deployment.verdict.replay import COLUMNS, find, replay, rows
     from samjhadoo_ops.errors import ExitCode
     from samjhadoo_ops.tasks.session import open_session
 
-    session = open_session(env)
+    session = open_session(env, service=service)
     entry, minutes = find(session.site.journal, deploy)
     thresholds = thresholds_of(session.env)
     verdicts = replay(minutes, thresholds)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from samjhadoo_ops.tasks.services import WHICH
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
@@ -10,13 +11,20 @@ if TYPE_CHECKING:
 
 @ops_task(
     help={
+        **WHICH,
         "deploy": "The deploy to watch, by the id that invoke history shows; the last one by default.",
         "until": "Return at the canary, at the bake or at the end: canary, bake, done.",
         "lock_wait": "Wait so long for the lock of another run, such as 15m.",
     }
 )
 def watch(
-    _c: Context, *, env: str = "local", deploy: str = "", until: str = "done", lock_wait: str = ""
+    _c: Context,
+    *,
+    env: str = "local",
+    service: str = "",
+    deploy: str = "",
+    until: str = "done",
+    lock_wait: str = "",
 ) -> None:
     """Attend a running deployment to its end."""
     from samjhadoo_ops.deployment.reattach import watch as attend
@@ -25,7 +33,7 @@ def watch(
 
     known_until(until)
     patience = seconds("--lock-wait", lock_wait)
-    session = open_session(env)
+    session = open_session(env, service=service)
     with session.counted():
         deployed = attend(session.site, deploy, until=until, lock_wait=patience)
     show_deployed(session, deployed)
