@@ -23,6 +23,8 @@ REDRAW = 0.25
 PATIENCE = 2.0
 """Real seconds that the last picture may take when the run ends."""
 NARROWEST = 40
+MARGIN = 3
+"""Columns left free: the `^C` that a terminal echoes must not wrap, or the panel moves."""
 _STARTING = frozenset({"step", "watching"})
 
 
@@ -188,7 +190,7 @@ class Screen:
         clock = clock_of(self._story)
         return panel(
             self._story,
-            width=max(NARROWEST, self._width),
+            width=max(NARROWEST, self._width - MARGIN),
             elapsed=self._elapsed(),
             now=clock.timestamp() if clock else None,
         )

@@ -47,7 +47,7 @@ def rehearse(
         console.table(("Name", "Title"), [(each.name, each.title) for each in listed], event="scenario")
         return
     played = Rehearsal(settings, console, keep=keep).run(chosen)
-    console.table(COLUMNS, [row(each) for each in played], event="verdict")
+    console.table(COLUMNS, [row(each) for each in played], event="rehearsed")
     failed = [each for each in played if not each.passed]
     if failed:
         raise OpsError(
