@@ -47,7 +47,7 @@ async def listening(service):
     return listener["Listeners"][0]["ListenerArn"], groups
 
 
-def test_changes_that_come_at_once_are_written_together_and_the_last_one_holds(host, to):
+def test_changes_that_come_at_once_are_made_together_and_the_last_one_holds(host, to):
     async def scenario():
         service = Elbv2(host, "ap-south-1", Ec2())
         await service.start()
@@ -93,7 +93,7 @@ def test_what_envoy_refuses_is_logged_with_its_reason_and_does_not_block_later_c
 
     with caplog.at_level(logging.ERROR):
         asyncio.run(scenario())
-    assert caplog.records[0].message.startswith("Envoy refused listener_manager.lds: ")
+    assert caplog.records[0].message.startswith("Envoy refused its listeners: ")
     assert "Address already in use" in caplog.text
     assert len(caplog.records) <= 2
 

@@ -13,15 +13,20 @@ from pathlib import Path
 import psutil
 import pytest
 
+from samjhadoo_ops.emulator.elbv2.data_plane import process as processes
+from samjhadoo_ops.emulator.elbv2.data_plane.discovery import Discovery, Key
+from samjhadoo_ops.emulator.elbv2.data_plane.documents import CLUSTERS, LISTENERS
 from samjhadoo_ops.emulator.elbv2.data_plane.process import EnvoyFailed, EnvoyProcess
 
-EMPTY = '{"version_info": "1", "resources": []}'
 KILLED_WITH_ITS_PARENT = """
 import asyncio, pathlib, sys, time
+from samjhadoo_ops.emulator.elbv2.data_plane.discovery import Discovery, Key
 from samjhadoo_ops.emulator.elbv2.data_plane.process import EnvoyProcess
 async def main():
-    folder = pathlib.Path(sys.argv[1])
-    process = EnvoyProcess(folder, {}, clusters=folder / "clusters.json", listeners=folder / "listeners.json")
+    discovery = Discovery()
+    for kind in ("clusters", "listeners"):
+        discovery.publish(Key(kind), [])
+    process = EnvoyProcess(pathlib.Path(sys.argv[1]), {}, discovery)
     await process.start()
     print(process.pid, flush=True)
     await asyncio.sleep(60)
@@ -33,15 +38,14 @@ asyncio.run(main())
 def folder():
     # Short enough for the admin endpoint's socket: a killed parent would leave one elsewhere behind.
     with tempfile.TemporaryDirectory() as name:
-        for resources in ("clusters", "listeners"):
-            Path(name, f"{resources}.json").write_text(EMPTY)
         yield Path(name)
 
 
 def envoy(folder, **environment):
-    return EnvoyProcess(
-        folder, environment, clusters=folder / "clusters.json", listeners=folder / "listeners.json"
-    )
+    discovery = Discovery()
+    for kind in (CLUSTERS, LISTENERS):
+        discovery.publish(Key(kind), [])
+    return EnvoyProcess(folder, environment, discovery)
 
 
 async def until(check):
@@ -85,13 +89,32 @@ def test_envoy_is_started_again_when_it_ends_by_itself(folder, caplog):
     assert "Envoy ended with status -9 and is started again" in caplog.text
 
 
-def test_an_envoy_that_cannot_start_says_why(folder):
-    (folder / "clusters.json").unlink()
+def test_an_envoy_that_keeps_ending_is_given_up_and_that_is_said(folder, caplog, monkeypatch):
+    monkeypatch.setattr(processes, "RESTART_PAUSE", 0.0)
+    monkeypatch.setattr(processes, "MOST_RESTARTS", 1)
+
+    async def scenario():
+        process = envoy(folder)
+        await process.start()
+        first = process.pid
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: process.pid != first)
+        os.kill(process.pid, signal.SIGKILL)
+        await until(lambda: process.given_up)
+        await process.stop()
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(scenario())
+    assert "2 times in a row: the load balancers are down" in caplog.text
+
+
+def test_an_envoy_that_cannot_start_says_why(folder, monkeypatch):
+    monkeypatch.setattr(EnvoyProcess, "_bootstrap", lambda _: {"surprise": True})
 
     async def scenario():
         process = envoy(folder)
         try:
-            with pytest.raises(EnvoyFailed, match=r"clusters\.json"):
+            with pytest.raises(EnvoyFailed, match="surprise"):
                 await process.start()
         finally:
             await process.stop()

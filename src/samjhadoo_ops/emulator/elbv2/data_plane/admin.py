@@ -1,16 +1,16 @@
-"""Envoy's admin endpoint, over a socket of the file system: readiness, versions in effect, hosts' health."""
+"""Envoy's admin endpoint, on a socket of the file system: readiness, listeners, traffic, hosts' health."""
 
 from __future__ import annotations
 
 import asyncio
 import http.client
 import json
-import re
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from samjhadoo_ops.emulator.elbv2.data_plane.documents import DISCOVERY
 from samjhadoo_ops.emulator.elbv2.data_plane.traffic import FILTER, parse
 
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 5.0
 
-_VERSION = re.compile(r'^(?P<subscription>.+)\.version_text: "(?P<version>.*)"$', re.MULTILINE)
 _ACTIVE, _FLAGS = "::rq_active::", "::health_flags::"
-_REJECTED = re.compile(r"^(?P<subscription>.+)\.update_rejected: (?P<count>\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -41,20 +39,6 @@ class HostStatus:
     failed: bool
     timed_out: bool
     active: int
-
-
-@dataclass(frozen=True)
-class Updates:
-    """What Envoy's subscriptions (`http.<listener>.rds.<listener>`) have taken.
-
-    Attributes:
-        versions: The version in effect of each that has any.
-        refused: How often each refused a configuration, if ever.
-
-    """
-
-    versions: dict[str, str]
-    refused: dict[str, int]
 
 
 class _Connection(http.client.HTTPConnection):
@@ -81,14 +65,6 @@ class Admin:
     async def ready(self) -> bool:
         """Tell whether Envoy has loaded its first configuration."""
         return (await self._get("/ready")).strip() == "LIVE"
-
-    async def updates(self) -> Updates:
-        """Return what every subscription has taken and refused."""
-        text = await self._get(f"/stats?usedonly&filter={quote('(version_text|update_rejected)$')}")
-        return Updates(
-            {match["subscription"]: match["version"] for match in _VERSION.finditer(text)},
-            {match["subscription"]: int(match["count"]) for match in _REJECTED.finditer(text)},
-        )
 
     async def listeners(self) -> dict[str, int]:
         """Return the port of each listener that is open, by its name."""
@@ -136,6 +112,8 @@ def hosts_of(text: str) -> dict[tuple[str, str, int], HostStatus]:
             active = line.rpartition("::")[2]
         elif _FLAGS in line:
             cluster, _, rest = line.partition("::")
+            if cluster == DISCOVERY:
+                continue
             endpoint, _, value = rest.rpartition(_FLAGS)
             address, _, port = endpoint.rpartition(":")
             flags = value.split("/")

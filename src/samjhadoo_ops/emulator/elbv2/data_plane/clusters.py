@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_ops.emulator.elbv2 import attributes as keys
 from samjhadoo_ops.emulator.elbv2.arns import slug
-from samjhadoo_ops.emulator.elbv2.data_plane.documents import ACTIVE, SUBSET, Document, seconds, source, typed
+from samjhadoo_ops.emulator.elbv2.data_plane.documents import ACTIVE, SOURCE, SUBSET, Document, seconds, typed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from samjhadoo_ops.clock import Clock
     from samjhadoo_ops.emulator.elbv2.model import Target, TargetGroup
 
@@ -52,13 +50,13 @@ def statuses(matcher: str) -> list[tuple[int, int]]:
     return ranges
 
 
-def cluster(group: TargetGroup, clock: Clock, endpoints: Path) -> Document:
+def cluster(group: TargetGroup, clock: Clock) -> Document:
     """Return a target group's cluster."""
     return typed(
         "config.cluster.v3.Cluster",
         name=cluster_name(group.arn),
         type="EDS",
-        eds_cluster_config={"eds_config": source(endpoints)},
+        eds_cluster_config={"eds_config": SOURCE},
         connect_timeout=seconds(CONNECT_TIMEOUT),
         health_checks=[health_check(group, clock)],
         ignore_health_on_host_removal=True,

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from typing import Any
 
 Document = dict[str, Any]
 
@@ -17,6 +14,26 @@ SUBSET = "envoy.lb"
 """Where Envoy's load balancers look for an endpoint's metadata."""
 
 
+CLUSTERS, ENDPOINTS, LISTENERS, ROUTES = "clusters", "endpoints", "listeners", "routes"
+"""Kinds of resources, as Envoy's REST discovery calls them."""
+
+DISCOVERY = "discovery"
+"""The cluster that answers Envoy's questions about its configuration."""
+
+SOURCE: Document = {
+    "resource_api_version": "V3",
+    "api_config_source": {
+        "api_type": "REST",
+        "transport_api_version": "V3",
+        "cluster_names": [DISCOVERY],
+        # Questions are left unanswered until there is news; the next one follows at once.
+        "refresh_delay": "0.001s",
+        "request_timeout": "86400s",
+    },
+}
+"""Where Envoy's configuration comes from."""
+
+
 def typed(name: str, /, **fields: Any) -> Document:
     """Return a message with its type; `name` is what follows `envoy.` (`config.cluster.v3.Cluster`)."""
     return {"@type": f"type.googleapis.com/envoy.{name}", **fields}
@@ -25,11 +42,6 @@ def typed(name: str, /, **fields: Any) -> Document:
 def extension(name: str, message: str, /, **fields: Any) -> Document:
     """Return an extension's name and typed configuration."""
     return {"name": name, "typed_config": typed(message, **fields)}
-
-
-def source(path: Path) -> Document:
-    """Return a configuration source: a file that is replaced by renaming."""
-    return {"resource_api_version": "V3", "path_config_source": {"path": str(path)}}
 
 
 def seconds(value: float) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_ops.emulator.elbv2 import attributes as keys
 from samjhadoo_ops.emulator.elbv2.arns import slug
-from samjhadoo_ops.emulator.elbv2.data_plane.documents import Document, extension, seconds, source, typed
+from samjhadoo_ops.emulator.elbv2.data_plane.documents import SOURCE, Document, extension, seconds, typed
 from samjhadoo_ops.emulator.elbv2.data_plane.routes import (
     CLIENT_ADDRESS,
     LUA,
@@ -36,14 +36,13 @@ def listener_name(listener_arn: str) -> str:
     return slug(listener_arn)
 
 
-def listener(balancer: LoadBalancer, wanted: Listener, routes: Path) -> Document:
+def listener(balancer: LoadBalancer, wanted: Listener) -> Document:
     """Return an Envoy listener.
 
     Args:
         balancer: The load balancer, whose attributes hold time-outs and headers.
         wanted: The listener. HTTPS listeners speak plain HTTP: nothing but loopback carries it, and
             targets are told `X-Forwarded-Proto: https` all the same.
-        routes: The file that holds its routes.
 
     """
     name = listener_name(wanted.arn)
@@ -53,18 +52,18 @@ def listener(balancer: LoadBalancer, wanted: Listener, routes: Path) -> Document
         address={"socket_address": {"address": LOOPBACK, "port_value": wanted.bound_port}},
         # With it another user of the port would share its connections in silence.
         enable_reuse_port=False,
-        filter_chains=[{"filters": [_http(name, balancer, wanted, routes)]}],
+        filter_chains=[{"filters": [_http(name, balancer, wanted)]}],
     )
 
 
-def _http(name: str, balancer: LoadBalancer, wanted: Listener, routes: Path) -> Document:
+def _http(name: str, balancer: LoadBalancer, wanted: Listener) -> Document:
     attributes = balancer.attributes
     return extension(
         "envoy.filters.network.http_connection_manager",
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=name,
         codec_type="AUTO" if attributes["routing.http2.enabled"] == "true" else "HTTP1",
-        rds={"route_config_name": name, "config_source": source(routes)},
+        rds={"route_config_name": name, "config_source": SOURCE},
         http_filters=_filters(),
         access_log=access_loggers(name),
         early_header_mutation_extensions=[_request_headers(attributes, wanted)],

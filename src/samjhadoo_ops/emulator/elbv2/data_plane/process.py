@@ -14,17 +14,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.emulator.elbv2.data_plane.admin import Admin
-from samjhadoo_ops.emulator.elbv2.data_plane.documents import source
+from samjhadoo_ops.emulator.elbv2.data_plane.documents import DISCOVERY, SOURCE
 from samjhadoo_ops.processes import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+
+    from samjhadoo_ops.emulator.elbv2.data_plane.discovery import Discovery
 
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 3.0
 PAUSE = 0.01
 LONGEST_SOCKET_PATH = 100
 RESTART_PAUSE = 0.5
+SHORT_LIFE = 10.0
+"""Real seconds; an Envoy that ends sooner has failed to start, whatever it looked like."""
+MOST_RESTARTS = 5
+"""Short lives in a row after which it is not started again."""
+MANY = 100_000
+"""More questions than can be under way at once: one for each target group."""
 
 log = logging.getLogger(__name__)
 
@@ -39,20 +47,18 @@ class EnvoyProcess:
     Args:
         folder: Holds the bootstrap file and the log.
         environment: Added to the process's environment; marks the stack's processes.
-        clusters: The file of all clusters.
-        listeners: The file of all listeners.
+        discovery: Tells it its configuration.
 
     """
 
-    def __init__(
-        self, folder: Path, environment: Mapping[str, str], *, clusters: Path, listeners: Path
-    ) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], discovery: Discovery) -> None:
         self._folder = folder
         self._environment = dict(environment)
-        self._resources = {"cds_config": source(clusters), "lds_config": source(listeners)}
+        self._discovery = discovery
         self._socket_folder = _socket_folder(folder, environment.get(MARKER, ""))
         self._process: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self.given_up = False
         self.admin = Admin(self._socket_folder / "admin.sock")
 
     @property
@@ -71,6 +77,8 @@ class EnvoyProcess:
             EnvoyFailed: It ended or did not get ready.
 
         """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        await self._discovery.listen(self._socket_folder / "xds.sock")
         await self._launch()
         self._watcher = asyncio.get_running_loop().create_task(self._watch(), name="envoy-watcher")
 
@@ -87,6 +95,7 @@ class EnvoyProcess:
             except TimeoutError:
                 process.kill()
                 await process.wait()
+        self._discovery.close()
         await self.admin.close()
         if self._socket_folder != self._folder:
             shutil.rmtree(self._socket_folder, ignore_errors=True)
@@ -133,8 +142,21 @@ class EnvoyProcess:
         raise EnvoyFailed(f"Envoy did not start: {self.log_tail()}")
 
     async def _watch(self) -> None:
+        ended = 0
         while self._process:
+            launched = time.monotonic()
             status = await self._process.wait()
+            ended = ended + 1 if time.monotonic() - launched < SHORT_LIFE else 1
+            if ended > MOST_RESTARTS:
+                self.given_up = True
+                log.error(
+                    "Envoy ended with status %s, %d times in a row: the load balancers are down until their "
+                    "next change. Its last words: %s",
+                    status,
+                    ended,
+                    self.log_tail(),
+                )
+                return
             log.error("Envoy ended with status %s and is started again: %s", status, self.log_tail())
             await asyncio.sleep(RESTART_PAUSE)
             try:
@@ -146,9 +168,23 @@ class EnvoyProcess:
         return {
             "node": {"id": "samjhadoo", "cluster": "samjhadoo"},
             "admin": {"address": {"pipe": {"path": str(self._socket_folder / "admin.sock"), "mode": 0o600}}},
-            "dynamic_resources": self._resources,
+            "dynamic_resources": {"cds_config": SOURCE, "lds_config": SOURCE},
+            "static_resources": {"clusters": [self._discovery_cluster()]},
             # Histograms are merged when they are asked for, and not every five seconds.
             "stats_flush_on_admin": True,
+        }
+
+    def _discovery_cluster(self) -> dict[str, object]:
+        socket = {"address": {"pipe": {"path": str(self._socket_folder / "xds.sock")}}}
+        limits = dict.fromkeys(("max_connections", "max_pending_requests", "max_requests"), MANY)
+        return {
+            "name": DISCOVERY,
+            "type": "STATIC",
+            "load_assignment": {
+                "cluster_name": DISCOVERY,
+                "endpoints": [{"lb_endpoints": [{"endpoint": socket}]}],
+            },
+            "circuit_breakers": {"thresholds": [limits]},
         }
 
 
