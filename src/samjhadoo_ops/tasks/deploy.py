@@ -42,6 +42,7 @@ def deploy(
     from samjhadoo_ops.deployment.deploy import Deploy
     from samjhadoo_ops.deployment.reattach import resume as go_on
     from samjhadoo_ops.tasks.plan import show_plans
+    from samjhadoo_ops.tasks.services import deploy_all, passed_on
     from samjhadoo_ops.tasks.session import open_session, open_sessions
     from samjhadoo_ops.tasks.waiting import known_until, seconds, show_deployed
 
@@ -51,8 +52,13 @@ def deploy(
     if plan or c.config.run.dry:
         show_plans(open_sessions(env, service=service), consent)
         return
-    session = open_session(env, service=service, start=not resume)
+    session = open_session(env, service=service, start=not resume, common=True)
     session.confirm(f"Deploy to {session.env.title}?", yes=yes)
+    if session.env.services:
+        deploy_all(
+            session, resume=resume, arguments=passed_on(until, lock_wait, override, emergency, approved_by)
+        )
+        return
     with session.counted():
         if resume:
             name = resume if isinstance(resume, str) else ""

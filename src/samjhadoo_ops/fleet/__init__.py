@@ -1,0 +1,1 @@
+"""Several services of one environment, deployed side by side: each by a process of its own."""

@@ -1,0 +1,10 @@
+"""The verbs without a project's own `tasks.py`: `python -m samjhadoo_ops.tasks VERB …`."""
+
+from __future__ import annotations
+
+from invoke.program import Program
+
+from samjhadoo_ops.tasks import ns
+
+if __name__ == "__main__":
+    Program(namespace=ns, name="samjhadoo_ops.tasks", binary="python -m samjhadoo_ops.tasks").run()

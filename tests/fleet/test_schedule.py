@@ -1,0 +1,105 @@
+"""In which order services start, and what keeps one from it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from samjhadoo_ops.fleet.schedule import REGARDLESS, Schedule, among, reversed_order
+from samjhadoo_ops.fleet.severity import known, most_severe
+
+CHAIN = {"web": ["api"], "api": [], "worker": ["api"], "mail": ["worker"], "cron": []}
+
+
+def play(order, *, failing=(), parallel=2, on_failure="stop"):
+    """Let the services end one by one in the order they began; return what happened."""
+    schedule, told = Schedule(order, parallel=parallel, on_failure=on_failure), []
+    while not schedule.over:
+        for name in schedule.due():
+            schedule.start(name)
+            told.append(name)
+        assert len(schedule.running) <= parallel
+        schedule.end(schedule.running[0], well=schedule.running[0] not in failing)
+    return told, {name: schedule.barred(name) for name in schedule.waiting}
+
+
+@pytest.mark.parametrize(
+    ("parallel", "started"),
+    [(1, ["api", "web", "worker", "mail", "cron"]), (2, ["api", "cron", "web", "worker", "mail"])],
+)
+def test_services_start_after_those_they_come_after(parallel, started):
+    assert play(CHAIN, parallel=parallel) == (started, {})
+
+
+@pytest.mark.parametrize("policy", ["stop", "rollback"])
+def test_after_a_failure_no_other_starts(policy):
+    because = "api did not succeed"
+    assert play(CHAIN, failing={"api"}, on_failure=policy) == (
+        ["api", "cron"],
+        dict.fromkeys(["web", "worker", "mail"], because),
+    )
+
+
+def test_those_that_do_not_come_after_the_failed_one_may_go_on():
+    started, left = play(CHAIN, failing={"worker"}, parallel=1, on_failure="continue")
+    assert started == ["api", "web", "worker", "cron"]
+    assert left == {"mail": "it comes after worker, which did not succeed"}
+    _, left = play(CHAIN, failing={"api"}, parallel=1, on_failure="continue")
+    assert left["mail"] == "it comes after api, which did not succeed"
+
+
+def test_an_order_alone_is_kept_whatever_fails():
+    assert play(CHAIN, failing=set(CHAIN), on_failure=REGARDLESS)[1] == {}
+
+
+def test_the_order_of_some_is_that_by_way_of_the_others():
+    assert among(CHAIN, {"mail", "api"}) == {"api": set(), "mail": {"api"}}
+    assert among(CHAIN, []) == {}
+
+
+def test_backwards_the_last_goes_first():
+    assert play(reversed_order(CHAIN), parallel=1)[0] == ["cron", "mail", "worker", "web", "api"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_every_service_ends_or_is_barred_and_none_starts_too_early(data):
+    names = [f"s{number}" for number in range(data.draw(st.integers(1, 7)))]
+    earlier = {name: names[:at] for at, name in enumerate(names)}
+    order = {
+        name: data.draw(st.sets(st.sampled_from(some))) if some else set() for name, some in earlier.items()
+    }
+    failing = data.draw(st.sets(st.sampled_from(names)))
+    policy = data.draw(st.sampled_from(["stop", "continue", "rollback"]))
+    started, left = play(order, failing=failing, parallel=data.draw(st.integers(1, 3)), on_failure=policy)
+    assert sorted([*started, *left]) == names
+    assert all(left.values())
+    for at, name in enumerate(started):
+        assert order[name] <= set(started[:at]) - failing
+
+
+@pytest.mark.parametrize(
+    ("codes", "gravest"),
+    [
+        ([], 0),
+        ([0, 0], 0),
+        ([0, 2], 2),
+        ([2, 3], 3),
+        ([3, 6], 6),
+        ([6, 4], 4),
+        ([4, 130], 130),
+        ([4, 1], 1),
+        ([1, 5], 5),
+        ([143, 5, 0], 5),
+        ([4, -9], 5),
+        ([4, 77], 1),
+    ],
+)
+def test_the_gravest_exit_code_is_told(codes, gravest):
+    assert most_severe(codes) == gravest
+    assert most_severe(reversed(codes)) == gravest
+
+
+def test_a_killed_process_needs_a_person():
+    assert known(-9) == 5
