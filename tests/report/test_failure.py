@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from samjhadoo_ops.console import Console
+from samjhadoo_ops.errors import DeploymentFailed
+from samjhadoo_ops.report.failure import Alarm, Container, Failure, StoppedTask, numbers, screen, where
+from samjhadoo_ops.report.summary import failure_of
+
+FAILURE = Failure(
+    release="v2",
+    deployment="arn:d",
+    phase="canary",
+    weight=10.0,
+    since=1800.0,
+    reason="errors",
+    verdict={"opinion": "FAIL", "signal": "errors", "observed": 0.2, "threshold": 0.05, "sample": 149},
+    alarms=(Alarm("5xx", "HTTPCode_Target_5XX_Count", 34.0, ">", 5.0, 60.0, "Threshold Crossed"),),
+    tasks=(StoppedTask("t1", "Essential container exited", (Container("backend", 1), Container("side"))),),
+    logs=("one", "two"),
+    events=("(service s) has started 2 tasks",),
+    gaps=("logs: AccessDenied",),
+    schema="V5, untouched by this deploy",
+)
+
+
+def test_the_screen_says_where_and_why_with_the_numbers() -> None:
+    assert screen(FAILURE) == (
+        "where: canary, 10 % of production traffic on the new release, 30 min after the start",
+        "verdict: FAIL errors, 20 % seen, limit 5 %, 149 canary requests",
+        "alarms that fired:",
+        "  5xx: HTTPCode_Target_5XX_Count 34 > 5 in 1 min",
+        "stopped tasks of the new release:",
+        "  t1: Essential container exited (backend: exit code 1; side: no exit code)",
+        "last log lines of the new release:",
+        "  one",
+        "  two",
+        "last events of the service:",
+        "  (service s) has started 2 tasks",
+        "could not be read:",
+        "  logs: AccessDenied",
+        "schema: V5, untouched by this deploy",
+    )
+
+
+COUNT = st.integers(0, 40)
+
+
+@settings(max_examples=80, deadline=None)
+@given(COUNT, COUNT, COUNT, COUNT, COUNT, st.integers(6, 24))
+def test_the_screen_never_grows_beyond_its_lines(
+    alarms: int, tasks: int, logs: int, events: int, gaps: int, lines: int
+) -> None:
+    failure = Failure(
+        phase="canary",
+        verdict={"opinion": "FAIL"},
+        alarms=tuple(Alarm(f"a{number}") for number in range(alarms)),
+        tasks=tuple(StoppedTask(f"t{number}", "x" * 500) for number in range(tasks)),
+        logs=tuple(f"log {number}" for number in range(logs)),
+        events=tuple(f"event {number}" for number in range(events)),
+        gaps=tuple("gap" for _ in range(gaps)),
+        schema="V1",
+    )
+    shown = screen(failure, lines=lines)
+    assert len(shown) <= lines
+    assert max(map(len, shown)) <= 120
+    assert shown[-1] == "schema: V1"
+    if logs and lines > 14:
+        assert f"  log {logs - 1}" in shown
+
+
+@pytest.mark.parametrize(
+    "failure", [FAILURE, Failure(phase="baking"), Failure(reason="x", alarms=(Alarm("a"),))]
+)
+def test_a_failure_survives_json(failure: Failure) -> None:
+    assert failure_of(json.loads(json.dumps(failure.document()))) is not None
+    again = failure_of(json.loads(json.dumps(failure.document())))
+    assert again is not None
+    assert screen(again) == screen(failure)
+
+
+def test_nothing_known_is_nothing_said() -> None:
+    assert (screen(Failure()), Failure().document(), where(Failure()), numbers({})) == ((), {}, "", "")
+    assert failure_of({}) is None
+
+
+def test_a_failure_is_in_the_result_as_data(capsys: pytest.CaptureFixture[str]) -> None:
+    Console("json").failure(
+        DeploymentFailed("m", details=screen(FAILURE), failure=FAILURE.document(), hint="invoke deploy")
+    )
+    said = json.loads(capsys.readouterr().out)
+    assert said["failure"]["tasks"][0]["containers"][0] == {"name": "backend", "exit_code": 1, "reason": ""}
+    assert said["failure"]["alarms"][0]["threshold"] == 5.0

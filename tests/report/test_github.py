@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from markdown_it import MarkdownIt
+from report_runs import BACK, GOOD, RELEASE, story
+
+from samjhadoo_ops.console import Console
+from samjhadoo_ops.errors import DeploymentFailed
+from samjhadoo_ops.report.failure import Failure
+from samjhadoo_ops.report.showing import showing
+from samjhadoo_ops.report.summary import summary
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EVIL = "<img src=x onerror=alert(1)> [x](javascript:a) | `` ``` \n# h\n::error::owned\r##[error]x"
+RESULT = {"outcome": "succeeded", "exit_code": 0, "release": RELEASE, "digest": "sha256:1"}
+
+
+def run(
+    path: Path,
+    events: list[Any],
+    *,
+    mode: Any = "lines",
+    verb: str = "deploy",
+    error: Any = None,
+    **variables: str,
+) -> tuple[str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    console = Console(mode, out=out, err=err)
+    told = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(path), **variables}
+    with showing(console, verb, told):
+        for event, text, fields in events:
+            if text:
+                console.event(event, text, **fields)
+            else:
+                console.state(event, **fields)
+        if error:
+            console.failure(error)
+        else:
+            console.result("succeeded", 0, "release is deployed", release=RELEASE, digest="sha256:1")
+    return out.getvalue(), err.getvalue()
+
+
+def failed(text: str) -> DeploymentFailed:
+    failure = Failure(reason=text, phase="canary", logs=(text, "::error::x"), schema=text)
+    return DeploymentFailed(text, changed=text, hint=text, details=(text,), failure=failure.document())
+
+
+def test_the_summary_of_a_good_deploy() -> None:
+    told = story([*GOOD, ("result", "release is deployed", RESULT)])
+    lines = summary(told, verb="deploy", text="release is deployed").splitlines()
+    assert lines[:9] == [
+        "## ✅ deploy: succeeded",
+        "",
+        "release is deployed",
+        "",
+        "|  |  |",
+        "|---|---|",
+        f"| Release | `{RELEASE}` |",
+        "| Digest | `sha256:1` |",
+        "| Deploy | `1` |",
+    ]
+    assert "| canary | 9 | 2 | 0 | 0 |" in lines
+    assert "| baseline | 126 | 0 | 1 | 0 |" in lines
+    window = next(line for line in lines if "`window`" in line)
+    assert r"overridden: a\|b" in window.replace("\\:", ":")
+    assert "<b>" not in window.replace("\\<", "")
+    assert "<summary>1 gates open or without anything to say</summary>" in lines
+
+
+def test_a_failed_deploy_tells_why_and_what_next(tmp_path: Path) -> None:
+    path = tmp_path / "summary.md"
+    path.write_text("before\n")
+    out, err = run(path, BACK, error=failed("too many errors"))
+    said = path.read_text()
+    assert said.startswith("before\n## ❌ deploy: rolled back")
+    assert "- **Reason**: too many errors" in said
+    assert "**Next**: `too many errors`" in said
+    assert out == ""
+    annotations = [line for line in err.splitlines() if line.startswith("::")]
+    assert annotations[:2] == [
+        "::warning title=deploy%3A gate overridden::"
+        "window: in the window: it is <b>Friday</b>; overridden: a|b",
+        "::warning title=deploy%3A verdict::verdict FAIL: errors: 22.2 %25 of 9",
+    ]
+    assert annotations[-1].startswith("::error title=deploy%3A rolled back (exit code 4)::too many errors%0A")
+
+
+def test_nothing_foreign_becomes_markup_or_a_command(tmp_path: Path) -> None:
+    path = tmp_path / "summary.md"
+    events = [
+        ("build", EVIL, {"version": EVIL}),
+        ("gate", f"[warning] x: {EVIL}", {"gate": EVIL, "state": "warning"}),
+        ("unknown", EVIL, {}),
+    ]
+    out, err = run(path, events, error=failed(EVIL))
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(path.read_text())
+    assert "<img" not in html
+    assert "href" not in html
+    assert html.count("<h1>") == 0
+    known = ("::warning title=", "::error title=deploy%3A ", "::group::", "::endgroup::")
+    for line in (out + err).replace("\r", "\n").splitlines():
+        assert not line.strip().startswith("::") or line.startswith(known), line
+        assert "##[" not in line or line.startswith("::")
+
+
+def test_with_json_standard_output_holds_json_alone(tmp_path: Path) -> None:
+    out, err = run(tmp_path / "s", [("build", EVIL, {"version": "1"})], mode="json")
+    events = [json.loads(line) for line in out.splitlines()]
+    assert events[0]["message"] == EVIL
+    assert "##[" not in out
+    assert err.splitlines() == ["::notice title=deploy%3A succeeded::release is deployed"]
+
+
+def test_a_summary_that_cannot_be_written_is_told_once_and_fails_nothing(tmp_path: Path) -> None:
+    out, err = run(tmp_path / "no" / "folder", [])
+    assert err.count("the summary could not be written") == 2  # the line, and its annotation
+    assert out == "release is deployed\n"
+
+
+@pytest.mark.parametrize(("verb", "written"), [("deploy", True), ("rehearse", True), ("status", False)])
+def test_only_some_verbs_are_summarised(tmp_path: Path, verb: str, *, written: bool) -> None:
+    path = tmp_path / "summary.md"
+    run(path, [("rehearsed", "", {"scenario": "a|b", "verdict": "passed", "exit": None})], verb=verb)
+    assert path.exists() is written
+    if written:
+        assert "| a\\|b | passed |  |" in path.read_text()
+
+
+def test_ten_annotations_of_a_kind_are_enough(tmp_path: Path) -> None:
+    _, err = run(tmp_path / "s", [("unknown", f"value {number}", {}) for number in range(30)])
+    assert sum(line.startswith("::warning") for line in err.splitlines()) == 10
+
+
+def test_outside_of_github_nothing_is_written(tmp_path: Path) -> None:
+    _, err = run(tmp_path / "s", [], GITHUB_ACTIONS="", GITHUB_STEP_SUMMARY="")
+    assert err == ""
