@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.stack import embedded, exits, guard
-from samjhadoo_ops.stack.listeners import ask
+from samjhadoo_ops.stack.listeners import ask, service_urls
 from samjhadoo_ops.stack.state import Addresses, ClockState  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class StackStatus(msgspec.Struct, frozen=True, kw_only=True):
         running: Whether it is up.
         reason: Why it is not, when nobody stopped it.
         services: Who serves each AWS service: `live` (the emulator) or the upstream's name.
+        deployed: Production and test URL of each of the environment's services, when there are several.
 
     """
 
@@ -54,6 +56,7 @@ class StackStatus(msgspec.Struct, frozen=True, kw_only=True):
     clock: ClockState | None = None
     listeners: tuple[Listener, ...] = ()
     services: dict[str, str] = {}
+    deployed: dict[str, tuple[str, str]] = {}
     processes: tuple[Process, ...] = ()
     logs: str = ""
 
@@ -81,9 +84,17 @@ def inspect(env: Environment) -> StackStatus:
         clock=state.clock,
         listeners=tuple(_listeners(edge)),
         services=ask(edge, "services") or {},
+        deployed=_deployed(edge, env),
         processes=tuple(processes(state)),
         logs=state.logs,
     )
+
+
+def _deployed(edge: int, env: Environment) -> dict[str, tuple[str, str]]:
+    try:
+        return service_urls(edge, env.services)
+    except ConfigurationError:
+        return {}  # started with other settings: the listeners tell what there is
 
 
 def processes(state: StackState) -> list[Process]:

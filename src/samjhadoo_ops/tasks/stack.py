@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
     from samjhadoo_ops.console import Console
+    from samjhadoo_ops.stack import Endpoints
     from samjhadoo_ops.stack.inspection import StackStatus
+    from samjhadoo_ops.stack.state import Addresses
 
 _MIB = 1 << 20
 
@@ -30,9 +32,7 @@ def up(c: Context, *, env: str = "local") -> None:
         console.line("the stack is up" if running else "would start the stack")
         return
     endpoints = stack.up(environment, console)
-    console.result(
-        "up", 0, f"production {endpoints.production}  test {endpoints.test}", **_endpoint_fields(endpoints)
-    )
+    console.result("up", 0, _listening(endpoints), **_endpoint_fields(endpoints))
 
 
 @ops_task()
@@ -61,9 +61,7 @@ def reset(c: Context, *, env: str = "local") -> None:
         console.line("would stop the stack and start a fresh one")
         return
     endpoints = stack.reset(environment, console)
-    console.result(
-        "up", 0, f"production {endpoints.production}  test {endpoints.test}", **_endpoint_fields(endpoints)
-    )
+    console.result("up", 0, _listening(endpoints), **_endpoint_fields(endpoints))
 
 
 @ops_task(default=True)
@@ -111,8 +109,36 @@ collection = Collection("stack", up, down, reset, status, logs)
 collection.__doc__ = "The local stack: start, stop and look at it."
 
 
-def _endpoint_fields(endpoints: Any) -> dict[str, str]:
-    return {"aws": endpoints.aws, "production": endpoints.production, "test": endpoints.test}
+def _endpoint_fields(endpoints: Endpoints) -> dict[str, Any]:
+    several = {
+        name: {"production": production, "test": test}
+        for name, (production, test) in endpoints.services.items()
+    }
+    return {
+        "aws": endpoints.aws,
+        "production": endpoints.production,
+        "test": endpoints.test,
+        **({"services": several} if several else {}),
+    }
+
+
+def _listening(endpoints: Endpoints) -> str:
+    """Return in words where the service, or each of several, is reached."""
+    places = endpoints.services or {"": (endpoints.production, endpoints.test)}
+    return "\n".join(
+        f"{name}: production {production}  test {test}".removeprefix(": ")
+        for name, (production, test) in places.items()
+    )
+
+
+def _service_rows(found: StackStatus, places: Addresses) -> list[tuple[str, str]]:
+    if not found.deployed:
+        return [("production", places.production), ("test", places.test)]
+    return [
+        (f"{name}, {kind}", url)
+        for name, urls in found.deployed.items()
+        for kind, url in zip(("production", "test"), urls, strict=True)
+    ]
 
 
 def _show(console: Console, found: StackStatus) -> None:
@@ -129,8 +155,7 @@ def _show(console: Console, found: StackStatus) -> None:
         ["Endpoint", "Address"],
         [
             ("AWS", places.aws),
-            ("production", places.production),
-            ("test", places.test),
+            *_service_rows(found, places),
             ("PostgreSQL", places.postgres),
             ("Redis", places.redis),
             *(
