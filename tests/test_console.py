@@ -172,3 +172,71 @@ def test_when_nobody_reads_any_more_the_work_goes_on_unheard(as_json: bool) -> N
         console.event("phase", "baking")
         console.result("succeeded", 0)
     assert console.finished
+
+
+class Ear:
+    """A view that remembers, or fails."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.fails = fails
+        self.told: list[str] = []
+
+    def heard(self, event: str, text: str, fields: Any) -> None:
+        if self.fails:
+            raise RuntimeError("deaf")
+        self.told.append(event)
+
+    def put(self, text: str) -> bool:
+        return False
+
+    def close(self) -> None:
+        self.told.append("closed")
+
+
+@pytest.mark.parametrize("mode", ["lines", "json"])
+def test_a_view_hears_everything_and_the_result_last(mode: Mode) -> None:
+    told, _, _ = console(mode)
+    ear = Ear()
+    told.attach(ear)
+    say_everything(told)
+    assert ear.told == ["pushed", "scaled", "row", "row", "closed", "result"]
+
+
+def test_a_view_that_fails_is_told_once_and_left_out() -> None:
+    told, _, err = console()
+    ear = Ear()
+    told.attach(Ear(fails=True))
+    told.attach(ear)
+    told.event("one", "first")
+    told.event("two", "second")
+    assert [line[10:] for line in err.getvalue().splitlines()] == [
+        "Ear ended: RuntimeError: deaf",
+        "first",
+        "second",
+    ]
+    assert "one" in ear.told
+
+
+def test_how_things_stand_is_for_json_and_views_alone() -> None:
+    for mode in ("lines", "json"):
+        told, out, err = console(mode)  # type: ignore[arg-type]
+        told.state("counts", minutes=3)
+        assert err.getvalue() == ""
+        assert out.getvalue() == ('{"event": "counts", "minutes": 3}\n' if mode == "json" else "")
+
+
+def test_lines_while_a_deployment_is_watched_say_where_it_is() -> None:
+    told, _, err = console()
+    told.event("phase", "canary, 10 % of traffic", phase="CANARY", weight=10.0)
+    told.event("verdict", "verdict FAIL")
+    assert [line[10:] for line in err.getvalue().splitlines()] == [
+        "canary, 10 % of traffic",
+        "[canary 10 %] verdict FAIL",
+    ]
+
+
+def test_no_line_of_json_is_a_command_of_github() -> None:
+    told, out, _ = console("json")
+    told.event("e", "x ##[error]y")
+    assert "##[" not in out.getvalue()
+    assert json.loads(out.getvalue())["message"] == "x ##[error]y"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EVIL = "<img src=x onerror=alert(1)> [x](javascript:a) | `` ``` \n# h\n::error::owned\r##[error]x"
+WINDOW = "window: in the window: it is <b>Friday</b>; overridden: a|b"
 RESULT = {"outcome": "succeeded", "exit_code": 0, "release": RELEASE, "digest": "sha256:1"}
 
 
@@ -84,8 +85,7 @@ def test_a_failed_deploy_tells_why_and_what_next(tmp_path: Path) -> None:
     assert out == ""
     annotations = [line for line in err.splitlines() if line.startswith("::")]
     assert annotations[:2] == [
-        "::warning title=deploy%3A gate overridden::"
-        "window: in the window: it is <b>Friday</b>; overridden: a|b",
+        f"::warning title=deploy%3A gate overridden::{WINDOW}",
         "::warning title=deploy%3A verdict::verdict FAIL: errors: 22.2 %25 of 9",
     ]
     assert annotations[-1].startswith("::error title=deploy%3A rolled back (exit code 4)::too many errors%0A")

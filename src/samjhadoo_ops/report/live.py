@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib.util
 import queue
 import threading
+from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
 from samjhadoo_ops.report.panel import clock_of, panel
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 REDRAW = 0.25
 """Real seconds between two pictures at most."""
+AT_ONCE = 0.03
+"""Real seconds in which further lines are shown together with one that has come."""
 PATIENCE = 2.0
 """Real seconds that the last picture may take when the run ends."""
 NARROWEST = 40
@@ -83,16 +87,21 @@ class LiveView:
             self._thread.join(PATIENCE)
 
     def _run(self) -> None:
+        screen = None
         try:
-            Screen(self._stream, self.story, colour=self._colour, elapsed=self._elapsed).show(self._told)
+            screen = Screen(self._stream, self.story, colour=self._colour, elapsed=self._elapsed)
+            screen.show(self._told)
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is no matter of the deployment's
             with self._handing:
                 self.broken = f"{type(error).__name__}: {error}"
-            write(self._stream, f"the live view ended ({self.broken}); going on in lines")
-            self._let_out()
+            with suppress(Exception):
+                write(self._stream, f"the live view ended ({self.broken}); going on in lines")
+                self._let_out(screen.unshown if screen else [])
 
-    def _let_out(self) -> None:
+    def _let_out(self, unshown: list[str]) -> None:
         """Write the lines that were handed over and not shown."""
+        for text in unshown:
+            write(self._stream, text)
         while True:
             try:
                 item = self._told.get_nowait()
@@ -129,32 +138,38 @@ class Screen:
         )
         self._width = 0
         self._live: Any = None
+        self.unshown: list[str] = []
+        """Lines that were taken and not shown yet."""
 
     def show(self, told: queue.SimpleQueue[tuple[str, Any] | None]) -> None:
         """Draw until None is told; what was told before is shown."""
-        from time import monotonic
-
-        drawn = 0.0
         try:
             self._start()
-            while True:
-                try:
-                    item = told.get(timeout=REDRAW)
-                except queue.Empty:
-                    self._draw()
-                    continue
-                if item is None:
-                    return
-                kind, content = item
-                if kind == "line":
-                    self._line(content)
-                else:
-                    self._story.tell(*content)
-                if monotonic() - drawn >= REDRAW / 2:
-                    self._draw()
-                    drawn = monotonic()
+            while self._take(told):
+                self._draw()
         finally:
             self._stop()
+
+    def _take(self, told: queue.SimpleQueue[tuple[str, Any] | None]) -> bool:
+        """Take what was told since the last picture, the lines at once; return False when that was all."""
+        lines = self.unshown
+        until = monotonic() + REDRAW
+        more = True
+        while more and (left := until - monotonic()) > 0:
+            try:
+                item = told.get(timeout=min(left, AT_ONCE) if lines else left)
+            except queue.Empty:
+                break
+            if item is None:
+                more = False
+            elif item[0] == "line":
+                lines.append(item[1])
+            else:
+                self._story.tell(*item[1])
+        if lines:
+            self._lines(lines)
+            self.unshown = []
+        return more
 
     def _start(self) -> None:
         from rich.live import Live
@@ -181,10 +196,10 @@ class Screen:
             self._start()
         self._live.refresh()
 
-    def _line(self, text: str) -> None:
+    def _lines(self, lines: list[str]) -> None:
         from rich.text import Text
 
-        self._console.print(Text.from_ansi(text))
+        self._console.print(Text("\n").join(Text.from_ansi(line) for line in lines))
 
     def _picture(self) -> Any:
         clock = clock_of(self._story)

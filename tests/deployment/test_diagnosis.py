@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from samjhadoo_ops.deployment.diagnosis import Diagnosis, alarm_of, schema_state
+from samjhadoo_ops.deployment.journal import Entry, Event
+from samjhadoo_ops.deployment.observation import Observation
+from samjhadoo_ops.environment import Secret
+from samjhadoo_ops.report.failure import Alarm, Container, StoppedTask
+
+NOW = datetime(2026, 11, 2, 22, tzinfo=UTC)
+FAMILY = "arn:task-definition/backend:2"
+DOCUMENT = {
+    "containerDefinitions": [
+        {
+            "name": "backend",
+            "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "g"}},
+        }
+    ]
+}
+TASK = {
+    "taskArn": "arn:task/c/t1",
+    "stoppedReason": "Essential container in task exited",
+    "containers": [{"name": "backend", "exitCode": 1}],
+}
+
+
+class Service:
+    """Answers of ECS, CloudWatch and the journal; or none."""
+
+    def __init__(self, *, down: bool = False) -> None:
+        self.down = down
+        self.exceptions = SimpleNamespace(ResourceNotFoundException=KeyError)
+
+    def stopped_tasks(self, _family: str) -> list[dict[str, Any]]:
+        if self.down:
+            raise ConnectionError("no answer")
+        return [TASK, {**TASK, "stoppedReason": "Scaling activity initiated by (deployment x)"}]
+
+    def task_definition(self, _arn: str) -> Any:
+        return SimpleNamespace(document=DOCUMENT)
+
+    def describe(self) -> dict[str, Any]:
+        if self.down:
+            raise ConnectionError("no answer")
+        return {"events": [{"createdAt": NOW, "message": "(service s) has started 2 tasks"}]}
+
+    def get_log_events(self, *, logGroupName: str, logStreamName: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        assert (logGroupName, logStreamName) == ("g", "ecs/backend/t1")
+        return {"events": [{"message": "boom, password planted-Secret-7\n\x1b[1mlast\x1b[0m"}]}
+
+    def describe_alarms(self, *, AlarmNames: list[str]) -> dict[str, Any]:  # noqa: N803
+        return {"MetricAlarms": [{"AlarmName": AlarmNames[0], "MetricName": "5XX", "Threshold": 5.0}]}
+
+    def entry(self, _deploy: str) -> Entry | None:
+        return None
+
+
+def diagnosis(service: Service, observed: Observation) -> Diagnosis:
+    aws = SimpleNamespace(client=lambda _name: service)
+    site: Any = SimpleNamespace(ecs=service, aws=aws, journal=service)
+    return Diagnosis(site, observed, task_definition=FAMILY, deploy="1")
+
+
+def test_tasks_logs_events_and_alarms_are_found_and_secrets_are_not() -> None:
+    Secret("planted-Secret-7")
+    observed = Observation("arn:d", "ROLLBACK_SUCCESSFUL", triggered_alarms=("one", "gone"), started_at=NOW)
+    found = diagnosis(Service(), observed).found(phase="canary")
+    assert found.tasks == (StoppedTask("t1", TASK["stoppedReason"], (Container("backend", 1),)),)
+    assert found.logs == ("boom, password ***", " last ")
+    assert found.events == ("(service s) has started 2 tasks",)
+    assert found.alarms == (Alarm("one", "5XX", threshold=5.0), Alarm("gone"))
+    assert (found.phase, found.gaps) == ("canary", ())
+
+
+def test_what_cannot_be_read_is_named() -> None:
+    found = diagnosis(Service(down=True), Observation("arn:d", "ROLLBACK_FAILED")).found()
+    assert found.gaps == ("stopped tasks: no answer", "events: no answer")
+
+
+ALARM = {
+    "AlarmName": "a",
+    "MetricName": "HTTPCode_Target_5XX_Count",
+    "Period": 60,
+    "EvaluationPeriods": 5,
+    "Threshold": 5.0,
+    "ComparisonOperator": "GreaterThanThreshold",
+}
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ('{"recentDatapoints": [3.0, 34.0]}', "a: HTTPCode_Target_5XX_Count 34 > 5 in 5 min"),
+        ("not JSON", "a: HTTPCode_Target_5XX_Count > 5 in 5 min"),
+        ("[]", "a: HTTPCode_Target_5XX_Count > 5 in 5 min"),
+    ],
+)
+def test_an_alarm_is_told_with_its_numbers(data: str, expected: str) -> None:
+    assert str(alarm_of({**ALARM, "StateReasonData": data})) == expected
+
+
+def journal(*events: tuple[str, dict[str, Any]]) -> Entry:
+    told = [Event(number=number, event=name, at=NOW, data=data) for number, (name, data) in enumerate(events)]
+    return Entry("1", tuple(told))
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([("schema", {"schema": "5"})], "V5, untouched by this deploy"),
+        ([("started", {})], ""),
+        (
+            [("migrating", {"pending": ["V6__a.sql"]})],
+            "the migration did not end: V6__a.sql; invoke migrate.info shows how far it came",
+        ),
+        (
+            [("migrating", {"pending": ["V6__a.sql"]}), ("migrated", {"schema": "6"})],
+            "V6, by this deploy (V6__a.sql); it stays, and the former release can live with it",
+        ),
+        (
+            [
+                ("migrating", {"pending": ["V6__a.sql"], "breaking": {"V6__a.sql": "drops a"}}),
+                ("migrated", {"schema": "6"}),
+            ],
+            "V6, by this deploy (V6__a.sql); it stays, "
+            "and the former release may miss what V6__a.sql took away",
+        ),
+    ],
+    ids=["untouched", "unknown", "unfinished", "compatible", "breaking"],
+)
+def test_the_state_of_the_schema_is_told(events: list[Any], expected: str) -> None:
+    assert schema_state(journal(*events)) == expected
