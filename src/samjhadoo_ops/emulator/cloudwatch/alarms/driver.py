@@ -7,26 +7,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
-from samjhadoo_ops.emulator.cloudwatch import queries
-from samjhadoo_ops.emulator.cloudwatch.alarms.evaluation import (
-    Criteria,
-    Point,
-    evaluate,
-    evaluation_range,
-)
+from samjhadoo_ops.emulator.cloudwatch.alarms.evaluation import evaluate
+from samjhadoo_ops.emulator.cloudwatch.alarms.question import HIGH_RESOLUTION, MINUTE, Question
 from samjhadoo_ops.emulator.cloudwatch.alarms.reasons import reason, reason_data
 from samjhadoo_ops.emulator.cloudwatch.alarms.state import States
-from samjhadoo_ops.emulator.cloudwatch.statistics import samples_needed
 
 if TYPE_CHECKING:
+    from samjhadoo_ops.emulator.cloudwatch.alarms.evaluation import Criteria, Point
     from samjhadoo_ops.emulator.cloudwatch.alarms.model import Alarm
     from samjhadoo_ops.emulator.service import AwsApi, Host
 
 log = logging.getLogger(__name__)
 
-MINUTE, HIGH_RESOLUTION = 60, 10
 INGESTION = 0.5
 """Part of an interval after its end at which the alarms look: what was measured in it is there by then."""
 SHORTEST_PAUSE = 0.05
@@ -42,6 +37,7 @@ class Driver(States):
         super().__init__(host, region, aws)
         self._driving: asyncio.Task[None] | None = None
         self._jumped = asyncio.Event()
+        self._questions: WeakKeyDictionary[Alarm, Question] = WeakKeyDictionary()
 
     def clock_jumped(self) -> None:
         """Evaluate at once: what a jump has passed over counts."""
@@ -70,7 +66,8 @@ class Driver(States):
 
     def _interval(self) -> int:
         shortest = min(
-            (alarm.period for alarm in self.alarms.values() if not alarm.composite), default=MINUTE
+            (self._asked_by(alarm).period for alarm in self.alarms.values() if not alarm.composite),
+            default=MINUTE,
         )
         return HIGH_RESOLUTION if shortest < MINUTE else MINUTE
 
@@ -91,30 +88,27 @@ class Driver(States):
         self.suppressions()
 
     def _evaluate(self, alarm: Alarm, now: float) -> None:
-        settings = alarm.settings
-        criteria = _criteria(settings)
-        start, end = _window(alarm, criteria, now)
-        newest = max(
-            (
-                self.store.latest(queries.metric_key(query["MetricStat"]["Metric"]))
-                for query in alarm.queries
-                if query.get("MetricStat")
-            ),
-            default=now,
-        )
-        if alarm.quiet and newest < start:
+        asked = self._asked_by(alarm)
+        start, end = asked.window(now)
+        if alarm.quiet and max(map(self.store.latest, asked.metrics), default=now) < start:
             return  # still nothing there, and that has been judged
-        found = queries.answer(self.store, alarm.queries, start=start, end=end)
-        points = _points(found, alarm, range(start, end, alarm.period))
-        if self._warming_up(alarm, points, criteria, now):
+        points = asked.points(self.store, start, end)
+        if self._warming_up(alarm, points, asked.criteria, now):
             return
         alarm.quiet = not any(points)
-        verdict = evaluate(points, criteria)
+        verdict = evaluate(points, asked.criteria)
         if verdict.state is not None and verdict.state != alarm.state:
-            counted = "DatapointsToAlarm" in settings
-            text = reason(verdict, criteria, old_state=alarm.state, counted=counted)
-            data = reason_data(alarm, points, verdict, threshold=criteria.threshold, now=self.clock.now())
+            counted = "DatapointsToAlarm" in alarm.settings
+            text = reason(verdict, asked.criteria, old_state=alarm.state, counted=counted)
+            threshold = asked.criteria.threshold
+            data = reason_data(alarm, points, verdict, threshold=threshold, now=self.clock.now())
             self.change(alarm, verdict.state, text, data)
+
+    def _asked_by(self, alarm: Alarm) -> Question:
+        asked = self._questions.get(alarm)
+        if asked is None or asked.settings is not alarm.settings:
+            asked = self._questions[alarm] = Question(alarm)
+        return asked
 
     @staticmethod
     def _warming_up(alarm: Alarm, points: list[Point | None], criteria: Criteria, now: float) -> bool:
@@ -125,35 +119,3 @@ class Driver(States):
         full = sum(point is not None for point in points) >= criteria.periods
         early = full and not warm_up.get("OnlyStartEvaluatingAfterWarmUpPeriodEnds", False)
         return now < until and not early
-
-
-def _window(alarm: Alarm, criteria: Criteria, now: float) -> tuple[int, int]:
-    """Return the evaluation range, which ends with the last minute or, if asked, the last whole period."""
-    period = alarm.period
-    wall = "WallClockWindow" in (alarm.settings.get("EvaluationWindow") or {})
-    step = period if wall else HIGH_RESOLUTION if period < MINUTE else MINUTE
-    end = int(now // step) * step
-    return end - evaluation_range(criteria.periods) * period, end
-
-
-def _criteria(settings: dict[str, Any]) -> Criteria:
-    statistic = settings.get("ExtendedStatistic")
-    low = settings.get("EvaluateLowSampleCountPercentile") == "ignore"
-    return Criteria(
-        datapoints=settings.get("DatapointsToAlarm", settings["EvaluationPeriods"]),
-        periods=settings["EvaluationPeriods"],
-        comparison=settings["ComparisonOperator"],
-        threshold=float(settings["Threshold"]),
-        missing=settings.get("TreatMissingData", "missing"),
-        samples=samples_needed(statistic) if statistic and low else 0.0,
-    )
-
-
-def _points(found: queries.Found, alarm: Alarm, grid: range) -> list[Point | None]:
-    series = found.series.get(alarm.watched) or []
-    values = series[0].points if series else {}
-    samples = found.samples.get(alarm.watched, {})
-    return [
-        Point(at, values[at], samples[at].count if at in samples else 1.0) if at in values else None
-        for at in grid
-    ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from samjhadoo_ops.emulator.cloudwatch.alarms.model import ALARM, INSUFFICIENT_DATA, OK
 
@@ -26,8 +26,7 @@ EXTRA_PERIODS = 2
 for others [I]."""
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """A data point: the start of its period, its value and how many observations it is made of."""
 
     at: int
@@ -94,7 +93,8 @@ def evaluate(points: Sequence[Point | None], criteria: Criteria) -> Verdict:
     filled = criteria.periods - len(real)
     if criteria.samples and any(point.samples < criteria.samples for point in real):
         return Verdict(None, tuple(real), filled)
-    breaching = sum(criteria.breaches(point) for point in real)
+    breaches, threshold = COMPARISONS[criteria.comparison], criteria.threshold
+    breaching = sum(breaches(point.value, threshold) for point in real)
     if not filled:
         return Verdict(_crossed(breaching >= criteria.datapoints), tuple(real))
     return Verdict(_with_missing(points, real, breaching, criteria), tuple(real), filled)

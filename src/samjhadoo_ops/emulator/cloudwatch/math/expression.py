@@ -86,10 +86,11 @@ def parse(text: str) -> Node:
     return node
 
 
-def names(node: Node) -> set[str]:
+@lru_cache(maxsize=4096)
+def names(node: Node) -> frozenset[str]:
     """Return the ids that an expression names; those of the functions METRICS are not among them."""
     if isinstance(node, Name):
-        return {node.value}
+        return frozenset((node.value,))
     children = (
         node.arguments
         if isinstance(node, Call)
@@ -99,7 +100,7 @@ def names(node: Node) -> set[str]:
         if isinstance(node, Operation)
         else ()
     )
-    return set().union(*map(names, children)) if children else set()
+    return frozenset().union(*map(names, children))
 
 
 def calls(node: Node, function: str) -> bool:
