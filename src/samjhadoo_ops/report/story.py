@@ -52,6 +52,7 @@ class Story:
     deploy: str = ""
     deployment: str = ""
     release: str = ""
+    digest: str = ""
     steps: dict[str, float] = field(default_factory=dict)
     step: str = ""
     spans: list[tuple[str, float]] = field(default_factory=list)
@@ -146,6 +147,11 @@ class Story:
     def _on_build(self, _text: str, fields: Mapping[str, Any], _at: float) -> None:
         self.release = str(fields.get("version", ""))
 
+    def _on_pushed(self, _text: str, fields: Mapping[str, Any], _at: float) -> None:
+        self.digest = str(fields.get("digest") or self.digest)
+
+    _on_push = _on_pushed
+
     def _on_watching(self, _text: str, fields: Mapping[str, Any], _at: float) -> None:
         self.watching = dict(fields)
         self.deployment = str(fields.get("deployment", ""))
@@ -192,6 +198,7 @@ class Story:
         self.result = dict(fields)
         self.ended = at
         self.release = str(fields.get("release") or self.release)
+        self.digest = str(fields.get("digest") or self.digest)
         self.deployment = str(fields.get("deployment") or self.deployment)
 
 

@@ -102,7 +102,7 @@ def _task(**document: Any) -> StoppedTask:
 def _facts(story: Story, exit_code: int) -> list[str]:
     facts = [
         ("Release", story.release),
-        ("Digest", str(story.result.get("digest", ""))),
+        ("Digest", story.digest),
         ("Deploy", story.deploy),
         ("Deployment", story.deployment),
         ("Exit code", str(exit_code)),
