@@ -40,6 +40,8 @@ name = "{name}"
 target_groups = ["{name}-1", "{name}-2"]
 production_listener_port = {port}
 test_listener_port = {port}1
+[services.{name}.build]
+repository = "{name}"
 """
 
 
@@ -153,6 +155,11 @@ def load_service(project: Project) -> Any:
             id="same-repository",
         ),
         pytest.param(
+            WORKER.replace("samjhadoo/worker", "samjhadoo/backend").replace('after = ["api"]', ""),
+            "services.worker.after: is missing: it shares an image with api, so one comes after the other",
+            id="same-image",
+        ),
+        pytest.param(
             WORKER.replace('["worker-blue", "worker-green"]', "[]"),
             "services.worker.service.target_groups: is empty: a service without a load balancer cannot be "
             "deployed yet (service worker)",
@@ -171,7 +178,8 @@ def test_what_is_wrong_with_services_is_told_with_file_line_and_key(
     assert (name, said) == ("environments/local.toml", problem)
     assert int(line) > 87
     key = problem.partition(":")[0].rpartition(".")[2]
-    assert key in (project.root / name).read_text().splitlines()[int(line) - 1]
+    expected = "[services.worker]" if "is missing" in problem else key
+    assert expected in (project.root / name).read_text().splitlines()[int(line) - 1]
 
 
 def test_what_is_wrong_for_all_services_is_told_once(project: Project) -> None:

@@ -29,6 +29,8 @@ name = "{name}"
 target_groups = ["{name}-1", "{name}-2"]
 production_listener_port = {port}0
 test_listener_port = {port}1
+[services.{name}.build]
+repository = "{name}"
 """
 # A verb that says what its script tells it to: events, `exit CODE`, `until FILE`, `write FILE`, `stuck`.
 VERB = """

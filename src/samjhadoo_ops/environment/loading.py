@@ -79,14 +79,17 @@ def load_environment(
         # What is wrong without the service's own table is told once.
         problems += [f"{text} (service {key})" if key else text for text in said if text not in problems]
     common = read.pop("", None)
+    order = {key: several.after(table) for key, table in tables.items()}
     problems += [
         _sentence(Problem(layers.where(path), path, message), layers)
-        for path, message in several.conflicts(read)
+        for path, message in several.conflicts(
+            read, {key: several.after(table) for key, table in tables.items()}
+        )
     ]
     if common is None or problems:
         raise _refusal(name, problems)
     made = {
-        key: _environment(settings, laid[key], name, root, key=key, after=several.after(tables[key]))
+        key: _environment(settings, laid[key], name, root, key=key, after=order[key])
         for key, settings in read.items()
     }
     environment = _environment(common, layers, name, root, services=made)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.environment.layers import KeyPath, Layers, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from samjhadoo_ops.environment.schema import Settings
 
@@ -64,8 +64,15 @@ def laid_over(layers: Layers, name: str, table: Mapping[str, Any]) -> Layers:
     return laid
 
 
-def conflicts(services: Mapping[str, Settings]) -> Iterator[tuple[KeyPath, str]]:
-    """Yield what two services cannot both have, as (key path, message)."""
+def conflicts(
+    services: Mapping[str, Settings], order: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[KeyPath, str]]:
+    """Yield what two services cannot both have, as (key path, message).
+
+    Args:
+        order: Of each service those that it comes after.
+
+    """
     taken: dict[tuple[Any, ...], str] = {}
     built: dict[str, tuple[str, Any]] = {}
     for name, settings in services.items():
@@ -85,6 +92,9 @@ def conflicts(services: Mapping[str, Settings]) -> Iterator[tuple[KeyPath, str]]
         if build != settings.build:
             message = f"is of the service {other} too, but its [build] is another"
             yield (TABLE, name, "build", "repository"), message
+        elif other != name and other not in _before(name, order) and name not in _before(other, order):
+            message = f"is missing: it shares an image with {other}, so one comes after the other"
+            yield (TABLE, name, AFTER), message
 
 
 def _check_order(layers: Layers, tables: Tables) -> None:
@@ -104,6 +114,16 @@ def _check_order(layers: Layers, tables: Tables) -> None:
     except CycleError as error:
         circle = list(reversed(error.args[1]))
         _wrong(layers, (TABLE, circle[0], AFTER), f"goes round in a circle: {' after '.join(circle)}")
+
+
+def _before(name: str, order: Mapping[str, Sequence[str]]) -> set[str]:
+    found: set[str] = set()
+    ahead = [name]
+    while ahead:
+        new = [other for other in order.get(ahead.pop(), ()) if other not in found]
+        found.update(new)
+        ahead += new
+    return found
 
 
 def _leaves(table: Mapping[str, Any], path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:

@@ -86,7 +86,8 @@ def _daemonless(
     image: BuiltImage,
     identity: Identity,
 ) -> BuiltImage:
-    folder = env.root / FOLDER / image.version
+    # Services are built side by side, and may be of the same version.
+    folder = env.root / FOLDER / env.key / image.version
     host = image.repository_uri.removesuffix(f"/{env.build.repository}")
     digest = oci.build_layout(
         context,
