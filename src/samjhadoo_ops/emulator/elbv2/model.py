@@ -84,6 +84,8 @@ class Rule:
     priority: str
     conditions: list[dict[str, Any]]
     actions: list[dict[str, Any]]
+    _forwards: tuple[Any, list[str]] = field(default=(None, []), init=False, repr=False, compare=False)
+    """The actions, which are replaced and never changed, and the target groups found in them."""
 
     @property
     def is_default(self) -> bool:
@@ -92,12 +94,16 @@ class Rule:
     @property
     def target_groups(self) -> list[str]:
         """The target groups it forwards to, whatever their weights."""
-        return [
-            group["TargetGroupArn"]
-            for action in self.actions
-            if action["Type"] == "forward"
-            for group in action["ForwardConfig"]["TargetGroups"]
-        ]
+        actions, found = self._forwards
+        if actions is not self.actions:
+            found = [
+                group["TargetGroupArn"]
+                for action in self.actions
+                if action["Type"] == "forward"
+                for group in action["ForwardConfig"]["TargetGroups"]
+            ]
+            self._forwards = self.actions, found
+        return found
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -187,6 +193,14 @@ class State:
     def listeners(self) -> Iterator[Listener]:
         for balancer in self.load_balancers.values():
             yield from balancer.listeners.values()
+
+    def uses(self, target_group: str) -> bool:
+        """Tell whether a rule forwards to a target group."""
+        return any(
+            target_group in rule.target_groups
+            for listener in self.listeners()
+            for rule in (*listener.rules.values(), listener.default)
+        )
 
     def users(self) -> dict[str, set[str]]:
         """Return the load balancers that each target group in use serves."""

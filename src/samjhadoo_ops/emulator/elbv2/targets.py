@@ -17,7 +17,6 @@ from samjhadoo_ops.emulator.elbv2.refusals import invalid
 from samjhadoo_ops.emulator.service import operation
 
 if TYPE_CHECKING:
-    from samjhadoo_ops.emulator.elbv2.data_plane.admin import HostStatus
     from samjhadoo_ops.emulator.elbv2.data_plane.plane import HostKey
     from samjhadoo_ops.emulator.elbv2.model import TargetGroup
     from samjhadoo_ops.emulator.service import AwsApi, Host, Params, Result
@@ -46,6 +45,7 @@ class Targets(Base):
             current = group.targets.get(key)
             if current is None or current.draining:
                 group.targets[key] = target
+                self.plane.forget(_host_key(group, target))
         await self.plane.sync()
         return {}
 
@@ -79,24 +79,23 @@ class Targets(Base):
             else list(group.targets)
         )
         hosts = await self.plane.hosts()
-        in_use = group.arn in self.state.users()
-        healths = await asyncio.gather(
-            *(self._health(group, group.targets.get(key), hosts, in_use=in_use) for key in keys)
-        )
-        return {
-            "TargetHealthDescriptions": [
-                _description(group, key, health) for key, health in zip(keys, healths, strict=True)
-            ]
-        }
-
-    async def _health(
-        self, group: TargetGroup, target: Target | None, hosts: dict[HostKey, HostStatus], *, in_use: bool
-    ) -> Health:
-        if target is None:
-            return NOT_REGISTERED
-        key = _host_key(group, target)
-        health = decide(group, target, hosts.get(key), in_use=in_use, now=self.clock.timestamp())
-        return health or unhealthy(group, await self._seen(group, target, key))
+        in_use, now = self.state.uses(group.arn), self.clock.timestamp()
+        healths: dict[tuple[str, int], Health] = {}
+        failing: list[tuple[tuple[str, int], Target]] = []
+        for key in keys:
+            target = group.targets.get(key)
+            host = hosts.get(_host_key(group, target)) if target else None
+            health = decide(group, target, host, in_use=in_use, now=now) if target else NOT_REGISTERED
+            if health:
+                healths[key] = health
+            elif target:
+                failing.append((key, target))
+        if failing:
+            seen = await asyncio.gather(
+                *(self._seen(group, target, _host_key(group, target)) for _, target in failing)
+            )
+            healths |= {key: unhealthy(group, each) for (key, _), each in zip(failing, seen, strict=True)}
+        return {"TargetHealthDescriptions": [_description(group, key, healths[key]) for key in keys]}
 
     async def _seen(self, group: TargetGroup, target: Target, key: HostKey) -> int | Failure:
         at, seen = self._looks.get(key, (0.0, Failure.CONNECTION))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.emulator.elbv2.data_plane.traffic import Reading
 
 TIMEOUT = 5.0
+LONGEST_LINE = 2**20
 
 _ACTIVE, _FLAGS = "::rq_active::", "::health_flags::"
 
@@ -41,17 +41,6 @@ class HostStatus:
     active: int
 
 
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("envoy", timeout=TIMEOUT)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-
 class Admin:
     """Asks Envoy one question at a time, on one connection.
 
@@ -59,7 +48,8 @@ class Admin:
     """
 
     def __init__(self, path: Path) -> None:
-        self._connection = _Connection(path)
+        self._path = path
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._lock = asyncio.Lock()
 
     async def ready(self) -> bool:
@@ -89,19 +79,37 @@ class Admin:
     async def close(self) -> None:
         """Close the connection."""
         async with self._lock:
-            self._connection.close()
+            self._disconnect()
 
     async def _get(self, path: str) -> str:
         async with self._lock:
-            return await asyncio.to_thread(self._get_now, path)
+            try:
+                async with asyncio.timeout(TIMEOUT):
+                    return (await self._ask(path)).decode()
+            except BaseException as error:
+                self._disconnect()
+                if isinstance(error, (EOFError, ValueError, IndexError)):
+                    raise http.client.BadStatusLine(str(error)) from error
+                raise
 
-    def _get_now(self, path: str) -> str:
-        try:
-            self._connection.request("GET", path)
-            return self._connection.getresponse().read().decode()
-        except (OSError, http.client.HTTPException):
-            self._connection.close()
-            raise
+    async def _ask(self, path: str) -> bytes:
+        if self._streams is None:
+            self._streams = await asyncio.open_unix_connection(str(self._path), limit=LONGEST_LINE)
+        reader, writer = self._streams
+        writer.write(f"GET {path} HTTP/1.1\r\nhost: envoy\r\n\r\n".encode())
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        if b"transfer-encoding: chunked" not in head:
+            return await reader.readexactly(int(head.partition(b"content-length:")[2].split()[0]))
+        parts = []
+        while size := int(await reader.readline(), 16):
+            parts.append((await reader.readexactly(size + 2))[:-2])
+        await reader.readline()
+        return b"".join(parts)
+
+    def _disconnect(self) -> None:
+        if self._streams:
+            self._streams[1].close()
+            self._streams = None
 
 
 def hosts_of(text: str) -> dict[tuple[str, str, int], HostStatus]:

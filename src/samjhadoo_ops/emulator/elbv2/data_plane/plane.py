@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from samjhadoo_ops.emulator.service import Host
 
 EFFECT_TIMEOUT = 15.0
-HOSTS_AGE = 0.05
+HOSTS_AGE, HOSTS_OLDEST = 0.05, 0.5
+"""Real seconds for which a reading of the endpoints is good, at least and at most."""
+HOSTS_SHARE = 10
+"""The age of a reading for which it is good, in times of how long reading takes."""
 OPTION = "elbv2.data_plane"
 
 log = logging.getLogger(__name__)
@@ -58,7 +61,9 @@ class DataPlane:
         self._routes: dict[str, Document] = {}
         self._reading = asyncio.Lock()
         self._hosts: tuple[float, dict[HostKey, HostStatus]] = (0.0, {})
+        self._hosts_age = HOSTS_AGE
         self._changed_at = 0.0
+        self._anew = False
         self.process: EnvoyProcess | None = None
         self.started = asyncio.Event()
 
@@ -112,14 +117,27 @@ class DataPlane:
         return opened.get(listener_name(wanted.arn)) != wanted.bound_port
 
     async def hosts(self, *, fresh: bool = False) -> dict[HostKey, HostStatus]:
-        """Return the endpoints as Envoy sees them, by cluster, address and port; at most 50 ms old."""
+        """Return the endpoints as Envoy sees them, by cluster, address and port.
+
+        They are at most 50 ms old or, when there are so many that reading them takes long, as old as keeps
+        reading a small part of all work. An endpoint that is not there yet has never been checked.
+        """
         if self.process is None:
             return {}
-        oldest = max(self._changed_at, time.monotonic() - (0.0 if fresh else HOSTS_AGE))
+        oldest = max(self._changed_at, time.monotonic() - (0.0 if fresh else self._hosts_age))
+        if self._hosts[0] >= oldest:
+            return self._hosts[1]
         async with self._reading:  # many ask at once: the first one reads for all
             if self._hosts[0] < oldest and self.process is not None:
-                self._hosts = (time.monotonic(), await self._read_hosts(self.process.admin))
+                began = time.monotonic()
+                hosts = await self._read_hosts(self.process.admin)
+                self._hosts_age = max(HOSTS_AGE, min(HOSTS_SHARE * (time.monotonic() - began), HOSTS_OLDEST))
+                self._hosts = (began, hosts)
             return self._hosts[1]
+
+    def forget(self, host: HostKey) -> None:
+        """Note that an endpoint is a new one, though one with its address may have been there before."""
+        self._anew = self._anew or host in self._hosts[1]
 
     async def _read_hosts(self, admin: Admin) -> dict[HostKey, HostStatus]:
         try:
@@ -157,8 +175,9 @@ class DataPlane:
         for kind, kept, before in ((ENDPOINTS, clusters, self._clusters), (ROUTES, routes, self._routes)):
             for name in before.keys() - kept.keys():
                 self._discovery.remove(Key(kind, name))
+        if self._anew or any(clusters.get(name) != before for name, before in self._clusters.items()):
+            self._anew, self._changed_at = False, time.monotonic()
         self._clusters, self._routes = clusters, routes
-        self._changed_at = time.monotonic()
 
     def _render_clusters(self) -> tuple[dict[str, Document], dict[str, Document]]:
         clusters, endpoints = {}, {}
