@@ -48,7 +48,7 @@ repository = "{name}"
 def test_without_services_there_is_the_one(project: Project) -> None:
     env = project.load()
     assert env.services == {}
-    assert (env.key, env.after, env.title) == ("", (), "local")
+    assert (env.key, env.after, env.title, env.options) == ("", (), "local", "--env local")
 
 
 def test_a_services_table_is_laid_over_the_environments(project: Project) -> None:
@@ -62,6 +62,7 @@ def test_a_services_table_is_laid_over_the_environments(project: Project) -> Non
     assert (worker.build.repository, worker.build.builder) == ("samjhadoo/worker", "oci")
     assert worker.database.migrations == []
     assert (worker.key, worker.after, worker.title) == ("worker", ("api",), "local/worker")
+    assert worker.options == "--env local --service worker"
     assert worker.journal == api.journal
     assert worker.sources["service", "name"] == "environments/local.toml"
 

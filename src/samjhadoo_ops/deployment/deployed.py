@@ -110,5 +110,5 @@ def left_to_ecs(site: Site, ending: Ending, *, deploy: str) -> tuple[str, Left |
     if outcome == "canary":
         pause = site.env.deployment.canary_time + site.env.deployment.hook_timeouts.production
         acts = min(expiries, default=now + pause)
-    reattach = f"invoke watch --env {site.env.name} --deploy {deploy}"
+    reattach = f"invoke watch {site.env.options} --deploy {deploy}"
     return outcome, Left(reattach, datetime.fromtimestamp(acts, UTC), max(0.0, acts - now))

@@ -60,8 +60,8 @@ def settle(site: Site, *, token: int) -> None:
             raise Refused(
                 f"the {entry.kind} {entry.deploy} by {entry.data.get('by', 'somebody')} is unfinished: "
                 f"{arn} is {phase.value}",
-                hint=f"go on with it: invoke deploy --resume {entry.deploy} --env {site.env.name}; "
-                f"or take it back: invoke rollback --env {site.env.name}",
+                hint=f"go on with it: invoke deploy --resume {entry.deploy} {site.env.options}; "
+                f"or take it back: invoke rollback {site.env.options}",
             )
         record_ending(site, entry, observed, token=token)
 

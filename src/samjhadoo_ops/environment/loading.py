@@ -43,6 +43,11 @@ class Environment(Settings, frozen=True, kw_only=True):
         """Return what the environment is called: its name, and its service's where there are several."""
         return f"{self.name}/{self.key}" if self.key else self.name
 
+    @property
+    def options(self) -> str:
+        """Return the options by which a command means it."""
+        return f"--env {self.name} --service {self.key}" if self.key else f"--env {self.name}"
+
 
 def load_environment(
     name: str, *, service: str = "", root: Path | None = None, variables: Mapping[str, str] | None = None
