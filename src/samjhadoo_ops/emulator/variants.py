@@ -5,10 +5,12 @@ from __future__ import annotations
 FIRST_WITHOUT_HOOKS = "first-deployment-without-hooks"
 IGNORED_ALARMS_MONITORED = "ignored-alarms-shown-as-monitoring"
 BREAKER_FOR_ROLLING_ONLY = "breaker-for-rolling-only"
+BREAKER_STRICT = "breaker-counts-health-checks-once-a-task-ran"
 
 VARIANTS = {
     FIRST_WITHOUT_HOOKS: "lifecycle hooks are not called in a service's first deployment",
     IGNORED_ALARMS_MONITORED: "alarms that are ignored for a deployment read MONITORING, not DISABLED",
     BREAKER_FOR_ROLLING_ONLY: "the circuit breaker does nothing unless the strategy is ROLLING",
+    BREAKER_STRICT: "once a task ran, the circuit breaker counts failed health checks only, no failed starts",
 }
 """By name: what is otherwise than the emulator assumes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,10 +49,28 @@ def serve(ecs: Any, name: str, **container: Any) -> Callable[[], list[str]]:
     return events
 
 
+def listen(emulator: Any, detail_type: str) -> Callable[[], dict[str, Any] | None]:
+    """Return what gives the first event that says that starts are impaired."""
+    sqs, events = emulator.client("sqs"), emulator.client("events")
+    url = sqs.create_queue(QueueName="impaired")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = {"detail-type": [detail_type], "detail": {"eventName": ["SERVICE_TASK_START_IMPAIRED"]}}
+    events.put_rule(Name="impaired", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="impaired", Targets=[{"Id": "queue", "Arn": arn}])
+
+    def heard() -> dict[str, Any] | None:
+        messages = sqs.receive_message(QueueUrl=url).get("Messages", [])
+        return json.loads(messages[0]["Body"]) if messages else None
+
+    return heard
+
+
+@pytest.mark.rule("A.9.throttling", "A.11.eventbridge", "A.11.service")
 def test_a_service_whose_tasks_do_not_start_says_why_and_tries_again_and_again(
     emulator: Any, ecs: Any, eventually: Callable[..., Any]
 ) -> None:
     host = emulator.url.removeprefix("http://")
+    heard = listen(emulator, "ECS Service Action")
     events = serve(ecs, "missing-image", image=f"{host}/tiny/none:1")
     eventually(lambda: IMPAIRED in events())
     told = list(reversed(events()))
@@ -59,6 +78,10 @@ def test_a_service_whose_tasks_do_not_start_says_why_and_tries_again_and_again(
     assert told[1].startswith("was unable to place a task. Reason: CannotPullContainerError: ")
     before = told[: told.index(IMPAIRED)]
     assert sum(text.startswith("was unable to place a task.") for text in before) == 3
+    event = eventually(heard)
+    assert event["resources"][0].endswith("service/throttled/missing-image")
+    assert event["detail"]["eventType"] == "WARN"
+    assert event["detail"]["clusterArn"].endswith(":cluster/throttled")
     ecs.delete_service(cluster="throttled", service="missing-image", force=True)
 
 

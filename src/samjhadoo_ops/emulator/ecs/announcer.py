@@ -74,6 +74,19 @@ class Announcer:
         for hook in _changed_hooks(deployment.state, before):
             self._put("ECS Hook State Change", service.arn, _hook_detail(service, deployment, hook))
 
+    def steady(self, service: Service) -> None:
+        """Announce that a service has reached a steady state."""
+        self._action(service, "INFO", "SERVICE_STEADY_STATE")
+
+    def starts_impaired(self, service: Service) -> None:
+        """Announce that a service is unable to consistently start tasks successfully."""
+        self._action(service, "WARN", "SERVICE_TASK_START_IMPAIRED")
+
+    def _action(self, service: Service, kind: str, name: str) -> None:
+        if self.wanted:
+            detail = {"eventType": kind, "eventName": name, "clusterArn": service.cluster.arn}
+            self._put(SERVICE_ACTION, service.arn, {**detail, "createdAt": self._host.clock.now()})
+
     def task_changed(self, task: Task) -> None:
         """Announce a task; what is not among the statuses that AWS announces is told with the next one."""
         if not self.wanted:

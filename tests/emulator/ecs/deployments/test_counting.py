@@ -42,6 +42,31 @@ def test_once_tasks_run_only_unhealthy_ones_and_failed_starts_count():
     assert count.failed(reached_running=True, unhealthy=True).failures == 1
 
 
+@pytest.mark.rule("A.9.stages")
+@pytest.mark.parametrize(
+    ("strictly", "reached_running", "unhealthy", "expected"),
+    [
+        pytest.param(False, False, False, 1, id="failed-start"),
+        pytest.param(True, False, False, 0, id="failed-start-by-the-letter"),
+        pytest.param(False, True, False, 0, id="end-of-a-healthy-task"),
+        pytest.param(True, True, False, 0, id="end-of-a-healthy-task-by-the-letter"),
+        pytest.param(False, True, True, 1, id="failed-health-check"),
+        pytest.param(True, False, True, 1, id="failed-health-check-by-the-letter"),
+    ],
+)
+def test_once_a_task_ran_failed_starts_count_in_one_reading_only(
+    strictly, reached_running, unhealthy, expected
+):
+    count = Count().running()
+    counted = count.failed(reached_running=reached_running, unhealthy=unhealthy, strictly=strictly)
+    assert counted.failures == expected
+
+
+@pytest.mark.rule("A.9.stages")
+def test_by_the_letter_too_each_failed_start_counts_before_any_task_runs():
+    assert Count().failed(reached_running=False, unhealthy=False, strictly=True).failures == 1
+
+
 @pytest.mark.rule("A.9.reset")
 @pytest.mark.parametrize(("reset", "expected"), [(True, 0), (False, 1)])
 def test_a_healthy_task_resets_the_count_when_configured(reset, expected):

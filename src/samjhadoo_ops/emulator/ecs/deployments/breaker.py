@@ -24,6 +24,10 @@ def threshold(configuration: dict[str, Any], desired_count: int) -> int:
 class Count:
     """Failures counted so far: tasks that did not reach RUNNING while none ran, and afterwards tasks
     replaced because of a failed health check.
+
+    By the letter of that, an application that starts and crashes is never counted once one of its tasks has
+    been RUNNING, however briefly; AWS does not say so. Read strictly it is not; otherwise, tasks that ended
+    before they were healthy count as not having reached RUNNING in both stages.
     """
 
     failures: int = 0
@@ -37,7 +41,15 @@ class Count:
         """Return the count after a task became healthy."""
         return replace(self, failures=0) if reset else self
 
-    def failed(self, *, reached_running: bool, unhealthy: bool) -> Count:
-        """Return the count after a task ended on its own or was replaced."""
-        counts = unhealthy if self.any_running and reached_running else not reached_running or unhealthy
+    def failed(self, *, reached_running: bool, unhealthy: bool, strictly: bool = False) -> Count:
+        """Return the count after a task ended on its own or was replaced.
+
+        Args:
+            reached_running: Whether it ran, and was healthy.
+            unhealthy: Whether it was replaced because of a failed health check.
+            strictly: Whether, once a task has run, only failed health checks count.
+
+        """
+        later = self.any_running and (reached_running or strictly)
+        counts = unhealthy if later else not reached_running or unhealthy
         return replace(self, failures=self.failures + 1) if counts else self

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator.ecs.deployments.steps import Stage, Step  # noqa: TC001 - read by snapshots
-from samjhadoo_ops.emulator.variants import BREAKER_FOR_ROLLING_ONLY
+from samjhadoo_ops.emulator.variants import BREAKER_FOR_ROLLING_ONLY, BREAKER_STRICT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +114,16 @@ class Plan:
         if BREAKER_FOR_ROLLING_ONLY in self.variants and not self.rolling:
             return {}
         return self.configuration.get("deploymentCircuitBreaker") or {}
+
+    @property
+    def breaker_resets(self) -> bool:
+        """Whether a healthy task resets what the circuit breaker has counted."""
+        return bool(self.breaker.get("resetOnHealthyTask", True))
+
+    @property
+    def breaker_strict(self) -> bool:
+        """Whether the circuit breaker counts by the letter once a task has run."""
+        return BREAKER_STRICT in self.variants
 
     @property
     def rolls_back_alarms(self) -> bool:

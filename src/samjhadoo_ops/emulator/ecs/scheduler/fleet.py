@@ -5,58 +5,51 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from samjhadoo_ops.emulator.ecs.scheduler.change import Change
+from samjhadoo_ops.emulator.ecs.scheduler.pacing import Pace
 from samjhadoo_ops.emulator.ecs.scheduler.registration import BUSY_POLL, Registration
 from samjhadoo_ops.emulator.ecs.scheduler.replica import Phase, Replica
 from samjhadoo_ops.emulator.ecs.tasks import TaskRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from samjhadoo_ops.clock import Clock
-    from samjhadoo_ops.emulator.ecs.deployments.breaker import Count
     from samjhadoo_ops.emulator.ecs.model import Revision, Service
     from samjhadoo_ops.emulator.ecs.scheduler.balancer import Balancer
     from samjhadoo_ops.emulator.ecs.tasks import Tasks
 
-FIRST_DELAY, LONGEST_DELAY = 10.0, 27 * 60.0
-"""Emulated seconds by which repeated start failures are spaced; 27 minutes is AWS's maximum."""
-START_PACE, CRASH_PACE = 0.1, 0.3
-"""Real seconds between starts at least: after tasks that did not start, after tasks that ran and ended."""
-IMPAIRED = 3
-"""Failed starts in a row after which the service says so."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """Something that counts for the circuit breaker."""
-
-    revision: Revision
-    kind: str
-    reached_running: bool = False
-    unhealthy: bool = False
-
-    def count(self, count: Count, resets: bool) -> Count:
-        """Return the breaker's count after this change."""
-        if self.kind == "running":
-            return count.running()
-        if self.kind == "healthy":
-            return count.healthy(reset=resets)
-        return count.failed(reached_running=self.reached_running, unhealthy=self.unhealthy)
-
 
 class Fleet:
-    """The replicas of a service and what is done with them."""
+    """The replicas of a service and what is done with them.
 
-    def __init__(self, service: Service, tasks: Tasks, balancer: Balancer, clock: Clock) -> None:
+    Args:
+        service: The service.
+        tasks: Starts and stops tasks.
+        balancer: Registers them.
+        clock: The emulated clock.
+        impaired: Called when tasks have failed to start again and again.
+
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        tasks: Tasks,
+        balancer: Balancer,
+        clock: Clock,
+        *,
+        impaired: Callable[[], None],
+    ) -> None:
         self.service = service
         self.replicas: dict[str, Replica] = {}
         self._tasks = tasks
         self._registration = Registration(balancer, self.event)
         self._clock = clock
-        self._failures: dict[str, tuple[int, float]] = {}
+        self._pace = Pace(clock)
+        self._impaired = impaired
 
     # What it tells.
 
@@ -90,7 +83,7 @@ class Fleet:
 
     def troubled(self, revision: Revision) -> bool:
         """Tell whether tasks of a revision have failed, and none has been healthy since."""
-        return revision.number in self._failures
+        return self._pace.troubled(revision.number)
 
     def only(self, kept: Iterable[Revision]) -> bool:
         """Tell whether no task is left of any other revision."""
@@ -122,7 +115,7 @@ class Fleet:
         if any(replica.running and not replica.was_healthy for replica in self.replicas.values()):
             waits.append(BUSY_POLL)
         waits += [
-            max(0.001, self._not_before(revision) - time.monotonic())
+            max(0.001, self._pace.not_before(revision.number) - time.monotonic())
             for revision in self.service.revisions.values()
             if self.serving(revision) < revision.desired and not revision.stalled
         ]
@@ -148,7 +141,7 @@ class Fleet:
         for replica in list(self.replicas.values()):
             if replica.healthy and not replica.was_healthy:
                 replica.was_healthy = True
-                self._failures.pop(replica.revision.number, None)
+                self._pace.recovered(replica.revision.number)
                 changes.append(Change(replica.revision, "healthy"))
         return changes
 
@@ -162,29 +155,22 @@ class Fleet:
         early = not replica.was_healthy
         if early or replica.unhealthy:
             replica.revision.failed_tasks += 1
-            self._delay(replica)
+            self._failed(replica)
         reached = replica.running_since is not None and not early
         return [Change(replica.revision, "failed", reached_running=reached, unhealthy=replica.unhealthy)]
 
-    def _delay(self, replica: Replica) -> None:
-        """Space the next start: more and more after tasks that did not reach RUNNING, evenly after others,
-        which AWS does not throttle [service throttle logic].
-        """
-        task, number = replica.task, replica.revision.number
-        count, delay, least = self._failures.get(number, (0, 0.0))[0], FIRST_DELAY, CRASH_PACE
-        if task.started_at is None:
-            count, delay, least = count + 1, min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(count, 10)), START_PACE
-            if task.stop_code == "TaskFailedToStart":
-                self.event(f"was unable to place a task. Reason: {task.stopped_reason.rstrip('.')}.")
-            if count == IMPAIRED:
-                self.event(
-                    "is unable to consistently start tasks successfully. For more information, see the "
-                    "Troubleshooting section of the Amazon ECS Developer Guide."
-                )
-        self._failures[number] = (count, time.monotonic() + max(least, self._clock.real(delay)))
-
-    def _not_before(self, revision: Revision) -> float:
-        return self._failures.get(revision.number, (0, 0.0))[1]
+    def _failed(self, replica: Replica) -> None:
+        """Space the next start, and say why this one failed (AWS: service event messages)."""
+        task = replica.task
+        impaired = self._pace.failed(replica.revision.number, started=task.started_at is not None)
+        if task.started_at is None and task.stop_code == "TaskFailedToStart":
+            self.event(f"was unable to place a task. Reason: {task.stopped_reason.rstrip('.')}.")
+        if impaired:
+            self.event(
+                "is unable to consistently start tasks successfully. For more information, see the "
+                "Troubleshooting section of the Amazon ECS Developer Guide."
+            )
+            self._impaired()
 
     # What it does.
 
@@ -207,7 +193,7 @@ class Fleet:
         self._start(revision, count)
 
     def _start(self, revision: Revision, missing: int) -> bool:
-        if time.monotonic() < self._not_before(revision):
+        if time.monotonic() < self._pace.not_before(revision.number):
             return False
         started = [self._replica(revision) for _ in range(missing)]
         revision.updated_at = self._clock.now()

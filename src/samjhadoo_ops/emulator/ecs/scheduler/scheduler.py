@@ -47,7 +47,9 @@ class Scheduler:
         self._hooks = HookCaller(aws, host.clock, spawn, self.wake)
         self._balancer = Balancer(aws)
         self._alarms = AlarmWatch(aws, host)
-        self._fleet = Fleet(service, tasks, self._balancer, host.clock)
+        self._fleet = Fleet(
+            service, tasks, self._balancer, host.clock, impaired=lambda: announcer.starts_impaired(service)
+        )
         self._wake = asyncio.Event()
         self._recovering = False
 
@@ -110,8 +112,12 @@ class Scheduler:
         """Look, decide, act once. Returns real seconds until the next turn is due; None: when woken."""
         service = self.service
         for event in await self._fleet.look():
-            if service.current and event.revision is service.current.target:
-                service.current.breaker = event.count(service.current.breaker, self._resets())
+            current = service.current
+            if current and event.revision is current.target:
+                plan = current.plan
+                current.breaker = event.count(
+                    current.breaker, resets=plan.breaker_resets, strictly=plan.breaker_strict
+                )
         moved = await self._walk()
         self._want()
         acted = await self._fleet.act()
@@ -122,11 +128,6 @@ class Scheduler:
         if moved or acted:
             return 0.0
         return self._due()
-
-    def _resets(self) -> bool:
-        current = self.service.current
-        configuration = (current.plan.configuration.get("deploymentCircuitBreaker") or {}) if current else {}
-        return bool(configuration.get("resetOnHealthyTask", True))
 
     async def _walk(self) -> bool:
         """Advance every ongoing deployment by at most one transition; tell whether any moved."""
@@ -289,6 +290,7 @@ class Scheduler:
         steady = self._fleet.steady(deployment.survivor or deployment.target)
         if steady and not service.steady:
             self._fleet.event("has reached a steady state.")
+            self._announcer.steady(service)
         service.steady = steady
 
     def _due(self) -> float | None:
