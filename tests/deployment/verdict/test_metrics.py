@@ -12,7 +12,7 @@ from botocore.validate import ParamValidator
 from samjhadoo_ops.deployment.observation import Observation
 from samjhadoo_ops.deployment.verdict.counts import Counts
 from samjhadoo_ops.deployment.verdict.metrics import Places, Release, TrafficMetrics, places_of
-from samjhadoo_ops.environment.schema import PaymentMetrics
+from samjhadoo_ops.environment.delivery import PaymentMetrics
 
 PREFIX = "arn:aws:elasticloadbalancing:ap-south-1:000000000000"
 PLACES = Places(
