@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
-import urllib.request
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
-
-import msgspec
 
 from samjhadoo_ops import stack
 from samjhadoo_ops.aws import Aws
@@ -19,6 +16,7 @@ from samjhadoo_ops.deployment.lock import read_lock
 from samjhadoo_ops.deployment.objects import S3Objects
 from samjhadoo_ops.environment.duration import Duration
 from samjhadoo_ops.errors import OpsError
+from samjhadoo_ops.rehearsal.control import Control
 from samjhadoo_ops.rehearsal.database import Freezer
 from samjhadoo_ops.rehearsal.findings import Observed, findings
 from samjhadoo_ops.rehearsal.load import Load
@@ -252,43 +250,6 @@ class Script:
         """Tell whether the deployment goes on at ECS without the deploy, so that a phase can come yet."""
         last = self.witness.sights[-1] if self.witness.sights else None
         return step.at in PHASES and last is not None and not last.phase.ended
-
-
-class Control:
-    """The emulator's fault knobs; what was asked for ends with the block."""
-
-    def __init__(self, edge: str, env: Environment) -> None:
-        self._url = f"{edge}/_emulator/faults"
-        self._names = {"service": env.service.name, "cluster": env.service.cluster}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ask("DELETE", None)
-
-    def add(self, fault: dict[str, Any]) -> None:
-        """Ask for a fault.
-
-        Raises:
-            OpsError: The emulator doesn't know it.
-
-        """
-        filled = {
-            key: value.format_map(self._names) if isinstance(value, str) else value
-            for key, value in fault.items()
-        }
-        self._ask("POST", filled)
-
-    def _ask(self, method: str, document: Any) -> None:
-        body = None if document is None else msgspec.json.encode(document)
-        request = urllib.request.Request(self._url, data=body, method=method)  # noqa: S310 - the edge is ours
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-                answer.read()
-        except OSError as error:
-            said = error.read().decode(errors="replace") if hasattr(error, "read") else ""
-            raise OpsError(f"the emulator refused the fault {document}: {error} {said}") from error
 
 
 def records(env: Environment, aws: Aws) -> tuple[str, tuple[str, ...]]:
