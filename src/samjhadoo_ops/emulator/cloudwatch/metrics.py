@@ -45,13 +45,14 @@ class Metrics(Base):
             raise missing("The parameter MetricData is required.")
         if len(data) > MOST_DATA:
             raise invalid("The collection MetricData must not have a size greater than 1000.")
-        now = self.clock.now()
+        now, faults = self.clock.now(), self.host.faults
         points = [_point(each, index, now) for index, each in enumerate(data, 1)]
+        time = now.timestamp()
         for datum, (at, sample) in zip(data, points, strict=True):
             resolution = SECOND if datum.get("StorageResolution") == SECOND else MINUTE
-            key = queries.metric_key({"Namespace": namespace, **datum})
-            unit, time = datum.get("Unit") or "None", now.timestamp()
-            late = self.host.faults.metrics_late(namespace, datum["MetricName"])
+            key = queries.metric_key(datum, namespace)
+            unit = datum.get("Unit") or "None"
+            late = faults.metrics_late(namespace, datum["MetricName"]) if faults else 0
             if late == 0:
                 self.store.add(key, unit, at.timestamp(), sample, resolution=resolution, now=time)
             elif late < math.inf:
@@ -169,7 +170,8 @@ def _point(datum: dict[str, Any], index: int, now: datetime) -> tuple[datetime, 
 
 def _sample(datum: dict[str, Any], where: str) -> Sample:
     if (value := datum.get("Value")) is not None:
-        _check_numbers([value], f"{where}.Value")
+        if not -GREATEST <= value <= GREATEST:  # nor if it is no number
+            _check_numbers([value], f"{where}.Value")
         return Sample.single(float(value))
     if (values := datum.get("Values")) is not None:
         counts = datum.get("Counts") or [1.0] * len(values)

@@ -39,10 +39,10 @@ class Found:
     failures: dict[str, str] = field(default_factory=dict)
 
 
-def metric_key(metric: dict[str, Any]) -> Key:
-    """Return a metric's key in the store from botocore's `Metric` or anything with the same members."""
-    dimensions = sorted((each["Name"], each["Value"]) for each in metric.get("Dimensions") or [])
-    return metric["Namespace"], metric["MetricName"], tuple(dimensions)
+def metric_key(metric: dict[str, Any], namespace: str = "") -> Key:
+    """Return a metric's key in the store from botocore's `Metric`, or from a datum and its namespace."""
+    dimensions = sorted([(each["Name"], each["Value"]) for each in metric.get("Dimensions") or ()])
+    return namespace or metric["Namespace"], metric["MetricName"], tuple(dimensions)
 
 
 def check(queries: list[dict[str, Any]]) -> None:

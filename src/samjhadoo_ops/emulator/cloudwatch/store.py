@@ -21,6 +21,9 @@ DAY = 24 * HOUR
 RETENTION = {SECOND: 3 * HOUR, MINUTE: 15 * DAY, FIVE_MINUTES: 63 * DAY, HOUR: 455 * DAY}
 """Seconds for which points of each resolution are kept (user guide, "Metrics retention")."""
 
+COARSER = {SECOND: MINUTE, MINUTE: FIVE_MINUTES, FIVE_MINUTES: HOUR, HOUR: 0}
+"""What points of each resolution become after that time."""
+
 MOST_POINTS = 25_000
 """Points of one resolution and series; beyond it the oldest become coarser before their time."""
 
@@ -64,9 +67,10 @@ class Series:
 
     def expire(self, now: float) -> None:
         """Make old points coarser, and forget the oldest."""
-        resolutions = list(RETENTION)
-        for resolution, coarser in zip(resolutions, [*resolutions[1:], 0], strict=True):
+        for resolution, coarser in COARSER.items():
             points = self.points[resolution]
+            if not points:
+                continue
             limit = now - RETENTION[resolution]
             while points and ((oldest := next(iter(points))) < limit or len(points) > MOST_POINTS):
                 sample = points.pop(oldest)

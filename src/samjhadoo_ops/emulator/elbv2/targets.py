@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator.elbv2 import attributes
 from samjhadoo_ops.emulator.elbv2.base import Base
+from samjhadoo_ops.emulator.elbv2.data_plane.admin import HostStatus
 from samjhadoo_ops.emulator.elbv2.data_plane.clusters import cluster_name, health_port
 from samjhadoo_ops.emulator.elbv2.health import NOT_REGISTERED, Failure, Health, decide, unhealthy
 from samjhadoo_ops.emulator.elbv2.look import look
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 LOOK_TIMEOUT = 0.5
 LOOK_AGE = 0.2
 BUSY_PAUSE = 0.05
+UNCHECKED = HostStatus(pending=True, failed=True, timed_out=False, active=0)
 IDLE_PAUSE = 1.0
 
 
@@ -79,12 +81,14 @@ class Targets(Base):
             else list(group.targets)
         )
         hosts = await self.plane.hosts()
+        unread = UNCHECKED if self.plane.settled else None
         in_use, now = self.state.uses(group.arn), self.clock.timestamp()
         healths: dict[tuple[str, int], Health] = {}
         failing: list[tuple[tuple[str, int], Target]] = []
         for key in keys:
             target = group.targets.get(key)
-            host = hosts.get(_host_key(group, target)) if target else None
+            # The endpoints may have been read before one was added, which then has not been checked yet.
+            host = hosts.get(_host_key(group, target), unread) if target else None
             health = decide(group, target, host, in_use=in_use, now=now) if target else NOT_REGISTERED
             if health:
                 healths[key] = health

@@ -8,10 +8,11 @@ says that it is in effect.
 from __future__ import annotations
 
 import asyncio
+import copy
 import http.client
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator.elbv2.data_plane.clusters import assignment, cluster, cluster_name
 from samjhadoo_ops.emulator.elbv2.data_plane.discovery import Discovery, Key
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.emulator.elbv2.data_plane.admin import Admin, HostStatus
     from samjhadoo_ops.emulator.elbv2.data_plane.documents import Document
-    from samjhadoo_ops.emulator.elbv2.model import Listener, State
+    from samjhadoo_ops.emulator.elbv2.model import Listener, State, TargetGroup
     from samjhadoo_ops.emulator.service import Host
 
 EFFECT_TIMEOUT = 15.0
@@ -57,6 +58,7 @@ class DataPlane:
         self._requested = 0
         self._applied = 0
         self._discovery = Discovery()
+        self._rendered: dict[str, tuple[tuple[dict[str, Any], dict[str, str]], Document]] = {}
         self._clusters: dict[str, Document] = {}
         self._routes: dict[str, Document] = {}
         self._reading = asyncio.Lock()
@@ -99,6 +101,11 @@ class DataPlane:
             applied = self._requested
             await self._apply()
             self._applied = applied
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything that is known is in effect."""
+        return self._applied == self._requested
 
     def bound_ports(self) -> set[int]:
         """Return the ports that listeners of any region have been given."""
@@ -175,6 +182,7 @@ class DataPlane:
         for kind, kept, before in ((ENDPOINTS, clusters, self._clusters), (ROUTES, routes, self._routes)):
             for name in before.keys() - kept.keys():
                 self._discovery.remove(Key(kind, name))
+                self._rendered.pop(name, None)
         if self._anew or any(clusters.get(name) != before for name, before in self._clusters.items()):
             self._anew, self._changed_at = False, time.monotonic()
         self._clusters, self._routes = clusters, routes
@@ -185,9 +193,19 @@ class DataPlane:
             for arn in state.users():
                 group = state.target_groups[arn]
                 name = cluster_name(arn)
-                clusters[name] = cluster(group, self._clock)
+                clusters[name] = self._cluster(group)
                 endpoints[name] = assignment(group, list(group.targets.values()))
         return clusters, endpoints
+
+    def _cluster(self, group: TargetGroup) -> Document:
+        """Return a target group's cluster, rendered only when what it is made of has changed."""
+        settings = (group.health, group.attributes)
+        name = cluster_name(group.arn)
+        known = self._rendered.get(name)
+        if known is None or known[0] != settings:
+            known = copy.deepcopy(settings), cluster(group, self._clock)
+            self._rendered[name] = known
+        return known[1]
 
     def _render_listeners(self) -> tuple[dict[str, Document], dict[str, Document]]:
         listeners, routes = {}, {}
