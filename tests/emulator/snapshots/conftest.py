@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import selectors
 import signal
@@ -20,6 +21,7 @@ from samjhadoo_ops.processes import die_with_parent, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
 MINUTE = 0.05
@@ -33,6 +35,7 @@ class Restartable:
     def __init__(self, folder: Path, *options: str, minute: float = MINUTE) -> None:
         self.folder, self.port = folder, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.minute = minute
         self._options = ["--minute", str(minute), *options]
         self._clients: dict[str, Any] = {}
         self.process: subprocess.Popen[bytes] | None = None
@@ -83,16 +86,29 @@ class Restartable:
             )
         return self._clients[service]
 
+    def real_time(self, emulated: datetime) -> float:
+        """Return the Unix time at which the emulated clock shows a time; it has not jumped."""
+        with urllib.request.urlopen(f"{self.url}/_emulator/health") as answer:
+            origin = json.load(answer)["clock"]["origin"]
+        return float(origin + (emulated.timestamp() - origin) * self.minute / 60)
+
     @property
     def log(self) -> str:
         return (self.folder / "emulator.log").read_text()
 
 
 class Listeners:
-    """What answers the health checks of tasks that are no processes."""
+    """What answers the health checks of tasks that are no processes.
+
+    Attributes:
+        healthy: Whether any succeeds.
+        failing: Paths of those that do not.
+
+    """
 
     def __init__(self) -> None:
         self.healthy = True
+        self.failing: set[str] = set()
         self._selector = selectors.DefaultSelector()
         listeners: list[socket.socket] = []
         while len(listeners) < PORTS:
@@ -117,8 +133,9 @@ class Listeners:
                     self._selector.register(connection, selectors.EVENT_READ, data=False)
                     continue
                 with contextlib.suppress(OSError):
-                    if key.fileobj.recv(65536):
-                        status = b"200 OK" if self.healthy else b"503 Service Unavailable"
+                    if request := key.fileobj.recv(65536):
+                        healthy = self.healthy and request.split()[1].decode() not in self.failing
+                        status = b"200 OK" if healthy else b"503 Service Unavailable"
                         key.fileobj.sendall(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
                         continue
                 self._selector.unregister(key.fileobj)
@@ -144,6 +161,16 @@ def listeners() -> Iterator[Listeners]:
 def restartable(tmp_path: Path, listeners: Listeners) -> Iterator[Restartable]:
     """An emulator with a snapshot, started; its tasks are no processes, but answer health checks."""
     emulator = Restartable(tmp_path, "--runtime", "noop", "--noop-port", str(listeners.first_port))
+    emulator.start()
+    yield emulator
+    emulator.stop()
+
+
+@pytest.fixture
+def slow_restartable(tmp_path: Path, listeners: Listeners) -> Iterator[Restartable]:
+    """The same with more time in a minute: a thousand of them last longer than a busy machine takes."""
+    options = ["--runtime", "noop", "--noop-port", str(listeners.first_port)]
+    emulator = Restartable(tmp_path, *options, minute=1.0)
     emulator.start()
     yield emulator
     emulator.stop()
