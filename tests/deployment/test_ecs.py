@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from samjhadoo_ops.deployment.ecs import EcsService
+from samjhadoo_ops.deployment.ecs import EcsService, has_served
 from samjhadoo_ops.errors import DeploymentFailed
 
 
@@ -40,3 +40,20 @@ def test_what_ecs_refuses_is_a_deployment_that_has_not_begun() -> None:
 def test_any_other_error_keeps_its_own_words() -> None:
     with pytest.raises(ClientError):
         service("AccessDeniedException").update(known=(), taskDefinition="t:1")
+
+
+@pytest.mark.parametrize(
+    ("rollout", "statuses", "served"),
+    [
+        ([], [], False),
+        (["FAILED"], ["ROLLBACK_FAILED"], False),
+        (["IN_PROGRESS"], ["IN_PROGRESS"], False),
+        (["COMPLETED"], ["SUCCESSFUL"], True),
+        (["IN_PROGRESS"], ["IN_PROGRESS", "SUCCESSFUL"], True),
+        (["COMPLETED"], [], True),
+        (["IN_PROGRESS", "COMPLETED"], ["IN_PROGRESS"], True),
+    ],
+)
+def test_a_service_has_served_also_when_ecs_has_forgotten_the_deployment(rollout, statuses, served) -> None:
+    shown = {"deployments": [{"rolloutState": state} for state in rollout]} if rollout else None
+    assert has_served(shown, [{"status": status} for status in statuses]) is served

@@ -28,6 +28,20 @@ class Registered:
     tags: dict[str, str]
 
 
+def has_served(service: Mapping[str, Any] | None, briefs: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell whether a deployment of the service has ever succeeded.
+
+    Args:
+        service: The DescribeServices document; None when there is no service.
+        briefs: Its service deployments. ECS keeps those of 90 days only, and none from before 2024-10-25:
+            what an older one deployed still shows as COMPLETED in the service.
+
+    """
+    if any(brief["status"] == "SUCCESSFUL" for brief in briefs):
+        return True
+    return any(each.get("rolloutState") == "COMPLETED" for each in (service or {}).get("deployments", ()))
+
+
 class EcsService:
     """One service of one cluster.
 

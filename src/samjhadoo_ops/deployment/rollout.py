@@ -15,6 +15,7 @@ from samjhadoo_ops.deployment.configuration import (
     network_configuration,
     swift_configuration,
 )
+from samjhadoo_ops.deployment.ecs import has_served
 from samjhadoo_ops.errors import PersonNeeded
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def start(
     """
     service = ecs.describe()
     briefs = ecs.deployments(limit=100) if service else []
-    first = not any(brief["status"] == "SUCCESSFUL" for brief in briefs)
+    first = not has_served(service, briefs)
     swift = swift or first
     configuration = swift_configuration(env) if swift else deployment_configuration(env)
     known = {str(brief["serviceDeploymentArn"]) for brief in briefs[:_KNOWN]}

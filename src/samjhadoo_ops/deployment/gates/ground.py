@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.deployment.consent import Consent
+from samjhadoo_ops.deployment.ecs import has_served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,7 +73,7 @@ class Ground:
     @property
     def first(self) -> bool:
         """Tell whether no deployment has ever succeeded."""
-        return not any(brief["status"] == "SUCCESSFUL" for brief in self.deployments)
+        return not has_served(self.service, self.deployments)
 
     @property
     def now(self) -> datetime:
