@@ -174,3 +174,12 @@ def slow_restartable(tmp_path: Path, listeners: Listeners) -> Iterator[Restartab
     emulator.start()
     yield emulator
     emulator.stop()
+
+
+@pytest.fixture
+def process_restartable(tmp_path: Path) -> Iterator[Restartable]:
+    """An emulator with a snapshot, started, whose tasks are processes."""
+    emulator = Restartable(tmp_path, minute=0.2)
+    emulator.start()
+    yield emulator
+    emulator.stop()

@@ -64,9 +64,9 @@ class World:
             ],
         )
         self._balance()
-        self._create("canary", CANARY, loadBalancers=[self._behind()])
+        self.create("canary", CANARY, loadBalancers=[self._behind()])
         for name, configuration in OTHERS.items():
-            self._create(name, configuration)
+            self.create(name, configuration)
 
     def _balance(self):
         vpc = self.emulator.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
@@ -109,10 +109,11 @@ class World:
             },
         }
 
-    def _create(self, name, configuration, **more):
-        self.ecs.create_service(
+    def create(self, name, configuration, **more):
+        return self.ecs.create_service(
             cluster="c",
             serviceName=name,
+            clientToken=name,
             taskDefinition="f",
             desiredCount=2,
             launchType="FARGATE",
@@ -217,6 +218,9 @@ def test_deployments_outlive_sigkill_at_any_moment(world):
         eventually(lambda name=name: world.settled(name), within=60)
     eventually(lambda: world.targets() == [("healthy", world.groups[1])] * 2, within=60)
     found_elsewhere(emulator)
+    again = world.create("rolling", OTHERS["rolling"])["service"]  # the same token: what was made already
+    assert again["createdAt"] < found["createdAt"]
+    assert len(world.ecs.list_services(cluster="c")["serviceArns"]) == 1 + len(OTHERS)
 
 
 def test_rule_a9_a_rollback_outlives_sigkill_and_lost_tasks_open_no_breaker(world):

@@ -117,3 +117,12 @@ def test_only_rows_that_changed_are_written():
     again.load([("a", changed["a"])])
     assert loaded == {"a": {"n": 2}}
     assert list(again.changes()) == []
+
+
+def test_a_row_that_cannot_be_kept_takes_no_other_one_away():
+    rows = {"a": {"n": 1}, "b": {"n": object()}}
+    table = Rows.of("t", rows, dict)
+    with pytest.raises(NotImplementedError):
+        list(table.changes())
+    rows["b"] = {"n": 2}
+    assert dict(table.changes()).keys() == {"a", "b"}

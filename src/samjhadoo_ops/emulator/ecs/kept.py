@@ -103,6 +103,7 @@ class Kept:
             Rows.of("clusters", ecs.clusters, Cluster),
             Rows("definitions", self._definitions, self._put_definition, kind=dict[str, Any]),
             Rows.of("tags", ecs.tags, list[dict[str, str]]),
+            Rows.of("creations", ecs.creations, dict[str, Any]),
             Rows(
                 "services",
                 lambda: list(ecs.services.items()),

@@ -34,7 +34,7 @@ class Ecs(DeploymentOperations, TaskOperations, TagOperations):
         self.definitions = {}
         self.services = {}
         self.schedulers = {}
-        self._requests = {}
+        self.creations = {}
         self.tags = {}
         self.tasks = Tasks(host, region, aws, self.spawn, runtime_for(host))
         self.announcer = Announcer(aws, host, self.spawn)

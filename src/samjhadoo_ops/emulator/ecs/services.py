@@ -45,8 +45,8 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
 
     schedulers: dict[str, Scheduler]
     announcer: Announcer
-    _requests: dict[str, Params]
-    """The request that created each service, by ARN: AWS answers the same one with a token again."""
+    creations: dict[str, Params]
+    """The request with a token that created a service, by its ARN: AWS answers the same one again."""
 
     def find_service(self, name: str, cluster: str | None) -> Service | None:
         """Return a service by name or ARN, gone ones included."""
@@ -99,10 +99,12 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
         )
         existing = self.services.get(f"{cluster.name}/{name}")
         if existing is not None and existing.status != "INACTIVE":
-            if params.get("clientToken") and self._requests.get(existing.arn) == params:
+            if self.creations.get(existing.arn) == params:
                 return {"service": self.view(existing, include_tags=True)}
             raise validation.refuse("Creation of service was not idempotent.")
-        self._requests[service.arn] = copy.deepcopy(params)
+        self.creations.pop(service.arn, None)
+        if params.get("clientToken"):
+            self.creations[service.arn] = copy.deepcopy(params)
         self.services[f"{cluster.name}/{name}"] = service
         self.start_deployment(service)
         self.schedule(service)

@@ -140,7 +140,7 @@ class Keeper:
             if self._written >= wanted or self._edge is None:
                 return
             written = self._requested
-            self._unwritten = merged([self._unwritten, self._collect(self._edge)])
+            self._collect(self._edge)
             if self._unwritten:
                 loop = asyncio.get_running_loop()
                 await loop.run_in_executor(self._thread, self._file.write, self._unwritten)
@@ -149,17 +149,19 @@ class Keeper:
 
     # --- inside
 
-    def _collect(self, edge: Edge) -> Batch:
-        """Return what has changed since the last time."""
+    def _collect(self, edge: Edge) -> None:
+        """Add what has changed since the last time to what is to be written."""
         head = msgspec.structs.replace(self._head, offset=edge.host.jumps.offset)
         requests, self._requests = self._requests, []
-        rows = [
-            (f"{name}/{region}/{table.name}", key, content)
-            for (name, region), service in list(edge.live.items())
-            for table in self._tables_of(service)
-            for key, content in table.changes()
-        ]
-        return Batch(head if head != self._file.head else None, rows, requests)
+        rows: list[tuple[str, str, bytes | None]] = []
+        try:
+            for (name, region), service in list(edge.live.items()):
+                for table in self._tables_of(service):
+                    place = f"{name}/{region}/{table.name}"
+                    rows += [(place, key, content) for key, content in table.changes()]
+        finally:  # a table that cannot be encoded takes nothing away from the others
+            changes = Batch(head if head != self._file.head else None, rows, requests)
+            self._unwritten = merged([self._unwritten, changes])
 
     def _tables_of(self, service: LiveService) -> list[Table]:
         key = (service.name, service.region)

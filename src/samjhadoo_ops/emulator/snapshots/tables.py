@@ -78,17 +78,20 @@ class Rows(Generic[T]):
 
     def changes(self) -> Iterator[Change]:
         """Yield what has changed; see `Table`."""
-        before, self._written = self._written, {}
+        before, written = dict(self._written), {}
+        changed: list[Change] = []
         for key, row in self._each():
             known = before.pop(key, None)
             stamp = self._stamp(row) if self._stamp else None
             if stamp is not None and stamp == known:
-                self._written[key] = known
+                written[key] = known
                 continue
             data = encode(self._plain(row))
-            self._written[key] = mark = hash(data) if stamp is None else stamp
+            written[key] = mark = hash(data) if stamp is None else stamp
             if mark != known or stamp is not None:
-                yield key, data
+                changed.append((key, data))
+        self._written = written  # not before all rows are encoded: one that cannot be is tried again
+        yield from changed
         for key in before:
             yield key, None
 

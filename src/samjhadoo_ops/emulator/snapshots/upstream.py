@@ -3,6 +3,10 @@
 moto has no dump of its state. It has a recorder, but that records reads and refusals, too, writes no request
 before its answer, and gives other ids when it is replayed. Here each recorded request draws its random
 numbers from a seed of its own, and so does each backend that is made, so ids come back as they were.
+
+The record only grows: what a request undid or overwrote cannot be told without knowing each service
+(versions, streams, triggers), and each start replays all of it. Whoever keeps a snapshot for long begins a
+new one now and then, by removing the file.
 """
 
 from __future__ import annotations
