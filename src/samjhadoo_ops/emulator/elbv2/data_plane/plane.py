@@ -59,6 +59,7 @@ class DataPlane:
         self._applied = 0
         self._discovery = Discovery()
         self._rendered: dict[str, tuple[tuple[dict[str, Any], dict[str, str]], Document]] = {}
+        self._assigned: dict[str, tuple[tuple[str, list[tuple[str, int, bool]]], Document]] = {}
         self._clusters: dict[str, Document] = {}
         self._routes: dict[str, Document] = {}
         self._reading = asyncio.Lock()
@@ -183,6 +184,7 @@ class DataPlane:
             for name in before.keys() - kept.keys():
                 self._discovery.remove(Key(kind, name))
                 self._rendered.pop(name, None)
+                self._assigned.pop(name, None)
         if self._anew or any(clusters.get(name) != before for name, before in self._clusters.items()):
             self._anew, self._changed_at = False, time.monotonic()
         self._clusters, self._routes = clusters, routes
@@ -194,7 +196,7 @@ class DataPlane:
                 group = state.target_groups[arn]
                 name = cluster_name(arn)
                 clusters[name] = self._cluster(group)
-                endpoints[name] = assignment(group, list(group.targets.values()))
+                endpoints[name] = self._endpoints(group)
         return clusters, endpoints
 
     def _cluster(self, group: TargetGroup) -> Document:
@@ -205,6 +207,15 @@ class DataPlane:
         if known is None or known[0] != settings:
             known = copy.deepcopy(settings), cluster(group, self._clock)
             self._rendered[name] = known
+        return known[1]
+
+    def _endpoints(self, group: TargetGroup) -> Document:
+        """Return a target group's endpoints, rendered only when its targets have changed."""
+        name, targets = cluster_name(group.arn), list(group.targets.values())
+        seen = group.health["HealthCheckPort"], [(each.id, each.port, each.draining) for each in targets]
+        known = self._assigned.get(name)
+        if known is None or known[0] != seen:
+            known = self._assigned[name] = seen, assignment(group, targets)
         return known[1]
 
     def _render_listeners(self) -> tuple[dict[str, Document], dict[str, Document]]:
