@@ -18,6 +18,8 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "typecheck", "tests"]
 
 ROOT = Path(__file__).parent
+# Two files of tests at once: they wait more than they compute. `nox -s tests -- -n 0`: one after another.
+SIDE_BY_SIDE = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
 CODE = ["src", "tests", "noxfile.py", "tasks.py", "docker", "localstack", "benchmarks"]
 
 
@@ -46,7 +48,7 @@ def typecheck(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; those of flows run against the embedded stack."""
     session.install("-e", ".[local,report]", *groups("test"))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *SIDE_BY_SIDE, *session.posargs)
 
 
 @nox.session(default=False)

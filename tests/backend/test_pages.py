@@ -12,8 +12,9 @@ import pytest
 from samjhadoo_ops.processes import LOOPBACK
 
 if TYPE_CHECKING:
-    from conftest import Run, Service
     from real_services import PostgresServer
+
+    from conftest import Run, Service
 
 
 def until_connected(running: Service) -> None:

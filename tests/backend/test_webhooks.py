@@ -11,6 +11,7 @@ from stripe import WebhookSignature
 
 if TYPE_CHECKING:
     import urllib3
+
     from conftest import Run, Service
 
 SECRET = "whsec_test"

@@ -8,6 +8,7 @@ from samjhadoo_ops.emulator.ecs.tasks import logs
 
 if TYPE_CHECKING:
     import pytest
+
     from conftest import Lab
 
 InLab = "Callable[..., None]"
