@@ -70,7 +70,9 @@ class Attendance:
         site.announce(course.started, release=course.release)
         with self._interruptible():
             deliver()
+            course.recorder.unended = True
             ending = self._watch.run(until=UNTIL[self.until])
+        course.recorder.unended = False
         self.seconds |= ending.seconds
         settle_ending(site, course, ending)
         if ending.phase is Phase.SUCCEEDED and self.kind == "deploy":

@@ -159,6 +159,7 @@ class Deploy:
         teller = Narrator(self.site.console, recorder)
         # An update that is sent but not watched yet could not be taken back: interrupts wait for the watch.
         with held_back() as deliver:
+            recorder.unended = True
             started = self._start(arn, prepared, lock, teller)
             course = Course(started, arn, image.tag, image.digest, recorder, self.changes)
             attendance = Attendance(self.site, course, lock, teller, until=self.until)

@@ -26,12 +26,21 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.deployment.objects import ObjectStore, StoredObject
 
-__all__ = ["Holder", "Lock", "break_lock", "read_lock"]
+__all__ = ["Holder", "Lock", "LostLock", "break_lock", "read_lock"]
 
 _RENEWALS_PER_LEASE = 3
 _SAFE_SHARE = 0.9  # of a lease; S3's clock counts whole seconds
 _SHORTEST_PAUSE = 0.05
 _LONGEST_PAUSE = 5.0
+
+
+def awake_or_asleep() -> float:
+    """Return a clock that never jumps and goes on while the machine is suspended, in real seconds.
+
+    On Linux `time.monotonic` stands still then, and S3's clock, by which leases end, does not.
+    """
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
 class Lock:
@@ -45,7 +54,7 @@ class Lock:
         patience: Real seconds to wait for a held lock.
         pause: Real seconds between two looks at it.
         tell: Hears who is waited for.
-        read: A clock that never jumps, in real seconds.
+        read: A clock that never jumps or stands still, in real seconds.
 
     Attributes:
         former: Who held it before; None for nobody.
@@ -64,7 +73,7 @@ class Lock:
         patience: float = 0.0,
         pause: float = 1.0,
         tell: Callable[[str], None] = lambda _: None,
-        read: Callable[[], float] = time.monotonic,
+        read: Callable[[], float] = awake_or_asleep,
     ) -> None:
         self.lease = lease
         self.lost = False
@@ -114,7 +123,7 @@ class Lock:
         """Go on only while the lock is held.
 
         Raises:
-            PersonNeeded: Somebody else has taken it, or could have by now.
+            LostLock: Somebody else has taken it, or could have by now.
 
         """
         if self.lost:
@@ -218,9 +227,13 @@ class Lock:
         return found[1] if found and mine else None
 
 
-def lost_lock(message: str) -> PersonNeeded:
+class LostLock(PersonNeeded):
+    """A run may change nothing any more: somebody else has its lock, or may have it by now."""
+
+
+def lost_lock(message: str) -> LostLock:
     """Return the error of a run that has lost its lock."""
-    return PersonNeeded(message, hint="invoke status tells who holds the lock and what is deployed")
+    return LostLock(message, hint="invoke status tells who holds the lock and what is deployed")
 
 
 def break_lock(store: ObjectStore, key: str) -> Holder | None:

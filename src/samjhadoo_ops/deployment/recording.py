@@ -6,7 +6,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment.journal import FINISHED, LEFT
-from samjhadoo_ops.errors import ExitCode, OpsError, WaitingForPerson
+from samjhadoo_ops.deployment.lock import LostLock
+from samjhadoo_ops.errors import (
+    ConfigurationError,
+    DeploymentFailed,
+    ExitCode,
+    OpsError,
+    Refused,
+    WaitingForPerson,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,6 +27,9 @@ if TYPE_CHECKING:
 def recorded(recorder: Recorder, console: Console, changes: Sequence[str]) -> Iterator[None]:
     """Record the end of what the block does, if the block has not.
 
+    While a deployment may go on at ECS (`Recorder.unended`) an error does not end it: it is recorded as
+    left, so that it can be watched again. Who has lost the lock writes nothing: the journal is another's.
+
     Args:
         changes: What has been changed so far, for people; the block appends to it.
 
@@ -30,6 +41,9 @@ def recorded(recorder: Recorder, console: Console, changes: Sequence[str]) -> It
 
     try:
         yield
+    except LostLock as error:
+        error.changed = error.changed or "; ".join(changes)
+        raise
     except OpsError as error:
         error.changed = error.changed or "; ".join(changes)
         if isinstance(error, WaitingForPerson):  # the deployment goes on at ECS, and a later run with it
@@ -42,22 +56,35 @@ def recorded(recorder: Recorder, console: Console, changes: Sequence[str]) -> It
                 exit_code=int(error.exit_code),
             )
         else:
-            _note(recorder, console, outcome="failed", error=error.message, exit_code=int(error.exit_code))
+            ended = isinstance(error, DeploymentFailed | Refused | ConfigurationError)
+            event = FINISHED if ended else _ending(recorder)
+            _note(
+                recorder,
+                console,
+                event=event,
+                outcome="failed",
+                error=error.message,
+                exit_code=int(error.exit_code),
+            )
         raise
     except (KeyboardInterrupt, SystemExit) as interrupt:
         if not recorder.finished:
             console.event("interrupted", f"interrupted; changed: {'; '.join(changes) or 'nothing'}")
         code = ExitCode.INTERRUPTED if isinstance(interrupt, KeyboardInterrupt) else ExitCode.TERMINATED
-        _note(recorder, console, outcome="interrupted", exit_code=int(code))
+        _note(recorder, console, event=_ending(recorder), outcome="interrupted", exit_code=int(code))
         raise
     except Exception as error:
         translated = translate(error, changed="; ".join(changes))
         code = translated.exit_code if translated else ExitCode.UNEXPECTED
         said = f"{type(error).__name__}: {error}"
-        _note(recorder, console, outcome="failed", error=said, exit_code=int(code))
+        _note(recorder, console, event=_ending(recorder), outcome="failed", error=said, exit_code=int(code))
         if translated is None:
             raise
         raise translated from error
+
+
+def _ending(recorder: Recorder) -> str:
+    return LEFT if recorder.unended else FINISHED
 
 
 def _note(recorder: Recorder, console: Console, *, event: str = FINISHED, **data: Any) -> None:

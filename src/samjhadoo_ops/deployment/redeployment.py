@@ -84,6 +84,7 @@ def redeploy(site: Site, *, to: str = "", force_schema: str = "", lock_wait: flo
 
 def _redeploy(site: Site, target: Candidate, lock: Lock, recorder: Recorder, changes: list[str]) -> Returned:
     teller = Narrator(site.console, recorder)
+    recorder.unended = True
     started = start(
         site.ecs,
         site.env,
@@ -108,6 +109,7 @@ def _redeploy(site: Site, target: Candidate, lock: Lock, recorder: Recorder, cha
         ensure=lock.ensure,
     )
     ending = watch.run()
+    recorder.unended = False
     recorder.write(FINISHED, outcome=ending.phase.value, exit_code=int(ending.phase.exit_code or 0))
     return _ended(target, started.arn, ending.phase, ending.reason or ending.observed.reason)
 
