@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from samjhadoo_ops.deployment.differences import configuration_differences, task_definition_differences
+from samjhadoo_ops.redaction import clean
 
 
 def rendered(**container: Any) -> dict[str, Any]:
@@ -69,3 +70,17 @@ def test_a_deployment_configuration_is_compared_without_its_empty_values() -> No
     assert [str(each) for each in configuration_differences(current, {"strategy": "CANARY"})] == [
         "~ strategy: ROLLING -> CANARY"
     ]
+
+
+def test_variables_that_are_secrets_by_their_names_are_not_shown() -> None:
+    def document(**variables: str) -> dict[str, Any]:
+        named = [{"name": name, "value": value} for name, value in variables.items()]
+        return {"family": "f", "containerDefinitions": [{"name": "backend", "environment": named}]}
+
+    before = document(API_TOKEN="planted-before-1", LEVEL="info")
+    after = document(API_TOKEN="planted-after-2", LEVEL="debug")
+    told = " ".join(map(str, task_definition_differences(before, after)))
+    assert "API_TOKEN" in told
+    assert "info -> debug" in told
+    assert "planted" not in told
+    assert clean("the application logs planted-after-2") == "the application logs ***"

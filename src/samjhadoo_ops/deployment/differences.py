@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.environment.secret import looks_secret
-from samjhadoo_ops.redaction import REDACTED
+from samjhadoo_ops.redaction import REDACTED, clean, keep_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +27,11 @@ _ADDED = frozenset(
         "deleteRequestedAt",
         "tags",
     }
+)
+# Variables that are secrets by their names. They belong into `secrets`; where they don't, they aren't shown.
+_SECRET_NAME = re.compile(
+    r"(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|SECRET_?KEY|CREDENTIALS?)$",
+    re.IGNORECASE,
 )
 _KEYS = ("name", "containerPort", "key", "targetType", "containerPath")
 
@@ -50,12 +56,22 @@ def task_definition_differences(
     registered: Mapping[str, Any], rendered: Mapping[str, Any]
 ) -> list[Difference]:
     """Return what a rendered task definition changes of a registered one."""
+    for document in (registered, rendered):
+        _keep_out_secrets(document)
     return list(_walk("", _settled(registered), _settled(rendered)))
 
 
 def configuration_differences(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Difference]:
     """Return what a deployment configuration changes of the service's."""
     return list(_walk("", _plain(current), _plain(wanted)))
+
+
+def _keep_out_secrets(document: Mapping[str, Any]) -> None:
+    """Have the values of variables that are secrets by their names taken out of everything that is shown."""
+    for container in document.get("containerDefinitions", ()):
+        for variable in container.get("environment", ()):
+            if _SECRET_NAME.search(str(variable.get("name", ""))):
+                keep_out(str(variable.get("value", "")))
 
 
 def _settled(document: Mapping[str, Any]) -> Any:
@@ -114,4 +130,4 @@ def _walk(path: str, before: Any, after: Any) -> Iterator[Difference]:
 
 def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str, sort_keys=True)
-    return REDACTED if looks_secret(text) else text
+    return REDACTED if looks_secret(text) else clean(text)
