@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment.ecs import ONGOING
 from samjhadoo_ops.deployment.observation import observe
@@ -31,6 +31,7 @@ def undo(site: Site, arn: str, *, to: str = "", force_schema: str = "", lock_wai
 
     """
     document = site.ecs.deployment(arn)
+    _require_ours(site, document)
     if document["status"] in ONGOING:
         returned = stop_running(site, arn)
         if returned is not None:
@@ -43,6 +44,22 @@ def undo(site: Site, arn: str, *, to: str = "", force_schema: str = "", lock_wai
         raise PersonNeeded(f"{arn} ended: {phase.value}", hint="invoke status tells what serves now")
     _require_serving(site, document)
     return redeploy(site, to=to, force_schema=force_schema, lock_wait=lock_wait)
+
+
+def _require_ours(site: Site, document: dict[str, Any]) -> None:
+    """Refuse to touch another service's deployment: its lock and journal are not ours.
+
+    Raises:
+        Refused: It is another's.
+
+    """
+    theirs = str(document["serviceArn"]).split("/")[1:]
+    if theirs[-1:] != [site.ecs.name] or theirs[:-1] not in ([], [site.ecs.cluster]):
+        raise Refused(
+            f"{document['serviceDeploymentArn']} is a deployment of {'/'.join(theirs)}, "
+            f"not of {site.ecs.cluster}/{site.ecs.name}",
+            hint="invoke status shows this service's; --service NAME and --env E name another",
+        )
 
 
 def _require_serving(site: Site, document: dict[str, object]) -> None:
