@@ -98,6 +98,7 @@ def post(url, body, target="AmazonEC2ContainerServiceV20141113.CreateCluster"):
         pytest.param(b"[]", "SerializationException", id="not-an-object"),
         pytest.param(b'{"clusterName": 5}', "InvalidParameterException", id="wrong-type"),
         pytest.param(b"\xff\xfe", "SerializationException", id="not-text"),
+        pytest.param(b"[" * 200_000, "SerializationException", id="too-deep"),
     ],
 )
 def test_a_malformed_request_is_the_clients_error(noop_emulator, body, code):

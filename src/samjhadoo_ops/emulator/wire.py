@@ -9,10 +9,12 @@ import gzip
 import json
 import uuid
 import zlib
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from botocore.utils import parse_timestamp
 from botocore.validate import ParamValidator
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.serialize import SerializationContext, get_serializer_class
@@ -111,7 +113,7 @@ def parse(
         "url_params": {},
         "values": values,
     }
-    params = _parsed(lambda: PROTOCOL_PARSERS[protocol](model).parse(request))
+    params = _parsed(lambda: PROTOCOL_PARSERS[protocol](model, timestamp_parser=_moment).parse(request))
     code = "InvalidParameterException" if model.service_model.protocol == "json" else "ValidationError"
     return _validated(model, params, _REFUSALS.get(service, code))
 
@@ -121,6 +123,12 @@ def _parsed(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return read() or {}
     except Exception as error:
         raise AwsError("SerializationException", f"{type(error).__name__}: {error}") from error
+
+
+def _moment(text: Any) -> datetime:
+    """Return a timestamp in UTC: the parsers' own reading has no zone."""
+    moment: datetime = parse_timestamp(text)
+    return moment.astimezone(UTC)
 
 
 def _validated(model: OperationModel, params: dict[str, Any], code: str) -> dict[str, Any]:
@@ -134,7 +142,7 @@ def _validated(model: OperationModel, params: dict[str, Any], code: str) -> dict
 def _refuse_malformed_json(body: bytes) -> None:
     try:
         document = json.loads(body or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AwsError("SerializationException", f"The request body is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise AwsError("SerializationException", "Start of structure or map found where not expected.")

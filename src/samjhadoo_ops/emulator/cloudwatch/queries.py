@@ -74,6 +74,11 @@ def check(queries: list[dict[str, Any]]) -> None:
 
 
 def _check_metric(stat: dict[str, Any]) -> None:
+    for member in ("Namespace", "MetricName"):
+        if not stat["Metric"].get(member):
+            raise malformed(
+                f"The parameter MetricDataQueries.member.N.MetricStat.Metric.{member} is required."
+            )
     if not known(stat["Stat"]):
         raise malformed(f"The value {stat['Stat']} for parameter MetricStat.Stat is not supported.")
     check_period(stat["Period"])

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator.ecr import manifests
-from samjhadoo_ops.emulator.ecr.blobs import BlobStore, DigestMismatch, Upload, digest_of
+from samjhadoo_ops.emulator.ecr.blobs import BlobStore, DigestMismatch, Upload, digest_of, is_digest
 from samjhadoo_ops.emulator.ecr.model import Image, Repository
 from samjhadoo_ops.emulator.errors import AwsError
 
@@ -117,7 +117,7 @@ class Registry:
                 is immutable and taken.
 
         """
-        actual = digest_of(content, digest.partition(":")[0] or "sha256")
+        actual = digest_of(content, digest.partition(":")[0] if is_digest(digest) else "sha256")
         if digest and digest != actual:
             raise AwsError(
                 "ImageDigestDoesNotMatchException",

@@ -152,7 +152,9 @@ class LoadBalancers(Base):
 
 
 def _subnets(params: Params) -> list[str]:
-    mapped = [mapping["SubnetId"] for mapping in params.get("SubnetMappings") or []]
+    mapped = [mapping.get("SubnetId", "") for mapping in params.get("SubnetMappings") or []]
+    if not all(mapped):
+        raise invalid("A subnet ID must be specified in each subnet mapping")
     if mapped and params.get("Subnets"):
         raise invalid("You must specify either subnets or subnet mappings, but not both")
     return mapped or list(params.get("Subnets") or [])

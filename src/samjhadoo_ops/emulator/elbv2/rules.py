@@ -83,7 +83,11 @@ class Rules(Base):
 
     @operation("SetRulePriorities")
     async def set_rule_priorities(self, params: Params) -> Result:
-        wanted = {pair["RuleArn"]: str(pair["Priority"]) for pair in params["RulePriorities"]}
+        wanted = {}
+        for pair in params["RulePriorities"]:
+            if "RuleArn" not in pair or "Priority" not in pair:
+                raise invalid("A rule ARN and a priority must be specified")
+            wanted[pair["RuleArn"]] = str(pair["Priority"])
         found = {arn: self.rule(arn) for arn in wanted}
         for arn, (listener, rule) in found.items():
             if rule.is_default:

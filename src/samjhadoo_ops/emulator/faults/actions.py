@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from samjhadoo_ops.emulator.ecs.tasks import Task
     from samjhadoo_ops.emulator.edge import Edge
 
+EARLIEST, LATEST = 31536000.0, 221845391999.0
+"""Unix times within which dates can be computed with; far enough from the ends for what is added to them."""
 Action = KilledTask | PartitionedTask | SecondDeployer | ClockJump
 
 
@@ -27,10 +29,12 @@ async def act(edge: Edge, fault: Action) -> dict[str, Any]:
     """Do what a fault asks for; return what it did.
 
     Raises:
-        AwsError: There is no such task or service.
+        AwsError: There is no such task or service, or no date can be so late or early.
 
     """
     if isinstance(fault, ClockJump):
+        if not EARLIEST <= edge.host.clock.timestamp() + fault.minutes * 60 <= LATEST:
+            raise AwsError("ValidationError", "The clock cannot jump out of the years 1971 to 8999.")
         edge.host.jumps.offset += edge.host.clock.real(fault.minutes * 60)
         for service in edge.live.values():
             service.clock_jumped()

@@ -82,7 +82,7 @@ class AlarmOperations(Driver):
 
     @operation("DeleteAlarms")
     async def delete_alarms(self, params: Params) -> Result:
-        names = params["AlarmNames"]
+        names = list(dict.fromkeys(params["AlarmNames"]))
         missing = [name for name in names if name not in self.alarms]
         if missing:
             raise AwsError("ResourceNotFound", f"Alarms {', '.join(missing)} do not exist", status=404)
