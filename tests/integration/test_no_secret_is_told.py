@@ -1,0 +1,148 @@
+"""Planted secrets are looked for in everything that the tool tells, writes down and starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STRIPE = {"secret_key": "sk_test_plantedKey7391", "webhook_secret": "whsec_plantedHook7392"}
+TOKEN = "tok-planted-7393"
+TALKATIVE = """import os
+print(dict(os.environ), flush=True)
+raise RuntimeError(os.environ["STRIPE_WEBHOOK_SECRET"] + os.environ["DATABASE"] + os.environ["API_TOKEN"])
+"""
+SHORT = {"SAMJHADOO_DEPLOYMENT__BAKE_TIME": "10m"}
+
+
+class Processes:
+    """Everything that any process of this machine has in its command line while the block runs."""
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        while not self._done.wait(0.1):
+            for line in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    self.seen.add(line.read_text(errors="replace"))
+                except OSError:
+                    continue
+
+    def __enter__(self) -> set[str]:
+        self._thread.start()
+        return self.seen
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+
+def on_a_terminal(project: Any, *arguments: str, **variables: str) -> tuple[int, str]:
+    """Run a task on a terminal; return its exit code and what it drew."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "invoke", *arguments],
+        cwd=project.folder,
+        env={**project.environment(variables), "TERM": "xterm-256color"},
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+    )
+    project.started.append(process)
+    os.close(slave)
+    drawn = b""
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:  # Linux's way to say that nobody writes any more
+            part = b""
+        if not part:
+            break
+        drawn += part
+    os.close(master)
+    return process.wait(60), drawn.decode(errors="replace")
+
+
+@pytest.fixture(scope="module")
+def planted(make_project: Any) -> Iterator[tuple[Any, dict[str, str]]]:
+    """A project on a stack whose secrets are known."""
+    project = make_project()
+    assert project.invoke("stack.up").code == 0
+    manager = project.client("secretsmanager")
+    manager.put_secret_value(SecretId="samjhadoo/local/stripe", SecretString=json.dumps(STRIPE))
+    database = json.loads(manager.get_secret_value(SecretId="samjhadoo/local/database")["SecretString"])
+    template = project.folder / "docker" / "backend" / "task-definition.json"
+    document = json.loads(template.read_text())
+    document["containerDefinitions"][0]["environment"].append({"name": "API_TOKEN", "value": TOKEN})
+    template.write_text(json.dumps(document))
+    project.commit("Add a token")
+    yield project, {**STRIPE, "database": database["password"], "token": TOKEN}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_no_planted_secret_is_in_an_output_a_report_the_journal_or_a_command_line(
+    planted: tuple[Any, dict[str, str]],
+) -> None:
+    project, secrets = planted
+    told: dict[str, str] = {}
+    summary = project.folder / "summary.md"
+    actions = {**SHORT, "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+
+    def run(code: int, *arguments: str, **variables: str) -> None:
+        done = project.invoke(*arguments, **variables)
+        told[" ".join(arguments)] = done.stdout + done.stderr
+        assert done.code == code, (arguments, done.stderr)
+
+    with Processes() as seen:
+        run(0, "deploy", "--json", **actions)
+        entry = project.folder / "docker" / "backend" / "samjhadoo_backend" / "__main__.py"
+        entry.write_text(TALKATIVE)
+        document = project.folder / "docker" / "backend" / "task-definition.json"
+        document.write_text(document.read_text().replace(TOKEN, f"{TOKEN}-new"))
+        project.commit("Tell everything")
+        run(0, "plan")
+        run(4, "deploy", "--json", "--debug", **actions)
+        assert "RuntimeError: ***" in told["deploy --json --debug"], "the application's log is not shown"
+        code, told["terminal"] = on_a_terminal(project, "deploy", **SHORT)
+        assert code == 4
+        for verb in ("status", "history", "plan", "config", "migrate", "smoke"):
+            run(0, verb, "--json")
+        run(3, "verdict", "--json")  # no canary had traffic
+    told["summary"] = summary.read_text()
+    told["processes"] = "\n".join(seen)
+    s3 = project.client("s3")
+    for stored in s3.list_objects_v2(Bucket="samjhadoo-local-deployments")["Contents"]:
+        body = s3.get_object(Bucket="samjhadoo-local-deployments", Key=stored["Key"])["Body"].read()
+        told[stored["Key"]] = body.decode(errors="replace")
+
+    found = [
+        (place, name) for place, text in told.items() for name, value in secrets.items() if value in text
+    ]
+    assert not found
+    assert not list(readable_by_others(project.folder / ".samjhadoo", secrets))
+
+
+def readable_by_others(folder: Path, secrets: dict[str, str]) -> Iterator[Path]:
+    """Yield the files with a secret that others than their owner can reach."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = [each for each in folders if (Path(place) / each).stat().st_mode & 0o077]
+        for name in files:
+            file = Path(place) / name
+            if file.is_symlink() or not file.stat().st_mode & 0o077:
+                continue
+            content = file.read_bytes()
+            if any(value.encode() in content for value in secrets.values()):
+                yield file
