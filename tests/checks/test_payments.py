@@ -134,10 +134,11 @@ def test_a_first_failure_may_pass_away(backend, monkeypatch):
     assert len(check(environment(monkeypatch), backend.url)) == 4
 
 
-def test_where_webhooks_need_not_be_served_a_missing_path_is_told_and_passes(backend, monkeypatch):
-    backend.answer = lambda *_: 404
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_where_webhooks_need_not_be_served_a_missing_path_is_told_and_passes(backend, monkeypatch, status):
+    backend.answer = lambda *_: status
     assert check(environment(monkeypatch, "served"), backend.url) == [
-        "webhook: HTTP 404: nobody takes webhooks here"
+        f"webhook: HTTP {status}: nobody takes webhooks here"
     ]
 
 

@@ -23,7 +23,8 @@ TYPE = "payment_intent.succeeded"
 OLD = 600
 """Seconds; Stripe's libraries refuse signatures older than 300 (docs.stripe.com/webhooks)."""
 
-_NOBODY = frozenset({404, 405})
+_NOBODY = frozenset({404, 405, 501})
+"""Nobody is there, or nobody who knows the method POST (RFC 9110, section 15.6.2)."""
 _REFUSED = range(400, 500)
 _TAKEN = range(200, 300)
 
