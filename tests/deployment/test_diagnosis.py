@@ -114,6 +114,7 @@ def journal(*events: tuple[str, dict[str, Any]]) -> Entry:
     ("events", "expected"),
     [
         ([("schema", {"schema": "5"})], "V5, untouched by this deploy"),
+        ([("schema", {"schema": None})], ""),
         ([("started", {})], ""),
         (
             [("migrating", {"pending": ["V6__a.sql"]})],
@@ -131,7 +132,7 @@ def journal(*events: tuple[str, dict[str, Any]]) -> Entry:
             "V6, by this deploy (V6__a.sql); it stays, and " + MISSED,
         ),
     ],
-    ids=["untouched", "unknown", "unfinished", "compatible", "breaking"],
+    ids=["untouched", "empty", "unknown", "unfinished", "compatible", "breaking"],
 )
 def test_the_state_of_the_schema_is_told(events: list[Any], expected: str) -> None:
     assert schema_state(journal(*events)) == expected

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from samjhadoo_ops.console import Console
 from samjhadoo_ops.errors import DeploymentFailed
-from samjhadoo_ops.report.failure import Alarm, Container, Failure, StoppedTask, numbers, screen, where
+from samjhadoo_ops.report.failure import (
+    Alarm,
+    Container,
+    Failure,
+    StoppedTask,
+    folded,
+    numbers,
+    screen,
+    where,
+)
 from samjhadoo_ops.report.summary import failure_of
 
 FAILURE = Failure(
@@ -60,7 +69,7 @@ def test_the_screen_never_grows_beyond_its_lines(
         verdict={"opinion": "FAIL"},
         alarms=tuple(Alarm(f"a{number}") for number in range(alarms)),
         tasks=tuple(StoppedTask(f"t{number}", "x" * 500) for number in range(tasks)),
-        logs=tuple(f"log {number}" for number in range(logs)),
+        logs=tuple("log " + "x" * number for number in range(logs)),
         events=tuple(f"event {number}" for number in range(events)),
         gaps=tuple("gap" for _ in range(gaps)),
         schema="V1",
@@ -70,7 +79,7 @@ def test_the_screen_never_grows_beyond_its_lines(
     assert max(map(len, shown)) <= 120
     assert shown[-1] == "schema: V1"
     if logs and lines > 14:
-        assert f"  log {logs - 1}" in shown
+        assert "  log " + "x" * (logs - 1) in shown
 
 
 @pytest.mark.parametrize(
@@ -95,3 +104,12 @@ def test_a_failure_is_in_the_result_as_data(capsys: pytest.CaptureFixture[str]) 
     said = json.loads(capsys.readouterr().out)
     assert said["failure"]["tasks"][0]["containers"][0] == {"name": "backend", "exit_code": 1, "reason": ""}
     assert said["failure"]["alarms"][0]["threshold"] == 5.0
+
+
+def test_log_lines_that_differ_in_figures_only_are_told_once_and_keep_their_end() -> None:
+    unhealthy = [f'{{"time": "07:31:{second:02}", {"x" * 200}, "fault": "fail"}}' for second in range(9)]
+    first, last = folded([*unhealthy, "stopped"])
+    assert first.startswith('(9 alike) {"time": "07:31:08"')
+    assert first.endswith('"fault": "fail"}')
+    assert len(first) <= 118
+    assert last == "stopped"

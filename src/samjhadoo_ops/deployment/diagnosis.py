@@ -158,7 +158,8 @@ def schema_state(entry: Entry) -> str:
     migrating, migrated = entry.last("migrating"), entry.last("migrated")
     if migrating is None:
         known = entry.last("schema")
-        return f"V{known.data['schema']}, untouched by this deploy" if known else ""
+        schema = known.data.get("schema") if known else None
+        return f"V{schema}, untouched by this deploy" if schema else ""
     scripts = ", ".join(str(script) for script in migrating.data.get("pending", ()))
     if migrated is None:
         return f"the migration did not end: {scripts}; invoke migrate.info shows how far it came"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SCREEN = 24
 """Lines of a small terminal; message, changes and next command included."""
 _FRAME = 4
 _LONGEST = 120
+_INDENT = 2
+_FIGURES = re.compile(r"\d+")
 _SHARES = {"tasks": 3, "logs": 10, "alarms": 4, "events": 5, "gaps": 2}
 """How many lines each part may have at most; what others leave free is not given away, so nothing jumps."""
 _YIELD = ("events", "logs", "gaps", "tasks", "alarms")
@@ -147,7 +154,7 @@ def screen(failure: Failure, *, lines: int = SCREEN - _FRAME) -> tuple[str, ...]
     parts = {
         "alarms": ("alarms that fired:", [str(alarm) for alarm in failure.alarms]),
         "tasks": ("stopped tasks of the new release:", [str(task) for task in failure.tasks]),
-        "logs": ("last log lines of the new release:", list(failure.logs)),
+        "logs": ("last log lines of the new release:", folded(failure.logs)),
         "events": ("last events of the service:", list(failure.events)),
         "gaps": ("could not be read:", list(failure.gaps)),
     }
@@ -159,6 +166,21 @@ def screen(failure: Failure, *, lines: int = SCREEN - _FRAME) -> tuple[str, ...]
         for line in (title, *(f"  {text}" for text in _kept(name, found, room[name])))
     ]
     return tuple(_short(line) for line in (*facts, *body, *last))
+
+
+def folded(lines: Sequence[str]) -> list[str]:
+    """Return log lines, with those that follow each other and differ only in figures as one, counted.
+
+    A line that is too long loses its middle: a log's reason often stands at the end.
+    """
+    found: list[str] = []
+    for _, alike in groupby(lines, key=lambda line: _FIGURES.sub("0", line)):
+        *others, last = alike
+        count = f"({len(others) + 1} alike) " if others else ""
+        room = _LONGEST - _INDENT - len(count)
+        half = room // 2
+        found.append(count + (last if len(last) <= room else f"{last[: room - half - 1]}…{last[-half:]}"))
+    return found
 
 
 def _rooms(wanted: dict[str, int], lines: int) -> dict[str, int]:
