@@ -266,8 +266,9 @@ def test_a_folder_that_is_missing_is_refused(small: Project) -> None:
     small.folder.mkdir()
     gone = replace(small.schema.flyway, locations=[small.folder / "gone"])
 
-    with pytest.raises(Refused, match="gone"):
+    with pytest.raises(Refused, match="gone") as refused:
         Schema(gone, small.schema.console).inspect()
+    assert "[] for a service without a schema" in refused.value.hint
 
 
 def test_a_setting_flyway_does_not_know_is_a_wrong_configuration(small: Project) -> None:

@@ -21,6 +21,7 @@ NAMING = (
     "scripts are called V1__what.sql or R__what.sql; to leave others (say undo scripts) "
     'where they are, set validateMigrationNaming in [database.flyway] to "false"'
 )
+FOLDERS = "[database] migrations names the folders of Flyway scripts; [] for a service without a schema"
 HALF_WAY = "remove by hand what it left (an invalid index), then invoke migrate.repair"
 _CHECKSUMS = re.compile(r"Applied to database\s*:\s*(\S+).*?Resolved locally\s*:\s*(\S+)", re.DOTALL)
 _EXCERPT = 8
@@ -52,6 +53,8 @@ def readable(run: Run, connection: Connection) -> list[dict[str, Any]]:
         )
     if "migration name format" in why.message:
         raise Refused(f"Flyway: {first}", details=tuple(rest), hint=NAMING)
+    if "Failed to find filesystem location" in why.message:
+        raise Refused(f"Flyway: {first}", details=tuple(rest), hint=FOLDERS)
     if why.code == "DB_CONNECTION" or why.sql_state.startswith("08"):
         raise unreachable(connection, why.message)
     hint = "" if why.code != "FAULT" else "a fault of Flyway's, or of a setting in [database.flyway]"

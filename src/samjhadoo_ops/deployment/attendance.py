@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.deployment.site import Site
     from samjhadoo_ops.deployment.telling import Teller
 
+CORRECT = "correct the release, or what [smoke] and [payments] ask of it, then: invoke deploy"
 SETTLING = 10.0
 """Real seconds to wait for a rollback after an interrupt; CI gives little more before it kills."""
 
@@ -125,6 +126,7 @@ class Attendance:
         """
         from samjhadoo_ops.checks import smoke
 
+        first = self.course.started.first
         began = self.site.clock.read()
         try:
             smoke(self.site.env, self.site.production, version=self.course.release)
@@ -132,7 +134,7 @@ class Attendance:
             raise PersonNeeded(
                 f"the deployment succeeded, but the smoke test of production failed: {error.message}",
                 changed="; ".join(self.course.changes),
-                hint="invoke rollback returns to the release before",
+                hint=CORRECT if first else "invoke rollback returns to the release before",
                 details=error.details,
             ) from error
         self.seconds["smoke"] = round(self.site.clock.read() - began, 3)
