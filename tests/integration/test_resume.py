@@ -64,6 +64,15 @@ def test_a_killed_deploy_is_resumed_without_unlock_and_deployed_once(
     project.restore()
 
 
+def test_resuming_a_deploy_that_never_began_does_not_tell_of_the_one_before(project: Any) -> None:
+    sha = project.change("ENV CHANGED=never-begun")
+    kill_at(project.start("deploy", "--json", **SHORT), is_event("step"))
+    resumed = project.invoke("deploy", "--resume", "--json")
+    assert (resumed.code, resumed.result["outcome"]) == (3, "refused")
+    assert sha in resumed.result["message"]
+    project.restore()
+
+
 def test_a_deploy_is_left_at_the_canary_and_at_the_bake_and_watched_to_its_end(project: Any) -> None:
     sha = project.change("ENV CHANGED=2")
     left = project.invoke("deploy", "--until", "canary", "--json", **SHORT)

@@ -153,7 +153,8 @@ def test_a_deployer_killed_at_any_moment_ends_in_one_consistent_release(project:
             code, events = project.invoke("deploy", "--resume")
             result = events[-1]
             how = f"resumed: {result['outcome']}"
-            assert code in {0, 4}, (number, moment, said, result)
+            never_begun = code == 3 and "was never begun" in result["message"]
+            assert code in {0, 4} or never_begun, (number, moment, said, result)
             assert project.status()["lock"] == "", number
         table.append(f"{number:2}  {moment:5.1f} s  {said:28}  {how}")
         print(table[-1], flush=True)  # noqa: T201

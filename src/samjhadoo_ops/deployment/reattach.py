@@ -64,7 +64,7 @@ def watch(site: Site, deploy: str = "", *, until: str = "done", lock_wait: float
 
 def _reattach(site: Site, deploy: str, *, until: str, lock_wait: float, start: bool) -> Deployed:
     site.aws.account_guard()
-    ended = _ended_before(site, deploy)
+    ended = _ended_before(site, deploy, start=start)
     if ended is not None:
         return ended
     with site.lock(f"{'resume' if start else 'watch'} {deploy}".strip(), patience=lock_wait) as lock:
@@ -84,17 +84,38 @@ def _reattach(site: Site, deploy: str, *, until: str, lock_wait: float, start: b
         return _start_again(site, entry, lock, recorder, until)
 
 
-def _ended_before(site: Site, deploy: str) -> Deployed | None:
+def _ended_before(site: Site, deploy: str, *, start: bool) -> Deployed | None:
     """Return a deploy that has ended well; None for one that has not ended. No lock is needed to know.
 
     Raises:
         EndedBefore: It has ended badly.
+        Refused: What was to be resumed never began: the last deploy is of another release.
 
     """
     if not deploy and any(_deploys(each) for each in unfinished(site)):
         return None
     entry = _find(site, deploy)
+    if entry.finished and start and not deploy:
+        _require_this_release(site, entry)
     return _told(entry) if entry.finished else None
+
+
+def _require_this_release(site: Site, entry: Entry) -> None:
+    """Refuse to tell of another release's ending: a run that died before its journal began deployed nothing.
+
+    Raises:
+        Refused: The last deploy is not of what stands here.
+
+    """
+    from samjhadoo_ops.release import version_here
+
+    release, here = str(entry.data.get("release", "")), version_here(site.env)
+    if release and release != here:
+        raise Refused(
+            f"there is nothing to resume: the last {entry.kind} is of {release} and has ended "
+            f"({entry.outcome}), and what stands here, {here}, was never begun",
+            hint=f"invoke deploy {site.env.options}".strip(),
+        )
 
 
 def _find(site: Site, deploy: str) -> Entry:

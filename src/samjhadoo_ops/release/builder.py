@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 FOLDER = ".samjhadoo/build"
 
 
+def version_here(env: Environment) -> str:
+    """Return the version of what a build would make now.
+
+    Raises:
+        ConfigurationError: The build context does not exist.
+
+    """
+    return identify(build_context(env)).version
+
+
 def wanted(env: Environment, aws: Aws) -> BuiltImage:
     """Return the image that a build would make now, with its digest when the registry has it already.
 
