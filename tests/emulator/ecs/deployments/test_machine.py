@@ -247,6 +247,21 @@ def test_a_stage_that_takes_a_day_times_out():
     assert run(the_plan, state, 24 * 3600, target_ready=False).status is Status.ROLLBACK_SUCCESSFUL
 
 
+@pytest.mark.rule("A.3.limits")
+def test_a_way_back_that_takes_a_day_has_failed():
+    the_plan = plan()
+    state = machine.request_rollback(run(the_plan, started(the_plan), 900), 901)
+    state = run(the_plan, state, 901, weights=(100.0, 100.0))
+    limit = state.entered_at + 24 * 3600
+    assert machine.deadline(the_plan, state) == limit
+    assert run(the_plan, state, limit - 1, weights=(100.0, 100.0)).status is Status.ROLLBACK_IN_PROGRESS
+    ended = run(the_plan, state, limit, weights=(100.0, 100.0))
+    assert (ended.status, ended.reason.rpartition(". ")[2]) == (
+        Status.ROLLBACK_FAILED,
+        "PRODUCTION_TRAFFIC_SHIFT timed out.",
+    )
+
+
 ACTIONS = st.lists(
     st.tuples(
         st.sampled_from(["advance", "stop", "supersede", "continue", "rollback-hook"]),

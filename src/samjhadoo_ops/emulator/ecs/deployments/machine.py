@@ -62,7 +62,8 @@ def advance(plan: Plan, state: State, seen: Observation) -> State:
         case Status.ROLLBACK_IN_PROGRESS:
             if not plan.has_candidate:
                 return _finished(replace(state, reason=NO_CANDIDATE), Status.ROLLBACK_FAILED, seen.now)
-            return _way_back_blocked(state, seen) or _walk(plan, state, seen, done=Status.ROLLBACK_SUCCESSFUL)
+            blocked = _way_back_blocked(plan, state, seen)
+            return blocked or _walk(plan, state, seen, done=Status.ROLLBACK_SUCCESSFUL)
     return state
 
 
@@ -73,9 +74,10 @@ def deadline(plan: Plan, state: State) -> float | None:
     times = [hook.expires_at for hook in state.hooks if hook.open]
     if state.effective_at is not None:
         times.append(state.effective_at + state.step.wait)
+    walking = state.status in (Status.IN_PROGRESS, Status.ROLLBACK_IN_PROGRESS) and not plan.rolling
+    if walking and not state.hooks:
+        times.append(state.entered_at + STAGE_LIMIT + state.step.wait)
     if state.status is Status.IN_PROGRESS and not plan.rolling:
-        if not state.hooks:
-            times.append(state.entered_at + STAGE_LIMIT + state.step.wait)
         times.append((state.started_at or 0.0) + DEPLOYMENT_LIMIT)
     return min(times, default=None)
 
@@ -152,17 +154,24 @@ def _timed_out(plan: Plan, state: State, now: float) -> str:
         return ""
     if state.started_at is not None and now >= state.started_at + DEPLOYMENT_LIMIT:
         return "the service deployment timed out."
-    if now >= state.entered_at + STAGE_LIMIT + state.step.wait and not state.hooks:
-        return f"{state.step.stage} timed out."
-    return ""
+    return f"{state.step.stage} timed out." if _stage_timed_out(plan, state, now) else ""
 
 
-def _way_back_blocked(state: State, seen: Observation) -> State | None:
-    """Return the state after a hook failed during a rollback, or None when none did.
+def _stage_timed_out(plan: Plan, state: State, now: float) -> bool:
+    late = now >= state.entered_at + STAGE_LIMIT + state.step.wait
+    return late and not state.hooks and not plan.rolling
 
-    AWS documents that hooks are called again on the way back, not what their failure does: we take it that
-    the rollback has failed. The weights have been shifted by then.
+
+def _way_back_blocked(plan: Plan, state: State, seen: Observation) -> State | None:
+    """Return the state after a hook failed or a stage took too long during a rollback, or None.
+
+    AWS documents that hooks are called again on the way back, and how long a stage may last, not what a
+    failure does there: we take it that the rollback has failed. Where hooks are called, the weights have been
+    shifted by then.
     """
+    if _stage_timed_out(plan, state, seen.now):
+        reason = f"{state.reason} {state.step.stage} timed out."
+        return _finished(replace(state, reason=reason), Status.ROLLBACK_FAILED, seen.now)
     for hook in state.hooks:
         if hook.failure:
             return _finished(
