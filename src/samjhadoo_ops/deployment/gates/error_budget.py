@@ -56,7 +56,8 @@ def decide(total: float, errors: float, *, objective: float, wanted: float, peri
     left = remaining(total, errors, objective=objective)
     told = (
         f"{100.0 * (1.0 - errors / total):.6g} % of {total:.0f} requests in {period} were served "
-        f"(objective {objective:g} %): {left:.0f} % of the error budget is left"
+        f"(objective {objective:g} %): "
+        + (f"{left:.0f} % of the error budget is left" if left >= 0 else "the error budget is overdrawn")
     )
     if round(left, 6) < wanted:
         return refused(
