@@ -2,7 +2,7 @@
 # /// script
 # dependencies = ["nox>=2025.10"]
 # ///
-"""Sessions of the project: `nox` runs lint, typecheck and tests; `nox --list` shows the rest."""
+"""Sessions of the project: `nox` runs lint, typecheck, tests and rehearse; `nox --list` shows the rest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import nox
 nox.needs_version = ">=2025.10"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "typecheck", "tests"]
+nox.options.sessions = ["lint", "typecheck", "tests", "rehearse"]
 
 ROOT = Path(__file__).parent
 # Two files of tests at once: they wait more than they compute. `nox -s tests -- -n 0`: one after another.
@@ -58,7 +58,7 @@ def integration(session: nox.Session) -> None:
     session.run("pytest", "tests/integration", *session.posargs)
 
 
-@nox.session(default=False)
+@nox.session
 def rehearse(session: nox.Session) -> None:
     """Play every scenario on the embedded stack and print the table of verdicts."""
     session.install("-e", ".[local,report]")
