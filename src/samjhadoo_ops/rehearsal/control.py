@@ -24,6 +24,10 @@ class Control:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """End every fault that was asked for."""
         self._ask("DELETE", None)
 
     def add(self, fault: dict[str, Any]) -> None:

@@ -84,6 +84,8 @@ class Play:
             problems = tuple(findings(self.scenario.expect, observed))
         except OpsError as error:
             problems = (*self._problems, error.message, *error.details[-5:])
+        except Exception as error:  # noqa: BLE001 - a scenario that breaks must not end the others
+            problems = (*self._problems, f"{type(error).__name__}: {error}")
         finally:
             self.project.settings = {}
         return Played(self.scenario, observed, problems, time.monotonic() - began)
@@ -101,6 +103,7 @@ class Play:
         with Control(endpoints.aws, env) as control, Freezer(env) as freezer, load, witness:
             script = Script(self.project, aws, clock, witness, control, freezer)
             self._act(script)
+            control.clear()  # what is asked from now on has to be answered
             self._settle(witness)
             serving = witness.serving()
         deploy = script.deploys[-1]
