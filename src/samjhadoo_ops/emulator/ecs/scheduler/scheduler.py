@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_ops.emulator.ecs.deployments import machine, rolling
 from samjhadoo_ops.emulator.ecs.deployments.machine import Status
-from samjhadoo_ops.emulator.ecs.deployments.steps import SHIFT_STAGES, rolling_steps
+from samjhadoo_ops.emulator.ecs.deployments.steps import SHIFT_STAGES, Stage, rolling_steps
 from samjhadoo_ops.emulator.ecs.scheduler.balancer import Balancer, networking_problem
 from samjhadoo_ops.emulator.ecs.scheduler.fleet import Fleet
 from samjhadoo_ops.emulator.ecs.scheduler.hooks import HookCaller
@@ -227,8 +227,8 @@ class Scheduler:
         if deployment.state.status in (Status.STOPPED, Status.ROLLBACK_FAILED):
             deployment.target.stalled = True
             return
-        if deployment.state.status is Status.PENDING:
-            return
+        if deployment.state.status is Status.PENDING or _unreconciled(deployment):
+            return  # the tasks that may get traffic stay until the rules are right
         wanted = self._wanted(deployment)
         for revision in service.revisions.values():
             revision.desired = wanted.get(revision.number, 0)
@@ -313,6 +313,13 @@ def _failure(deployment: Deployment, name: str) -> str:
     if reason.endswith(machine.BREAKER_TRIPPED):
         return f"{name} deployment failed: tasks failed to start."
     return f"{name} deployment failed: {reason}"
+
+
+def _unreconciled(deployment: Deployment) -> bool:
+    """Tell whether RECONCILE_SERVICE has yet to take the traffic from what was superseded."""
+    state = deployment.state
+    reconciles = state.status is Status.IN_PROGRESS and state.step.stage is Stage.RECONCILE_SERVICE
+    return reconciles and deployment.weights != (state.step.production, state.step.test)
 
 
 def _rolls(deployment: Deployment) -> bool:
