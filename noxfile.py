@@ -62,7 +62,7 @@ def integration(session: nox.Session) -> None:
 def rehearse(session: nox.Session) -> None:
     """Play every scenario on the embedded stack and print the table of verdicts."""
     session.install("-e", ".[local,report]")
-    session.run("invoke", "rehearse", *(session.posargs or ["--all"]))
+    session.run("invoke", "rehearse", *(session.posargs or ["--all", "--retries", "1"]))
 
 
 @nox.session(default=False)

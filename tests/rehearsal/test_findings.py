@@ -6,7 +6,9 @@ import pytest
 
 from samjhadoo_ops.environment.duration import Duration
 from samjhadoo_ops.rehearsal.findings import Observed, findings
-from samjhadoo_ops.rehearsal.scenario import Expectation
+from samjhadoo_ops.rehearsal.play import Played
+from samjhadoo_ops.rehearsal.rehearsal import failed_for_good, row
+from samjhadoo_ops.rehearsal.scenario import Expectation, Scenario
 from samjhadoo_ops.rehearsal.witness import Serving
 
 OLD, NEW = "arn:task-definition/backend:1", "arn:task-definition/backend:2"
@@ -72,3 +74,15 @@ def test_a_deploy_that_nobody_waits_for_may_end_in_any_way_and_keep_its_lease():
     expected = Expectation(serving="old", lock="lease", failed_percent=100.0)
     observed = replace(ROLLED_BACK, exit_code=-9, result=None, lock="dead", unfinished=("d1",))
     assert findings(expected, observed) == []
+
+
+def test_a_scenario_that_passes_at_a_later_try_has_not_failed_and_each_try_is_told():
+    first, second = (Scenario(title="x", expect=EXPECTED, name=name) for name in ("first", "second"))
+    tries = [
+        Played(first, None, ("no luck",), 1.0),
+        Played(first, ROLLED_BACK, (), 2.0),
+        Played(second, None, ("no",), 3.0),
+        Played(second, None, ("no again",), 4.0),
+    ]
+    assert [each.problems for each in failed_for_good(tries)] == [("no again",)]
+    assert [row(each)[1] for each in tries] == ["FAILED", "passed", "FAILED", "FAILED"]

@@ -31,15 +31,17 @@ class Rehearsal:
         env: An environment that has a local stack.
         console: Is told how far it is.
         keep: Leave the copy and its stack for a look.
+        retries: How often a scenario that failed is played again, on a fresh stack.
 
     """
 
     env: Environment
     console: Any
     keep: bool = False
+    retries: int = 0
 
     def run(self, scenarios: Iterable[Scenario]) -> list[Played]:
-        """Play them, and return how each ended.
+        """Play them, and return how each ended, every try of its own.
 
         Raises:
             OpsError: The release that should serve before can't be deployed.
@@ -48,7 +50,9 @@ class Rehearsal:
         played = []
         with self._project() as project:
             fresh = False
-            for scenario in scenarios:
+            waiting = [(scenario, self.retries) for scenario in scenarios]
+            while waiting:
+                scenario, retries = waiting.pop(0)
                 if scenario.release.migrations and fresh:  # scripts that ran can't be taken back
                     self._clear(project)
                     fresh = False
@@ -58,6 +62,8 @@ class Rehearsal:
                 one = Play(project, scenario, self.console).run()
                 played.append(one)
                 self._tell(one)
+                if not one.passed and retries:
+                    waiting.insert(0, (scenario, retries - 1))
                 fresh = one.passed and not scenario.release.migrations
                 if not fresh:
                     self._clear(project)
@@ -101,6 +107,12 @@ class Rehearsal:
         )
         for problem in played.problems if self.console.mode != "json" else ():
             self.console.line(f"  {problem}")
+
+
+def failed_for_good(played: Iterable[Played]) -> list[Played]:
+    """Return the last try of each scenario that failed in all of them."""
+    last = {each.scenario.name: each for each in played}
+    return [each for each in last.values() if not each.passed]
 
 
 def row(played: Played) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         "scenario": "Scenario to play; may be given several times. Without it, the quick ones.",
         "all": "Play every scenario.",
         "show": "List the scenarios and play none.",
+        "retries": "Play a scenario that failed so often again; each try is in the table.",
         "keep": "Leave the rehearsal's project and stack for a look.",
     }
 )
@@ -25,11 +26,12 @@ def rehearse(
     all: bool = False,  # noqa: A002 - the flag's name
     show: bool = False,
     keep: bool = False,
+    retries: int = 0,
 ) -> None:
     """Rehearse good and bad releases on a local stack."""
     from samjhadoo_ops.console import current_console
     from samjhadoo_ops.environment import load_environment
-    from samjhadoo_ops.rehearsal.rehearsal import COLUMNS, Rehearsal, row
+    from samjhadoo_ops.rehearsal.rehearsal import COLUMNS, Rehearsal, failed_for_good, row
     from samjhadoo_ops.rehearsal.scenario import scenarios
 
     settings, console = load_environment(env), current_console()
@@ -46,12 +48,15 @@ def rehearse(
         listed = list(known.values()) if show else chosen
         console.table(("Name", "Title"), [(each.name, each.title) for each in listed], event="scenario")
         return
-    played = Rehearsal(settings, console, keep=keep).run(chosen)
+    played = Rehearsal(settings, console, keep=keep, retries=retries).run(chosen)
     console.table(COLUMNS, [row(each) for each in played], event="rehearsed")
-    failed = [each for each in played if not each.passed]
+    failed = failed_for_good(played)
     if failed:
         raise OpsError(
-            f"{len(failed)} of {len(played)} scenarios did not end as they have to",
+            f"{len(failed)} of {len(chosen)} scenarios did not end as they have to",
             details=tuple(f"{each.scenario.name}: {problem}" for each in failed for problem in each.problems),
         )
-    console.result("succeeded", ExitCode.SUCCEEDED, f"all {len(played)} scenarios ended as they have to")
+    again = len(played) - len(chosen)
+    said = f"all {len(chosen)} scenarios ended as they have to"
+    told = f"{said}; {again} tries before failed" if again else said
+    console.result("succeeded", ExitCode.SUCCEEDED, told)
