@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from samjhadoo_ops.environment import services as several
-from samjhadoo_ops.environment.layers import KeyPath, Layers, Problem, line_of
+from samjhadoo_ops.environment.layers import (
+    STACK_VARIABLE,
+    KeyPath,
+    Layers,
+    Problem,
+    line_of,
+)
 from samjhadoo_ops.environment.schema import Settings
 from samjhadoo_ops.environment.validation import Validator
 from samjhadoo_ops.errors import ConfigurationError
@@ -18,6 +24,8 @@ if TYPE_CHECKING:
 
 FOLDER = "environments"
 BASE = "base"
+STACKS = "stacks"
+KIND_VARIABLE = f"{STACK_VARIABLE}__KIND"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -70,12 +78,14 @@ def load_environment(
     home = f"{FOLDER}/{name}.toml"
     layers.lay_file(root / FOLDER / f"{BASE}.toml", f"{FOLDER}/{BASE}.toml")
     layers.lay_file(root / home, home)
+    variables = os.environ if variables is None else variables
+    _lay_stack(layers, root, variables)
     tables = several.take(layers)
     laid = {"": layers} | {key: several.laid_over(layers, key, table) for key, table in tables.items()}
     read: dict[str, Settings] = {}
     problems: list[str] = []
     for key, each in laid.items():
-        each.lay_variables(os.environ if variables is None else variables, Settings)
+        each.lay_variables(variables, Settings)
         validator = Validator(each, home)
         settings = validator.section(Settings, each.tree)
         said = [_sentence(problem, each) for problem in validator.problems]
@@ -99,6 +109,17 @@ def load_environment(
     }
     environment = _environment(common, layers, name, root, services=made)
     return service_of(environment, service) if service else environment
+
+
+def _lay_stack(layers: Layers, root: Path, variables: Mapping[str, str]) -> None:
+    """Lay what the kind of stack changes (`environments/stacks/KIND.toml`) over the environment's file."""
+    stack = layers.tree.get("stack")
+    if not isinstance(stack, dict):
+        return
+    kind = str(variables.get(KIND_VARIABLE) or variables.get(STACK_VARIABLE) or stack.get("kind"))
+    file = f"{FOLDER}/{STACKS}/{kind}.toml"
+    if _NAME.fullmatch(kind) and (root / file).is_file():
+        layers.lay_file(root / file, file)
 
 
 def service_of(environment: Environment, service: str) -> Environment:

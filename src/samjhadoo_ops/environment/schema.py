@@ -33,6 +33,7 @@ from samjhadoo_ops.environment.monitoring import Alarms, Notifications, Slo
 from samjhadoo_ops.environment.rollout import Rollout
 from samjhadoo_ops.environment.secret import SecretRef
 from samjhadoo_ops.environment.section import Section
+from samjhadoo_ops.environment.stack import StackSettings
 from samjhadoo_ops.environment.window import Window
 
 if TYPE_CHECKING:
@@ -53,24 +54,6 @@ class ClockSettings(Section, frozen=True, kw_only=True):
     """How fast time goes; only a local stack's may be faster than real."""
 
     minute: ClockMinute
-
-
-class StackSettings(Section, frozen=True, kw_only=True):
-    """The local stack: its kind and the ports it prefers."""
-
-    kind: Literal["embedded", "containers"]
-    edge_port: Port
-    production_port: Port
-    test_port: Port
-    postgres_port: Port
-    redis_port: Port
-
-    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
-        seen: dict[int, str] = {}
-        for key in ("edge_port", "production_port", "test_port", "postgres_port", "redis_port"):
-            other = seen.setdefault(getattr(self, key), key)
-            if other != key:
-                yield key, f"is the port of {other} too"
 
 
 class Endpoints(Section, frozen=True, kw_only=True):

@@ -1,0 +1,52 @@
+"""The local stack: what it is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from samjhadoo_ops.environment.kinds import Port, Text  # noqa: TC001 - msgspec reads the annotations
+from samjhadoo_ops.environment.section import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Images(Section, frozen=True, kw_only=True):
+    """Images of the containers stack.
+
+    Attributes:
+        registry: Put before each name that names no registry itself: a mirror; empty for Docker Hub.
+        pause: Holds the network of a task: any image with `python3`; empty for LocalStack's.
+
+    """
+
+    registry: str
+    postgres: Text
+    redis: Text
+    localstack: Text
+    pause: str
+
+    def named(self, image: str) -> str:
+        """Return the full name of an image: with the registry, unless it names one itself."""
+        first, slash, _ = image.partition("/")
+        own = bool(slash) and (first == "localhost" or "." in first or ":" in first)
+        return f"{self.registry.rstrip('/')}/{image}" if self.registry and not own else image
+
+
+class StackSettings(Section, frozen=True, kw_only=True):
+    """The local stack: its kind, the ports it prefers, and what its containers are made from."""
+
+    kind: Literal["embedded", "containers"]
+    edge_port: Port
+    production_port: Port
+    test_port: Port
+    postgres_port: Port
+    redis_port: Port
+    images: Images
+
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as in Section
+        seen: dict[int, str] = {}
+        for key in ("edge_port", "production_port", "test_port", "postgres_port", "redis_port"):
+            other = seen.setdefault(getattr(self, key), key)
+            if other != key:
+                yield key, f"is the port of {other} too"
