@@ -1,11 +1,16 @@
-"""Which tests begin: those that take longest, so that the workers end at about the same time."""
+"""What all tests share: the Docker engine, and which tests begin (those that take longest)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from samjhadoo_ops.engine import EngineUnavailable, connect
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
 
 LONGEST = (
     "test_main_job",
@@ -24,3 +29,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that take longest first."""
     order = {stem: place for place, stem in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Any]:
+    """A client (`docker.DockerClient`) of the Docker engine.
+
+    Without an engine a test that asks for it is skipped; where containers are required
+    (SAMJHADOO_CONTAINERS=required) and in CI it fails.
+    """
+    try:
+        client = connect()
+    except EngineUnavailable as error:
+        if os.environ.get("SAMJHADOO_CONTAINERS") == "required" or os.environ.get("CI"):
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))
+    yield client
+    client.close()
