@@ -11,7 +11,7 @@ import pytest
 from samjhadoo_ops import stack
 from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.processes import free_port
-from samjhadoo_ops.stack import embedded, guard
+from samjhadoo_ops.stack import guard, lifecycle
 from samjhadoo_ops.stack.state import Places
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Project:
 
     @property
     def state(self) -> StackState:
-        found = embedded.find(self.env)
+        found = lifecycle.find(self.env)
         assert found is not None
         return found
 

@@ -14,7 +14,7 @@ import pytest
 from samjhadoo_ops import stack
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.processes import listen
-from samjhadoo_ops.stack import embedded, exits
+from samjhadoo_ops.stack import exits, lifecycle
 
 UP = """
 import sys
@@ -99,7 +99,7 @@ def test_the_stack_ends_when_a_process_is_killed_and_the_next_command_says_why(b
     pid = bare.pid(victim)
     os.kill(pid, signal.SIGKILL)
     assert bare.seconds_until_gone(limit=2 * LIMIT) < LIMIT
-    ended = embedded.why_ended(bare.env)
+    ended = lifecycle.why_ended(bare.env)
     assert ended is not None
     assert f"{victim} ({pid}) was killed" in ended.reason
     with pytest.raises(stack.StackNotRunning, match=f"{victim} .* was killed"):
@@ -107,7 +107,7 @@ def test_the_stack_ends_when_a_process_is_killed_and_the_next_command_says_why(b
     if victim == "emulator":
         stack.ensure_up(bare.env, bare.console, start=True)
         assert any("the last stack ended" in line for line in bare.console.lines)
-        assert embedded.why_ended(bare.env) is None
+        assert lifecycle.why_ended(bare.env) is None
 
 
 def test_the_stack_ends_when_its_supervisor_is_killed_and_leaves_a_state_that_is_not_believed(bare):
@@ -132,7 +132,7 @@ def test_the_state_of_a_reused_pid_is_not_believed(bare):
     from samjhadoo_ops.stack.state import write
 
     write(bare.places.state, msgspec.structs.replace(state, supervisor=impostor))
-    assert embedded.find(bare.env) is None
+    assert lifecycle.find(bare.env) is None
     assert bare.up()
     assert bare.state.id != state.id
 
@@ -151,7 +151,7 @@ def test_the_stack_ends_when_the_shell_that_started_it_is_killed(bare):
     shell.kill()
     close(shell)
     assert bare.seconds_until_gone(limit=2 * LIMIT) < LIMIT
-    ended = embedded.why_ended(bare.env)
+    ended = lifecycle.why_ended(bare.env)
     assert ended is not None
     assert f"shell (sh, {shell.pid}) was killed by SIGKILL" in ended.reason
 
@@ -169,7 +169,7 @@ def test_a_failing_hook_fails_the_start_and_leaves_nothing(bare):
     hooks = bare.root / "localstack" / "init" / "ready.d"
     hooks.mkdir(parents=True)
     (hooks / "10_broken.py").write_text("raise RuntimeError('no such thing')\n")
-    with pytest.raises(embedded.StackFailed, match="seeds .* exited with code 1") as caught:
+    with pytest.raises(lifecycle.StackFailed, match="seeds .* exited with code 1") as caught:
         bare.up()
     assert any("no such thing" in line for line in caught.value.details)
     assert bare.processes() == []
@@ -177,12 +177,15 @@ def test_a_failing_hook_fails_the_start_and_leaves_nothing(bare):
     assert list(bare.places.leftovers()) == []
 
 
-def test_an_unknown_kind_of_stack_is_refused(bare):
+def test_containers_without_an_engine_are_refused_saying_where_it_was_looked_for(bare, monkeypatch):
     from samjhadoo_ops.environment import load_environment
 
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{bare.root}/nobody.sock")
     env = load_environment("local", root=bare.root, variables={"SAMJHADOO_STACK": "containers"})
-    with pytest.raises(ConfigurationError, match="containers"):
+    with pytest.raises(ConfigurationError, match=r"no Docker engine at unix://.*nobody\.sock") as refused:
         stack.up(env, bare.console)
+    assert "SAMJHADOO_STACK=embedded" in refused.value.hint
+    assert not bare.places.state.exists()
 
 
 def command(pid: int) -> bytes:
@@ -192,7 +195,7 @@ def command(pid: int) -> bytes:
 
 def test_a_project_that_cannot_be_written_is_refused(bare):
     (bare.root / ".samjhadoo").write_text("no folder")
-    with pytest.raises(embedded.StackFailed, match="which cannot be written") as failed:
-        embedded.start(bare.env, lambda _: None)
+    with pytest.raises(lifecycle.StackFailed, match="which cannot be written") as failed:
+        lifecycle.start(bare.env, lambda _: None)
     assert "writable" in failed.value.hint
     (bare.root / ".samjhadoo").unlink()

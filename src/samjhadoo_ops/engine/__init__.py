@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.errors import ConfigurationError
@@ -10,12 +11,13 @@ from samjhadoo_ops.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["PROJECT", "STACK", "EngineUnavailable", "connect", "labels", "leftovers", "remove"]
+__all__ = ["PROJECT", "STACK", "EngineUnavailable", "address", "connect", "labels", "leftovers", "remove"]
 
 STACK = "samjhadoo-ops.stack"
 """The label that names the stack, or the emulator, to which a container, network or volume belongs."""
 PROJECT = "samjhadoo-ops.project"
 """The label that names the project to which the stack belongs."""
+_DEFAULT = "unix:///var/run/docker.sock"
 _ROUNDS = 5
 _GONE = (404, 409)  # removed meanwhile, or being removed by somebody else
 
@@ -34,16 +36,22 @@ def connect() -> Any:
     import docker
     from docker.errors import DockerException
 
-    url = os.environ.get("DOCKER_HOST") or _context_host()
+    url = address()
     try:
+        _knock(url or _DEFAULT)
         client = docker.DockerClient(base_url=url) if url else docker.from_env()
         client.ping()
-    except DockerException as error:
+    except (DockerException, OSError) as error:
         raise EngineUnavailable(
-            f"there is no Docker engine at {url or 'unix:///var/run/docker.sock'}: {_reason(error)}",
+            f"there is no Docker engine at {url or _DEFAULT}: {_reason(error)}",
             hint="start Docker, or set DOCKER_HOST; the embedded stack needs none: SAMJHADOO_STACK=embedded",
         ) from error
     return client
+
+
+def address() -> str:
+    """Return the engine's address that DOCKER_HOST or Docker's context names; empty for the usual one."""
+    return os.environ.get("DOCKER_HOST") or _context_host()
 
 
 def labels(stack: str, project: str = "") -> dict[str, str]:
@@ -86,6 +94,18 @@ def _found(client: Any, wanted: Mapping[str, str]) -> Iterator[Any]:
     yield from client.containers.list(all=True, filters=filters, ignore_removed=True)
     yield from client.networks.list(filters=filters)
     yield from client.volumes.list(filters=filters)
+
+
+def _knock(url: str) -> None:
+    """Try an engine's socket: docker-py leaks its own when nobody listens there.
+
+    Raises:
+        OSError: Nobody does.
+
+    """
+    if url.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.connect(url.removeprefix("unix://"))
 
 
 def _context_host() -> str:

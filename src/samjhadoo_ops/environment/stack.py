@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from samjhadoo_ops.environment.kinds import Port, Text  # noqa: TC001 - msgspec reads the annotations
+from samjhadoo_ops.environment.kinds import Port, Text, UrlOrNone  # noqa: TC001 - msgspec reads the annotations
 from samjhadoo_ops.environment.section import Section
 
 if TYPE_CHECKING:
@@ -34,7 +34,13 @@ class Images(Section, frozen=True, kw_only=True):
 
 
 class StackSettings(Section, frozen=True, kw_only=True):
-    """The local stack: its kind, the ports it prefers, and what its containers are made from."""
+    """The local stack: its kind, the ports it prefers, and what its containers are made from.
+
+    Attributes:
+        upstream: Serves what the emulator does not; empty: moto (embedded) or LocalStack (containers).
+        localstack: Variables of LocalStack's container.
+
+    """
 
     kind: Literal["embedded", "containers"]
     edge_port: Port
@@ -42,7 +48,9 @@ class StackSettings(Section, frozen=True, kw_only=True):
     test_port: Port
     postgres_port: Port
     redis_port: Port
+    upstream: UrlOrNone
     images: Images
+    localstack: dict[str, str]
 
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as in Section
         seen: dict[int, str] = {}

@@ -60,15 +60,15 @@ def ensure_up(env: Environment, console: Teller, *, start: bool) -> Endpoints:
         OpsError: It could not be started.
 
     """
-    from samjhadoo_ops.stack import embedded
+    from samjhadoo_ops.stack import lifecycle
 
-    state = embedded.find(env)
+    state = lifecycle.find(env)
     if state is not None:
-        embedded.require_match(state, env)
+        lifecycle.require_match(state, env)
         return _endpoints(state, env)
     if start:
         return up(env, console)
-    ended = embedded.why_ended(env)
+    ended = lifecycle.why_ended(env)
     because = f"; it ended: {ended.reason}" if ended else ""
     raise StackNotRunning(
         f"the local stack is not running{because}",
@@ -81,14 +81,14 @@ def up(env: Environment, console: Teller) -> Endpoints:
     """Start the stack, or find the one that runs.
 
     Raises:
-        ConfigurationError: The environment has no stack, or one of a kind that is not built in.
+        ConfigurationError: The environment has no stack, or what a setting names cannot be had.
         OpsError: It could not be started; nothing is left running.
 
     """
-    from samjhadoo_ops.stack import embedded
+    from samjhadoo_ops.stack import lifecycle
 
-    _require_embedded(env)
-    return _endpoints(embedded.start(env, console.line), env)
+    _require_stack(env)
+    return _endpoints(lifecycle.start(env, console.line), env)
 
 
 def down(env: Environment, console: Teller) -> bool:
@@ -98,10 +98,10 @@ def down(env: Environment, console: Teller) -> bool:
         OpsError: A process of it could not be ended.
 
     """
-    from samjhadoo_ops.stack import embedded
+    from samjhadoo_ops.stack import lifecycle
 
-    _require_embedded(env)
-    return embedded.stop(env, console.line)
+    _require_stack(env)
+    return lifecycle.stop(env, console.line)
 
 
 def reset(env: Environment, console: Teller) -> Endpoints:
@@ -140,10 +140,6 @@ def _endpoints(state: StackState, env: Environment) -> Endpoints:
     )
 
 
-def _require_embedded(env: Environment) -> None:
+def _require_stack(env: Environment) -> None:
     if env.stack is None:
         raise ConfigurationError(f"the environment {env.name} has no local stack", hint="use --env local")
-    if env.stack.kind != "embedded":
-        raise ConfigurationError(
-            f"this version has no stack of the kind {env.stack.kind}", hint="set SAMJHADOO_STACK=embedded"
-        )

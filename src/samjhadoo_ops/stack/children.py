@@ -38,12 +38,21 @@ class StartFailed(Exception):
 
 @dataclass
 class Child:
-    """A process that the supervisor started; `status` is its wait status once it has ended."""
+    """A process that the supervisor started.
+
+    Attributes:
+        grace: Real seconds between its stop signal and SIGKILL.
+        last: Whether it is ended after the others.
+        status: Its wait status once it has ended.
+
+    """
 
     name: str
     pid: int
     log: Path
     stop_signal: signal.Signals
+    grace: float
+    last: bool
     status: int | None = None
 
     def ending(self) -> str:
@@ -101,6 +110,8 @@ class Children:
         folder: Path | None = None,
         variables: dict[str, str] | None = None,
         account: Account | None = None,
+        grace: float = _GRACE,
+        last: bool = False,
     ) -> None:
         """Start a process.
 
@@ -112,6 +123,8 @@ class Children:
             folder: Where it works.
             variables: Added to its environment.
             account: Whom it runs as.
+            grace: Real seconds that it gets to end.
+            last: End it after the others.
 
         Raises:
             StartFailed: It could not be started.
@@ -134,7 +147,7 @@ class Children:
             except (OSError, subprocess.SubprocessError) as error:
                 raise StartFailed(f"{name} ({command[0]}) could not be started: {error}") from error
         self._started[process.pid] = process
-        self._children[process.pid] = Child(name, process.pid, log, stop)
+        self._children[process.pid] = Child(name, process.pid, log, stop, grace, last)
 
     def wait(self, timeout: float | None, *, also: Sequence[int] = ()) -> None:
         """Wait for a signal, a descriptor of `also` or the time; take note of the children that ended."""
@@ -157,16 +170,21 @@ class Children:
 
     def end(self) -> None:
         """End every process of the stack: politely, then not."""
-        for child in self._children.values():
-            if child.status is None:
-                with suppress(ProcessLookupError):
-                    os.kill(child.pid, child.stop_signal)
-        deadline = time.monotonic() + _GRACE
-        while any(child.status is None for child in self._children.values()) and time.monotonic() < deadline:
-            self.wait(_TICK)
+        for last in (False, True):
+            self._end([child for child in self._children.values() if child.last == last])
         guard.sweep(self._stack, spare=frozenset({os.getpid(), self._guard.pid}))
         self._reap()
         self._children.clear()
+
+    def _end(self, children: Sequence[Child]) -> None:
+        """Ask for the end of processes, and wait for it as long as each may take."""
+        for child in children:
+            if child.status is None:
+                with suppress(ProcessLookupError):
+                    os.kill(child.pid, child.stop_signal)
+        began = time.monotonic()
+        while any(child.status is None and time.monotonic() < began + child.grace for child in children):
+            self.wait(_TICK)
 
     def dismiss_guard(self) -> None:
         """Let the guard go, and wait until it has: the end is an orderly one."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from samjhadoo_ops.errors import ConfigurationError
-from samjhadoo_ops.stack import embedded, exits, guard
+from samjhadoo_ops.stack import exits, guard, lifecycle
 from samjhadoo_ops.stack.listeners import ask, service_urls
 from samjhadoo_ops.stack.state import Addresses, ClockState  # noqa: TC001 - msgspec reads the annotations
 
@@ -63,9 +63,9 @@ class StackStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 def inspect(env: Environment) -> StackStatus:
     """Return the status of the project's stack."""
-    state = embedded.find(env)
+    state = lifecycle.find(env)
     if state is None:
-        ended = embedded.why_ended(env)
+        ended = lifecycle.why_ended(env)
         return StackStatus(
             running=False,
             reason=ended.reason if ended else "",

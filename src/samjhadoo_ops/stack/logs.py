@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from samjhadoo_ops.errors import ConfigurationError
-from samjhadoo_ops.stack import StackNotRunning, embedded
+from samjhadoo_ops.stack import StackNotRunning, lifecycle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -27,8 +27,8 @@ def log_files(env: Environment) -> dict[str, Path]:
         StackNotRunning: There is neither.
 
     """
-    state = embedded.find(env)
-    ended = embedded.why_ended(env)
+    state = lifecycle.find(env)
+    ended = lifecycle.why_ended(env)
     folder = Path(state.logs if state else ended.logs if ended else "")
     files = {path.stem: path for path in sorted(folder.glob("*.log"))} if folder.name else {}
     # Envoy writes where the emulator keeps its files.

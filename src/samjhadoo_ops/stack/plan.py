@@ -21,7 +21,6 @@ class PostgresPlan(msgspec.Struct, frozen=True):
         folder: The server's own folder, made by the supervisor.
         account: Whom it runs as; None: as us. It refuses to run as root.
         copy_home: Whether that user cannot reach `home`, so that it is copied to `folder`.
-        password: The password of the role and database `samjhadoo`.
 
     """
 
@@ -30,7 +29,32 @@ class PostgresPlan(msgspec.Struct, frozen=True):
     folder: str
     account: Account | None
     copy_home: bool
-    password: str
+
+
+class HostServers(msgspec.Struct, frozen=True, tag="embedded"):
+    """Servers that are processes of this machine; `redis` is the path of its program."""
+
+    postgres: PostgresPlan
+    redis: str
+
+
+class ContainerServers(msgspec.Struct, frozen=True, tag="containers"):
+    """Servers that are containers, by their images.
+
+    Attributes:
+        localstack: LocalStack's image; empty when something else is the upstream.
+        localstack_variables: LocalStack's own settings.
+        pause: The image that holds a task's network.
+        engine: The address of the Docker engine; empty for the usual one.
+
+    """
+
+    postgres: str
+    redis: str
+    localstack: str
+    localstack_variables: dict[str, str]
+    pause: str
+    engine: str
 
 
 class Ports(msgspec.Struct, frozen=True):
@@ -41,6 +65,7 @@ class Ports(msgspec.Struct, frozen=True):
     redis: int
     production: int
     test: int
+    localstack: int = 0
 
 
 class ShellPlan(msgspec.Struct, frozen=True):
@@ -55,6 +80,10 @@ class Plan(msgspec.Struct, frozen=True):
     """A stack to start.
 
     Attributes:
+        password: The password of the role and database `samjhadoo`.
+        servers: PostgreSQL, Redis and, in containers, LocalStack.
+        emulator: Options of the emulator's, beside those that every stack gives it.
+        variables: The emulator's variables: what no command line may show.
         seeds: The init hooks, in their order.
         seed_variables: What they are told, beside the addresses.
         training: Whether Flyway's start-up archive is to be recorded once the stack is up.
@@ -68,9 +97,16 @@ class Plan(msgspec.Struct, frozen=True):
     account: str
     minute: float
     ports: Ports
-    postgres: PostgresPlan
-    redis: str
+    password: str
+    servers: HostServers | ContainerServers
+    emulator: tuple[str, ...]
+    variables: dict[str, str]
     seeds: tuple[str, ...]
     seed_variables: dict[str, str]
     shell: ShellPlan | None
     training: bool
+
+    @property
+    def kind(self) -> str:
+        """Return the kind of stack."""
+        return "embedded" if isinstance(self.servers, HostServers) else "containers"

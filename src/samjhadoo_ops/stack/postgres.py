@@ -35,9 +35,7 @@ NAME = "samjhadoo"
 _DATA_SIZE = 32 << 20
 _INITDB_TIME = 120
 _SMALL_SEGMENTS = "--wal-segsize=1"
-_OPTIONS = {
-    "listen_addresses": LOOPBACK,
-    "unix_socket_directories": "",
+_TUNING = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
@@ -144,10 +142,15 @@ def install(plan: PostgresPlan) -> Path:
     return home
 
 
+def tuning() -> list[str]:
+    """Return the options of a server whose data is thrown away, wherever it runs."""
+    return [f"-c{name}={value}" for name, value in _TUNING.items()]
+
+
 def command(home: Path, folder: Path, port: int) -> list[str]:
     """Return the server's command line."""
-    options = [f"-c{name}={value}" for name, value in _OPTIONS.items()]
-    return [str(home / "bin" / "postgres"), "-D", str(folder / "data"), f"-cport={port}", *options]
+    place = [f"-clisten_addresses={LOOPBACK}", "-cunix_socket_directories=", f"-cport={port}"]
+    return [str(home / "bin" / "postgres"), "-D", str(folder / "data"), *place, *tuning()]
 
 
 def is_ready(folder: Path) -> bool:
@@ -183,11 +186,12 @@ def _make(home: Path, data: Path, password: str) -> None:
         ]
         _run(initdb, "", account, scratch)
         single = [str(programs / "bin" / "postgres"), "--single", "-F", "-D", str(made), "postgres"]
-        _run(single, "\n".join(_statements(password)) + "\n", account, scratch)
+        _run(single, "\n".join(statements(password)) + "\n", account, scratch)
         shutil.copytree(made, data, symlinks=True)
 
 
-def _statements(password: str) -> list[str]:
+def statements(password: str) -> list[str]:
+    """Return what makes the application's role, with this password, and its database."""
     return [
         f"CREATE ROLE {NAME} LOGIN CREATEDB CREATEROLE PASSWORD '{password}';",
         f"GRANT pg_monitor, pg_signal_backend TO {NAME};",

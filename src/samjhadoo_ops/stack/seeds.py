@@ -84,7 +84,7 @@ def seed_environment(plan: Plan, ports: Ports) -> dict[str, str]:
         "port": ports.postgres,
         "dbname": NAME,
         "username": NAME,
-        "password": plan.postgres.password,
+        "password": plan.password,
     }
     return {
         **plan.seed_variables,

@@ -30,6 +30,14 @@ class ProcessRef(msgspec.Struct, frozen=True):
     started: float
 
 
+class ContainerRef(msgspec.Struct, frozen=True):
+    """A container of the Docker engine."""
+
+    name: str
+    id: str
+    image: str
+
+
 class Addresses(msgspec.Struct, frozen=True):
     """Where a stack is reached, all on 127.0.0.1: URLs, and `host:port` of PostgreSQL and Redis."""
 
@@ -62,6 +70,7 @@ class StackState(msgspec.Struct, frozen=True):
     clock: ClockState
     logs: str
     shell: ProcessRef | None = None
+    containers: tuple[ContainerRef, ...] = ()
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -82,6 +91,8 @@ class Places:
         self.state = self.folder / "stack.json"
         self.ended = self.folder / "ended.json"
         self.lock = self.folder / "stack.lock"
+        # There as long as something of a stack of this project may be in the Docker engine.
+        self.engine = self.folder / "engine"
         # Every stack's id begins with its project's mark, so that lost stacks can be found without a file.
         self.mark = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:8] + "-"
 
@@ -127,11 +138,16 @@ def server_parents() -> list[Path]:
 
 def write(path: Path, value: msgspec.Struct) -> None:
     """Write a file whole or not at all, readable for its owner only."""
+    write_bytes(path, msgspec.json.format(msgspec.json.encode(value)) + b"\n")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, readable for its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(value)) + b"\n")
+            file.write(content)
         Path(partial).replace(path)
     except BaseException:
         Path(partial).unlink(missing_ok=True)

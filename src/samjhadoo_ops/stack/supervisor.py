@@ -1,9 +1,9 @@
-"""The supervisor of an embedded stack: `python -m samjhadoo_ops.stack.supervisor PLAN --report FD`.
+"""The supervisor of a stack: `python -m samjhadoo_ops.stack.supervisor PLAN --report FD`.
 
-It starts PostgreSQL, Redis and the emulator, runs the init hooks, writes `stack.json`, and then waits: for a
-request to stop, for the end of any of its processes, or for the violent end of the shell that started the
-stack. Whichever comes first ends everything. Its own death ends everything too: the kernel kills its children
-(Linux), and the guard, which notices by a pipe, kills the rest everywhere.
+It starts the servers (processes, or the keeper of containers) and the emulator, runs the init hooks, writes
+`stack.json`, and then waits: for a request to stop, for the end of any of its processes, or for the violent
+end of the shell that started the stack. Whichever comes first ends everything. Its own death ends everything
+too: the kernel kills its children (Linux), and the guard, which notices by a pipe, kills the rest everywhere.
 
 One thread, nothing heavy imported: it lives as long as the stack.
 """
@@ -16,7 +16,6 @@ import os
 import select
 import shutil
 import signal
-import socket
 import sys
 import time
 from contextlib import suppress
@@ -25,22 +24,29 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from samjhadoo_ops.processes import LOOPBACK, free_port, listen
-from samjhadoo_ops.stack import exits, guard, postgres
+from samjhadoo_ops.processes import LOOPBACK, listen
+from samjhadoo_ops.stack import exits, guard
 from samjhadoo_ops.stack.children import Children, StartFailed
 from samjhadoo_ops.stack.listeners import bound_ports
 from samjhadoo_ops.stack.plan import Plan
 from samjhadoo_ops.stack.seeds import seed_environment
+from samjhadoo_ops.stack.servers import KEEPER, servers_of
 from samjhadoo_ops.stack.state import Addresses, ClockState, Ended, Places, ProcessRef, StackState, write
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Sequence
 
 START_TIME = 90.0
 """Seconds within which everything has to be up."""
 
+KEEPER_SAYS = 1 << 8
+"""The wait status of a keeper whose last line tells which container ended."""
+EMULATOR_STOP = {"embedded": 2.0, "containers": 20.0}
+"""Real seconds that the emulator gets to end its tasks."""
+
 _TICK = 0.02
-_TAKEN = ("address already in use", "could not bind")
+_TAKEN = ("address already in use", "could not bind", "port is already allocated")
 
 
 class Supervisor:
@@ -54,7 +60,8 @@ class Supervisor:
         self.ports = plan.ports
         self.origin = time.time()
         self._report = report
-        self._children = Children(plan.id, self.folder, self.logs, scratch=Path(plan.postgres.folder))
+        self._servers = servers_of(plan, self.folder)
+        self._children = Children(plan.id, self.folder, self.logs, scratch=self._servers.scratch)
         self._shell = exits.watch(plan.shell.pid, plan.shell.started) if plan.shell else None
 
     def run(self) -> int:
@@ -88,27 +95,25 @@ class Supervisor:
             if not any(sign in line.lower() for line in error.details for sign in _TAKEN):
                 raise
             self._children.end()
-            for folder in (Path(self.plan.postgres.folder), self.folder / "emulator"):
-                shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(self.folder / "emulator", ignore_errors=True)
             self.ports = msgspec.structs.replace(self.ports, postgres=0, redis=0)
             self._start()
 
     def _start(self) -> None:
-        for folder in (self.logs, self.folder / "redis", self.folder / "emulator"):
+        for folder in (self.logs, self.folder / "emulator"):
             folder.mkdir(parents=True, exist_ok=True)
         # The slowest first; its socket listens already, so that the init hooks can begin at once.
         with listen(self.ports.edge) as listener:
-            self.ports = msgspec.structs.replace(
-                self.ports,
-                edge=listener.getsockname()[1],
-                postgres=free_port(self.ports.postgres),
-                redis=free_port(self.ports.redis),
+            self.ports = self._servers.ports(
+                msgspec.structs.replace(self.ports, edge=listener.getsockname()[1])
             )
+            self._servers.begin(self._children, self.ports)
             self._start_emulator(listener)
+        self._wait_until({"the containers": self._servers.ready_for_seeds})
         self._start_seeds()
-        self._start_redis()
-        self._start_postgres()
-        self._wait_until_up()
+        self._servers.go_on(self._children, self.ports)
+        seeded = {"the init hooks": lambda: all(child.name != "seeds" for child in self._children.all)}
+        self._wait_until(self._servers.waiting_for(self.ports) | seeded)
         self.places.ended.unlink(missing_ok=True)
         write(self.places.state, self._state())
         self._report(up=True)
@@ -124,30 +129,15 @@ class Supervisor:
             "--origin": repr(self.origin),
             "--data-dir": self.folder / "emulator",
         }
-        command = [sys.executable, "-m", "samjhadoo_ops.emulator", *_flat(options)]
-        self._children.start("emulator", command, pass_fds=(descriptor,), stop=signal.SIGTERM)
-
-    def _start_redis(self) -> None:
-        options = {
-            "--bind": LOOPBACK,
-            "--port": self.ports.redis,
-            "--save": "",
-            "--appendonly": "no",
-            "--dir": self.folder / "redis",
-        }
-        # It keeps nothing: there is nothing to say goodbye to.
-        self._children.start("redis", [self.plan.redis, *_flat(options)], stop=signal.SIGKILL)
-
-    def _start_postgres(self) -> None:
-        plan = self.plan.postgres
-        try:
-            home = postgres.install(plan)
-        except OSError as error:
-            raise StartFailed(f"PostgreSQL's folder {plan.folder} cannot be made: {error}") from error
-        folder = Path(plan.folder)
-        command = postgres.command(home, folder, self.ports.postgres)
-        # SIGQUIT is its immediate shutdown: the data is thrown away.
-        self._children.start("postgres", command, stop=signal.SIGQUIT, folder=folder, account=plan.account)
+        further = [*self._servers.emulator(self.ports), *self.plan.emulator]
+        self._children.start(
+            "emulator",
+            [sys.executable, "-m", "samjhadoo_ops.emulator", *_flat(options), *further],
+            pass_fds=(descriptor,),
+            stop=signal.SIGTERM,
+            variables=self.plan.variables,
+            grace=EMULATOR_STOP[self.plan.kind],
+        )
 
     def _start_seeds(self) -> None:
         if self.plan.seeds:
@@ -162,13 +152,8 @@ class Supervisor:
             with suppress(StartFailed):
                 self._children.start("training", command, stop=signal.SIGKILL)
 
-    def _wait_until_up(self) -> None:
+    def _wait_until(self, waiting: dict[str, Callable[[], bool]]) -> None:
         deadline = time.monotonic() + START_TIME
-        waiting: dict[str, Callable[[], bool]] = {
-            "postgres": lambda: postgres.is_ready(Path(self.plan.postgres.folder)),
-            "redis": lambda: _redis_answers(self.ports.redis),
-            "the init hooks": lambda: all(child.name != "seeds" for child in self._children.all),
-        }
         while waiting:
             self._children.wait(_TICK)
             if self._children.asked_to_end:
@@ -189,7 +174,7 @@ class Supervisor:
         bound = bound_ports(ports.edge)
         return StackState(
             id=plan.id,
-            kind="embedded",
+            kind=plan.kind,
             environment=plan.environment,
             region=plan.region,
             account=plan.account,
@@ -206,6 +191,7 @@ class Supervisor:
             clock=ClockState(minute=plan.minute, origin=self.origin),
             logs=str(self.logs),
             shell=ProcessRef(shell.name, shell.pid, shell.started) if shell else None,
+            containers=self._servers.containers(),
         )
 
     def _wait_for_the_end(self) -> tuple[str, tuple[str, ...]]:
@@ -215,6 +201,8 @@ class Supervisor:
             if self._children.asked_to_end:
                 return "", ()
             for child in self._children.take_ended():
+                if child.name == KEEPER and child.status == KEEPER_SAYS:
+                    return f"the stack's {child.tail()[-1]}", child.tail()
                 if child.name != "training":
                     return f"the stack's {child.ending()}", child.tail()
             reason = self._children.guard_ending() or self._shell_ending()
@@ -232,7 +220,7 @@ class Supervisor:
         return f"shell ({shell.name}, {shell.pid}) was killed by {signum.name}" if signum else ""
 
     def _remove_files(self, *, keep_logs: bool = False) -> None:
-        guard.remove_folders(self.plan.id, self.plan.postgres.folder)
+        guard.remove_folders(self.plan.id, str(self._servers.scratch))
         if not keep_logs:
             shutil.rmtree(self.folder, ignore_errors=True)
             return
@@ -247,15 +235,6 @@ def _flat(options: dict[str, Any]) -> list[str]:
 
 def _reference(name: str, pid: int) -> ProcessRef:
     return ProcessRef(name=name, pid=pid, started=exits.started(pid) or 0.0)
-
-
-def _redis_answers(port: int) -> bool:
-    try:
-        with socket.create_connection((LOOPBACK, port), timeout=0.2) as connection:
-            connection.sendall(b"PING\r\n")
-            return connection.recv(16).startswith(b"+PONG")
-    except OSError:
-        return False
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -21,7 +21,7 @@ import msgspec
 from samjhadoo_ops.artifacts import flyway
 from samjhadoo_ops.processes import LOOPBACK, die_with_parent, free_port
 from samjhadoo_ops.stack import postgres
-from samjhadoo_ops.stack.plan import Plan
+from samjhadoo_ops.stack.plan import HostServers, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ _SCRIPTS = {
 }
 
 
-def main(plan: Plan, run: Path) -> None:
+def main(servers: HostServers, password: str, run: Path) -> None:
     """Start a PostgreSQL, let Flyway migrate it under record, and stop it.
 
     Raises:
@@ -48,8 +48,8 @@ def main(plan: Plan, run: Path) -> None:
         OSError: A folder could not be written.
 
     """
-    folder = Path(f"{plan.postgres.folder}-training")
-    copy = msgspec.structs.replace(plan.postgres, folder=str(folder))
+    folder = Path(f"{servers.postgres.folder}-training")
+    copy = msgspec.structs.replace(servers.postgres, folder=str(folder))
     port = free_port()
     home = postgres.install(copy)
     with _server(postgres.command(home, folder, port), copy) as process:
@@ -60,7 +60,7 @@ def main(plan: Plan, run: Path) -> None:
             for name, text in _SCRIPTS.items():
                 Path(scripts, name).write_text(text)
             url = f"jdbc:postgresql://{LOOPBACK}:{port}/{postgres.NAME}"
-            flyway.train(flyway.home(), list(_arguments(url, plan.postgres.password, scripts)))
+            flyway.train(flyway.home(), list(_arguments(url, password, scripts)))
 
 
 def _arguments(url: str, password: str, scripts: str) -> Iterator[str]:
@@ -92,4 +92,6 @@ def _server(command: list[str], plan: PostgresPlan) -> Iterator[subprocess.Popen
 
 if __name__ == "__main__":
     run_folder = Path(sys.argv[1])
-    main(msgspec.json.decode((run_folder / "plan.json").read_bytes(), type=Plan), run_folder)
+    plan = msgspec.json.decode((run_folder / "plan.json").read_bytes(), type=Plan)
+    if isinstance(plan.servers, HostServers):
+        main(plan.servers, plan.password, run_folder)

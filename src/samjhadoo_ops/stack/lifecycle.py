@@ -1,4 +1,4 @@
-"""Starting, finding and stopping the embedded stack of a project."""
+"""Starting, finding and stopping the stack of a project, of either kind."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.errors import ConfigurationError, OpsError
 from samjhadoo_ops.processes import MARKER
 from samjhadoo_ops.stack import exits, guard
+from samjhadoo_ops.stack.planning import make_plan
 from samjhadoo_ops.stack.state import Ended, Places, StackState, write
 
 if TYPE_CHECKING:
@@ -28,9 +29,13 @@ if TYPE_CHECKING:
     Progress = Callable[[str], None]
 
 _START_TIME = 200.0
-_STOP_TIME = 10.0
+_STOP_TIME = 60.0
 _LOCK_TIME = 300.0
 _TICK = 0.02
+_STARTING = {
+    "embedded": "starting PostgreSQL, Redis and the emulator",
+    "containers": "starting PostgreSQL, Redis and LocalStack in containers, and the emulator",
+}
 
 
 class StackFailed(OpsError):
@@ -74,9 +79,9 @@ def start(env: Environment, progress: Progress) -> StackState:
         if ended := why_ended(env):
             progress(f"the last stack ended: {ended.reason}")
         _clean(places, progress)
-        plan = _plan(env, places, progress)
+        plan = make_plan(env, places, progress)
         began = time.monotonic()
-        progress("starting PostgreSQL, Redis and the emulator")
+        progress(_STARTING[plan.kind])
         _launch(plan, places)
         started = find(env)
         if started is None:
@@ -115,6 +120,7 @@ def require_match(state: StackState, env: Environment) -> None:
 
     """
     wanted = {
+        "stack.kind": (state.kind, env.stack.kind if env.stack else "none"),
         "aws.region": (state.region, env.aws.region),
         "aws.account": (state.account, env.aws.account),
         "clock.minute": (state.clock.minute, float(env.clock.minute)),
@@ -166,55 +172,27 @@ def _clean(places: Places, progress: Progress) -> bool:
         progress(f"ending {len(lost)} processes that a stack left behind")
         if left := guard.sweep(places.mark):
             raise StackFailed(f"these processes of the stack could not be ended: {', '.join(map(str, left))}")
+    if places.engine.exists():
+        _clean_engine(places, progress)
     found = places.state.exists() or any(True for _ in places.leftovers())
     places.clear()
     return bool(lost) or found
 
 
-def _plan(env: Environment, places: Places, progress: Progress) -> Plan:
-    """Fetch what is needed and decide how the stack is started."""
-    from samjhadoo_ops import artifacts
-    from samjhadoo_ops.artifacts import flyway
-    from samjhadoo_ops.stack import postgres, seeds
-    from samjhadoo_ops.stack.plan import Plan, Ports, PostgresPlan, ShellPlan
+def _clean_engine(places: Places, progress: Progress) -> None:
+    """Remove from the Docker engine what is left of this project's stacks there."""
+    from samjhadoo_ops import engine
 
-    if env.stack is None:
-        raise ConfigurationError(f"the environment {env.name} has no local stack")
-    home = artifacts.postgres_home(progress)
-    flyway_home = flyway.home(progress)
-    artifacts.envoy_binary()
-    account = postgres.server_account()
-    template = postgres.template(home, progress=progress)
-    stack = places.new_id()
-    shell = exits.watching_shell()
-    return Plan(
-        id=stack,
-        root=str(env.root.resolve()),
-        environment=env.name,
-        region=env.aws.region,
-        account=env.aws.account,
-        minute=float(env.clock.minute),
-        ports=Ports(
-            edge=env.stack.edge_port,
-            postgres=env.stack.postgres_port,
-            redis=env.stack.redis_port,
-            production=env.service.production_listener_port,
-            test=env.service.test_listener_port,
-        ),
-        postgres=PostgresPlan(
-            home=str(home),
-            template=str(template),
-            folder=str(postgres.server_folder(account, places.run(stack))),
-            account=account,
-            copy_home=account is not None and not postgres.reachable(home),
-            password=(template / "password").read_text(),
-        ),
-        redis=str(artifacts.redis_server()),
-        seeds=seeds.seed_scripts(env.root),
-        seed_variables=seeds.seed_variables(env),
-        shell=ShellPlan(*shell) if shell else None,
-        training=not flyway.is_trained(flyway_home),
-    )
+    client = engine.connect()
+    try:
+        wanted = {engine.PROJECT: places.mark}
+        if left := engine.leftovers(client, wanted):
+            progress(f"removing {len(left)} containers, networks and volumes that a stack left behind")
+        if staying := engine.remove(client, wanted):
+            raise StackFailed(f"the Docker engine did not remove {', '.join(staying)}")
+    finally:
+        client.close()
+    places.engine.unlink(missing_ok=True)
 
 
 def _launch(plan: Plan, places: Places) -> None:
@@ -222,6 +200,8 @@ def _launch(plan: Plan, places: Places) -> None:
     run = places.run(plan.id)
     run.mkdir(parents=True, mode=0o700)
     write(run / "plan.json", plan)
+    if plan.kind == "containers":
+        places.engine.touch()
     reading, writing = os.pipe()
     try:
         with (places.folder / "supervisor.log").open("wb") as log:
@@ -278,6 +258,9 @@ def _end_half_started(process: subprocess.Popen[bytes], places: Places) -> None:
         process.wait(_STOP_TIME)
     guard.sweep(places.mark)
     places.clear()
+    if places.engine.exists():
+        with suppress(OpsError):  # why it did not start is told; the next start or stop tries again
+            _clean_engine(places, lambda _: None)
 
 
 def _terminate(state: StackState) -> None:

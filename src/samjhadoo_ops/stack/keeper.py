@@ -1,0 +1,210 @@
+"""Keeps the containers of a stack: `python -m samjhadoo_ops.stack.keeper PLAN PORTS`.
+
+Starts PostgreSQL, Redis and LocalStack by testcontainers, each published on loopback only, in a network of
+the stack's own, tells in `containers.json` when they are ready, and waits: for SIGTERM, or for the end of any
+of them, which is the stack's end. In the end, however it comes, everything with the stack's label is removed
+from the engine: by this process, or by its reaper when this process is killed. testcontainers' own reaper is
+not used: it would end the stack with the command that started it, and its image may not be there.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
+
+from samjhadoo_ops import engine
+from samjhadoo_ops.engine.reaper import Reaper
+from samjhadoo_ops.processes import LOOPBACK
+from samjhadoo_ops.stack import postgres
+from samjhadoo_ops.stack.plan import ContainerServers, Plan, Ports
+from samjhadoo_ops.stack.servers import STARTED, network
+from samjhadoo_ops.stack.state import ContainerRef, Places, write_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_ALIAS_PORTS = {"postgres": 5432, "redis": 6379, "localstack": 4566}
+_SIGNALLED = 128
+
+
+class Keeper:
+    """The containers of one stack.
+
+    Args:
+        plan: The stack.
+        ports: The ports of this machine on which they are published.
+        folder: The stack's folder; logs go to `logs/`.
+
+    """
+
+    def __init__(self, plan: Plan, servers: ContainerServers, ports: Ports, folder: Path) -> None:
+        self._plan = plan
+        self._servers = servers
+        self._ports = ports
+        self._folder = folder
+        self._labels = engine.labels(plan.id, Places(Path(plan.root)).mark)
+        self._client = engine.connect()
+        self._reaper = Reaper(engine.labels(plan.id))
+        self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def start(self) -> None:
+        """Start everything and tell it.
+
+        Raises:
+            Exception: Whatever the engine or a server had against it.
+
+        """
+        from testcontainers.core.network import Network
+
+        joined = Network(docker_network_kw={"labels": self._labels})
+        joined.name = network(self._plan.id)
+        joined.create()
+        makers: dict[str, Callable[[], Any]] = {"postgres": self._postgres, "redis": self._redis}
+        if self._servers.localstack:
+            makers["localstack"] = self._localstack
+        with ThreadPoolExecutor(len(makers)) as pool:
+            starting = {name: pool.submit(self._run, name, make(), joined) for name, make in makers.items()}
+        started = tuple(each.result() for each in starting.values())
+        write_bytes(self._folder / STARTED, msgspec.json.encode(started))
+
+    def wait(self) -> str:
+        """Wait until a container ends; return in words which, and how."""
+        return self._ended.get()
+
+    def stop(self) -> None:
+        """Remove everything of the stack from the engine."""
+        left = engine.remove(self._client, engine.labels(self._plan.id))
+        if not left:
+            self._reaper.dismiss()
+
+    def _run(self, name: str, container: Any, joined: Any) -> ContainerRef:
+        """Start a container, wait until it is ready, and watch it."""
+        port = _ALIAS_PORTS[name]
+        container.ports = {f"{port}/tcp": (LOOPBACK, getattr(self._ports, name))}
+        container.with_network(joined).with_network_aliases(name)
+        container.start()
+        wrapped = container.get_wrapped_container()
+        if name == "postgres":
+            self._make_database()
+        for work in (self._watch, self._keep_log):
+            threading.Thread(target=work, args=(name, wrapped), daemon=True).start()
+        return ContainerRef(name, str(wrapped.id), container.image)
+
+    def _postgres(self) -> Any:
+        from testcontainers.community.postgres import PostgresContainer
+
+        container = PostgresContainer(
+            self._servers.postgres, username="postgres", password=self._plan.password, dbname="postgres"
+        )
+        container.with_command(["postgres", *postgres.tuning()])
+        return container.with_kwargs(**self._given("postgres", "/var/lib/postgresql/data"))
+
+    def _redis(self) -> Any:
+        from testcontainers.community.redis import RedisContainer
+
+        container = RedisContainer(self._servers.redis)
+        container.with_command(["redis-server", "--save", "", "--appendonly", "no"])
+        return container.with_kwargs(**self._given("redis", "/data"))
+
+    def _localstack(self) -> Any:
+        from testcontainers.community.localstack import LocalStackContainer
+
+        container = LocalStackContainer(self._servers.localstack, region_name=self._plan.region)
+        # The addresses that it hands out (of queues, of objects) are to lead to the edge.
+        container.with_env("LOCALSTACK_HOST", f"{LOOPBACK}:{self._ports.edge}")
+        if token := os.environ.get("LOCALSTACK_AUTH_TOKEN"):
+            container.with_env("LOCALSTACK_AUTH_TOKEN", token)
+        for name, value in self._servers.localstack_variables.items():
+            container.with_env(name, value)
+        return container.with_kwargs(**self._given("localstack", "/var/lib/localstack"))
+
+    def _given(self, name: str, data: str) -> dict[str, Any]:
+        """Return what testcontainers has no words for: name, labels, and the volume that images declare."""
+        from docker.types import Mount
+
+        called = f"{network(self._plan.id)}-{name}"
+        # Named and labelled: an image's own anonymous volume would stay when somebody removes the container.
+        volume = Mount(data, called, type="volume", labels=self._labels)
+        return {"name": called, "labels": dict(self._labels), "mounts": [volume], "hostname": name}
+
+    def _make_database(self) -> None:
+        """Make the application's role, which is no superuser, as on RDS, and its database."""
+        import psycopg
+
+        with psycopg.connect(
+            host=LOOPBACK,
+            port=self._ports.postgres,
+            user="postgres",
+            password=self._plan.password,
+            dbname="postgres",
+            autocommit=True,
+        ) as connection:
+            for statement in postgres.statements(self._plan.password):
+                connection.execute(statement)
+
+    def _watch(self, name: str, container: Any) -> None:
+        how = "is gone"
+        with suppress(Exception):  # whatever the engine says: it is not there any more
+            code = int(container.wait()["StatusCode"])
+            how = f"ended with code {code}"
+            if code > _SIGNALLED:
+                with suppress(ValueError):
+                    how = f"was killed by {signal.Signals(code - _SIGNALLED).name}"
+        self._ended.put(f"container {name} ({container.short_id}) {how}")
+
+    def _keep_log(self, name: str, container: Any) -> None:
+        with suppress(Exception), (self._folder / "logs" / f"{name}.log").open("ab") as log:
+            for piece in container.logs(stream=True, follow=True):
+                log.write(piece)
+                log.flush()
+
+
+def main(argv: Sequence[str]) -> NoReturn:
+    """Keep the containers of the plan `argv[0]` on the ports `argv[1]` (JSON)."""
+    from testcontainers.core.config import testcontainers_config
+
+    testcontainers_config.ryuk_disabled = True
+    testcontainers_config.hub_image_name_prefix = ""  # the plan names images in full
+    testcontainers_config.tc_host_override = LOOPBACK
+    file = Path(argv[0])
+    plan = msgspec.json.decode(file.read_bytes(), type=Plan)
+    ports = msgspec.json.decode(argv[1], type=Ports)
+    if not isinstance(plan.servers, ContainerServers):
+        sys.exit(f"{file} is no plan of containers")
+
+    def leave(*_: object) -> NoReturn:
+        raise SystemExit(0)
+
+    status = 1
+    keeper = Keeper(plan, plan.servers, ports, file.parent)
+    try:
+        signal.signal(signal.SIGTERM, leave)
+        keeper.start()
+        _say(keeper.wait())
+    except SystemExit:
+        status = 0
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and nothing may stay
+        _say(f"{type(error).__name__}: {error}")
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        keeper.stop()
+    sys.stderr.flush()
+    # Threads that wait for answers of the engine would hold the process.
+    os._exit(status)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the log of this process
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,113 @@
+"""Deciding how a stack is started: what is fetched, where servers work, which ports are preferred."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.stack import exits
+from samjhadoo_ops.stack.plan import ContainerServers, HostServers, Plan, Ports, PostgresPlan, ShellPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from samjhadoo_ops.environment import Environment
+    from samjhadoo_ops.environment.stack import StackSettings
+    from samjhadoo_ops.stack.state import Places
+
+    Progress = Callable[[str], None]
+
+
+def make_plan(env: Environment, places: Places, progress: Progress) -> Plan:
+    """Fetch what the stack needs and decide how it is started.
+
+    Raises:
+        ConfigurationError: The environment has no stack, or an image or the Docker engine is missing.
+        OpsError: Something cannot be had.
+
+    """
+    from samjhadoo_ops import artifacts
+    from samjhadoo_ops.artifacts import flyway
+    from samjhadoo_ops.stack import seeds
+
+    if env.stack is None:
+        raise ConfigurationError(f"the environment {env.name} has no local stack", hint="use --env local")
+    stack = places.new_id()
+    flyway_home = flyway.home(progress)
+    artifacts.envoy_binary()
+    if env.stack.kind == "embedded":
+        servers, password = _host_servers(places, stack, progress)
+        # Its recording needs the PostgreSQL of an embedded stack.
+        training = not flyway.is_trained(flyway_home)
+    else:
+        servers, password, training = _containers(env.stack, progress), secrets.token_urlsafe(18), False
+    shell = exits.watching_shell()
+    return Plan(
+        id=stack,
+        root=str(env.root.resolve()),
+        environment=env.name,
+        region=env.aws.region,
+        account=env.aws.account,
+        minute=float(env.clock.minute),
+        ports=Ports(
+            edge=env.stack.edge_port,
+            postgres=env.stack.postgres_port,
+            redis=env.stack.redis_port,
+            production=env.service.production_listener_port,
+            test=env.service.test_listener_port,
+        ),
+        password=password,
+        servers=servers,
+        emulator=(),
+        variables={},
+        seeds=seeds.seed_scripts(env.root),
+        seed_variables=seeds.seed_variables(env),
+        shell=ShellPlan(*shell) if shell else None,
+        training=training,
+    )
+
+
+def _host_servers(
+    places: Places, stack: str, progress: Progress
+) -> tuple[HostServers | ContainerServers, str]:
+    """Return how PostgreSQL and Redis run on this machine, and the database's password."""
+    from samjhadoo_ops import artifacts
+    from samjhadoo_ops.stack import postgres
+
+    home = artifacts.postgres_home(progress)
+    account = postgres.server_account()
+    template = postgres.template(home, progress=progress)
+    plan = PostgresPlan(
+        home=str(home),
+        template=str(template),
+        folder=str(postgres.server_folder(account, places.run(stack))),
+        account=account,
+        copy_home=account is not None and not postgres.reachable(home),
+    )
+    return HostServers(plan, str(artifacts.redis_server())), (template / "password").read_text()
+
+
+def _containers(settings: StackSettings, progress: Progress) -> ContainerServers:
+    """Return which images PostgreSQL, Redis and LocalStack run from; each is in the engine afterwards."""
+    from samjhadoo_ops import engine
+    from samjhadoo_ops.stack.images import ensure
+
+    client = engine.connect()
+    try:
+        images = settings.images
+        wanted = {"postgres": images.postgres, "redis": images.redis, "pause": images.pause}
+        if not settings.upstream:
+            wanted["localstack"] = images.localstack
+        wanted["pause"] = wanted["pause"] or images.localstack
+        found = {key: ensure(client, key, images.named(name), progress) for key, name in wanted.items()}
+        return ContainerServers(
+            postgres=found["postgres"],
+            redis=found["redis"],
+            localstack=found.get("localstack", ""),
+            localstack_variables=settings.localstack,
+            pause=found["pause"],
+            engine=engine.address(),
+        )
+    finally:
+        client.close()
