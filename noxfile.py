@@ -2,7 +2,7 @@
 # /// script
 # dependencies = ["nox>=2025.10"]
 # ///
-"""Sessions of the project: `nox` runs lint, typecheck, tests and rehearse; `nox --list` shows the rest."""
+"""Sessions of the project: `nox` runs what has to pass; `nox --list` shows them all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import nox
 nox.needs_version = ">=2025.10"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "typecheck", "tests", "rehearse"]
+nox.options.sessions = ["lint", "typecheck", "tests", "integration", "rehearse"]
 
 ROOT = Path(__file__).parent
 # Two files of tests at once: they wait more than they compute. `nox -s tests -- -n 0`: one after another.
@@ -46,16 +46,32 @@ def typecheck(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests; those of flows run against the embedded stack."""
+    """Run the tests; those of flows run against the live emulator."""
     session.install("-e", ".[local,report]", *groups("test"))
-    session.run("pytest", *SIDE_BY_SIDE, *session.posargs)
+    session.run("pytest", *SIDE_BY_SIDE, "-m", "not containers and not integration", *session.posargs)
 
 
-@nox.session(default=False)
-def integration(session: nox.Session) -> None:
-    """Run the main job on the embedded stack, from build to rollback."""
+@nox.session
+@nox.parametrize("stack", ["embedded", "containers"])
+def integration(session: nox.Session, stack: str) -> None:
+    """Run the main job and what matters around it on a whole stack, from build to rollback."""
     session.install("-e", ".[local,report]", *groups("test"))
-    session.run("pytest", "tests/integration", *session.posargs)
+    variables = {"SAMJHADOO_STACK": stack}
+    if stack == "containers":
+        _require_containers(session, variables)
+    wanted = "integration or containers" if stack == "containers" else "integration and not containers"
+    session.run("pytest", *SIDE_BY_SIDE, "-m", wanted, *session.posargs, env=variables)
+
+
+def _require_containers(session: nox.Session, variables: dict[str, str]) -> None:
+    """Fetch the images of the containers stack; without an engine: an error in CI, a skip elsewhere."""
+    try:
+        session.run("invoke", "stack.pull", env=variables)
+    except nox.command.CommandFailed:
+        why = "the containers stack cannot run here: see the error above"
+        if os.environ.get("CI") or os.environ.get("SAMJHADOO_CONTAINERS") == "required":
+            session.error(why)
+        session.skip(why)
 
 
 @nox.session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from samjhadoo_ops.engine import EngineUnavailable, connect
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+STACKS = Path(__file__).parent / "integration"
 LONGEST = (
     "test_main_job",
     "test_resume",
@@ -26,7 +28,10 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first."""
+    """Mark the tests of whole stacks, and put the files that take longest first."""
+    for item in items:
+        if item.path.is_relative_to(STACKS):
+            item.add_marker(pytest.mark.integration)
     order = {stem: place for place, stem in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 

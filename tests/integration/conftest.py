@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PARTS = ("tasks.py", "environments", "localstack", "docker", ".gitignore")
 TIMEOUT = 240
+KEPT = ("SAMJHADOO_CACHE", "SAMJHADOO_STACK")
+"""Variables that the tests hand on: where things are cached, and which stack is meant."""
 
 
 @dataclass
@@ -50,10 +52,11 @@ class Project:
 
     def environment(self, extra: dict[str, str]) -> dict[str, str]:
         kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAMJHADOO_"))
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(KEPT) or not name.startswith(("AWS_", "SAMJHADOO_"))
         }
-        cache = {"SAMJHADOO_CACHE": os.environ["SAMJHADOO_CACHE"]} if "SAMJHADOO_CACHE" in os.environ else {}
-        return {**kept, **cache, **extra}
+        return {**kept, **extra}
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """Start a task."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.stack.inspection import StackStatus
     from samjhadoo_ops.stack.state import StackState
 
-__all__ = ["Endpoints", "StackNotRunning", "down", "ensure_up", "reset", "status", "up"]
+__all__ = ["Endpoints", "StackNotRunning", "down", "ensure_up", "fetch", "reset", "status", "up"]
 
 
 class Teller(Protocol):
@@ -89,6 +89,21 @@ def up(env: Environment, console: Teller) -> Endpoints:
 
     _require_stack(env)
     return _endpoints(lifecycle.start(env, console.line), env)
+
+
+def fetch(env: Environment, console: Teller) -> None:
+    """Fetch the programs or images that the environment's stack needs.
+
+    Raises:
+        ConfigurationError: The environment has no stack, or an image or the Docker engine is missing.
+        OpsError: Something cannot be had.
+
+    """
+    from samjhadoo_ops.stack.planning import make_plan
+    from samjhadoo_ops.stack.state import Places
+
+    _require_stack(env)
+    make_plan(env, Places(env.root), console.line)
 
 
 def down(env: Environment, console: Teller) -> bool:

@@ -16,12 +16,24 @@ if TYPE_CHECKING:
     from samjhadoo_ops.stack.state import StackState
 
 
+_SHORT = 12
+
+
 class Process(msgspec.Struct, frozen=True):
     """A process of the stack; `memory` is its resident set, in bytes."""
 
     name: str
     pid: int
     memory: int
+
+
+class Container(msgspec.Struct, frozen=True):
+    """A container of the stack: one of its servers, or of an ECS task."""
+
+    name: str
+    id: str
+    image: str
+    state: str
 
 
 class Listener(msgspec.Struct, frozen=True):
@@ -58,6 +70,7 @@ class StackStatus(msgspec.Struct, frozen=True, kw_only=True):
     services: dict[str, str] = {}
     deployed: dict[str, tuple[str, str]] = {}
     processes: tuple[Process, ...] = ()
+    containers: tuple[Container, ...] = ()
     logs: str = ""
 
 
@@ -86,6 +99,7 @@ def inspect(env: Environment) -> StackStatus:
         services=ask(edge, "services") or {},
         deployed=_deployed(edge, env),
         processes=tuple(processes(state)),
+        containers=tuple(containers(state)),
         logs=state.logs,
     )
 
@@ -114,6 +128,33 @@ def processes(state: StackState) -> list[Process]:
         except psutil.Error:
             continue
     return found
+
+
+def containers(state: StackState) -> list[Container]:
+    """Return what the Docker engine has of a stack, its servers first."""
+    if state.kind != "containers":
+        return []
+    from samjhadoo_ops import engine
+
+    servers = {each.id: each.name for each in state.containers}
+    try:
+        client = engine.connect()
+    except engine.EngineUnavailable:
+        return []
+    try:
+        listed = client.api.containers(all=True, filters={"label": [f"{engine.STACK}={state.id}"]})
+    finally:
+        client.close()
+    found = [
+        Container(
+            servers.get(each["Id"]) or each["Names"][0].lstrip("/"),
+            each["Id"][:_SHORT],
+            each["Image"],
+            each["Status"],
+        )
+        for each in listed
+    ]
+    return sorted(found, key=lambda each: (each.name not in servers.values(), each.name))
 
 
 def _name(process: Any) -> str:

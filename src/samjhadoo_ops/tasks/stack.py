@@ -64,6 +64,20 @@ def reset(c: Context, *, env: str = "local") -> None:
     console.result("up", 0, _listening(endpoints), **_endpoint_fields(endpoints))
 
 
+@ops_task()
+def pull(c: Context, *, env: str = "local") -> None:
+    """Fetch what the local stack needs, without starting it."""
+    from samjhadoo_ops import stack
+    from samjhadoo_ops.environment import load_environment
+
+    console, environment = current_console(), load_environment(env)
+    if c.config.run.dry:
+        console.line("would fetch what the stack needs")
+        return
+    stack.fetch(environment, console)
+    console.result("fetched", 0, "the stack has all it needs")
+
+
 @ops_task(default=True)
 def status(_c: Context, *, env: str = "local") -> None:
     """Show endpoints, processes and who serves what."""
@@ -105,7 +119,7 @@ def logs(
         stack_logs.follow(files, tell)
 
 
-collection = Collection("stack", up, down, reset, status, logs)
+collection = Collection("stack", up, down, reset, pull, status, logs)
 collection.__doc__ = "The local stack: start, stop and look at it."
 
 
@@ -174,6 +188,10 @@ def _show(console: Console, found: StackStatus) -> None:
             ("all", "", f"{memory / _MIB:.0f}"),
         ],
     )
+    if found.containers:
+        console.show("")
+        rows = [(each.name, each.image, each.state) for each in found.containers]
+        console.table(["Container", "Image", "State"], rows)
     live = sorted(name for name, by in found.services.items() if by == "live")
     others = sorted({by for by in found.services.values() if by != "live"})
     console.show(f"\nlive: {', '.join(live)}; every other AWS service: {', '.join(others)}")
