@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
 from samjhadoo_ops import stack
+from samjhadoo_ops.engine import PROJECT, leftovers
 from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.processes import free_port
 from samjhadoo_ops.stack import guard, lifecycle
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.stack.state import StackState
 
 REPOSITORY = Path(__file__).parents[2]
+IMAGES = "SAMJHADOO_STACK__IMAGES__"
 
 
 @dataclass
@@ -81,19 +84,23 @@ class Project:
         return time.monotonic() - began
 
 
-def make_project(root: Path, *, seeded: bool) -> Project:
+def make_project(root: Path, *, seeded: bool, kind: str = "embedded") -> Project:
     (root / "environments").symlink_to(REPOSITORY / "environments")
     if seeded:
         (root / "localstack").symlink_to(REPOSITORY / "localstack")
     ports = ("EDGE", "POSTGRES", "REDIS", "PRODUCTION", "TEST")
+    images = {name: value for name, value in os.environ.items() if name.startswith(IMAGES)}
     variables = {f"SAMJHADOO_STACK__{name}_PORT": str(free_port()) for name in ports}
+    variables |= images | {"SAMJHADOO_STACK": kind}
     return Project(root, load_environment("local", root=root, variables=variables), variables)
 
 
-@pytest.fixture(scope="module")
-def seeded(tmp_path_factory) -> Iterator[Project]:
-    """A running stack with its seeds, shared by the tests of a module."""
-    project = make_project(tmp_path_factory.mktemp("seeded"), seeded=True)
+@pytest.fixture(scope="module", params=["embedded", pytest.param("containers", marks=pytest.mark.containers)])
+def seeded(tmp_path_factory, request) -> Iterator[Project]:
+    """A running stack with its seeds, of each kind, shared by the tests of a module."""
+    if request.param == "containers":
+        request.getfixturevalue("engine")
+    project = make_project(tmp_path_factory.mktemp("seeded"), seeded=True, kind=request.param)
     project.up()
     yield project
     project.down()
@@ -106,6 +113,21 @@ def bare(tmp_path) -> Iterator[Project]:
     yield project
     project.down()
     assert project.processes() == []
+
+
+@pytest.fixture
+def contained(tmp_path, engine) -> Iterator[Project]:
+    """As `bare`, with a stack of containers."""
+    project = make_project(tmp_path, seeded=False, kind="containers")
+    yield project
+    project.down()
+    assert project.processes() == []
+    assert in_engine(engine, project) == []
+
+
+def in_engine(engine: Any, project: Project) -> list[str]:
+    """Return what the engine has of a project's stacks."""
+    return [str(each.name) for each in leftovers(engine, {PROJECT: project.places.mark})]
 
 
 @pytest.fixture

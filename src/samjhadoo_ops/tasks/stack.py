@@ -10,6 +10,8 @@ from samjhadoo_ops.console import current_console
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from invoke.context import Context
 
     from samjhadoo_ops.console import Console
@@ -192,6 +194,15 @@ def _show(console: Console, found: StackStatus) -> None:
         console.show("")
         rows = [(each.name, each.image, each.state) for each in found.containers]
         console.table(["Container", "Image", "State"], rows)
-    live = sorted(name for name, by in found.services.items() if by == "live")
-    others = sorted({by for by in found.services.values() if by != "live"})
-    console.show(f"\nlive: {', '.join(live)}; every other AWS service: {', '.join(others)}")
+    console.show("")
+    for line in _serving(found.services):
+        console.show(line)
+
+
+def _serving(services: Mapping[str, str]) -> list[str]:
+    """Return in words who serves which AWS services; the upstream has too many to name them all."""
+    by: dict[str, list[str]] = {}
+    for service, who in sorted(services.items()):
+        by.setdefault(who, []).append(service)
+    others = [f"{who}: {len(served)} other AWS services" for who, served in by.items() if who != "live"]
+    return [f"live: {', '.join(by.get('live', []))}", *others]

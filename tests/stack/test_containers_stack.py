@@ -1,0 +1,101 @@
+"""How a stack of containers starts, ends and dies; its containers are really killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from samjhadoo_ops import engine as docker_engine
+from samjhadoo_ops import stack
+from samjhadoo_ops.engine import PROJECT
+from samjhadoo_ops.environment import load_environment
+from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.stack import lifecycle
+
+pytestmark = pytest.mark.containers
+SERVERS = ["localstack", "postgres", "redis"]
+LIMIT = 60.0
+
+
+def in_engine(engine, project):
+    return [str(each.name) for each in docker_engine.leftovers(engine, {PROJECT: project.places.mark})]
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_its_servers_are_containers_published_on_loopback_only(contained, engine):
+    contained.up()
+    state = contained.state
+    assert sorted(each.name for each in state.containers) == SERVERS
+    for each in state.containers:
+        published = engine.containers.get(each.id).attrs["NetworkSettings"]["Ports"]
+        bound = [place for places in published.values() for place in places or []]
+        assert [place["HostIp"] for place in bound] == ["127.0.0.1"]
+    told = stack.status(contained.env)
+    assert (told.kind, sorted(each.name for each in told.containers)) == ("containers", SERVERS)
+    assert all("Up" in each.state for each in told.containers)
+
+
+def test_down_leaves_nothing_in_the_engine(contained, engine):
+    contained.up()
+    assert in_engine(engine, contained)
+    assert contained.down()
+    assert in_engine(engine, contained) == []
+    assert contained.processes() == []
+    assert not contained.places.engine.exists()
+    assert not contained.down()
+
+
+@pytest.mark.parametrize("victim", SERVERS)
+def test_the_stack_ends_when_a_container_is_killed_and_says_which(contained, engine, victim):
+    contained.up()
+    killed = next(each.id for each in contained.state.containers if each.name == victim)
+    engine.containers.get(killed).kill()
+    wait_until(lambda: lifecycle.find(contained.env) is None and not contained.processes())
+    ended = lifecycle.why_ended(contained.env)
+    assert ended is not None
+    assert ended.reason == f"the stack's container {victim} ({killed[:12]}) was killed by SIGKILL"
+    assert in_engine(engine, contained) == []
+
+
+def test_nothing_is_left_when_the_supervisor_is_killed(contained, engine):
+    contained.up()
+    os.kill(contained.state.supervisor.pid, signal.SIGKILL)
+    wait_until(lambda: not contained.processes() and not in_engine(engine, contained))
+
+
+def test_what_a_lost_stack_left_is_removed_by_the_next_start(contained, engine):
+    contained.up()
+    lost = engine.containers.create(
+        contained.env.stack.images.redis,
+        labels=docker_engine.labels(f"{contained.places.mark}lost", contained.places.mark),
+    )
+    contained.down()
+    assert lost.id not in [each.id for each in engine.containers.list(all=True)]
+
+
+def test_another_kind_of_running_stack_is_refused(contained):
+    contained.up()
+    other = load_environment(
+        "local", root=contained.root, variables=contained.variables | {"SAMJHADOO_STACK": "embedded"}
+    )
+    with pytest.raises(
+        ConfigurationError, match=r"stack\.kind = containers; .* says embedded"
+    ):
+        stack.up(other, contained.console)
+
+
+def test_an_image_that_cannot_be_had_is_named_with_its_setting(contained):
+    variables = contained.variables | {"SAMJHADOO_STACK__IMAGES__REDIS": "127.0.0.1:1/nobody/redis:7"}
+    env = load_environment("local", root=contained.root, variables=variables)
+    with pytest.raises(ConfigurationError, match=r"stack\.images\.redis: .*127\.0\.0\.1:1/nobody/redis:7"):
+        stack.up(env, contained.console)
+    assert contained.processes() == []
