@@ -1,26 +1,30 @@
-"""A database that hangs: its processes are stopped, as when its machine is."""
+"""A database that hangs: all of it is stopped, as when its machine is."""
 
 from __future__ import annotations
 
 import os
 import signal
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Self
 
 from samjhadoo_ops import stack
 from samjhadoo_ops.errors import OpsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from samjhadoo_ops.environment import Environment
 
+NAME = "postgres"
+
 
 class Freezer:
-    """Stops the processes of the stack's PostgreSQL; they go on when the block ends."""
+    """Stops the stack's PostgreSQL, a process or a container; it goes on when the block ends."""
 
     def __init__(self, env: Environment) -> None:
         self._env = env
-        self._frozen: list[int] = []
+        self._thaw: Callable[[], None] = _nothing
 
     def __enter__(self) -> Self:
         return self
@@ -34,26 +38,60 @@ class Freezer:
         """Stop it: connections stay open, nothing is answered.
 
         Raises:
-            OpsError: The stack has no process of that name.
+            OpsError: The stack has no PostgreSQL.
 
         """
-        import psutil
-
-        found = [each.pid for each in stack.status(self._env).processes if each.name == "postgres"]
-        if not found:
-            raise OpsError("the stack has no process called postgres to freeze")
-        postmaster = psutil.Process(found[0])
-        self._frozen = [postmaster.pid, *(child.pid for child in postmaster.children(recursive=True))]
-        self._signal(signal.SIGSTOP)
+        status = stack.status(self._env)
+        contained = [each.id for each in status.containers if each.name == NAME]
+        running = [each.pid for each in status.processes if each.name == NAME]
+        if contained:
+            self._thaw = _pause(contained[0])
+        elif running:
+            self._thaw = _stop(running[0])
+        else:
+            raise OpsError("the stack has no PostgreSQL to freeze")
 
     def thaw(self) -> None:
         """Let it go on; nothing happens when it was not stopped."""
-        self._signal(signal.SIGCONT)
-        self._frozen = []
+        thaw, self._thaw = self._thaw, _nothing
+        thaw()
 
-    def _signal(self, signum: signal.Signals) -> None:
-        for pid in self._frozen:
-            try:
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def _stop(postmaster: int) -> Callable[[], None]:
+    """Stop a server and its sessions; return what lets them go on."""
+    import psutil
+
+    process = psutil.Process(postmaster)
+    stopped = [process.pid, *(child.pid for child in process.children(recursive=True))]
+
+    def signal_all(signum: signal.Signals) -> None:
+        for pid in stopped:
+            with suppress(ProcessLookupError):  # a session that ended meanwhile
                 os.kill(pid, signum)
-            except ProcessLookupError:
-                continue  # a session that ended meanwhile
+
+    signal_all(signal.SIGSTOP)
+    return lambda: signal_all(signal.SIGCONT)
+
+
+def _pause(container: str) -> Callable[[], None]:
+    """Pause a container; return what lets it go on."""
+    from docker.errors import DockerException
+
+    from samjhadoo_ops import engine
+
+    client = engine.connect()
+    try:
+        client.containers.get(container).pause()
+    except DockerException as error:
+        client.close()
+        raise OpsError(f"the database's container cannot be paused: {error}") from error
+
+    def go_on() -> None:
+        with closing(client), suppress(DockerException):  # the stack may have ended meanwhile
+            client.containers.get(container).unpause()
+
+    return go_on
