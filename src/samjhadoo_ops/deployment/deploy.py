@@ -57,16 +57,24 @@ class Deploy:
         until: A word of `deployed.UNTIL`: how far the deployment is attended.
         lock_wait: Seconds on the clock to wait for the lock.
         consent: Gates that are overridden, and an emergency, with the reasons.
+        image: An image that exists (`release.existing`), deployed instead of what stands here.
 
     """
 
     def __init__(
-        self, site: Site, *, until: str = "done", lock_wait: float = 0.0, consent: Consent | None = None
+        self,
+        site: Site,
+        *,
+        until: str = "done",
+        lock_wait: float = 0.0,
+        consent: Consent | None = None,
+        image: str = "",
     ) -> None:
         self.site = site
         self.consent = consent or Consent()
         self.until = until
         self.lock_wait = lock_wait
+        self.image = image
         self.changes: list[str] = []
         self.seconds: dict[str, float] = {}
 
@@ -87,8 +95,9 @@ class Deploy:
             settle(self.site, token=lock.token)
             prepared = self._prepare(lock)
             lock.ensure()
+            promoted = {"promoted": self.image} if self.image else {}
             recorder = self.site.journal.recorder(
-                "deploy", self.site.clock, token=lock.token, **self.consent.record
+                "deploy", self.site.clock, token=lock.token, **self.consent.record, **promoted
             )
             lock.note(deploy=recorder.deploy)
             self.site.console.event("deploy", f"deploy {recorder.deploy}", deploy=recorder.deploy)
@@ -115,8 +124,6 @@ class Deploy:
 
     def _prepare(self, lock: Lock) -> Prepared:
         """Do what changes nothing at AWS: ask the gates, build, and let Flyway look meanwhile."""
-        from samjhadoo_ops.release import build
-
         site = self.site
         with ThreadPoolExecutor(1, thread_name_prefix="schema") as pool:
             looking = pool.submit(self._look)
@@ -124,12 +131,29 @@ class Deploy:
                 ground = survey(site, self.consent, own=lock.holder)
                 self._pass(ground, Stage.GROUND)
             with self._timed("build"):
-                built = build(site.env, site.aws, site.console)
+                built = self._built()
             schema, inspection = looking.result()
         ground = replace(ground, inspection=inspection)
         with self._timed("preflight"):
             self._pass(ground, Stage.SCHEMA)
         return Prepared(ground, built, schema, inspection)
+
+    def _built(self) -> BuiltImage:
+        """Return the image to deploy: the named one, or that of what stands here."""
+        from samjhadoo_ops.release import build, existing
+
+        site = self.site
+        if not self.image:
+            return build(site.env, site.aws, site.console)
+        found = existing(site.env, site.aws, self.image)
+        site.console.event(
+            "build",
+            f"release {found.version} is deployed as it is: {self.image}",
+            version=found.version,
+            digest=found.digest,
+            reused=True,
+        )
+        return found
 
     def _pass(self, ground: Ground, stage: Stage) -> None:
         """Ask the gates of a stage, tell what they find, and go on only when none is closed."""

@@ -65,17 +65,18 @@ class Plan:
         return f"{kind} of release {self.release}; nothing was changed"
 
 
-def make_plan(site: Site, consent: Consent | None = None) -> Plan:
+def make_plan(site: Site, consent: Consent | None = None, *, image: str = "") -> Plan:
     """Read what is and what is wanted, side by side, and compare.
 
     Args:
         consent: What somebody would take upon themselves for the deploy.
+        image: An image that exists, deployed instead of what stands here.
 
     Raises:
         OpsError: Something can't be read.
 
     """
-    from samjhadoo_ops.release import wanted
+    from samjhadoo_ops.release import existing, wanted
 
     site.aws.account_guard()
     preflight.check_policy(site.env)
@@ -83,14 +84,15 @@ def make_plan(site: Site, consent: Consent | None = None) -> Plan:
         schema = pool.submit(_schema, site)
         ground = survey(site, consent)
         findings = pool.submit(preflight.inspect, ground)
-        image = wanted(site.env, site.aws)
+        release = existing(site.env, site.aws, image) if image else wanted(site.env, site.aws)
         inspection, schema_finding = schema.result()
-        known = replace(ground, inspection=inspection, image=Image(image.version, image.digest))
+        here = "" if release.source else release.digest
+        known = replace(ground, inspection=inspection, image=Image(release.version, here))
         return Plan(
-            release=image.version,
-            build=not image.digest,
+            release=release.version,
+            build=not release.digest,
             first=ground.first,
-            task_definition=_task_definition(site, ground, image),
+            task_definition=_task_definition(site, ground, release),
             configuration=_configuration(site, ground),
             pending=tuple(migration.script for migration in (inspection.pending if inspection else ())),
             findings={

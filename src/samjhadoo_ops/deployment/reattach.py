@@ -217,6 +217,7 @@ def _start_again(site: Site, entry: Entry, lock: Lock, recorder: Recorder, until
     from samjhadoo_ops.deployment.deploy import Deploy
 
     consent = recorded_consent(entry.data)
-    return Deploy(site, until=until, consent=consent).go_on(
+    image = str(entry.data.get("promoted", ""))
+    return Deploy(site, until=until, consent=consent, image=image).go_on(
         lock, recorder, release=str(entry.data.get("release", ""))
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from samjhadoo_ops.release.registry import Reference
+
 
 @dataclass(frozen=True)
 class BuiltImage:
@@ -20,6 +22,7 @@ class BuiltImage:
         digest: Of its manifest; empty until `docker push` has told it.
         layout: The OCI layout that holds it; None when a Docker engine does, or the registry.
         reused: Whether the registry had the tag already, so that nothing was built.
+        source: Another registry's image that this one is to be a copy of.
 
     """
 
@@ -29,6 +32,7 @@ class BuiltImage:
     digest: str = ""
     layout: Path | None = None
     reused: bool = False
+    source: Reference | None = None
 
     @property
     def tagged(self) -> str:

@@ -8,6 +8,7 @@ from samjhadoo_ops.errors import OpsError
 from samjhadoo_ops.release import docker, ecr
 from samjhadoo_ops.release.image import BuiltImage, PushedImage
 from samjhadoo_ops.release.layout import Layout
+from samjhadoo_ops.release.promotion import copy
 from samjhadoo_ops.release.registry import RegistryRefused, RemoteRepository, is_loopback
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ def push(env: Environment, aws: Aws, console: Console, built: BuiltImage) -> Pus
     if built.reused:
         console.event("push", "nothing to push: the registry has this release", digest=built.digest)
         return PushedImage(built.repository_uri, built.tag, built.digest)
-    if built.layout is not None:
+    if built.source is not None:
+        pushed = copy(env, aws, built)
+    elif built.layout is not None:
         pushed = _push_layout(env, aws, Layout(built.layout), built)
     else:
         pushed = _push_by_docker(env, aws, console, built)

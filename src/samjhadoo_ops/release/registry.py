@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 from contextlib import contextmanager
@@ -102,6 +103,25 @@ class RemoteRepository:
         """Return a manifest's digest and what it says."""
         content, response = _retried(lambda: session.get_manifest_and_response(version))
         return str(response.headers["Docker-Content-Digest"]), json.loads(content)
+
+    def content(self, session: Any, digest: str) -> tuple[bytes, dict[str, Any]]:
+        """Return a manifest, by digest, as the bytes that have it, and what it says.
+
+        Raises:
+            RegistryRefused: The registry gave something else.
+
+        """
+        text, _ = _retried(lambda: session.get_manifest_and_response(digest))
+        content = text.encode()
+        if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
+            raise RegistryRefused(f"{self.uri} gave another manifest than {digest}")
+        return content, json.loads(content)
+
+    def document(self, session: Any, digest: str) -> dict[str, Any]:
+        """Return a small blob that is JSON, such as an image's configuration; its digest is verified."""
+        content = b"".join(_retried(lambda: session.pull_blob(digest, chunk_size=BLOCK)))
+        found: dict[str, Any] = json.loads(content)
+        return found
 
     def pull_blob(self, digest: str, file: Path) -> None:
         """Fetch a blob into a file; its digest is verified."""

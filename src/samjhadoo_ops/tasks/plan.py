@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import ExitCode
-from samjhadoo_ops.tasks.services import ALL, headline
+from samjhadoo_ops.tasks.services import ALL, IMAGE, headline
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @ops_task(
     help={
         **ALL,
+        "image": IMAGE,
         "override": 'Pass a closed gate, as deploy would: GATE="reason" (repeatable).',
         "emergency": "Why the deploy could not wait for the deployment window.",
         "approved_by": "The manager who approved the emergency.",
@@ -29,6 +30,7 @@ def plan(
     *,
     env: str = "local",
     service: str = "",
+    image: str = "",
     override: tuple[str, ...] = (),
     emergency: str = "",
     approved_by: str = "",
@@ -37,17 +39,26 @@ def plan(
     from samjhadoo_ops.deployment.consent import read_consent
     from samjhadoo_ops.tasks.session import open_sessions
 
-    show_plans(open_sessions(env, service=service), read_consent(override, emergency, approved_by))
+    consent = read_consent(override, emergency, approved_by)
+    show_plans(open_sessions(env, service=service), consent, image=image)
 
 
-def show_plans(sessions: Sequence[Session], consent: Consent) -> None:
-    """Show the plan of each service's deploy; it ends with 0 whether or not something would change."""
+def show_plans(sessions: Sequence[Session], consent: Consent, *, image: str = "") -> None:
+    """Show the plan of each service's deploy; it ends with 0 whether or not something would change.
+
+    Raises:
+        ConfigurationError: An image is named, which is one service's, and there are several.
+
+    """
     from samjhadoo_ops.deployment.plan import lines, make_plan
+    from samjhadoo_ops.tasks.services import one_for_image
 
+    if image and len(sessions) > 1:
+        one_for_image([session.env.key for session in sessions])
     plans: dict[str, Plan] = {}
     for session in sessions:
         headline(session, first=not plans)
-        plans[session.env.key] = made = make_plan(session.site, consent)
+        plans[session.env.key] = made = make_plan(session.site, consent, image=image)
         named = {"service": session.env.key} if session.env.key else {}
         for line in lines(made):
             session.console.show(line, plan=line, **named)

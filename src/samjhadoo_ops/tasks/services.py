@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from samjhadoo_ops.errors import ConfigurationError
 
@@ -14,11 +14,26 @@ if TYPE_CHECKING:
 WHICH = {"service": "The service, where the environment has several: NAME of its table [services.NAME]."}
 ALL = {"service": "Only this service, where the environment has several: NAME of its table [services.NAME]."}
 
+IMAGE = "Deploy this image and build none: TAG, DIGEST, or another registry's HOST/REPOSITORY@DIGEST."
+
 
 def headline(session: Session, *, first: bool) -> None:
     """Put the name of one of several services above what is shown of it, for people."""
     if session.env.key:
         session.console.show(session.env.key if first else f"\n{session.env.key}")
+
+
+def one_for_image(services: Sequence[str]) -> NoReturn:
+    """Refuse to deploy one image as several services.
+
+    Raises:
+        ConfigurationError: Always.
+
+    """
+    raise ConfigurationError(
+        f"--image is of one service, and there are several: {', '.join(services)}",
+        hint="say which: --service NAME",
+    )
 
 
 def passed_on(
