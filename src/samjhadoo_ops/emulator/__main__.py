@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.clock import REAL_MINUTE, Clock
+from samjhadoo_ops.emulator.upstream.chosen import add_arguments, chosen_upstream, refused
 from samjhadoo_ops.emulator.variants import VARIANTS
 from samjhadoo_ops.processes import MARKER
 
@@ -70,6 +71,7 @@ def arguments() -> argparse.ArgumentParser:
         action="store_true",
         help="keep all state in the data folder, and go on from it at the next start",
     )
+    add_arguments(parser)
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     return parser
 
@@ -89,7 +91,6 @@ def build(options: argparse.Namespace, snapshot: SnapshotFile | None = None) -> 
     from samjhadoo_ops.emulator.registry import live_services, registry_application
     from samjhadoo_ops.emulator.service import Host
     from samjhadoo_ops.emulator.snapshots.keeper import Keeper, continued
-    from samjhadoo_ops.emulator.upstream import moto_application
 
     options.data_dir.mkdir(parents=True, exist_ok=True)
     head = continued(snapshot, options) if snapshot else None
@@ -111,14 +112,16 @@ def build(options: argparse.Namespace, snapshot: SnapshotFile | None = None) -> 
         jumps=jumps,
         snapshots=snapshot is not None,
     )
-    upstream = moto_application(options.account, options.region)
+    upstream = chosen_upstream(options)
+    services = {name: kind for name, kind in live_services().items() if name not in options.pass_on}
+    registry = {"/v2": registry_application(lambda: edge)} if "ecr" in services else {}
     edge = Edge(
         host,
-        services=live_services(),
+        services=services,
         upstream=upstream,
         prefixes={
             PREFIX: control_application(lambda: edge),
-            "/v2": registry_application(lambda: edge),
+            **registry,
             METADATA: metadata_application(lambda: edge),
         },
         region=options.region,
@@ -145,7 +148,12 @@ async def serve(options: argparse.Namespace, snapshot: SnapshotFile | None = Non
     edge = build(options, snapshot)
     server = uvicorn.Server(
         uvicorn.Config(
-            edge, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
+            edge,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=1,
         )
     )
     loop = asyncio.get_running_loop()
@@ -180,9 +188,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     if options.snapshots and options.data_dir is None:
         parser.error("--snapshots needs a --data-dir")
+    if problem := refused(options):
+        parser.error(problem)
     logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("botocore").setLevel(logging.WARNING)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    logging.getLogger("httpcore2").setLevel(logging.WARNING)
     with contextlib.ExitStack() as stack:
         if options.data_dir is None:
             scratch = tempfile.TemporaryDirectory(prefix="samjhadoo-emulator-", ignore_cleanup_errors=True)

@@ -13,7 +13,6 @@ from starlette.routing import Route
 
 from samjhadoo_ops.emulator.ecr.control import ecr_routes
 from samjhadoo_ops.emulator.faults.application import fault_routes
-from samjhadoo_ops.emulator.upstream import upstream_services
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +22,11 @@ if TYPE_CHECKING:
     from samjhadoo_ops.emulator.edge import Edge
 
 PREFIX = "/_emulator"
+
+
+def _bare(names: list[str]) -> set[str]:
+    """Return services' names as moto writes them, which may name one that is live in another way."""
+    return {name.replace("-", "") for name in names}
 
 
 def _readable(value: Any) -> Any:
@@ -42,9 +46,11 @@ def control_application(edge: Callable[[], Edge]) -> Starlette:
 
     async def health(_: Request) -> JSONResponse:
         host = edge().host
+        upstream = await edge().upstream.described()
         return JSONResponse(
             {
                 "status": "running",
+                "upstream": upstream.shown(),
                 "account": host.account,
                 "region": edge().region,
                 "clock": {
@@ -75,8 +81,10 @@ def control_application(edge: Callable[[], Edge]) -> Starlette:
 
     async def services(_: Request) -> JSONResponse:
         """Tell who serves each AWS service; operations that a live service lacks go upstream, too."""
-        served = dict.fromkeys(upstream_services(), "moto")
-        return JSONResponse({**served, **dict.fromkeys(edge().live_names, "live")})
+        live = edge().live_names
+        served = await edge().upstream.serving()
+        others = {name: by for name, by in served.items() if name.replace("-", "") not in _bare(live)}
+        return JSONResponse({**others, **dict.fromkeys(live, "live")})
 
     return Starlette(
         routes=[

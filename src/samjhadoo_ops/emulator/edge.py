@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.emulator.service import Host, LiveService
     from samjhadoo_ops.emulator.snapshots.keeper import Keeper
+    from samjhadoo_ops.emulator.upstream.described import Upstream
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Edge:
         region: The region of requests that name none.
 
     Attributes:
+        upstream: Serves whatever no live service owns.
         keeper: Keeps what requests change in a snapshot; None without one.
 
     """
@@ -48,7 +50,7 @@ class Edge:
         host: Host,
         *,
         services: Mapping[str, type[LiveService]],
-        upstream: ASGIApp,
+        upstream: Upstream,
         prefixes: Mapping[str, ASGIApp],
         region: str,
     ) -> None:
@@ -58,7 +60,7 @@ class Edge:
         self.keeper: Keeper | None = None
         self._services = services
         self._operations = {name: service.operations() for name, service in services.items()}
-        self._upstream = upstream
+        self.upstream = upstream
         self._prefixes = prefixes
         self._starting = asyncio.Lock()
 
@@ -67,17 +69,20 @@ class Edge:
             return
         request = Request(scope, receive)
         headers = request.headers
-        signed = identify.signing_scope(headers)[1]
+        query = scope["query_string"].decode("latin-1")
+        signed = identify.signing_scope(headers)[1] or identify.presigned_scope(query)[1]
         if not signed:
             for prefix, application in self._prefixes.items():
                 if scope["path"] == prefix or scope["path"].startswith(f"{prefix}/"):
                     await self._durable(application, "", scope)(scope, receive, send)
                     return
-        named = identify.is_form(headers) or "x-amz-target" in headers or identify.is_rpc(headers)
+        # Whatever its type, S3's bodies are content: they stream.
+        form = identify.is_form(headers) and request.method == "POST" and signed != "s3"
+        named = form or "x-amz-target" in headers or identify.is_rpc(headers)
         body = await request.body() if named else b""
         address = identify.identify(
             headers,
-            query=scope["query_string"].decode(),
+            query=query,
             body=wire.plain(headers, body),
             path=scope["path"],
         )
@@ -136,9 +141,10 @@ class Edge:
         return result or {}
 
     async def stop(self) -> None:
-        """End every live service, the youngest first."""
+        """End every live service, the youngest first, and let go of the upstream."""
         for service in reversed(list(self.live.values())):
             await service.stop()
+        await self.upstream.stop()
 
     def _durable(self, application: ASGIApp, operation: str, scope: Scope) -> ASGIApp:
         """Return an application that answers once what it has changed is in the snapshot, if there is one."""
@@ -146,7 +152,8 @@ class Edge:
 
     def _application(self, address: identify.Address, request: Request, body: bytes) -> ASGIApp:
         """Return what serves a request."""
-        if address.service and not wire.has_operation(address.service, address.operation):
+        own = address.service in self._services
+        if own and not wire.has_operation(address.service, address.operation):
             return _unknown_operation
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -158,13 +165,14 @@ class Edge:
 
         async def pass_on(scope: Scope, receive: Receive, send: Send) -> None:
             self.host.passed_on.add(address.operation)
-            upstream = self._upstream
+            upstream: ASGIApp = self.upstream
             if self.keeper:
                 upstream = self.keeper.recorded(upstream, address.operation, scope)
+            scope = {**scope, "aws.service": address.service}
             await upstream(scope, _replay(body, receive) if body else receive, send)
 
-        # The upstream does not speak CBOR: it is asked on behalf of such clients.
-        translated = bool(address.service) and address.protocol == wire.CBOR
+        # Not every upstream speaks CBOR: it is asked on behalf of clients of services that are live here.
+        translated = own and address.protocol == wire.CBOR
         return answer if translated or self.is_live(address.service, address.operation) else pass_on
 
     async def _answer(self, address: identify.Address, request: Request, body: bytes) -> Response:

@@ -12,7 +12,9 @@ from samjhadoo_ops.emulator import wire
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_CREDENTIAL = re.compile(r"Credential=[^/]+/\d{8}/(?P<region>[^/]*)/(?P<service>[^/]+)/aws4_request")
+_SCOPE = r"[^/]+/\d{8}/(?P<region>[^/]*)/(?P<service>[^/]+)/aws4_request"
+_CREDENTIAL = re.compile(f"Credential={_SCOPE}")
+_PRESIGNED = re.compile(_SCOPE)
 _QUERY_VERSIONS = {"2015-12-01": "elbv2", "2010-08-01": "cloudwatch"}
 _RPC_PATH = re.compile(r"/service/(?P<prefix>[^/]+)/operation/(?P<operation>[^/]+)")
 FORM = "application/x-www-form-urlencoded"
@@ -39,6 +41,16 @@ def signing_scope(headers: Mapping[str, str]) -> tuple[str, str]:
     return (match["region"], match["service"]) if match else ("", "")
 
 
+def presigned_scope(query: str) -> tuple[str, str]:
+    """Return the region and service that a presigned URL (SigV4 in the query) names; empty where there is
+    none.
+    """
+    if "X-Amz-Credential=" not in query:
+        return "", ""
+    match = _PRESIGNED.fullmatch(parse_qs(query).get("X-Amz-Credential", [""])[0])
+    return (match["region"], match["service"]) if match else ("", "")
+
+
 def is_form(headers: Mapping[str, str]) -> bool:
     """Tell whether the body may be a request of the query protocol."""
     return headers.get("content-type", "").partition(";")[0].strip().lower() == FORM
@@ -51,7 +63,7 @@ def is_rpc(headers: Mapping[str, str]) -> bool:
 
 def identify(headers: Mapping[str, str], *, query: str, body: bytes, path: str = "/") -> Address:
     """Tell the live service and operation from a request's headers (lower case), path, query and form."""
-    region, _ = signing_scope(headers)
+    region = signing_scope(headers)[0] or presigned_scope(query)[0]
     rpc = _RPC_PATH.fullmatch(path) if is_rpc(headers) else None
     if rpc:
         protocol = headers["smithy-protocol"]

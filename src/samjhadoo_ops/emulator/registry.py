@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from samjhadoo_ops.emulator.service import LiveService
 
 
+LIVE = ("application-autoscaling", "cloudwatch", "ecr", "ecs", "elbv2")
+"""Their names, for whom loading them is too much."""
+
+
 def live_services() -> dict[str, type[LiveService]]:
     """Return the live services by botocore's name."""
     from samjhadoo_ops.emulator.autoscaling.service import ApplicationAutoScaling
