@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from samjhadoo_ops.environment import Secret
 from samjhadoo_ops.errors import ConfigurationError, OpsError
-from samjhadoo_ops.release import BuiltImage, build, docker, push, wanted
+from samjhadoo_ops.release import BuiltImage, build, push, wanted
 from samjhadoo_ops.release.registry import Reference, RemoteRepository, is_loopback
 
 if TYPE_CHECKING:
@@ -199,109 +197,3 @@ def test_references_are_read_as_docker_reads_them(text: str, expected: Reference
 )
 def test_only_this_machine_is_spoken_to_without_tls(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
-
-
-FAKE_DOCKER = """\
-#!/bin/sh
-echo "$@" >> {log}
-[ "$1" = login ] && cat >> {log}
-case "$1 $2" in
-  "image inspect") echo '["{uri}@{digest}"]' ;;
-  "push "*) [ -z "$FAIL" ] || {{ echo "denied: no"; exit 7; }}; echo pushed ;;
-esac
-exit 0
-"""
-
-
-@pytest.fixture
-def fake_docker(project: Any, aws: Any, console: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A program called docker that pushes what the daemonless builder built."""
-    env = project.env()
-    clients = aws(env)
-    pushed = push(env, clients, console, build(env, clients, console))
-    folder = project.root / "bin"
-    folder.mkdir()
-    log = folder / "log"
-    program = folder / "docker"
-    program.write_text(FAKE_DOCKER.format(log=log, uri=pushed.repository_uri, digest=pushed.digest))
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    return clients, pushed, log
-
-
-def test_docker_builds_and_pushes_when_it_is_the_builder(
-    project: Any, fake_docker: Any, console: Any
-) -> None:
-    clients, pushed, log = fake_docker
-    env = project.env(BUILD__BUILDER="docker", BUILD__PLATFORM="linux/arm64")
-    built = BuiltImage(pushed.tag, pushed.tag, pushed.repository_uri)
-    assert push(env, clients, console, built) == pushed.__class__(
-        pushed.repository_uri, pushed.tag, pushed.digest
-    )
-    assert log.read_text().splitlines()[0] == f"push {pushed.repository_uri}:{pushed.tag}"
-    (project.context / "run.sh").write_text("changed")
-    again = build(env, clients, console)
-    assert again.digest == ""
-    command = log.read_text().splitlines()[-1]
-    assert command.startswith("buildx build --load --file ")
-    assert "--platform linux/arm64" in command
-
-
-def test_gradle_runs_before_docker_as_in_the_plan(project: Any, fake_docker: Any, console: Any) -> None:
-    clients, _, log = fake_docker
-    gradlew = project.root / "gradlew"
-    gradlew.write_text(f'#!/bin/sh\necho "gradlew $@ in $PWD" >> {log}\n')
-    gradlew.chmod(0o755)
-    (project.context / "run.sh").write_text("changed")
-    build(project.env(BUILD__BUILDER="gradle"), clients, console)
-    first, second = log.read_text().splitlines()[-2:]
-    assert first == f"gradlew clean build -x test in {project.root}"
-    assert second.startswith("build --file ")
-
-
-def test_a_failed_command_shows_its_last_lines(
-    project: Any, fake_docker: Any, console: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clients, pushed, _ = fake_docker
-    monkeypatch.setenv("FAIL", "yes")
-    built = BuiltImage(pushed.tag, pushed.tag, pushed.repository_uri)
-    with pytest.raises(OpsError, match="docker push .* ended with status 7") as caught:
-        push(project.env(BUILD__BUILDER="docker"), clients, console, built)
-    assert caught.value.details == ("denied: no",)
-
-
-def test_a_program_that_is_missing_is_configuration(project: Any, console: Any) -> None:
-    with pytest.raises(ConfigurationError, match="./gradlew cannot be run"):
-        docker.run(["./gradlew", "build"], console, cwd=project.root)
-
-
-def test_commands_are_lists_of_arguments(tmp_path: Path) -> None:
-    made = docker.build(
-        "repo:v1",
-        context=tmp_path,
-        dockerfile=tmp_path / "Dockerfile",
-        arguments={"GIT_SHA": "abc"},
-        labels={"a": "b c"},
-    )
-    assert made == [
-        *("docker", "build", "--file", str(tmp_path / "Dockerfile"), "--tag", "repo:v1"),
-        *("--build-arg", "GIT_SHA=abc", "--label", "a=b c", str(tmp_path)),
-    ]
-    assert docker.login("host") == ["docker", "login", "--username", "AWS", "--password-stdin", "host"]
-
-
-def test_a_password_is_given_on_standard_input_only(tmp_path: Path, console: Any) -> None:
-    output = docker.run(["sh", "-c", "read word; echo got ${#word}"], console, cwd=tmp_path, given="secret\n")
-    assert output == "got 6\n"
-
-
-@pytest.mark.parametrize(
-    ("output", "expected"),
-    [
-        (json.dumps(["other@sha256:1", "repo@sha256:2"]), "sha256:2"),
-        ("[]", ""),
-        ("null", ""),
-    ],
-)
-def test_the_digest_is_read_from_what_docker_prints(output: str, expected: str) -> None:
-    assert docker.digest_in(output, "repo") == expected

@@ -114,11 +114,22 @@ class Build(Section, frozen=True, kw_only=True):
     repository: Repository
     platform: Text
     args: dict[str, str]
+    bases: dict[str, str]
+    cache_from: list[Text]
+    cache_to: list[Text]
     gradle_command: list[Text]
 
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         if self.builder == "gradle" and not self.gradle_command:
             yield "gradle_command", "is empty, but builder is gradle"
+        for image, dockerfile in self.bases.items():
+            path = PurePosixPath(dockerfile)
+            if not dockerfile or path.is_absolute() or ".." in path.parts:
+                yield f'bases."{image}"', "expected the path of a Dockerfile inside the context"
+        for key, caches in (("cache_from", self.cache_from), ("cache_to", self.cache_to)):
+            for cache in caches:
+                if "type=" not in cache:
+                    yield key, f"expected buildx's syntax such as type=registry,ref=…, got {cache!r}"
 
 
 class Database(Section, frozen=True, kw_only=True):

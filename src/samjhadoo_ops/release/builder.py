@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.release import docker, ecr, oci
+from samjhadoo_ops.release import command, docker, ecr, oci
 from samjhadoo_ops.release.context import BuildContext
+from samjhadoo_ops.release.engine_builder import DockerBuilder
 from samjhadoo_ops.release.identity import Identity, identify
 from samjhadoo_ops.release.image import BuiltImage
 from samjhadoo_ops.release.registry import RemoteRegistry
@@ -58,7 +59,19 @@ def build(env: Environment, aws: Aws, console: Console) -> BuiltImage:
         return image
     console.event("build", f"building release {image.version} ({env.build.builder})", version=image.version)
     context = build_context(env)
-    identity = identify(context)
+    return make(env, aws, console, context=context, image=image, identity=identify(context))
+
+
+def make(
+    env: Environment,
+    aws: Aws,
+    console: Console,
+    *,
+    context: BuildContext,
+    image: BuiltImage,
+    identity: Identity,
+) -> BuiltImage:
+    """Build an image from a context with the environment's builder; errors see `build`."""
     if env.build.builder == "oci":
         return _daemonless(env, aws, console, context=context, image=image, identity=identity)
     return _by_docker(env, console, context=context, image=image, identity=identity)
@@ -116,21 +129,20 @@ def _daemonless(
 def _by_docker(
     env: Environment, console: Console, *, context: BuildContext, image: BuiltImage, identity: Identity
 ) -> BuiltImage:
-    command = docker.build if env.build.builder == "gradle" else docker.buildx
     if env.build.builder == "gradle":
-        docker.run(env.build.gradle_command, console, cwd=env.root)
-    docker.run(
-        command(
-            image.tagged,
-            context=context.root,
-            dockerfile=context.dockerfile,
-            arguments=build_arguments(env, identity),
-            labels=labels(identity),
-            platform=env.build.platform,
-        ),
-        console,
-        cwd=env.root,
+        command.run(env.build.gradle_command, console, cwd=env.root)
+    wanted_image = docker.Wanted(
+        image.tagged,
+        context.root,
+        context.dockerfile,
+        build_arguments(env, identity),
+        labels(identity),
+        env.build.platform,
+        env.build.cache_from,
+        env.build.cache_to,
+        identity.epoch,
     )
+    DockerBuilder(env, console).build(context, wanted_image, name=_shown(context.dockerfile, env.root))
     console.event("built", f"built {image.tagged}", version=image.version)
     return image
 

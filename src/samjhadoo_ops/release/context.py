@@ -77,7 +77,7 @@ class BuildContext:
         total = hashlib.sha256()
         extra = [path.relative_to(self.root).as_posix() for path in self._own_files() if path.is_file()]
         for path in sorted({*self.walk(), *extra}):
-            total.update(f"{path}\0{_fingerprint(self.root / path)}\0".encode())
+            total.update(f"{path}\0{fingerprint(self.root / path)}\0".encode())
         return total.hexdigest()
 
     def _own_files(self) -> tuple[Path, ...]:
@@ -90,7 +90,8 @@ def file_mode(status: os.stat_result) -> int:
     return 0o755 if status.st_mode & stat.S_IXUSR else 0o644
 
 
-def _fingerprint(path: Path) -> str:
+def fingerprint(path: Path) -> str:
+    """Return what a file is: its kind, its mode and a hash of its content."""
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode):
         return f"link {path.readlink()}"

@@ -1,56 +1,91 @@
-"""Building and pushing with a Docker engine: commands as data, and the one place that runs them."""
+"""Docker's commands as data: building an image, and keeping what an engine holds in order."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-from collections import deque
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-
-from samjhadoo_ops.errors import ConfigurationError, OpsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from samjhadoo_ops.console import Console
+    from samjhadoo_ops.release.engine import Engine
 
-LAST_LINES = 20
-"""Lines of a failed command's output that are shown again."""
-
-
-def buildx(
-    tag: str,
-    *,
-    context: Path,
-    dockerfile: Path,
-    arguments: Mapping[str, str],
-    labels: Mapping[str, str],
-    platform: str = "native",
-) -> list[str]:
-    """Return the command that builds an image with BuildKit and keeps it in the engine."""
-    return [
-        *("docker", "buildx", "build", "--load"),
-        *_options(tag, dockerfile=dockerfile, arguments=arguments, labels=labels, platform=platform),
-        str(context),
-    ]
+_PUSHED = re.compile(r"^\S+: digest: (sha256:[0-9a-f]{64}) size: \d+", re.MULTILINE)
 
 
-def build(
-    tag: str,
-    *,
-    context: Path,
-    dockerfile: Path,
-    arguments: Mapping[str, str],
-    labels: Mapping[str, str],
-    platform: str = "native",
-) -> list[str]:
-    """Return the command that builds an image as the deployment plan does (3.1)."""
-    return [
-        *("docker", "build"),
-        *_options(tag, dockerfile=dockerfile, arguments=arguments, labels=labels, platform=platform),
-        str(context),
-    ]
+@dataclass(frozen=True)
+class Wanted:
+    """An image that is to be built.
+
+    Attributes:
+        tag: Its name in the engine.
+        context: The folder it is made of.
+        dockerfile: How.
+        arguments: Build arguments.
+        labels: Labels that it gets beside the Dockerfile's own.
+        platform: `linux/amd64`, or `native` for the engine's.
+        cache_from: Where the build cache is read, in buildx's syntax (`type=registry,ref=…`).
+        cache_to: Where it is written.
+        epoch: Seconds since 1970 that the image shall be of; None for now.
+
+    """
+
+    tag: str
+    context: Path
+    dockerfile: Path
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    platform: str = "native"
+    cache_from: Sequence[str] = ()
+    cache_to: Sequence[str] = ()
+    epoch: int | None = None
+
+
+def build(wanted: Wanted, engine: Engine) -> list[str]:
+    """Return the command that builds an image with the builder at hand and keeps it in the engine."""
+    common = ["--file", str(wanted.dockerfile), "--tag", wanted.tag]
+    for flag, values in (("--build-arg", wanted.arguments), ("--label", wanted.labels)):
+        for key, value in values.items():
+            common += [flag, f"{key}={value}"]
+    if engine.kind == "classic":
+        # It keeps the container of a step that failed unless it is told otherwise.
+        return ["docker", "build", "--force-rm", *common, str(wanted.context)]
+    common += ["--progress", "plain"]
+    if engine.kind == "buildkit":
+        return ["docker", "build", *common, str(wanted.context)]
+    if wanted.platform != "native":
+        common += ["--platform", wanted.platform]
+    for flag, caches in (("--cache-from", wanted.cache_from), ("--cache-to", wanted.cache_to)):
+        for cache in caches:
+            common += [flag, cache]
+    return ["docker", "buildx", "build", "--load", *common, str(wanted.context)]
+
+
+def variables(wanted: Wanted, engine: Engine, *, own_images: bool = False) -> dict[str, str]:
+    """Return the environment variables that the build command needs.
+
+    Attestations are left out: with them an image becomes an index, whose digest is none that ECR scans, and
+    the deployed digest would have no findings to show. The image of a commit is dated like the commit
+    (BuildKit ≥ 0.11).
+
+    Args:
+        wanted: The image.
+        engine: What builds it.
+        own_images: Whether it begins with an image that only the engine has. Then the engine's own builder
+            is used, as buildx's others do not see the engine's images.
+
+    """
+    if engine.kind != "buildx":
+        return {"DOCKER_BUILDKIT": "1" if engine.kind == "buildkit" else "0"}
+    found = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    if wanted.epoch is not None:
+        found["SOURCE_DATE_EPOCH"] = str(wanted.epoch)
+    if own_images:
+        found["BUILDX_BUILDER"] = engine.context
+    return found
 
 
 def login(host: str) -> list[str]:
@@ -63,69 +98,31 @@ def push(tag: str) -> list[str]:
     return ["docker", "push", tag]
 
 
-def digests(tag: str) -> list[str]:
-    """Return the command that prints an image's digests by repository, as JSON."""
-    return ["docker", "image", "inspect", "--format", "{{json .RepoDigests}}", tag]
+def inspect(name: str) -> list[str]:
+    """Return the command that prints what the engine knows of an image, as JSON."""
+    return ["docker", "image", "inspect", "--format", "{{json .}}", name]
 
 
-def digest_in(output: str, repository_uri: str) -> str:
-    """Return the digest that `digests` printed for a repository; empty when there is none."""
-    found = (entry.partition("@") for entry in json.loads(output) or [])
-    return next((digest for name, _, digest in found if name == repository_uri), "")
+def tag(name: str, other: str) -> list[str]:
+    """Return the command that gives an image another name."""
+    return ["docker", "image", "tag", name, other]
 
 
-def run(command: Sequence[str], console: Console, *, cwd: Path, given: str | None = None) -> str:
-    """Run a command, telling its output line by line, and return the output.
+def remove(name: str) -> list[str]:
+    """Return the command that takes a name from an image, and removes what has no name then."""
+    return ["docker", "image", "rm", name]
 
-    Args:
-        command: Program and arguments.
-        console: Where the lines go.
-        cwd: The folder it runs in.
-        given: Its standard input.
 
-    Raises:
-        ConfigurationError: There is no such program.
-        OpsError: It ended with another status than 0.
+def pushed_digest(output: str) -> str:
+    """Return the digest that `docker push` printed; empty when it printed none."""
+    found = _PUSHED.findall(output)
+    return str(found[-1]) if found else ""
 
+
+def digest_in(image: str, repository_uri: str) -> str:
+    """Return an image's digest in a repository, from what `inspect` printed; empty when it has none.
+
+    An image that was pushed to several repositories has a digest in each.
     """
-    try:
-        process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-    except (FileNotFoundError, PermissionError) as error:
-        raise ConfigurationError(
-            f"{command[0]} cannot be run: {error.strerror}",
-            hint='install it, or set build.builder = "oci" to build without it',
-        ) from error
-    with process:
-        if process.stdin is not None:
-            process.stdin.write(given or "")
-            process.stdin.close()
-        lines: list[str] = []
-        for line in process.stdout or ():
-            lines.append(line)
-            console.line(f"  {line.rstrip()}")
-    if process.returncode:
-        raise OpsError(
-            f"{' '.join(command[:3])} ended with status {process.returncode}",
-            details=tuple(line.rstrip() for line in deque(lines, LAST_LINES)),
-        )
-    return "".join(lines)
-
-
-def _options(
-    tag: str, *, dockerfile: Path, arguments: Mapping[str, str], labels: Mapping[str, str], platform: str
-) -> list[str]:
-    options = ["--file", str(dockerfile), "--tag", tag]
-    if platform != "native":
-        options += ["--platform", platform]
-    for flag, values in (("--build-arg", arguments), ("--label", labels)):
-        for key, value in values.items():
-            options += [flag, f"{key}={value}"]
-    return options
+    found = (entry.partition("@") for entry in json.loads(image).get("RepoDigests") or [])
+    return next((digest for name, _, digest in found if name == repository_uri), "")

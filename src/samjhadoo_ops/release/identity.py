@@ -22,11 +22,13 @@ class Identity:
         version: The image's tag: the commit; `<commit>-dirty-<hash>` when the build context has changes
             that are not committed; `content-<hash>` outside git.
         revision: The commit; the version outside git.
+        epoch: When the commit was made, in seconds since 1970; None outside git.
 
     """
 
     version: str
     revision: str
+    epoch: int | None = None
 
 
 def identify(context: BuildContext) -> Identity:
@@ -36,9 +38,10 @@ def identify(context: BuildContext) -> Identity:
         version = f"content-{context.digest()[:LONG]}"
         return Identity(version, version)
     prefix, commit = answer.split("\n")[:2]
+    epoch = int(_git(context.root, "show", "--no-patch", "--format=%ct", "HEAD") or 0) or None
     if not _changes(context, prefix):
-        return Identity(commit, commit)
-    return Identity(f"{commit}-dirty-{context.digest()[:SHORT]}", commit)
+        return Identity(commit, commit, epoch)
+    return Identity(f"{commit}-dirty-{context.digest()[:SHORT]}", commit, epoch)
 
 
 def _changes(context: BuildContext, prefix: str) -> bool:

@@ -48,14 +48,14 @@ class PushedImage:
         repository_uri: The repository, without tag.
         tag: Its tag.
         digest: Of its manifest, as the registry tells it.
-        sent: Bytes that were sent; 0 when all was there.
+        sent: Bytes that were sent; 0 when all was there, None when a Docker engine sent them.
 
     """
 
     repository_uri: str
     tag: str
     digest: str
-    sent: int = 0
+    sent: int | None = 0
 
     @property
     def reference(self) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import OpsError
-from samjhadoo_ops.release import docker, ecr
+from samjhadoo_ops.release import ecr
+from samjhadoo_ops.release.engine_pusher import push_by_engine
 from samjhadoo_ops.release.image import BuiltImage, PushedImage
 from samjhadoo_ops.release.layout import Layout
 from samjhadoo_ops.release.promotion import copy
-from samjhadoo_ops.release.registry import RegistryRefused, RemoteRepository, is_loopback
+from samjhadoo_ops.release.registry import RegistryRefused, RemoteRepository
 
 if TYPE_CHECKING:
     from samjhadoo_ops.aws import Aws
@@ -32,7 +33,7 @@ def push(env: Environment, aws: Aws, console: Console, built: BuiltImage) -> Pus
     elif built.layout is not None:
         pushed = _push_layout(env, aws, Layout(built.layout), built)
     else:
-        pushed = _push_by_docker(env, aws, console, built)
+        pushed = push_by_engine(env, aws, console, built)
     found = ecr.find_digest(aws, env.build.repository, pushed.tag)
     if found != pushed.digest:
         raise OpsError(
@@ -40,7 +41,8 @@ def push(env: Environment, aws: Aws, console: Console, built: BuiltImage) -> Pus
             changed=f"an image was pushed to {built.repository_uri}",
             hint=f"see who else pushes: aws ecr describe-images --repository-name {env.build.repository}",
         )
-    text = f"pushed {pushed.reference} ({pushed.sent / 1e6:.1f} MB sent)"
+    sent = "" if pushed.sent is None else f" ({pushed.sent / 1e6:.1f} MB sent)"
+    text = f"pushed {pushed.reference}{sent}"
     console.event("pushed", text, reference=pushed.reference, digest=pushed.digest, sent=pushed.sent)
     return pushed
 
@@ -60,15 +62,6 @@ def _push_layout(env: Environment, aws: Aws, layout: Layout, built: BuiltImage) 
         message = f"{built.digest} was pushed as {built.tagged}, but the registry made {digest} of it"
         raise RegistryRefused(message, changed=f"an image was pushed to {built.repository_uri}")
     return PushedImage(built.repository_uri, built.tag, digest, sent)
-
-
-def _push_by_docker(env: Environment, aws: Aws, console: Console, built: BuiltImage) -> PushedImage:
-    host = _host(built.repository_uri, env.build.repository)
-    if not is_loopback(host):
-        docker.run(docker.login(host), console, cwd=env.root, given=ecr.password(aws).reveal())
-    docker.run(docker.push(built.tagged), console, cwd=env.root)
-    output = docker.run(docker.digests(built.tagged), console, cwd=env.root)
-    return PushedImage(built.repository_uri, built.tag, docker.digest_in(output, built.repository_uri))
 
 
 def _host(repository_uri: str, repository: str) -> str:

@@ -1,0 +1,136 @@
+"""Base images that nobody publishes: made here, once, and again when what they are made of changes.
+
+`[build.bases]` names them: image → Dockerfile in the build context. What such an image was made of is in its
+label, a hash of the Dockerfile, the files of the context that it copies and the build arguments that it
+takes. An image of the name without the label is somebody else's (a stand-in of an air-gapped machine, a
+pulled one) and is used as it is. That the image below a base has got newer is not seen: remove the base
+(`docker image rm`) to make it anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.release import docker, dockerfile, stages
+from samjhadoo_ops.release.context import BuildContext, fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+LABEL = "samjhadoo-ops.base"
+"""The label of an image that was made here; its value is the hash of what it was made of."""
+
+
+def prepare(
+    context: BuildContext,
+    bases: Mapping[str, str],
+    arguments: Mapping[str, str],
+    make: Callable[[docker.Wanted], None],
+    *,
+    name: str,
+    platform: str = "native",
+) -> list[str]:
+    """Make the listed images that a Dockerfile begins with and that the engine has not; return their names.
+
+    Args:
+        context: The build context, and the Dockerfile in it.
+        bases: Image → Dockerfile in the context.
+        arguments: The environment's build arguments.
+        make: Builds one.
+        name: The Dockerfile's name in errors.
+        platform: For which the image is built.
+
+    Raises:
+        ConfigurationError: A Dockerfile is missing, or a base begins with itself.
+
+    """
+    return _prepare(context, bases, arguments, make, name=name, platform=platform, above=())
+
+
+def _prepare(
+    context: BuildContext,
+    bases: Mapping[str, str],
+    arguments: Mapping[str, str],
+    make: Callable[[docker.Wanted], None],
+    *,
+    name: str,
+    platform: str,
+    above: tuple[str, ...],
+) -> list[str]:
+    instructions = read(context, name)
+    needed = [image for image in stages.images(instructions, arguments) if image in bases]
+    for image in needed:
+        if image in above:
+            raise ConfigurationError(
+                f"build.bases: {image} begins with itself ({' → '.join((*above, image))})"
+            )
+        own = BuildContext(context.root, bases[image])
+        _prepare(own, bases, arguments, make, name=bases[image], platform=platform, above=(*above, image))
+        _ensure(image, own, arguments, make, name=bases[image], platform=platform)
+    return needed
+
+
+def read(context: BuildContext, name: str) -> list[dockerfile.Instruction]:
+    """Return a Dockerfile's instructions.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+
+    """
+    try:
+        return dockerfile.instructions(context.dockerfile.read_text(encoding="utf-8"))
+    except OSError as error:
+        message = f"{name}: cannot be read: {error.strerror}"
+        raise ConfigurationError(message, hint="correct build.dockerfile or build.bases") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{name}: is not UTF-8 text: {error}") from error
+
+
+def mark(context: BuildContext, arguments: Mapping[str, str], *, name: str, platform: str = "native") -> str:
+    """Return a hash of what a base is made of."""
+    instructions = read(context, name)
+    patterns = stages.copied(instructions)
+    taken = sorted(stages.arguments_of(instructions) & set(arguments))
+    total = hashlib.sha256(context.dockerfile.read_bytes())
+    total.update(json.dumps([platform, [(key, arguments[key]) for key in taken]]).encode())
+    for path in context.walk():
+        if stages.matches(path, patterns):
+            total.update(f"{path}\0{fingerprint(context.root / path)}\0".encode())
+    return total.hexdigest()
+
+
+def _ensure(
+    image: str,
+    context: BuildContext,
+    arguments: Mapping[str, str],
+    make: Callable[[docker.Wanted], None],
+    *,
+    name: str,
+    platform: str,
+) -> None:
+    wanted = mark(context, arguments, name=name, platform=platform)
+    found = _labels(image)
+    if found is not None and found.get(LABEL, wanted) == wanted:
+        return
+    make(
+        docker.Wanted(
+            image,
+            context.root,
+            context.dockerfile,
+            {key: arguments[key] for key in sorted(arguments)},
+            {LABEL: wanted},
+            platform,
+        )
+    )
+
+
+def _labels(image: str) -> dict[str, str] | None:
+    """Return the labels of an image of the engine; None when it has none of the name."""
+    done = subprocess.run(docker.inspect(image), capture_output=True, text=True, check=False)
+    if done.returncode:
+        return None
+    return dict((json.loads(done.stdout).get("Config") or {}).get("Labels") or {})

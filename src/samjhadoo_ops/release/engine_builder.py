@@ -1,0 +1,112 @@
+"""Building with a Docker engine: its bases first, then the release, by the builder that is at hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.release import bases, command, docker, engine, stages
+
+if TYPE_CHECKING:
+    from samjhadoo_ops.console import Console
+    from samjhadoo_ops.environment import Environment
+    from samjhadoo_ops.release.context import BuildContext
+
+HINTS = (
+    ("no space left on device", "the engine's disk is full: docker system df, docker builder prune"),
+    ("exec format error", 'install binfmt for build.platform, or set build.platform = "native"'),
+    (
+        "cache export is not supported",
+        "empty build.cache_to, or use another builder (docker buildx create --use)",
+    ),
+    ("cache export feature is currently not supported", "empty build.cache_to, or use another builder"),
+    ("cannot connect to the docker daemon", "start Docker, or set DOCKER_HOST"),
+)
+LARGE = 500_000_000
+"""Bytes of a build context that are worth a word: the classic builder sends all of it, each time."""
+
+
+class DockerBuilder:
+    """Builds images of one context with the engine at hand.
+
+    Args:
+        env: The environment.
+        console: Where the progress goes.
+
+    Raises:
+        EngineUnavailable: There is no engine.
+        ConfigurationError: It cannot build what the settings ask for.
+
+    """
+
+    def __init__(self, env: Environment, console: Console) -> None:
+        self._env = env
+        self._console = console
+        self._engine = engine.find_engine()
+        console.event("builder", self._engine.told, kind=self._engine.kind, platform=self._engine.platform)
+        engine.check_platform(self._engine, env.build.platform)
+
+    def build(self, context: BuildContext, wanted: docker.Wanted, *, name: str) -> None:
+        """Build a release, after the base images that it needs and that are made here.
+
+        Args:
+            context: The build context, and the Dockerfile in it.
+            wanted: The release's image.
+            name: The Dockerfile's name in errors.
+
+        Raises:
+            ConfigurationError: A Dockerfile is missing, or needs BuildKit where there is none.
+            CommandFailed: A build failed.
+
+        """
+        settings = self._env.build
+        self._check(context, name)
+        made_here = bases.prepare(
+            context,
+            settings.bases,
+            wanted.arguments,
+            self._make_base,
+            name=name,
+            platform=settings.platform,
+        )
+        if self._engine.kind != "buildx" and (wanted.cache_from or wanted.cache_to):
+            self._console.line("  build.cache_from and build.cache_to are ignored: there is no buildx")
+        if self._engine.kind == "classic":
+            self._tell_size(context)
+        self._run(wanted, own_images=bool(made_here))
+
+    def _make_base(self, wanted: docker.Wanted) -> None:
+        self._console.event("base", f"building the base image {wanted.tag}", image=wanted.tag)
+        try:
+            self._run(wanted, own_images=True)
+        except command.CommandFailed as error:
+            error.hint = error.hint or "where no registry can be reached: docker/airgap builds stand-ins"
+            raise
+
+    def _run(self, wanted: docker.Wanted, *, own_images: bool) -> None:
+        try:
+            command.run(
+                docker.build(wanted, self._engine),
+                self._console,
+                cwd=self._env.root,
+                variables=docker.variables(wanted, self._engine, own_images=own_images),
+            )
+        except command.CommandFailed as error:
+            text = error.output.lower()
+            error.hint = next((hint for sign, hint in HINTS if sign in text), "")
+            raise
+
+    def _check(self, context: BuildContext, name: str) -> None:
+        instructions = bases.read(context, name)
+        if self._engine.kind == "classic":
+            for line, feature in stages.buildkit_features(instructions):
+                raise ConfigurationError(
+                    f"{name}:{line}: {feature} needs BuildKit; {self._engine.told}", hint=engine.INSTALL
+                )
+
+    def _tell_size(self, context: BuildContext) -> None:
+        size = sum((context.root / path).lstat().st_size for path in context.walk())
+        if size > LARGE:
+            self._console.line(
+                f"  the build context has {size / 1e6:,.0f} MB, all of which is sent: see .dockerignore"
+            )
