@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 from report_runs import BACK, GOOD, RELEASE, story
 
 from samjhadoo_ops.console import Console
-from samjhadoo_ops.errors import DeploymentFailed
+from samjhadoo_ops.errors import DeploymentFailed, WaitingForPerson
 from samjhadoo_ops.report.failure import Failure
 from samjhadoo_ops.report.showing import showing
 from samjhadoo_ops.report.summary import summary
@@ -140,3 +140,53 @@ def test_ten_annotations_of_a_kind_are_enough(tmp_path: Path) -> None:
 def test_outside_of_github_nothing_is_written(tmp_path: Path) -> None:
     _, err = run(tmp_path / "s", [], GITHUB_ACTIONS="", GITHUB_STEP_SUMMARY="")
     assert err == ""
+
+
+def test_the_result_becomes_the_outputs_of_the_step(tmp_path: Path) -> None:
+    outputs = tmp_path / "outputs"
+    outputs.write_text("before=1\n")
+    run(tmp_path / "s", GOOD, verb="push", GITHUB_OUTPUT=str(outputs))
+    assert outputs.read_text().splitlines() == [
+        "before=1",
+        "outcome=succeeded",
+        "exit_code=0",
+        f"release={RELEASE}",
+        "digest=sha256:1",
+    ]
+
+
+def test_the_outputs_of_a_failed_run_tell_its_exit_code_and_nothing_foreign_names_an_output(
+    tmp_path: Path,
+) -> None:
+    outputs = tmp_path / "outputs"
+    console = Console("json", out=io.StringIO(), err=io.StringIO())
+    with showing(console, "deploy", {"GITHUB_OUTPUT": str(outputs)}):
+        console.note(deploy="1\nexit_code=0\r\n")
+        console.failure(failed(EVIL))
+    assert outputs.read_text().splitlines() == [
+        "outcome=rolled_back",
+        "exit_code=4",
+        "deploy=1 exit_code=0 ",
+    ]
+
+
+def test_waiting_for_a_person_is_a_warning_and_no_error(tmp_path: Path) -> None:
+    _, err = run(tmp_path / "s", [], error=WaitingForPerson("who decides?"))
+    assert err.splitlines()[0].startswith("::warning title=deploy%3A waiting (exit code 6)::who decides?")
+
+
+def test_the_events_are_kept_in_a_file_as_json_prints_them(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    printed, _ = run(tmp_path / "s", GOOD, mode="json")
+    out, _ = run(tmp_path / "s", GOOD, SAMJHADOO_EVENTS=str(path), GITHUB_ACTIONS="")
+    kept = [json.loads(line) for line in path.read_text().splitlines()]
+    assert kept == [json.loads(line) for line in printed.splitlines()]
+    assert "{" not in out
+
+
+def test_files_that_cannot_be_written_are_told_once_and_fail_nothing(tmp_path: Path) -> None:
+    missing = str(tmp_path / "no" / "file")
+    out, err = run(tmp_path / "s", GOOD, GITHUB_OUTPUT=missing, SAMJHADOO_EVENTS=missing, GITHUB_ACTIONS="")
+    assert err.count("the events could not be written") == 1
+    assert err.count("the outputs could not be written") == 1
+    assert out == "release is deployed\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TextIO
 
+from samjhadoo_ops.errors import ExitCode
 from samjhadoo_ops.report.escaping import command, harmless
 from samjhadoo_ops.streams import write
 
@@ -58,7 +59,7 @@ class Annotations:
         titles = ("", "changed: ", "next: ")
         told = "\n".join(f"{title}{part}" for title, part in zip(titles, parts, strict=True) if part)
         title = f"{self._verb}: {outcome.replace('_', ' ')} (exit code {code})"
-        self._annotate("error", title, told)
+        self._annotate("warning" if code == ExitCode.WAITING else "error", title, told)
 
     def _annotate(self, kind: str, title: str, message: str) -> None:
         self._said[kind] = self._said.get(kind, 0) + 1

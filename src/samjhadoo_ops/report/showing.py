@@ -1,4 +1,4 @@
-"""Which views a run gets: a live panel in a terminal, a summary and annotations in GitHub Actions."""
+"""Which views a run gets: a live panel; a file of events; GitHub's summary, annotations and outputs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SUMMARISED = frozenset({"deploy", "watch", "rollback", "rehearse"})
 """Verbs whose end is worth a summary."""
+EVENTS = "SAMJHADOO_EVENTS"
+"""Names a file for the run's events."""
 
 
 @contextmanager
@@ -42,6 +44,7 @@ def attach(console: Console, verb: str, variables: Mapping[str, str]) -> None:
 
         if possible(console.err):
             console.attach(LiveView(console.err, colour=console.colour, elapsed=lambda: console.elapsed))
+    _attach_files(console, variables)
     if variables.get("GITHUB_ACTIONS") == "true":
         from samjhadoo_ops.report.annotations import Annotations
         from samjhadoo_ops.report.escaping import harmless
@@ -60,3 +63,16 @@ def attach(console: Console, verb: str, variables: Mapping[str, str]) -> None:
                 complain=partial(console.event, "unreported"),
             )
         )
+
+
+def _attach_files(console: Console, variables: Mapping[str, str]) -> None:
+    """Attach what every verb writes for others to read."""
+    complain = partial(console.event, "unreported")
+    if variables.get(EVENTS):
+        from samjhadoo_ops.report.event_file import EventFile
+
+        console.attach(EventFile(Path(variables[EVENTS]), complain=complain))
+    if variables.get("GITHUB_OUTPUT"):
+        from samjhadoo_ops.report.outputs import Outputs
+
+        console.attach(Outputs(Path(variables["GITHUB_OUTPUT"]), complain=complain))

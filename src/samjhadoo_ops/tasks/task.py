@@ -135,7 +135,8 @@ class Terminated(OpsError):
 
 def shown(console: Console, verb: str) -> AbstractContextManager[None]:
     """Return what shows a run in the forms that are wanted; most runs want none but lines."""
-    if console.mode != "live" and not os.environ.keys() & {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"}:
+    wanted = {"SAMJHADOO_EVENTS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"}
+    if console.mode != "live" and not os.environ.keys() & wanted:
         return nullcontext()
     from samjhadoo_ops.report.showing import showing
 
