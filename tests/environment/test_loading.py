@@ -115,6 +115,24 @@ def test_an_environments_file_lies_over_the_base_key_by_key(project: Project) ->
         ),
         (
             "local",
+            '^upstream = ""',
+            'upstream = "http://aws.test/a"',
+            "stack.upstream: expected an address without",
+        ),
+        (
+            "local",
+            "^upstream_ca = .*",
+            'upstream_ca = "ca.pem"',
+            "stack.upstream_ca: is for an upstream at https",
+        ),
+        (
+            "local",
+            "^passed_on = .*",
+            'passed_on = ["ecs", "s3"]',
+            "stack.passed_on: item 2: expected one of application-autoscaling, cloudwatch, ecr, ecs, elbv2",
+        ),
+        (
+            "local",
             "^desired_count = .*",
             "desired_count = 9",
             "service.desired_count: is outside infrastructure.min",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from samjhadoo_ops.environment.kinds import Port, Text, UrlOrNone  # noqa: TC001 - msgspec reads the annotations
 from samjhadoo_ops.environment.section import Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+LiveService = Literal["application-autoscaling", "cloudwatch", "ecr", "ecs", "elbv2"]
+"""What the emulator serves itself."""
 
 
 class Images(Section, frozen=True, kw_only=True):
@@ -38,6 +43,10 @@ class StackSettings(Section, frozen=True, kw_only=True):
 
     Attributes:
         upstream: Serves what the emulator does not; empty: moto (embedded) or LocalStack (containers).
+        upstream_ca: A file of certificates that an upstream's https is verified with; empty: the system's.
+        upstream_profile: A profile of ~/.aws whose key requests to the upstream are signed with, for one that
+            verifies signatures; empty: the variables `SAMJHADOO_UPSTREAM_ACCESS_KEY_ID` and so on, if set.
+        passed_on: Services of the emulator that are left to the upstream, for one that has them itself.
         localstack: Variables of LocalStack's container.
 
     """
@@ -49,6 +58,9 @@ class StackSettings(Section, frozen=True, kw_only=True):
     postgres_port: Port
     redis_port: Port
     upstream: UrlOrNone
+    upstream_ca: str
+    upstream_profile: str
+    passed_on: list[LiveService]
     images: Images
     localstack: dict[str, str]
 
@@ -58,3 +70,7 @@ class StackSettings(Section, frozen=True, kw_only=True):
             other = seen.setdefault(getattr(self, key), key)
             if other != key:
                 yield key, f"is the port of {other} too"
+        if self.upstream and urlsplit(self.upstream).path not in ("", "/"):
+            yield "upstream", "expected an address without a path: AWS requests bring their own"
+        if self.upstream_ca and not self.upstream.startswith("https:"):
+            yield "upstream_ca", "is for an upstream at https"

@@ -37,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="certificates that https is verified with",
     )
     group.add_argument(
+        "--upstream-profile",
+        default="",
+        metavar="NAME",
+        help="profile of ~/.aws whose key is used instead of the variables'",
+    )
+    group.add_argument(
         "--pass-on",
         action="append",
         default=[],
@@ -48,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def refused(options: argparse.Namespace) -> str:
     """Return what is wrong with the options about the upstream, empty if nothing is."""
     if not options.upstream:
-        return "--upstream-ca needs an --upstream" if options.upstream_ca else ""
+        needing = [name for name in ("upstream_ca", "upstream_profile", "pass_on") if getattr(options, name)]
+        return f"--{needing[0].replace('_', '-')} needs an --upstream" if needing else ""
     if options.snapshots:
         return (
             "--snapshots cannot keep what an --upstream holds, and the live services' state is of no use "
@@ -63,7 +70,7 @@ def refused(options: argparse.Namespace) -> str:
             if target.scheme != b"https":
                 return f"--upstream-ca is for https, and the upstream is {options.upstream}"
             verifying(options.upstream_ca)
-        credentials_from(os.environ)
+        credentials_from(os.environ, options.upstream_profile)
     except (UrlRefused, CredentialsRefused) as error:
         return str(error)
     if options.port and target.port == options.port and _is_loopback(target.host.decode()):
@@ -83,7 +90,7 @@ def chosen_upstream(options: argparse.Namespace) -> Upstream:
     from samjhadoo_ops.emulator.upstream.signing import Signer, credentials_from
 
     trim(options.region)  # the live services read botocore's models, too
-    credentials = credentials_from(os.environ)
+    credentials = credentials_from(os.environ, options.upstream_profile)
     proxy = Proxy(
         options.upstream, ca=options.upstream_ca, signer=Signer(credentials) if credentials else None
     )

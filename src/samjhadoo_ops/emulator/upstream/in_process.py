@@ -7,7 +7,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator import lean
+from samjhadoo_ops.emulator.errors import AwsError
 from samjhadoo_ops.emulator.upstream.described import Description
+from samjhadoo_ops.emulator.upstream.refusals import refusal
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -25,7 +27,15 @@ def moto_application(account: str, region: str) -> ASGIApp:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     application: Any = WSGIMiddleware(DomainDispatcherApplication(create_backend_app), workers=WORKERS)
-    return application  # type: ignore[no-any-return]
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await application(scope, receive, send)
+        except NotImplementedError as error:  # no answer has begun; clients do not repeat such a call
+            lacking = AwsError("NotImplemented", f"moto: {error}", status=501)
+            await refusal(scope, lacking)(scope, receive, send)
+
+    return serve
 
 
 @functools.cache

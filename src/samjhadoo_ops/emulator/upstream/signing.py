@@ -6,6 +6,7 @@ no signature (anonymous requests, LocalStack's own pages) stays without.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import tempfile
@@ -16,7 +17,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest, HTTPHeaders
-from botocore.credentials import Credentials
+from botocore.credentials import Credentials, RefreshableCredentials
 
 from samjhadoo_ops.emulator.errors import AwsError
 from samjhadoo_ops.emulator.upstream.chunks import TRAILER, plain_chunks, unsigned_chunks
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.emulator.upstream.headers import Headers
 
-_VARIABLES = "SAMJHADOO_UPSTREAM_{}"
 _SCOPE = re.compile(r"[^/]+/(?P<date>\d{8})/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256\s+Credential=(?P<scope>[^,\s]+),\s*SignedHeaders=(?P<signed>[^,\s]+),\s*Signature=\w+"
@@ -40,18 +40,24 @@ UNSIGNED = "UNSIGNED-PAYLOAD"
 
 
 class CredentialsRefused(ValueError):
-    """The upstream's credentials are incomplete."""
+    """The upstream's credentials are incomplete, or not there."""
 
 
-def credentials_from(variables: Mapping[str, str]) -> Credentials | None:
-    """Return the upstream's credentials from variables; None where there are none.
+def credentials_from(variables: Mapping[str, str], profile: str = "") -> Credentials | None:
+    """Return the upstream's credentials; None where none are given.
+
+    Args:
+        variables: May hold `SAMJHADOO_UPSTREAM_ACCESS_KEY_ID`, `…_SECRET_ACCESS_KEY` and `…_SESSION_TOKEN`.
+        profile: A profile of the AWS configuration, which counts more. Temporary keys of it are renewed.
 
     Raises:
-        CredentialsRefused: There is only one half of a key.
+        CredentialsRefused: There is only one half of a key, or no such profile.
 
     """
+    if profile:
+        return _of_profile(profile)
     key, secret, token = (
-        variables.get(_VARIABLES.format(name), "")
+        variables.get(f"SAMJHADOO_UPSTREAM_{name}", "")
         for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
     )
     if bool(key) != bool(secret) or (token and not key):
@@ -60,6 +66,19 @@ def credentials_from(variables: Mapping[str, str]) -> Credentials | None:
             "SAMJHADOO_UPSTREAM_SECRET_ACCESS_KEY, or neither"
         )
     return Credentials(key, secret, token or None) if key else None
+
+
+def _of_profile(profile: str) -> Credentials:
+    from botocore.exceptions import BotoCoreError
+    from botocore.session import Session
+
+    try:
+        found = Session(profile=profile).get_credentials()
+    except BotoCoreError as error:
+        raise CredentialsRefused(f"the upstream's profile {profile}: {error}") from error
+    if found is None:
+        raise CredentialsRefused(f"the upstream's profile {profile} holds no credentials")
+    return found
 
 
 @dataclass
@@ -102,7 +121,7 @@ class Signer:
     """Signs with the upstream's credentials."""
 
     def __init__(self, credentials: Credentials) -> None:
-        self._credentials = credentials
+        self._source = credentials
 
     async def signed(
         self, method: bytes, target: bytes, headers: Headers, content: AsyncIterable[bytes] | None
@@ -123,60 +142,69 @@ class Signer:
         authorization = request.header("authorization")
         if match := _AUTHORIZATION.match(authorization):
             content = await _payload(request, content)
-            self._sign_header(request, match["scope"], match["signed"].split(";"))
+            key = await self._key()
+            _sign_header(request, match["scope"], match["signed"].split(";"), key)
         elif authorization.startswith("AWS4-"):
             raise AwsError(
                 "NotImplemented", f"The edge cannot sign {authorization.split()[0]} anew.", status=501
             )
         elif _ANY_QUERY_SIGNATURE in query:
-            self._sign_query(request)
+            _sign_query(request, await self._key())
         encoded = [(name.encode(), value.encode("latin-1")) for name, value in request.headers]
         return request.target, encoded, content
 
-    def _sign_header(self, request: _Request, scope: str, signed: list[str]) -> None:
-        present = {name for name, _ in request.headers}
-        request.drop("authorization", "x-amz-security-token")
-        if self._credentials.token:
-            request.put("x-amz-security-token", self._credentials.token)
-        if "x-amz-date" not in present:
-            request.put("x-amz-date", datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
-        wanted = {*signed, "x-amz-date"} - {"x-amz-security-token"}
-        wanted |= {"x-amz-security-token"} if self._credentials.token else set()
-        if "x-amz-content-sha256" in present:
-            wanted.add("x-amz-content-sha256")
-        auth = _auth(self._credentials, scope, request.payload)
-        moment = request.header("x-amz-date")
-        names, signature = auth.sign(request, wanted, moment)
-        key = auth.scope_of(moment)
-        request.put(
-            "authorization",
-            f"AWS4-HMAC-SHA256 Credential={key}, SignedHeaders={names}, Signature={signature}",
-        )
+    async def _key(self) -> Any:
+        """Return the key of this moment; one that is about to expire is renewed, which may take a while."""
+        if isinstance(self._source, RefreshableCredentials):
+            return await asyncio.to_thread(self._source.get_frozen_credentials)
+        return self._source.get_frozen_credentials()
 
-    def _sign_query(self, request: _Request) -> None:
-        """Sign a presigned URL anew, which goes on to expire when its maker said."""
-        fields = {name: unquote_to_bytes(value).decode() for name, _, value in map(_pair, request.query)}
-        if fields["X-Amz-Algorithm"] != "AWS4-HMAC-SHA256" or "X-Amz-Date" not in fields:
-            raise AwsError("NotImplemented", "The edge cannot sign this URL anew.", status=501)
-        moment = fields["X-Amz-Date"]
-        payload = request.header("x-amz-content-sha256") or UNSIGNED
-        auth = _auth(self._credentials, fields.get("X-Amz-Credential", ""), payload)
-        replaced = {"X-Amz-Credential": auth.scope_of(moment)}
-        if self._credentials.token:
-            replaced["X-Amz-Security-Token"] = self._credentials.token
-        gone = {*replaced, "X-Amz-Security-Token", "X-Amz-Signature"}
-        request.query = [pair for pair in request.query if _pair(pair)[0] not in gone]
-        request.query += [f"{name}={quote(value, safe=_SAFE)}" for name, value in replaced.items()]
-        signed = set(fields.get("X-Amz-SignedHeaders", "host").split(";"))
-        _, signature = auth.sign(request, signed, moment)
-        request.query.append(f"X-Amz-Signature={signature}")
+
+def _sign_header(request: _Request, scope: str, signed: list[str], credentials: Any) -> None:
+    present = {name for name, _ in request.headers}
+    request.drop("authorization", "x-amz-security-token")
+    if credentials.token:
+        request.put("x-amz-security-token", credentials.token)
+    if "x-amz-date" not in present:
+        request.put("x-amz-date", datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
+    wanted = {*signed, "x-amz-date"} - {"x-amz-security-token"}
+    wanted |= {"x-amz-security-token"} if credentials.token else set()
+    if "x-amz-content-sha256" in present:
+        wanted.add("x-amz-content-sha256")
+    auth = _auth(credentials, scope, request.payload)
+    moment = request.header("x-amz-date")
+    names, signature = auth.sign(request, wanted, moment)
+    key = auth.scope_of(moment)
+    request.put(
+        "authorization",
+        f"AWS4-HMAC-SHA256 Credential={key}, SignedHeaders={names}, Signature={signature}",
+    )
+
+
+def _sign_query(request: _Request, credentials: Any) -> None:
+    """Sign a presigned URL anew, which goes on to expire when its maker said."""
+    fields = {name: unquote_to_bytes(value).decode() for name, _, value in map(_pair, request.query)}
+    if fields["X-Amz-Algorithm"] != "AWS4-HMAC-SHA256" or "X-Amz-Date" not in fields:
+        raise AwsError("NotImplemented", "The edge cannot sign this URL anew.", status=501)
+    moment = fields["X-Amz-Date"]
+    payload = request.header("x-amz-content-sha256") or UNSIGNED
+    auth = _auth(credentials, fields.get("X-Amz-Credential", ""), payload)
+    replaced = {"X-Amz-Credential": auth.scope_of(moment)}
+    if credentials.token:
+        replaced["X-Amz-Security-Token"] = credentials.token
+    gone = {*replaced, "X-Amz-Security-Token", "X-Amz-Signature"}
+    request.query = [pair for pair in request.query if _pair(pair)[0] not in gone]
+    request.query += [f"{name}={quote(value, safe=_SAFE)}" for name, value in replaced.items()]
+    signed = set(fields.get("X-Amz-SignedHeaders", "host").split(";"))
+    _, signature = auth.sign(request, signed, moment)
+    request.query.append(f"X-Amz-Signature={signature}")
 
 
 def _pair(text: str) -> tuple[str, str, str]:
     return text.partition("=")
 
 
-def _auth(credentials: Credentials, scope: str, payload: str) -> Any:
+def _auth(credentials: Any, scope: str, payload: str) -> Any:
     match = _SCOPE.fullmatch(scope)
     if match is None:
         raise AwsError(
@@ -189,7 +217,7 @@ def _auth(credentials: Credentials, scope: str, payload: str) -> Any:
 class _Signing:
     """botocore's signer, for headers and a payload's hash that are given."""
 
-    def __init__(self, credentials: Credentials, service: str, region: str, payload: str) -> None:
+    def __init__(self, credentials: Any, service: str, region: str, payload: str) -> None:
         super().__init__(credentials, service, region)  # type: ignore[call-arg]
         self._payload = payload
         self._wanted: set[str] = set()
