@@ -32,13 +32,14 @@ class PostgresServer:
     home: Path
     folder: Path
     plan: PostgresPlan
+    password: str
     port: int
     process: subprocess.Popen[bytes] | None = None
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def connection(self) -> Connection:
-        return Connection(LOOPBACK, self.port, postgres.NAME, postgres.NAME, Secret(self.plan.password))
+        return Connection(LOOPBACK, self.port, postgres.NAME, postgres.NAME, Secret(self.password))
 
     def start(self) -> None:
         account = self.plan.account
@@ -82,10 +83,10 @@ def running_postgres() -> Iterator[PostgresServer]:
         folder=str(folder),
         account=account,
         copy_home=account is not None and not postgres.reachable(home),
-        password=(template / "password").read_text(),
     )
     run.chmod(0o711)
-    server = PostgresServer(postgres.install(plan), folder, plan, free_port())
+    password = (template / "password").read_text()
+    server = PostgresServer(postgres.install(plan), folder, plan, password, free_port())
     try:
         server.start()
         yield server

@@ -6,24 +6,26 @@ from pathlib import Path
 
 import pytest
 
+from samjhadoo_ops.database.command_line import CommandLine
 from samjhadoo_ops.database.connection import Connection
-from samjhadoo_ops.database.flyway import Flyway, RunTimeoutError, Timeouts
+from samjhadoo_ops.database.flyway import Flyway, Timeouts
+from samjhadoo_ops.database.runner import RunTimeoutError
 from samjhadoo_ops.environment import Secret
 from samjhadoo_ops.errors import ConfigurationError, OpsError
 
 NOWHERE = Connection("127.0.0.1", 1, "app", "ops", Secret("hunter2"))
 
 
-def flyway(tmp_path: Path, *, command: list[str] | None = None, run: float = 10, **settings: str) -> Flyway:
-    return Flyway(
-        command=command or ["flyway"],
-        connection=NOWHERE,
+def flyway(
+    tmp_path: Path, *, command: list[str] | None = None, run: float = 10, **settings: str
+) -> CommandLine:
+    told = Flyway(
         locations=[Path("/project/db/migration"), Path("/project/db/more")],
         timeouts=Timeouts(lock=4, statement=600, run=run),
-        folder=tmp_path,
         settings=settings,
         application="ops-1",
     )
+    return CommandLine(command or ["flyway"], told, NOWHERE, tmp_path)
 
 
 def test_the_command_line_is_complete_and_holds_no_password(tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from samjhadoo_ops.artifacts import flyway_command
 from samjhadoo_ops.console import Console
+from samjhadoo_ops.database.command_line import CommandLine
 from samjhadoo_ops.database.flyway import Flyway, Timeouts
 from samjhadoo_ops.database.schema import Schema, SchemaState
 from samjhadoo_ops.errors import ConfigurationError, DeploymentFailed, ExitCode, Refused
@@ -35,25 +36,30 @@ MINIMAL = {"V1__start.sql": "CREATE TABLE t (id bigint PRIMARY KEY);"}
 class Project:
     """A database of its own and scripts of its own."""
 
-    schema: Schema
+    runner: CommandLine
+    console: Console
     folder: Path
 
     @property
+    def schema(self) -> Schema:
+        return Schema(self.runner, self.console)
+
+    @property
     def connection(self) -> Connection:
-        return self.schema.flyway.connection
+        return self.runner.connection
 
     def write(self, **scripts: str) -> None:
         for name, text in scripts.items():
             (self.folder / f"{name}.sql").write_text(text)
 
     def with_timeouts(self, **seconds: float) -> Project:
-        flyway = self.schema.flyway
-        timeouts = replace(flyway.timeouts, **seconds)
-        return Project(Schema(replace(flyway, timeouts=timeouts), self.schema.console), self.folder)
+        return self.told(timeouts=replace(self.runner.flyway.timeouts, **seconds))
 
     def with_settings(self, **settings: str) -> Project:
-        flyway = replace(self.schema.flyway, settings=settings)
-        return Project(Schema(flyway, self.schema.console), self.folder)
+        return self.told(settings=settings)
+
+    def told(self, **arguments: Any) -> Project:
+        return replace(self, runner=replace(self.runner, flyway=replace(self.runner.flyway, **arguments)))
 
     def query(self, statement: str) -> list[tuple[object, ...]]:
         with self.connection.open() as session:
@@ -62,14 +68,9 @@ class Project:
 
 
 def project(server: PostgresServer, folder: Path, *, template: str = "template1") -> Project:
-    flyway = Flyway(
-        command=flyway_command(),
-        connection=server.new_database(template=template),
-        locations=[folder],
-        timeouts=Timeouts(lock=4, statement=60, run=60),
-        folder=folder,
-    )
-    return Project(Schema(flyway, Console(out=io.StringIO(), err=io.StringIO())), folder)
+    flyway = Flyway([folder], Timeouts(lock=4, statement=60, run=60))
+    runner = CommandLine(flyway_command(), flyway, server.new_database(template=template), folder)
+    return Project(runner, Console(out=io.StringIO(), err=io.StringIO()), folder)
 
 
 @pytest.fixture
@@ -217,7 +218,7 @@ def test_an_interrupt_ends_the_migration_and_its_session(edited: Project) -> Non
 
     statement = "SELECT 1 FROM pg_stat_activity WHERE application_name = "
     deadline = time.monotonic() + 30
-    while left := edited.query(f"{statement}'{edited.schema.flyway.application}'"):
+    while left := edited.query(f"{statement}'{edited.runner.flyway.application}'"):
         assert time.monotonic() < deadline, left
         time.sleep(0.02)
     assert edited.query(asleep) == []
@@ -228,10 +229,10 @@ def test_a_migration_that_takes_too_long_tells_what_was_applied_meanwhile(
 ) -> None:
     answer, stuck = recorded("pending"), "import time; time.sleep(60)"
     script = f"import sys\nif 'migrate' in sys.argv: {stuck}\nprint({answer!r})"
-    flyway = replace(edited.with_timeouts(run=1).schema.flyway, command=[sys.executable, "-c", script])
+    stuck_at_it = replace(edited.with_timeouts(run=1).runner, command=[sys.executable, "-c", script])
 
     with pytest.raises(DeploymentFailed, match="migrate_timeout") as caught:
-        Schema(flyway, edited.schema.console).migrate()
+        replace(edited, runner=stuck_at_it).schema.migrate()
 
     assert caught.value.changed.startswith("the schema has V1__create_lessons.sql, V2__create_users.sql")
 
@@ -264,10 +265,9 @@ def test_undo_scripts_are_refused_with_the_setting_that_leaves_them_alone(small:
 def test_a_folder_that_is_missing_is_refused(small: Project) -> None:
     shutil.rmtree(small.folder)
     small.folder.mkdir()
-    gone = replace(small.schema.flyway, locations=[small.folder / "gone"])
 
     with pytest.raises(Refused, match="gone") as refused:
-        Schema(gone, small.schema.console).inspect()
+        small.told(locations=[small.folder / "gone"]).schema.inspect()
     assert "[] for a service without a schema" in refused.value.hint
 
 
@@ -277,7 +277,7 @@ def test_a_setting_flyway_does_not_know_is_a_wrong_configuration(small: Project)
 
 
 def test_a_database_that_does_not_answer_is_refused(small: Project) -> None:
-    nowhere = replace(small.schema.flyway, connection=replace(small.connection, port=1))
+    nowhere = replace(small.runner, connection=replace(small.connection, port=1))
 
     with pytest.raises(Refused, match=r"127\.0\.0\.1:1/\S+ does not answer: Connection"):
-        Schema(nowhere, small.schema.console).migrate()
+        replace(small, runner=nowhere).schema.migrate()

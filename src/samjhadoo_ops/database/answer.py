@@ -137,6 +137,12 @@ def read(output: str) -> list[dict[str, Any]]:
     return results
 
 
+def result_of(results: list[dict[str, Any]], operation: str) -> dict[str, Any]:
+    """Return the result of a command; the last one where none says that it is of this command."""
+    named = (result for result in results if result.get("operation") == operation)
+    return next(named, results[-1])
+
+
 def failure(results: list[dict[str, Any]]) -> Failure | None:
     """Return the first error of the results."""
     for result in results:
@@ -177,7 +183,7 @@ def inspection(results: list[dict[str, Any]]) -> Inspection:
 
 def migrated(results: list[dict[str, Any]]) -> Migrated:
     """Read the answer of `migrate`; whatever is not clearly a success is a failure."""
-    result = results[-1]
+    result = result_of(results, "migrate")
     why = failure(results)
     if why is None and result.get("success") is not True:
         why = Failure("", str(result.get("exception") or "Flyway did not say why"))
@@ -188,7 +194,7 @@ def migrated(results: list[dict[str, Any]]) -> Migrated:
 
 def repaired(results: list[dict[str, Any]]) -> Repaired:
     """Read the answer of `repair`."""
-    result = results[-1]
+    result = result_of(results, "repair")
     return Repaired(
         actions=tuple(str(action) for action in result.get("repairActions") or ()),
         removed=_migrations(result.get("migrationsRemoved")),

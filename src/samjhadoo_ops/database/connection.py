@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -71,14 +72,8 @@ class Connection:
 
         """
         host = f"[{self.host}]" if ":" in self.host else self.host
-        query = {
-            "ApplicationName": application,
-            "connectTimeout": str(CONNECT_TIMEOUT),
-            "options": " ".join(f"-c {name}={value}" for name, value in parameters.items()),
-        }
-        return (
-            f"jdbc:postgresql://{host}:{self.port}/{quote(self.dbname)}?{urlencode(query, quote_via=quote)}"
-        )
+        query = jdbc_query(application=application, parameters=parameters)
+        return f"jdbc:postgresql://{host}:{self.port}/{quote(self.dbname)}?{query}"
 
     def open(self) -> Any:
         """Return a psycopg connection in autocommit mode; statements get 10 s.
@@ -100,3 +95,26 @@ class Connection:
             options="-c statement_timeout=10000",
             autocommit=True,
         )
+
+    def end_sessions(self, application: str) -> None:
+        """End what a killed Flyway left in the database, if it answers.
+
+        PostgreSQL would finish the statement first.
+        """
+        import psycopg
+
+        with suppress(psycopg.Error), self.open() as session:
+            session.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+                (application,),
+            )
+
+
+def jdbc_query(*, application: str, parameters: Mapping[str, str]) -> str:
+    """Return what follows the database's name in a URL of PostgreSQL's JDBC driver; see `jdbc_url`."""
+    query = {
+        "ApplicationName": application,
+        "connectTimeout": str(CONNECT_TIMEOUT),
+        "options": " ".join(f"-c {name}={value}" for name, value in parameters.items()),
+    }
+    return urlencode(query, quote_via=quote)

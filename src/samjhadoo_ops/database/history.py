@@ -1,13 +1,16 @@
-"""The history table, read with psycopg: the plan's query, and whether it agrees with what Flyway said."""
+"""The history table: the plan's query, read with psycopg where the database is reached from here and told by
+Flyway's `info` elsewhere, and whether it agrees with what Flyway said.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from datetime import datetime
+    from collections.abc import Iterator, Mapping, Sequence
 
     from samjhadoo_ops.database.connection import Connection
 
@@ -18,9 +21,9 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the history table, its columns in their order."""
+    """A row of the history table, its columns in their order; `info` tells neither rank nor checksum."""
 
-    installed_rank: int
+    installed_rank: int | None
     version: str | None
     description: str
     type: str
@@ -73,6 +76,31 @@ def read(connection: Connection, *, table: str = TABLE, schema: str = "") -> His
     return History(tuple(Row(*row[:10]) for row in rows if row[3] != "SCHEMA"))
 
 
+def told(info: Mapping[str, Any]) -> History:
+    """Return the history as Flyway's `info` tells it."""
+    applied = [item for item in info.get("migrations") or () if item.get("installedOnUTC")]
+    # As text the moments are in order: all have the same form.
+    applied.sort(key=lambda item: str(item["installedOnUTC"]))
+    return History(tuple(_told(item) for item in reversed(applied)))
+
+
+def _told(item: Mapping[str, Any]) -> Row:
+    version, description = str(item.get("version") or ""), str(item.get("description") or "")
+    called = f"V{version} {description}" if version else f"R {description}"
+    return Row(
+        installed_rank=None,
+        version=version or None,
+        description=description,
+        type=str(item.get("type") or ""),
+        script=PurePath(str(item.get("filepath") or "")).name or called,
+        checksum=None,
+        installed_by=str(item.get("installedBy") or ""),
+        installed_on=datetime.fromisoformat(str(item["installedOnUTC"])),
+        execution_time=int(item.get("executionTime") or 0),
+        success=not str(item.get("state") or "").startswith("Failed"),
+    )
+
+
 def problems(history: History, *, version: str | None, applied: Sequence[str]) -> Iterator[str]:
     """Yield where the history contradicts Flyway.
 
@@ -83,7 +111,8 @@ def problems(history: History, *, version: str | None, applied: Sequence[str]) -
 
     """
     for row in history.failed:
-        yield f"{row.script} failed half-way on {row.installed_on:%Y-%m-%d %H:%M} (rank {row.installed_rank})"
+        rank = "" if row.installed_rank is None else f" (rank {row.installed_rank})"
+        yield f"{row.script} failed half-way on {row.installed_on:%Y-%m-%d %H:%M}{rank}"
     if version and not any(row.version == version and row.success for row in history.rows):
         yield f"Flyway says the schema is at version {version}; no successful row of the history does"
     for script in applied:

@@ -6,15 +6,16 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.database import answer
+from samjhadoo_ops.database import answer, history
 from samjhadoo_ops.errors import ConfigurationError, DeploymentFailed, OpsError, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from samjhadoo_ops.database.answer import Failure, Inspection, Migrated
     from samjhadoo_ops.database.connection import Connection
-    from samjhadoo_ops.database.flyway import Run
+    from samjhadoo_ops.database.history import History
+    from samjhadoo_ops.database.runner import Run
 
 REPAIR = "invoke migrate.repair, but only when you know why: it makes Flyway forget the difference"
 NAMING = (
@@ -28,8 +29,8 @@ _EXCERPT = 8
 """Lines of a failed statement that are shown."""
 
 
-def readable(run: Run, connection: Connection) -> list[dict[str, Any]]:
-    """Return the answers of a run that changes no schema.
+def readable(run: Run, database: str) -> list[dict[str, Any]]:
+    """Return the answers of a run that changes no schema; `database` is what errors call it.
 
     Raises:
         ConfigurationError: Flyway does not understand a setting.
@@ -56,19 +57,38 @@ def readable(run: Run, connection: Connection) -> list[dict[str, Any]]:
     if "Failed to find filesystem location" in why.message:
         raise Refused(f"Flyway: {first}", details=tuple(rest), hint=FOLDERS)
     if why.code == "DB_CONNECTION" or why.sql_state.startswith("08"):
-        raise unreachable(connection, why.message)
+        raise unreachable(database, why.message)
     hint = "" if why.code != "FAULT" else "a fault of Flyway's, or of a setting in [database.flyway]"
     raise Refused(f"Flyway: {first}", details=tuple(rest), hint=hint)
 
 
-def unreachable(connection: Connection, reason: str) -> Refused:
+def unreachable(database: str, reason: str) -> Refused:
     """Return the error for a database that does not answer."""
     first, *rest = _lines(reason) or ("",)
     return Refused(
-        f"the database {connection} does not answer: {first}",
+        f"the database {database} does not answer: {first}",
         details=tuple(rest),
         hint="check that it runs, and what database.secret says of it",
     )
+
+
+def reached_history(connection: Connection, settings: Mapping[str, str]) -> History:
+    """Read the history table that Flyway's settings name.
+
+    Raises:
+        Refused: The database does not answer.
+
+    """
+    import psycopg
+
+    try:
+        return history.read(
+            connection,
+            table=settings.get("table", history.TABLE),
+            schema=settings.get("defaultSchema", ""),
+        )
+    except psycopg.Error as error:
+        raise unreachable(str(connection), str(error)) from error
 
 
 def invalid(inspection: Inspection) -> OpsError:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.database import answer, history, refusal
-from samjhadoo_ops.database.connection import Connection
-from samjhadoo_ops.database.flyway import Flyway, RunTimeoutError, Timeouts
+from samjhadoo_ops.database.runner import NoAnswerError
 from samjhadoo_ops.errors import ConfigurationError, DeploymentFailed, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from samjhadoo_ops.aws import Aws
+    from samjhadoo_ops.clock import Clock
     from samjhadoo_ops.console import Console
     from samjhadoo_ops.database.answer import Inspection, Migrated, Migration, Repaired
     from samjhadoo_ops.database.history import History
+    from samjhadoo_ops.database.runner import Runner
     from samjhadoo_ops.environment import Environment
 
 
@@ -44,41 +44,31 @@ class SchemaState:
 class Schema:
     """A database's schema and the scripts that make it."""
 
-    flyway: Flyway
+    runner: Runner
     console: Console
 
     @classmethod
-    def of(cls, env: Environment, aws: Aws, console: Console) -> Schema:
-        """Return the environment's schema; its secret is fetched here, Flyway too when it is not cached.
+    def of(cls, env: Environment, aws: Aws, console: Console, clock: Clock) -> Schema:
+        """Return the environment's schema, reached as `database.runner` says.
 
         Raises:
             ConfigurationError: The secret is missing or malformed, or a setting is.
             OpsError: AWS refused, or Flyway could not be fetched.
 
         """
-        from samjhadoo_ops.artifacts import flyway_command
-        from samjhadoo_ops.aws_errors import aws_errors
+        from samjhadoo_ops.database.runners import runner_for
 
         if not env.database.migrations:
             raise ConfigurationError(
                 f"{env.title} has no migrations: its schema is another service's",
                 hint="database.migrations names the folders of scripts",
             )
-        with aws_errors():
-            secret = env.database.secret.resolve(aws)
-        flyway = Flyway(
-            command=flyway_command(console.line),
-            connection=Connection.from_secret(env.database.secret, secret),
-            locations=[env.root / folder for folder in env.database.migrations],
-            timeouts=Timeouts(
-                lock=env.database.lock_timeout,
-                statement=env.database.statement_timeout,
-                run=env.database.migrate_timeout,
-            ),
-            settings=env.database.flyway,
-            folder=Path(env.root),
-        )
-        return cls(flyway, console)
+        return cls(runner_for(env, aws, console, clock), console)
+
+    @property
+    def leaves_nothing(self) -> bool:
+        """Whether looking at it leaves nothing behind at AWS."""
+        return self.runner.leaves_nothing
 
     def inspect(self) -> Inspection:
         """Ask Flyway for `info` and `validate`, in one process; nothing is changed.
@@ -134,10 +124,12 @@ class Schema:
 
     def _apply(self, inspection: Inspection) -> Migrated:
         try:
-            run = self.flyway.run("migrate")
-        except RunTimeoutError as error:
+            run = self.runner.run("migrate")
+        except NoAnswerError as error:
             changed, _ = self._changed(inspection)
-            raise DeploymentFailed(error.message, hint=error.hint, changed=changed) from error
+            raise DeploymentFailed(
+                error.message, hint=error.hint, changed=changed, details=error.details
+            ) from error
         try:
             result = answer.migrated(answer.read(run.output))
         except answer.AnswerError as error:
@@ -176,17 +168,7 @@ class Schema:
             Refused: The database does not answer.
 
         """
-        import psycopg
-
-        settings = self.flyway.settings
-        try:
-            return history.read(
-                self.flyway.connection,
-                table=settings.get("table", history.TABLE),
-                schema=settings.get("defaultSchema", ""),
-            )
-        except psycopg.Error as error:
-            raise refusal.unreachable(self.flyway.connection, str(error)) from error
+        return self.runner.history()
 
     def repair(self) -> Repaired:
         """Let Flyway bring the history in line with the scripts.
@@ -200,10 +182,10 @@ class Schema:
     def _ask(self, *operations: str, ignore: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Run Flyway for what changes no schema."""
         try:
-            run = self.flyway.run(*operations, ignore=ignore)
-        except RunTimeoutError as error:
-            raise Refused(error.message, hint=error.hint) from error
-        return refusal.readable(run, self.flyway.connection)
+            run = self.runner.run(*operations, ignore=ignore)
+        except NoAnswerError as error:
+            raise Refused(error.message, hint=error.hint, details=error.details) from error
+        return refusal.readable(run, self.runner.database)
 
     def _changed(self, before: Inspection) -> tuple[str, bool]:
         """Tell which of the scripts that were pending the database has by now, and if one failed half-way."""
@@ -219,7 +201,7 @@ class Schema:
         return f"{_applied(applied)}, and {stands}" if applied else f"the schema has {stands}", True
 
 
-def inspect(env: Environment, aws: Aws, console: Console) -> tuple[Schema | None, Inspection]:
+def inspect(env: Environment, aws: Aws, console: Console, clock: Clock) -> tuple[Schema | None, Inspection]:
     """Validate the environment's schema; None and nothing pending where it has no scripts of its own.
 
     Raises:
@@ -229,24 +211,16 @@ def inspect(env: Environment, aws: Aws, console: Console) -> tuple[Schema | None
     """
     if not env.database.migrations:
         return None, answer.Inspection(None, (), ())
-    schema = Schema.of(env, aws, console)
+    schema = Schema.of(env, aws, console, clock)
     return schema, schema.validate()
 
 
-def migrate(env: Environment, aws: Aws, console: Console, *, dry: bool = False) -> SchemaState:
-    """Bring the environment's schema to the version of the scripts; a dry run only tells what is pending.
-
-    Raises:
-        ConfigurationError: A setting or the secret is wrong.
-        Refused: The scripts do not fit the database; nothing was changed.
-        DeploymentFailed: A script failed; the service was not touched.
-
-    """
-    schema = Schema.of(env, aws, console)
-    if not dry:
-        return schema.migrate()
-    inspection = schema.validate()
-    return SchemaState(inspection.version, pending=inspection.pending)
+def peek(env: Environment, aws: Aws, console: Console, clock: Clock) -> Inspection | None:
+    """Inspect the schema as `inspect` does where that leaves nothing behind at AWS; None where it would."""
+    if not env.database.migrations:
+        return answer.Inspection(None, (), ())
+    schema = Schema.of(env, aws, console, clock)
+    return schema.validate() if schema.leaves_nothing else None
 
 
 def _state(inspection: Inspection) -> str:

@@ -214,7 +214,7 @@ class Deploy:
         from samjhadoo_ops.database import inspect
 
         with self._timed("schema"):
-            return inspect(self.site.env, self.site.aws, self.site.console)
+            return inspect(self.site.env, self.site.aws, self.site.console, self.site.clock)
 
     def _push(self, built: BuiltImage, lock: Lock, recorder: Recorder) -> PushedImage:
         from samjhadoo_ops.release import push

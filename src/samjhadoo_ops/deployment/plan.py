@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from samjhadoo_ops.deployment import preflight
 from samjhadoo_ops.deployment.configuration import deployment_configuration, swift_configuration
 from samjhadoo_ops.deployment.differences import configuration_differences, task_definition_differences
-from samjhadoo_ops.deployment.gates.finding import Finding, State
+from samjhadoo_ops.deployment.gates.finding import Finding, State, unknown
 from samjhadoo_ops.deployment.gates.gate import Stage
 from samjhadoo_ops.deployment.gates.ground import Image
 from samjhadoo_ops.deployment.survey import survey
@@ -50,6 +50,11 @@ class Plan:
         return any(finding.state is State.REFUSED for finding in self.findings.values())
 
     @property
+    def schema_unseen(self) -> bool:
+        """Tell whether nobody has looked at what is pending."""
+        return self.findings["migrations"].state is State.UNKNOWN
+
+    @property
     def changes(self) -> int:
         """Return how many things would change; 0 for a deploy that would do nothing."""
         return self.build + len(self.task_definition) + len(self.pending) + self.first
@@ -59,6 +64,8 @@ class Plan:
         """Return the plan in a sentence."""
         if self.refused:
             return "a deploy would be refused"
+        if not self.changes and self.schema_unseen:
+            return f"release {self.release} is deployed already: only migrations could change something"
         if not self.changes:
             return f"release {self.release} is deployed already: nothing would change"
         kind = "the first deployment" if self.first else "a canary deployment"
@@ -110,7 +117,7 @@ def lines(plan: Plan) -> list[str]:
     for title, items in (
         ("task definition", [str(item) for item in plan.task_definition]),
         ("deployment configuration", [str(item) for item in plan.configuration]),
-        ("migrations", [f"+ {script}" for script in plan.pending]),
+        ("migrations", ["not known"] if plan.schema_unseen else [f"+ {script}" for script in plan.pending]),
         ("gates", list(preflight.lines(plan.findings))),
     ):
         told += [f"{title}:", *(f"  {item}" for item in items or ["no change"])]
@@ -118,12 +125,15 @@ def lines(plan: Plan) -> list[str]:
 
 
 def _schema(site: Site) -> tuple[Inspection | None, dict[str, Finding]]:
-    from samjhadoo_ops.database import inspect
+    from samjhadoo_ops.database import peek
 
     try:
-        _, inspection = inspect(site.env, site.aws, site.console)
+        inspection = peek(site.env, site.aws, site.console, site.clock)
     except OpsError as error:
         return None, {"migrations": Finding(State.REFUSED, error.message, error.hint, details=error.details)}
+    if inspection is None:
+        reason = "only a task in the cluster reaches the database, and a plan starts none"
+        return None, {"migrations": unknown(reason, remedy="invoke migrate.info shows what is pending")}
     return inspection, {"migrations": Finding(State.OK, f"they fit; {len(inspection.pending)} pending")}
 
 

@@ -52,6 +52,8 @@ Repository = Annotated[
 ]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
+# Of a task, in MiB.
+Memory = Annotated[int, Meta(ge=512, le=122_880)]
 # How many of something there may be; -1 for any number.
 Limit = Annotated[int, Meta(ge=-1, le=1_000_000)]
 Percent = Annotated[float, Meta(gt=0, le=100)]

@@ -19,6 +19,7 @@ from samjhadoo_ops.environment.kinds import (
     ClockMinute,
     Count,
     Grace,
+    Memory,
     Port,
     Region,
     Repository,
@@ -38,6 +39,16 @@ from samjhadoo_ops.environment.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_GIB = 1024
+# CPU units and the MiB that go with them ("Task size" in the ECS developer guide); Flyway needs no others.
+FARGATE_MEMORY = {
+    256: (512, *range(_GIB, 2 * _GIB + 1, _GIB)),
+    512: tuple(range(_GIB, 4 * _GIB + 1, _GIB)),
+    1024: tuple(range(2 * _GIB, 8 * _GIB + 1, _GIB)),
+    2048: tuple(range(4 * _GIB, 16 * _GIB + 1, _GIB)),
+    4096: tuple(range(8 * _GIB, 30 * _GIB + 1, _GIB)),
+}
 
 
 class AwsSettings(Section, frozen=True, kw_only=True):
@@ -132,8 +143,39 @@ class Build(Section, frozen=True, kw_only=True):
                     yield key, f"expected buildx's syntax such as type=registry,ref=…, got {cache!r}"
 
 
+class MigrationTask(Section, frozen=True, kw_only=True):
+    """The task that runs Flyway in the cluster; what is empty is the service's.
+
+    Attributes:
+        cpu: CPU units; 1024 are a vCPU.
+        memory: In MiB.
+        execution_role: The role's ARN.
+
+    """
+
+    cpu: Count
+    memory: Memory
+    subnets: list[Text]
+    security_groups: list[Text]
+    execution_role: RoleArn
+    log_group: str
+
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
+        if self.cpu not in FARGATE_MEMORY:
+            yield "cpu", f"expected one of {', '.join(map(str, FARGATE_MEMORY))}: Fargate has no other sizes"
+        elif self.memory not in FARGATE_MEMORY[self.cpu]:
+            least, *_, most = FARGATE_MEMORY[self.cpu]
+            yield "memory", f"Fargate has none such for cpu {self.cpu}; whole GiB, from {least} to {most} MiB"
+
+
 class Database(Section, frozen=True, kw_only=True):
-    """RDS and its migrations (2.1, 2.2)."""
+    """RDS and its migrations (2.1, 2.2).
+
+    Attributes:
+        runner: How Flyway is run: its command line or its image, both where the tool runs, or as a task.
+        flyway_image: Of `image`; of `ecs-task` the base to which the scripts are added.
+
+    """
 
     engine: Literal["postgres"]
     engine_version: Text
@@ -147,9 +189,14 @@ class Database(Section, frozen=True, kw_only=True):
     lock_timeout: Span
     statement_timeout: Span
     migrate_timeout: Span
+    runner: Literal["cli", "image", "ecs-task"]
+    flyway_image: Text
     flyway: dict[str, str]
+    task: MigrationTask
 
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
+        if self.runner == "ecs-task" and (self.secret.scheme != "secretsmanager" or self.secret.key):
+            yield "secret", "expected secretsmanager:NAME: ECS hands its members to the task (runner)"
         if self.lock_timeout >= self.migrate_timeout:
             yield "lock_timeout", f"is not below migrate_timeout ({self.migrate_timeout})"
 

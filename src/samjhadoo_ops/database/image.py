@@ -1,0 +1,166 @@
+"""Flyway from its image, by the Docker engine of the machine that runs the tool.
+
+The folders of scripts are mounted where they are on this machine, so that Flyway names the same paths; so is
+the project's `flyway.toml`. The password goes by a variable that `docker run` passes on: no command line
+holds it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.database import attended, refusal
+from samjhadoo_ops.database.flyway import QUIET, VARIABLES
+from samjhadoo_ops.errors import ConfigurationError, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from samjhadoo_ops.database.connection import Connection
+    from samjhadoo_ops.database.flyway import Flyway
+    from samjhadoo_ops.database.history import History
+    from samjhadoo_ops.database.runner import Run
+
+CONFIGURATION = ("flyway.toml", "flyway.user.toml")
+"""What Flyway reads in the folder where it runs."""
+LABEL = "samjhadoo-ops.flyway"
+_HOST = "host.docker.internal"
+_NOT_STARTED = range(125, 128)  # docker run: the engine refused, or the command cannot be run or is not there
+_ENGINE_TIME = 30.0
+
+
+@dataclass(frozen=True)
+class DockerImage:
+    """Flyway's image; a `Runner`.
+
+    Args:
+        image: Its name; the engine pulls it when it has not got it.
+        flyway: What it is told; `locations` are absolute paths of this machine.
+        folder: The project; a `flyway.toml` there is read by Flyway.
+        desktop: Whether the engine is Docker Desktop, whose host network is not this machine's; None: ask it.
+
+    """
+
+    image: str
+    flyway: Flyway
+    connection: Connection
+    folder: Path
+    desktop: bool | None = None
+    leaves_nothing = True
+
+    @property
+    def database(self) -> str:
+        """See `Runner`."""
+        return str(self.connection)
+
+    def command(self, *operations: str, ignore: Sequence[str] = (), desktop: bool = False) -> list[str]:
+        """Return the command line, without the password; errors see `Flyway.arguments`."""
+        connection = self.connection
+        if desktop and _is_loopback(connection.host):
+            connection = replace(connection, host=_HOST)
+        url = connection.jdbc_url(application=self.flyway.application, parameters=self.flyway.parameters)
+        present = [self.folder / name for name in CONFIGURATION if (self.folder / name).is_file()]
+        return [
+            *("docker", "run", "--rm", "--init", "--name", self.flyway.application),
+            *("--label", f"{LABEL}={self.flyway.application}"),
+            *([] if desktop else ["--network", "host"]),
+            *(word for name in (*VARIABLES, "FLYWAY_PASSWORD") for word in ("--env", name)),
+            *(
+                word
+                for path in (*self.flyway.locations, *present)
+                # Not --volume: that would make a folder that is missing.
+                for word in ("--mount", f"type=bind,source={path},target={path},readonly")
+            ),
+            *("--workdir", str(self.folder)),
+            self.image,
+            QUIET,
+            *self.flyway.arguments(*operations, ignore=ignore, url=url, user=connection.username),
+        ]
+
+    def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables of `docker run`, some of which it passes on."""
+        return {**variables, **VARIABLES, "FLYWAY_PASSWORD": self.connection.password.reveal()}
+
+    def run(self, *operations: str, ignore: Sequence[str] = ()) -> Run:
+        """Run Flyway; see `Runner`. What is ended is ended in the engine and in the database too.
+
+        Raises:
+            ConfigurationError: There is no program `docker`.
+            Refused: A folder of scripts is missing, or the engine could not run the image.
+            RunTimeoutError: It took longer than `timeouts.run`.
+
+        """
+        for folder in self.flyway.locations:
+            if not os.path.isdir(folder):  # noqa: PTH112 - a PurePath, as it may be another machine's
+                message = f"Flyway: Failed to find filesystem location: {folder} (not found)"
+                raise Refused(message, hint=refusal.FOLDERS)
+        try:
+            desktop = _is_desktop() if self.desktop is None else self.desktop
+            run = attended.run(
+                self.command(*operations, ignore=ignore, desktop=desktop),
+                folder=self.folder,
+                variables=self.environment(os.environ),
+                seconds=self.flyway.timeouts.run,
+                broken=self._end,
+                name=f"flyway {' '.join(operations)}",
+            )
+        except (FileNotFoundError, PermissionError) as error:
+            raise ConfigurationError(
+                f"docker cannot be run: {error.strerror}",
+                hint='install it, or set database.runner = "cli" to run Flyway without it',
+            ) from error
+        if run.exit_code in _NOT_STARTED and not run.output.strip():
+            raise _not_started(self.image, run)
+        return run
+
+    def history(self) -> History:
+        """Read the history table; see `Runner`."""
+        return refusal.reached_history(self.connection, self.flyway.settings)
+
+    def _end(self) -> None:
+        """Remove the container, which `docker run` may leave, and end its sessions."""
+        with suppress(OSError, subprocess.TimeoutExpired):
+            _docker("rm", "--force", self.flyway.application)
+        self.connection.end_sessions(self.flyway.application)
+
+
+def _not_started(image: str, run: Run) -> Refused:
+    said = [line.removeprefix("docker: ") for line in run.log.splitlines() if line.strip()]
+    reason = next((line for line in said if line.startswith("Error")), said[0] if said else "")
+    return Refused(
+        f"the Flyway image {image} could not be run: {reason}",
+        details=tuple(said[-10:]),
+        hint=f"docker pull {image}, or correct database.flyway_image",
+    )
+
+
+def _is_desktop() -> bool:
+    return (
+        sys.platform != "linux"
+        or "Docker Desktop" in _docker("info", "--format", "{{.OperatingSystem}}").stdout
+    )
+
+
+def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["docker", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_ENGINE_TIME,
+        check=False,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,104 @@
+"""What the end of a migrations task means; nothing here does I/O.
+
+The texts are AWS's ("Stopped task error messages" and "CannotPullContainer task errors" in its ECS guide).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from samjhadoo_ops.database.task.transcript import Transcript
+
+_KILLED = 137
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a task ended.
+
+    Attributes:
+        began: Whether its container ran.
+        why: What ECS says of the end.
+        exit_code: The container's; None when it has none.
+
+    """
+
+    began: bool
+    why: str
+    exit_code: int | None
+
+
+def ended(task: Mapping[str, Any]) -> Ended:
+    """Read a stopped task of DescribeTasks."""
+    container: Mapping[str, Any] = next(iter(task.get("containers") or ()), {})
+    reasons = [str(task.get("stoppedReason") or ""), str(container.get("reason") or "")]
+    code = container.get("exitCode")
+    return Ended(
+        began=code is not None,
+        why="; ".join(dict.fromkeys(reason for reason in reasons if reason)) or "no reason is given",
+        exit_code=code,
+    )
+
+
+def not_begun(why: str) -> Refused:
+    """Return the refusal for a task that ended before Flyway began; the schema is as it was."""
+    for sign, (message, hint) in _CAUSES.items():
+        if sign in why:
+            return Refused(f"{message}: {why}", hint=hint)
+    return Refused(f"the migrations task did not start: {why}", hint="invoke migrate.info runs one again")
+
+
+_CAUSES = {
+    "log group does not exist": (
+        "the log group of the migrations task is not there",
+        "create it, or correct database.task.log_group",
+    ),
+    "failed to validate logger args": (
+        "the migrations task cannot write its log",
+        "its execution role needs logs:CreateLogStream and logs:PutLogEvents for database.task.log_group",
+    ),
+    "did not contain json key": (
+        "the database's secret lacks a member",
+        'database.secret must be JSON: {"host", "port", "dbname", "username", "password"}',
+    ),
+    "unable to pull secrets or registry auth": (
+        "the migrations task cannot read the database's secret, or ECR",
+        "its execution role needs secretsmanager:GetSecretValue and ECR, its subnets NAT or VPC endpoints",
+    ),
+    "CannotPullContainerError": (
+        "the image of the migrations task cannot be pulled",
+        "its execution role needs ECR, its subnets NAT or VPC endpoints; build.platform must be its platform",
+    ),
+    "CannotStartContainerError": (
+        "the image of the migrations task cannot be run",
+        "database.flyway_image must bring sh and flyway, for the platform of the task definition",
+    ),
+    "apacity": (
+        "the cluster has no room for the migrations task",
+        "run it again in a while: nothing was changed",
+    ),
+    "RESOURCE:": (
+        "the cluster has no room for the migrations task",
+        "run it again in a while: nothing was changed",
+    ),
+}
+
+
+def incomplete(found: Ended, transcript: Transcript, *, log_group: str, log_stream: str) -> tuple[str, str]:
+    """Return message and hint for a task that ran, but whose answer is not to be had."""
+    where = f"log group {log_group}, stream {log_stream}"
+    if "OutOfMemory" in found.why:
+        return f"the migrations task ran out of memory: {found.why}", "raise database.task.memory"
+    if transcript.exit_code is None and found.exit_code not in (0, None):
+        how = "was killed" if found.exit_code == _KILLED else f"ended with exit code {found.exit_code}"
+        return f"the migrations task {how} before Flyway had ended: {found.why}", f"see {where}"
+    return (
+        f"the answer of the migrations task is not in its log as a whole ({found.why})",
+        f"see {where}; logs:GetLogEvents is needed",
+    )

@@ -1,0 +1,262 @@
+"""Runs Flyway as a task, waits for it, and reads its answer from the log.
+
+A task goes on when the tool dies. Whoever comes next sees it by its family and waits for its end; beside that
+Flyway's own lock protects.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.aws_errors import AwsCallFailed
+from samjhadoo_ops.database import answer, history, refusal
+from samjhadoo_ops.database.attended import timed_out
+from samjhadoo_ops.database.connection import jdbc_query
+from samjhadoo_ops.database.runner import NoAnswerError, Run, RunTimeoutError
+from samjhadoo_ops.database.task import cluster, definition, outcome, transcript
+from samjhadoo_ops.errors import OpsError, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from samjhadoo_ops.aws import Aws
+    from samjhadoo_ops.clock import Clock
+    from samjhadoo_ops.console import Console
+    from samjhadoo_ops.database.flyway import Flyway
+    from samjhadoo_ops.database.history import History
+    from samjhadoo_ops.environment import Environment
+
+STARTS_WITHIN = 300.0
+STOPS_WITHIN = 60.0
+LOGGED_WITHIN = 30.0
+PATIENCE = 60.0
+"""Real seconds: for Fargate to start a task and to end it, for its log to arrive, without answers of AWS."""
+
+
+@dataclass
+class EcsTask:
+    """Flyway as a one-off task; a `Runner`. Nothing is asked of AWS before the first run.
+
+    Args:
+        flyway: What it is told; `locations` are paths of the image.
+
+    """
+
+    env: Environment
+    aws: Aws
+    console: Console
+    clock: Clock
+    flyway: Flyway
+    leaves_nothing = False
+    _info: dict[str, Any] | None = field(default=None, init=False)
+
+    @property
+    def database(self) -> str:
+        """See `Runner`; where it is, only the task knows."""
+        return f"of {self.env.database.secret}"
+
+    def run(self, *operations: str, ignore: Sequence[str] = ()) -> Run:
+        """Run Flyway; see `Runner`. `info` follows each command: the history is told by it.
+
+        Raises:
+            ConfigurationError: A setting is wrong, or what it names is not there.
+            Refused: The task did not start; Flyway did not run.
+            NoAnswerError: It took too long, or its answer is lost.
+            AwsCallFailed: AWS refused a call.
+
+        """
+        self._info = None
+        told = operations if "info" in operations else (*operations, "info")
+        arguments = self.flyway.arguments(*told, ignore=ignore)
+        name = f"flyway {' '.join(operations)}"
+        task_definition = self._task_definition
+        self._wait_for_others()
+        query = jdbc_query(
+            application=self.flyway.application,
+            parameters=definition.parameters(
+                self.flyway.parameters, engine_version=self.env.database.engine_version
+            ),
+        )
+        arn = self._tasks.run(
+            task_definition, definition.overrides(query, arguments), token=f"samjhadoo-ops-{uuid.uuid4().hex}"
+        )
+        self.console.event(
+            "migration-task", f"{name} runs as task {_short(arn)}", task=arn, operations=list(operations)
+        )
+        run = self._outcome(arn, self._attend(arn, name))
+        self._remember(run)
+        return run
+
+    def history(self) -> History:
+        """Return the history as Flyway's `info` tells it; see `Runner`."""
+        if self._info is None:
+            try:
+                run = self.run("info")
+            except NoAnswerError as error:
+                raise Refused(error.message, hint=error.hint, details=error.details) from error
+            refusal.readable(run, self.database)
+        return history.told(self._info or {})
+
+    @cached_property
+    def _template(self) -> dict[str, Any]:
+        from samjhadoo_ops.release import render_task_definition
+
+        return render_task_definition(self.env, "migrations", "migrations")
+
+    @cached_property
+    def _tasks(self) -> cluster.Tasks:
+        return cluster.Tasks(self.aws, cluster.place(self.env, self.aws, self._template))
+
+    @cached_property
+    def _task_definition(self) -> str:
+        from samjhadoo_ops.database.task.image import pushed
+
+        document = definition.definition(
+            self.env,
+            self._template,
+            self._tasks.placement,
+            image=pushed(self.env, self.aws, self.console),
+            secret=cluster.secret_arn(self.env, self.aws),
+        )
+        return self._tasks.register(document)
+
+    def _wait_for_others(self) -> None:
+        """Wait until no other migrations task runs: one that a killed tool left, or somebody else's.
+
+        Raises:
+            Refused: One goes on for longer than a run may take.
+
+        """
+        family = definition.family(self.env)
+        deadline = time.monotonic() + STARTS_WITHIN + self.flyway.timeouts.run
+        known: set[str] = set()
+        while others := [task["taskArn"] for task in self._tasks.going_on(family)]:
+            for arn in sorted(set(others) - known):
+                self.console.event("waiting", f"waiting for the migrations task {_short(arn)}", task=arn)
+            known |= set(others)
+            if time.monotonic() > deadline:
+                raise Refused(
+                    f"the migrations task {others[0]} still runs",
+                    hint=f"aws ecs stop-task --cluster {self.env.service.cluster} --task {_short(others[0])}",
+                )
+            self.clock.sleep(self.env.deployment.poll)
+
+    def _attend(self, arn: str, name: str) -> dict[str, Any]:
+        """Wait for the task's end and return it; one that takes too long or is interrupted is stopped.
+
+        Raises:
+            Refused: It was not started in time.
+            RunTimeoutError: It took longer than `timeouts.run`.
+            NoAnswerError: ECS does not tell any more how it stands.
+
+        """
+        try:
+            return self._ended(arn, name)
+        except (RunTimeoutError, Refused) as error:
+            self._stop(arn, error.message)
+            raise
+        except OpsError:
+            raise  # AWS does not answer: the task goes on
+        except BaseException:
+            self._stop(arn, "interrupted")
+            raise
+
+    def _ended(self, arn: str, name: str) -> dict[str, Any]:
+        asked = heard = time.monotonic()
+        began: float | None = None
+        status = ""
+        while True:
+            now = time.monotonic()
+            try:
+                found = self._tasks.describe([arn])
+            except AwsCallFailed as error:
+                if now - heard > PATIENCE:
+                    raise _out_of_sight(arn, error.message) from error
+                found = []
+            if found:
+                heard, status = now, str(found[0]["lastStatus"])
+            elif now - heard > PATIENCE:
+                raise _out_of_sight(arn, "ECS does not know it")
+            if status == "STOPPED":
+                return found[0] if found else self._tasks.describe([arn])[0]
+            if began is None and status not in ("", "PROVISIONING", "PENDING"):
+                began = now
+            if began is not None and now - began > self.flyway.timeouts.run:
+                raise timed_out(name, self.flyway.timeouts.run)
+            if began is None and now - asked > STARTS_WITHIN:
+                raise outcome.not_begun(f"it is {status or 'unknown'} after {STARTS_WITHIN:g} s")
+            self.clock.sleep(self.env.deployment.poll)
+
+    def _stop(self, arn: str, reason: str) -> None:
+        """Stop the task and give it time to end; PostgreSQL ends its sessions (`definition.parameters`)."""
+        self.console.event("stopping", f"stopping the migrations task {_short(arn)}", task=arn)
+        try:
+            self._tasks.stop(arn, f"samjhadoo-ops: {reason}"[:255])
+            deadline = time.monotonic() + STOPS_WITHIN
+            while time.monotonic() < deadline:
+                if all(task["lastStatus"] == "STOPPED" for task in self._tasks.describe([arn])):
+                    return
+                self.clock.sleep(self.env.deployment.poll)
+        except OpsError as error:
+            self.console.event("unstopped", f"the task {arn} may go on: {error.message}", task=arn)
+
+    def _outcome(self, arn: str, task: dict[str, Any]) -> Run:
+        """Return the run of a task that has stopped.
+
+        Raises:
+            Refused: Its container never ran.
+            NoAnswerError: Its answer is not to be had.
+
+        """
+        end = outcome.ended(task)
+        if not end.began:
+            raise outcome.not_begun(end.why)
+        read = self._transcript(arn)
+        if not read.complete or end.exit_code is None:
+            message, hint = outcome.incomplete(
+                end,
+                read,
+                log_group=self._tasks.placement.log_group,
+                log_stream=definition.log_stream(arn),
+            )
+            log = transcript.here(read.log, self.env.root)
+            raise NoAnswerError(message, hint=hint, details=tuple(log.splitlines()[-20:]))
+        root = self.env.root
+        return Run(
+            end.exit_code, transcript.here(read.answer, root, in_json=True), transcript.here(read.log, root)
+        )
+
+    def _transcript(self, arn: str) -> transcript.Transcript:
+        """Read the log until all of it is there: it may arrive after the task's end."""
+        deadline = time.monotonic() + LOGGED_WITHIN
+        while True:
+            try:
+                read = transcript.assemble(self._tasks.messages(arn))
+            except AwsCallFailed as error:
+                read = transcript.Transcript(complete=False, exit_code=None, answer="", log=error.message)
+            if read.complete or time.monotonic() > deadline:
+                return read
+            self.clock.sleep(self.env.deployment.poll)
+
+    def _remember(self, run: Run) -> None:
+        try:
+            results = answer.read(run.output)
+        except answer.AnswerError:
+            return
+        told = answer.result_of(results, "info")
+        self._info = told if told.get("operation") == "info" else None
+
+
+def _short(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def _out_of_sight(arn: str, reason: str) -> NoAnswerError:
+    return NoAnswerError(
+        f"how the migrations task {arn} stands is not known: {reason}",
+        hint="it may go on: invoke migrate.info waits for its end, and tells what is applied",
+    )
