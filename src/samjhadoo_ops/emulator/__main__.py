@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.clock import REAL_MINUTE, Clock
+from samjhadoo_ops.emulator.ecs.runtime.docker import command_line as docker
 from samjhadoo_ops.emulator.upstream.chosen import add_arguments, chosen_upstream, refused
 from samjhadoo_ops.emulator.variants import VARIANTS
+from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.processes import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from samjhadoo_ops.emulator.ecs.runtime.docker.estate import Estate
     from samjhadoo_ops.emulator.edge import Edge
     from samjhadoo_ops.emulator.snapshots.file import SnapshotFile
 
@@ -50,7 +53,10 @@ def arguments() -> argparse.ArgumentParser:
         help="folder for images, logs and configuration; a temporary one by default",
     )
     parser.add_argument(
-        "--runtime", default="process", choices=["process", "noop"], help="what tasks run as; noop runs none"
+        "--runtime",
+        default="process",
+        choices=["process", "docker", "noop"],
+        help="what tasks run as; noop runs none",
     )
     parser.add_argument("--noop-port", type=int, default=20000, help=argparse.SUPPRESS)  # for tests
     parser.add_argument(
@@ -72,12 +78,20 @@ def arguments() -> argparse.ArgumentParser:
         help="keep all state in the data folder, and go on from it at the next start",
     )
     add_arguments(parser)
+    docker.add_arguments(parser)
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     return parser
 
 
-def build(options: argparse.Namespace, snapshot: SnapshotFile | None = None) -> Edge:
+def build(
+    options: argparse.Namespace, snapshot: SnapshotFile | None = None, estate: Estate | None = None
+) -> Edge:
     """Return the edge with every live service, ready to serve.
+
+    Args:
+        options: The command line's.
+        snapshot: Where to go on from.
+        estate: What the Docker runtime has in the engine.
 
     Raises:
         SnapshotError: The snapshot is of an emulator with other settings.
@@ -106,6 +120,7 @@ def build(options: argparse.Namespace, snapshot: SnapshotFile | None = None) -> 
         options={
             "runtime": options.runtime,
             "noop_port": options.noop_port,
+            "docker": estate,
             "gate_before_bake": options.gate_before_bake,
         },
         variants=frozenset(options.variant),
@@ -136,16 +151,21 @@ async def serve(options: argparse.Namespace, snapshot: SnapshotFile | None = Non
 
     Raises:
         SnapshotError: The snapshot cannot be used.
+        ConfigurationError: The Docker engine cannot.
 
     """
-    import uvicorn
-
     listener = socket.socket(fileno=options.fd) if options.fd >= 0 else _listen(options.host, options.port)
     # Connections inherit it. asyncio leaves Nagle's algorithm on for sockets whose protocol is not spelt out,
     # and a response of two writes (headers, body) then waits 40 ms for the client's acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     options.port = listener.getsockname()[1]
-    edge = build(options, snapshot)
+    async with docker.engine_for(options) as (estate, sockets):
+        await _serve(build(options, snapshot, estate), [listener, *sockets])
+
+
+async def _serve(edge: Edge, sockets: list[socket.socket]) -> None:
+    import uvicorn
+
     server = uvicorn.Server(
         uvicorn.Config(
             edge,
@@ -167,7 +187,7 @@ async def serve(options: argparse.Namespace, snapshot: SnapshotFile | None = Non
         gc.collect()
         gc.freeze()
         logging.getLogger(__name__).info("listening on %s", edge.host.edge_url)
-        await server.serve(sockets=[listener])
+        await server.serve(sockets=sockets)
     finally:
         if edge.keeper:
             await edge.keeper.close()
@@ -188,7 +208,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     if options.snapshots and options.data_dir is None:
         parser.error("--snapshots needs a --data-dir")
-    if problem := refused(options):
+    if problem := refused(options) or docker.refused(options):
         parser.error(problem)
     logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("botocore").setLevel(logging.WARNING)
@@ -203,7 +223,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         try:
             snapshot = SnapshotFile(options.data_dir / NAME) if options.snapshots else None
             asyncio.run(serve(options, snapshot))
-        except SnapshotError as error:
+        except (SnapshotError, ConfigurationError) as error:
             parser.exit(2, f"{parser.prog}: {error}\n")
 
 

@@ -26,8 +26,11 @@ class EngineUnavailable(ConfigurationError):
     """There is no Docker engine, or it does not let us in."""
 
 
-def connect() -> Any:
+def connect(*, connections: int = 10) -> Any:
     """Return a client (`docker.DockerClient`) of the engine that DOCKER_HOST or Docker's context names.
+
+    Args:
+        connections: How many are kept for the next calls.
 
     Raises:
         EngineUnavailable: It does not answer.
@@ -39,7 +42,8 @@ def connect() -> Any:
     url = address()
     try:
         _knock(url or _DEFAULT)
-        client = docker.DockerClient(base_url=url) if url else docker.from_env()
+        pool = {"max_pool_size": connections}
+        client = docker.DockerClient(base_url=url, **pool) if url else docker.from_env(**pool)
         client.ping()
     except (DockerException, OSError) as error:
         raise EngineUnavailable(

@@ -72,7 +72,7 @@ class Utilization:
         while running := self._running():
             await asyncio.sleep(self._until_minute_end(pause))
             began = time.perf_counter()
-            usages = await asyncio.to_thread(_read, running)
+            usages = await _read(running)
             pause = max(SHORTEST_PAUSE, (time.perf_counter() - began) / SHARE)
             services = self._sizes(running, usages)
             try:
@@ -157,12 +157,13 @@ def _number(value: Any) -> float:
         return 0.0
 
 
-def _read(tasks: Iterable[Task]) -> dict[str, Usage]:
-    """Return what each task uses; looks into the host's processes, which takes its time."""
+async def _read(tasks: Iterable[Task]) -> dict[str, Usage]:
+    """Return what each task uses; runtimes look for it in threads, which takes its time."""
     found = {}
     for task in tasks:
         handles = [container.handle for container in task.containers if container.handle]
-        usages = [usage for handle in handles if (usage := handle.usage()) is not None]
+        read = await asyncio.gather(*(handle.usage() for handle in handles))
+        usages = [usage for usage in read if usage is not None]
         if usages:
             found[task.arn] = Usage(
                 sum(usage.cpu_seconds for usage in usages), sum(usage.memory_bytes for usage in usages)

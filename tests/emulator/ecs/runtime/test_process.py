@@ -262,7 +262,7 @@ def test_a_command_beside_the_container_sees_its_ports_and_is_cut_off(
         started = time.monotonic()
         assert await container.execute(["sleep", "60"], 0.2) is None
         assert time.monotonic() - started < 30
-        usage = container.usage()
+        usage = await container.usage()
         assert usage is not None
         assert usage.memory_bytes > 1 << 20
 

@@ -32,7 +32,9 @@ __all__ = [
 
 
 def runtime_for(host: Host) -> Runtime:
-    """Return the runtime that the option `runtime` names: `process` (the default) or `noop`.
+    """Return the runtime that the option `runtime` names: `process` (the default), `docker` or `noop`.
+
+    The option `docker` is what the emulator has in the Docker engine.
 
     Raises:
         ValueError: There is no such runtime.
@@ -43,8 +45,12 @@ def runtime_for(host: Host) -> Runtime:
         from samjhadoo_ops.emulator.ecs.runtime.process import ProcessRuntime
 
         return ProcessRuntime(host)
+    if name == "docker":
+        from samjhadoo_ops.emulator.ecs.runtime.docker.runtime import DockerRuntime
+
+        return DockerRuntime(host, host.options["docker"])
     if name == "noop":
         from samjhadoo_ops.emulator.ecs.runtime.noop import FIRST_PORT, NoopRuntime
 
         return NoopRuntime(int(host.options.get("noop_port", FIRST_PORT)))
-    raise ValueError(f"there is no runtime {name!r}; there are 'process' and 'noop'")
+    raise ValueError(f"there is no runtime {name!r}; there are 'process', 'docker' and 'noop'")

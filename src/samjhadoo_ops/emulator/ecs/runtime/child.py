@@ -15,6 +15,7 @@ import psutil
 
 from samjhadoo_ops.emulator.ecs.runtime.contract import CannotStartError, Usage
 from samjhadoo_ops.emulator.ecs.runtime.family import family
+from samjhadoo_ops.emulator.ecs.runtime.lines import Lines
 from samjhadoo_ops.processes import die_with_parent
 
 if TYPE_CHECKING:
@@ -24,41 +25,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LINE_LIMIT = 262_144 - 26
-"""Bytes of a line; CloudWatch Logs takes no more in one event. Longer lines are cut into several."""
 DRAIN_SECONDS = 1.0
 SIGNALLED = 128
 TIMED_OUT_STATUS = 10.0
 _OWN_PORT = re.compile(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\]):(\d{1,5})\b")
 CONTAINER_MARKER = "SAMJHADOO_CONTAINER"
 """The environment variable that marks a container's processes."""
-
-
-class Lines:
-    """Cuts a stream of bytes into lines."""
-
-    def __init__(self, output: Callable[[bytes], None]) -> None:
-        self._output = output
-        self._rest = b""
-
-    def feed(self, data: bytes) -> None:
-        """Take what has been written."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._put(line.removesuffix(b"\r"))
-        while len(self._rest) > LINE_LIMIT:
-            self._put(self._rest[:LINE_LIMIT])
-            self._rest = self._rest[LINE_LIMIT:]
-
-    def end(self) -> None:
-        """Take the last line, which may have no end."""
-        if self._rest:
-            self._put(self._rest)
-        self._rest = b""
-
-    def _put(self, line: bytes) -> None:
-        for start in range(0, max(len(line), 1), LINE_LIMIT):
-            self._output(line[start : start + LINE_LIMIT])
 
 
 class _Protocol(asyncio.SubprocessProtocol):
@@ -82,6 +54,8 @@ class Child:
 
     Like a container's first process, ours takes all others with it when it ends.
     """
+
+    reason = ""
 
     def __init__(
         self, transport: Any, protocol: _Protocol, place: Place, mark: str, stop_signal: str
@@ -183,10 +157,11 @@ class Child:
         """Return its processes."""
         return family(self.pid)
 
-    def usage(self) -> Usage | None:
+    async def usage(self) -> Usage | None:
         """Return what it has used; see `Container`."""
-        if not self.running:
-            return None
+        return await asyncio.to_thread(self._usage) if self.running else None
+
+    def _usage(self) -> Usage:
         seconds, memory = 0.0, 0
         for process in self.processes():
             with suppress(psutil.Error):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
 DEFAULT_STOP_SIGNAL = "SIGTERM"
 
@@ -45,6 +46,7 @@ class Image:
         digest: The digest of the manifest the reference named (of the index, if it named one).
         config: How to run it.
         rootfs: The folder its layers are unpacked in, where a runtime does that.
+        name: How a runtime's engine names it, where there is one.
 
     """
 
@@ -52,6 +54,7 @@ class Image:
     digest: str
     config: ImageConfig
     rootfs: Path | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class Launch:
         working_directory: Replaces the image's, if not empty.
         user: Replaces the image's, if not empty.
         readonly: The container promises not to write to its root file system.
+        definition: Its container definition, overrides laid over it: for what a runtime may enforce.
+        task_definition: Its task definition, overrides of the task's size laid over it.
         output: Takes each line of output, without its end; called on the event loop.
 
     """
@@ -95,11 +100,17 @@ class Launch:
     working_directory: str = ""
     user: str = ""
     readonly: bool = False
+    definition: Mapping[str, Any] = field(default_factory=dict)
+    task_definition: Mapping[str, Any] = field(default_factory=dict)
     output: Callable[[bytes], None] = lambda _line: None
 
 
 class Container(Protocol):
     """A container that has been started."""
+
+    @property
+    def reason(self) -> str:
+        """Why it ended, where its exit code does not say all; empty before the end."""
 
     @property
     def runtime_id(self) -> str:
@@ -126,7 +137,7 @@ class Container(Protocol):
     def address(self, port: int) -> tuple[str, int] | None:
         """Return where a port of the container is reached from the host."""
 
-    def usage(self) -> Usage | None:
+    async def usage(self) -> Usage | None:
         """Return what the container has used; None if it has ended or the runtime cannot tell."""
 
 
@@ -142,6 +153,18 @@ class Runtime(Protocol):
 
         Raises:
             CannotPullError: The registry does not have it, or what it has is damaged.
+
+        """
+
+    async def prepare(self, task_id: str, definition: Mapping[str, Any]) -> None:
+        """Begin with what all containers of a task share; done by the first `start` where it is not.
+
+        Args:
+            task_id: The task's id.
+            definition: Its task definition.
+
+        Raises:
+            CannotStartError: It cannot be had; `start` would say the same.
 
         """
 

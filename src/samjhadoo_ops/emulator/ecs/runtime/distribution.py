@@ -134,7 +134,11 @@ class Registry:
 
 def parse_config(blob: bytes) -> ImageConfig:
     """Return what an image's configuration says about running it."""
-    config = json.loads(blob).get("config") or {}
+    return config_of(json.loads(blob).get("config") or {})
+
+
+def config_of(config: dict[str, Any]) -> ImageConfig:
+    """Return what the `config` of an image, or what an engine knows of it, says about running it."""
     environment = dict(entry.split("=", 1) for entry in config.get("Env") or [] if "=" in entry)
     return ImageConfig(
         entry_point=tuple(config.get("Entrypoint") or ()),

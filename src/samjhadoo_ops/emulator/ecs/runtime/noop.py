@@ -11,7 +11,8 @@ from samjhadoo_ops.emulator.ecs.runtime.contract import Image, ImageConfig, Laun
 from samjhadoo_ops.processes import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
 _STOPPED_BY_SIGTERM = 143
 _KILLED = 137
@@ -21,6 +22,8 @@ FIRST_PORT, LAST_PORT = 20000, 60000
 
 class NoopContainer:
     """A container that runs until it is stopped and does whatever it is asked with success."""
+
+    reason = ""
 
     def __init__(self, runtime_id: str, addresses: dict[int, tuple[str, int]]) -> None:
         self.runtime_id = runtime_id
@@ -58,7 +61,7 @@ class NoopContainer:
         """Return an address at which nothing listens; see `Container`."""
         return self._addresses.get(port)
 
-    def usage(self) -> Usage | None:
+    async def usage(self) -> Usage | None:
         """Return that nothing is used; see `Container`."""
         return None if self._ended.done() else Usage(0.0, 0)
 
@@ -81,6 +84,9 @@ class NoopRuntime:
     async def pull(self, reference: str) -> Image:
         """Return an image of which nothing is known but its reference; see `Runtime`."""
         return Image(reference, f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}", ImageConfig())
+
+    async def prepare(self, task_id: str, definition: Mapping[str, Any]) -> None:
+        """Do nothing; see `Runtime`."""
 
     async def start(self, launch: Launch) -> NoopContainer:
         """Start nothing; see `Runtime`."""

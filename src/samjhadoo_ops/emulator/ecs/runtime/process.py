@@ -38,8 +38,9 @@ from samjhadoo_ops.emulator.ecs.runtime.surroundings import mark, surroundings
 from samjhadoo_ops.processes import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
     from pathlib import Path
+    from typing import Any
 
     from samjhadoo_ops.emulator.ecs.runtime.place import Place
     from samjhadoo_ops.emulator.service import Host
@@ -75,6 +76,9 @@ class ProcessRuntime:
     async def pull(self, reference: str) -> Image:
         """Pull and unpack an image; see `Runtime`."""
         return await self._images.pull(reference)
+
+    async def prepare(self, task_id: str, definition: Mapping[str, Any]) -> None:
+        """Do nothing: tasks share the host; see `Runtime`."""
 
     async def start(self, launch: Launch) -> Child:
         """Start a container; see `Runtime`."""

@@ -48,6 +48,12 @@ class Reference:
         return f"{self.host}/{self.repository}" + (f"@{self.digest}" if self.digest else f":{self.tag}")
 
 
+def emulated(text: str) -> bool:
+    """Tell whether an image reference means the emulated registry."""
+    host, slash, _ = text.partition("/")
+    return bool(slash) and _HOST.fullmatch(host) is not None
+
+
 def parse_reference(text: str) -> Reference:
     """Return what an image reference means.
 

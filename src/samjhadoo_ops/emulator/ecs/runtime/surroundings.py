@@ -39,11 +39,7 @@ def surroundings(
         "PATH": DEFAULT_PATH,
         "LANG": "C.UTF-8",
         **{name: inherited[name] for name in ("LANG", "TZ") if name in inherited},
-        "AWS_ENDPOINT_URL": host.edge_url,
-        **({} if ROLE in launch.environment else KEYS),
-        "AWS_REGION": launch.region,
-        "AWS_DEFAULT_REGION": launch.region,
-        "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
+        **aws_variables(launch, host),
         **launch.image.config.environment,
         **launch.environment,
         **{f"PORT_{port}": str(mapped) for port, mapped in ports.items()},
@@ -54,6 +50,17 @@ def surroundings(
         if environment.get("HOST", "") in _ANYWHERE:
             environment["HOST"] = LOOPBACK
     return {**environment, **host.environment, CONTAINER_MARKER: mark(launch)}
+
+
+def aws_variables(launch: Launch, host: Host) -> dict[str, str]:
+    """Return what tells a container where the local AWS is."""
+    return {
+        "AWS_ENDPOINT_URL": host.edge_url,
+        **({} if ROLE in launch.environment else KEYS),
+        "AWS_REGION": launch.region,
+        "AWS_DEFAULT_REGION": launch.region,
+        "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
+    }
 
 
 def mark(launch: Launch) -> str:

@@ -159,6 +159,7 @@ class ContainerRun:
             return False
         since = self._clock.timestamp()
         self.state.exit_code = await handle.wait()
+        self.state.reason = handle.reason
         if self._checks is not None:
             self._checks.cancel()
             await asyncio.wait({self._checks})

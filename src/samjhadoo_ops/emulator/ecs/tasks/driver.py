@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator.ecs.runtime import CannotPullError, Launch
 from samjhadoo_ops.emulator.ecs.tasks import metadata
@@ -149,7 +149,12 @@ class Driver:
         task.pull_started_at = clock.now()
         self._changed()
         pulls = [self._runtime.pull(state.definition["image"]) for state in task.containers]
+        network = asyncio.get_running_loop().create_task(
+            self._runtime.prepare(task.id, self._task_definition)
+        )
         results = await asyncio.gather(*pulls, return_exceptions=True)
+        # Its failure is that of the containers, which ask for it again.
+        await asyncio.gather(network, return_exceptions=True)
         task.pull_stopped_at = clock.now()
         images: dict[str, Image] = {}
         for state, result in zip(task.containers, results, strict=True):
@@ -166,6 +171,12 @@ class Driver:
             self.end(failed[0], FAILED_TO_START)
             return None
         return images
+
+    @property
+    def _task_definition(self) -> dict[str, Any]:
+        """The task definition, with the size that RunTask may have changed."""
+        request = self.task.request
+        return {**request.task_definition, **_kept(request.overrides, "cpu", "memory")}
 
     async def _output(self, state: ContainerState) -> Callable[[bytes], None]:
         """Return what takes a container's lines."""
@@ -206,6 +217,8 @@ class Driver:
             working_directory=definition.get("workingDirectory") or "",
             user=definition.get("user") or "",
             readonly=bool(definition.get("readonlyRootFilesystem")),
+            definition={**definition, **_kept(override, "cpu", "memory", "memoryReservation")},
+            task_definition=self._task_definition,
             output=output,
         )
 
@@ -246,6 +259,10 @@ class Driver:
     def _become(self, status: str) -> None:
         self.task.last_status = status
         self._changed()
+
+
+def _kept(overrides: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: overrides[name] for name in names if overrides.get(name)}
 
 
 async def _ended(*work: asyncio.Task[None]) -> None:

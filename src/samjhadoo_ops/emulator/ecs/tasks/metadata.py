@@ -137,9 +137,9 @@ def task_document(task: Task) -> dict[str, Any]:
     return {name: value for name, value in document.items() if value not in (None, "", {})}
 
 
-def statistics(container: ContainerState) -> dict[str, Any] | None:
+async def statistics(container: ContainerState) -> dict[str, Any] | None:
     """Return `${ECS_CONTAINER_METADATA_URI_V4}/stats` as far as it is known: CPU (nanoseconds) and memory."""
-    usage = container.handle.usage() if container.handle else None
+    usage = await container.handle.usage() if container.handle else None
     if usage is None or container.handle is None:
         return None
     limit = container.definition.get("memory")

@@ -36,7 +36,7 @@ def metadata_application(edge: Callable[[], Edge]) -> Starlette:
         if found is None:
             return _missing("V4 metadata handler: unable to get task arn from request")
         _, task, container = found
-        return _document(task, container, request.path_params.get("kind", ""))
+        return await _document(task, container, request.path_params.get("kind", ""))
 
     async def credentials(request: Request) -> JSONResponse:
         found = asked(request)
@@ -62,7 +62,7 @@ def metadata_application(edge: Callable[[], Edge]) -> Starlette:
     )
 
 
-def _document(task: Task, container: ContainerState, kind: str) -> JSONResponse:
+async def _document(task: Task, container: ContainerState, kind: str) -> JSONResponse:
     if not kind:
         return JSONResponse(metadata.container_document(task, container))
     if kind == "task":
@@ -71,10 +71,11 @@ def _document(task: Task, container: ContainerState, kind: str) -> JSONResponse:
         tags = {tag["key"]: tag.get("value", "") for tag in task.tags}
         return JSONResponse({**metadata.task_document(task), "TaskTags": tags})
     if kind == "stats":
-        return JSONResponse(metadata.statistics(container))
+        return JSONResponse(await metadata.statistics(container))
     if kind == "task/stats":
-        running = [each for each in task.containers if each.handle]
-        return JSONResponse({each.handle.runtime_id: metadata.statistics(each) for each in running})  # type: ignore[union-attr]
+        running = list(task.containers)
+        found = {each.handle.runtime_id: await metadata.statistics(each) for each in running if each.handle}
+        return JSONResponse(found)
     return _missing("404 page not found")
 
 
