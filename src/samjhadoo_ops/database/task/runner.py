@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from samjhadoo_ops.database.history import History
     from samjhadoo_ops.environment import Environment
 
+LOOKING = frozenset({"info", "validate"})
+LOOKED_WITHIN = 120.0
 STARTS_WITHIN = 300.0
 STOPS_WITHIN = 60.0
 LOGGED_WITHIN = 30.0
 PATIENCE = 60.0
-"""Real seconds: for Fargate to start a task and to end it, for its log to arrive, without answers of AWS."""
+"""Real seconds: for a look, for Fargate to start and to end a task, for its log, without answers of AWS."""
 
 
 @dataclass
@@ -70,6 +72,9 @@ class EcsTask:
 
         """
         self._info = None
+        # Without a lock or a long statement: what it takes is the container's start.
+        harmless = LOOKING.issuperset(operations)
+        seconds = max(self.flyway.timeouts.run, LOOKED_WITHIN if harmless else 0.0)
         told = operations if "info" in operations else (*operations, "info")
         arguments = self.flyway.arguments(*told, ignore=ignore)
         name = f"flyway {' '.join(operations)}"
@@ -87,7 +92,7 @@ class EcsTask:
         self.console.event(
             "migration-task", f"{name} runs as task {_short(arn)}", task=arn, operations=list(operations)
         )
-        run = self._outcome(arn, self._attend(arn, name))
+        run = self._outcome(arn, self._attend(arn, name, seconds))
         self._remember(run)
         return run
 
@@ -145,17 +150,17 @@ class EcsTask:
                 )
             self.clock.sleep(self.env.deployment.poll)
 
-    def _attend(self, arn: str, name: str) -> dict[str, Any]:
+    def _attend(self, arn: str, name: str, seconds: float) -> dict[str, Any]:
         """Wait for the task's end and return it; one that takes too long or is interrupted is stopped.
 
         Raises:
             Refused: It was not started in time.
-            RunTimeoutError: It took longer than `timeouts.run`.
+            RunTimeoutError: It took longer than so many real seconds since it began.
             NoAnswerError: ECS does not tell any more how it stands.
 
         """
         try:
-            return self._ended(arn, name)
+            return self._ended(arn, name, seconds)
         except (RunTimeoutError, Refused) as error:
             self._stop(arn, error.message)
             raise
@@ -165,7 +170,7 @@ class EcsTask:
             self._stop(arn, "interrupted")
             raise
 
-    def _ended(self, arn: str, name: str) -> dict[str, Any]:
+    def _ended(self, arn: str, name: str, seconds: float) -> dict[str, Any]:
         asked = heard = time.monotonic()
         began: float | None = None
         status = ""
@@ -185,8 +190,8 @@ class EcsTask:
                 return found[0] if found else self._tasks.describe([arn])[0]
             if began is None and status not in ("", "PROVISIONING", "PENDING"):
                 began = now
-            if began is not None and now - began > self.flyway.timeouts.run:
-                raise timed_out(name, self.flyway.timeouts.run)
+            if began is not None and now - began > seconds:
+                raise timed_out(name, seconds)
             if began is None and now - asked > STARTS_WITHIN:
                 raise outcome.not_begun(f"it is {status or 'unknown'} after {STARTS_WITHIN:g} s")
             self.clock.sleep(self.env.deployment.poll)
