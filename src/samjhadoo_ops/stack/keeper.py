@@ -14,7 +14,7 @@ import queue
 import signal
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -30,10 +30,13 @@ from samjhadoo_ops.stack.servers import STARTED, network
 from samjhadoo_ops.stack.state import ContainerRef, Places, write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
 
 _ALIAS_PORTS = {"postgres": 5432, "redis": 6379, "localstack": 4566}
 _SIGNALLED = 128
+_TICK = 0.25
+_TAIL = 10
 
 
 class Keeper:
@@ -71,8 +74,14 @@ class Keeper:
         makers: dict[str, Callable[[], Any]] = {"postgres": self._postgres, "redis": self._redis}
         if self._servers.localstack:
             makers["localstack"] = self._localstack
-        with ThreadPoolExecutor(len(makers)) as pool:
-            starting = {name: pool.submit(self._run, name, make(), joined) for name, make in makers.items()}
+        containers = {name: make() for name, make in makers.items()}
+        pool = ThreadPoolExecutor(len(containers))
+        starting = {
+            name: pool.submit(self._run, name, container, joined) for name, container in containers.items()
+        }
+        while wait(starting.values(), timeout=_TICK, return_when=FIRST_EXCEPTION).not_done:
+            # testcontainers would wait two minutes for a container that has ended.
+            _require_running(containers, starting)
         started = tuple(each.result() for each in starting.values())
         write_bytes(self._folder / STARTED, msgspec.json.encode(started))
 
@@ -90,7 +99,7 @@ class Keeper:
         """Start a container, wait until it is ready, and watch it."""
         port = _ALIAS_PORTS[name]
         container.ports = {f"{port}/tcp": (LOOPBACK, getattr(self._ports, name))}
-        container.with_network(joined).with_network_aliases(name)
+        container.with_network(joined).with_network_aliases(name).with_name(_called(self._plan.id, name))
         container.start()
         wrapped = container.get_wrapped_container()
         if name == "postgres":
@@ -128,13 +137,12 @@ class Keeper:
         return container.with_kwargs(**self._given("localstack", "/var/lib/localstack"))
 
     def _given(self, name: str, data: str) -> dict[str, Any]:
-        """Return what testcontainers has no words for: name, labels, and the volume that images declare."""
+        """Return what testcontainers has no words for: labels, and the volume that images declare."""
         from docker.types import Mount
 
-        called = f"{network(self._plan.id)}-{name}"
         # Named and labelled: an image's own anonymous volume would stay when somebody removes the container.
-        volume = Mount(data, called, type="volume", labels=self._labels)
-        return {"name": called, "labels": dict(self._labels), "mounts": [volume], "hostname": name}
+        volume = Mount(data, _called(self._plan.id, name), type="volume", labels=self._labels)
+        return {"labels": dict(self._labels), "mounts": [volume], "hostname": name}
 
     def _make_database(self) -> None:
         """Make the application's role, which is no superuser, as on RDS, and its database."""
@@ -168,12 +176,37 @@ class Keeper:
                 log.flush()
 
 
+def _require_running(containers: Mapping[str, Any], starting: Mapping[str, Future[Any]]) -> None:
+    """Raise what a start raised, or what a container said before it ended."""
+    for name, container in containers.items():
+        if starting[name].done():
+            starting[name].result()
+            continue
+        try:
+            wrapped = container.get_wrapped_container()
+            if wrapped is None:
+                continue
+            wrapped.reload()
+        except Exception:  # noqa: BLE001, S112 - it is not there yet
+            continue
+        if wrapped.status in {"exited", "dead"}:
+            said = wrapped.logs(tail=_TAIL).decode(errors="replace")
+            code = wrapped.attrs["State"]["ExitCode"]
+            raise RuntimeError(f"{said}container {name} ({container.image}) ended with code {code}")
+
+
+def _called(stack: str, name: str) -> str:
+    return f"{network(stack)}-{name}"
+
+
 def main(argv: Sequence[str]) -> NoReturn:
     """Keep the containers of the plan `argv[0]` on the ports `argv[1]` (JSON)."""
-    from testcontainers.core.config import testcontainers_config
+    from testcontainers.core.config import ConnectionMode, testcontainers_config
 
     testcontainers_config.ryuk_disabled = True
     testcontainers_config.hub_image_name_prefix = ""  # the plan names images in full
+    # Ports are published on loopback, also where this machine is a container itself.
+    testcontainers_config.connection_mode_override = ConnectionMode.docker_host
     testcontainers_config.tc_host_override = LOOPBACK
     file = Path(argv[0])
     plan = msgspec.json.decode(file.read_bytes(), type=Plan)

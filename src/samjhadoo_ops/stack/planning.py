@@ -59,13 +59,24 @@ def make_plan(env: Environment, places: Places, progress: Progress) -> Plan:
         ),
         password=password,
         servers=servers,
-        emulator=(),
+        emulator=_emulator(env, env.stack),
         variables={},
         seeds=seeds.seed_scripts(env.root),
         seed_variables=seeds.seed_variables(env),
         shell=ShellPlan(*shell) if shell else None,
         training=training,
     )
+
+
+def _emulator(env: Environment, settings: StackSettings) -> tuple[str, ...]:
+    """Return the emulator's options that the settings ask for."""
+    given = {
+        "--upstream": settings.upstream,
+        "--upstream-ca": str(env.root / settings.upstream_ca) if settings.upstream_ca else "",
+        "--upstream-profile": settings.upstream_profile,
+    }
+    options = [part for option, value in given.items() if value for part in (option, value)]
+    return (*options, *(part for service in settings.passed_on for part in ("--pass-on", service)))
 
 
 def _host_servers(

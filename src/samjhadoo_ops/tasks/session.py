@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.console import current_console
 from samjhadoo_ops.environment import load_environment
-from samjhadoo_ops.errors import ConfigurationError, Refused
+from samjhadoo_ops.errors import ConfigurationError, OpsError, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,11 +55,31 @@ class Session:
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Tell in the result, however it ends, how many AWS calls the block has made (`aws_calls`)."""
+        """Tell in the result, however it ends, how many AWS calls the block has made (`aws_calls`).
+
+        Raises:
+            OpsError: The block's own; when the local stack has ended meanwhile, it tells why.
+
+        """
         try:
             yield
+        except OpsError as error:
+            self._tell_of_the_stack(error)
+            raise
         finally:
             self.console.note(aws_calls=self.aws.told_calls())
+
+    def _tell_of_the_stack(self, error: OpsError) -> None:
+        """Add to an error why the local stack ended, if it did: then there is nothing to go on with."""
+        if self.env.stack is None:
+            return
+        from samjhadoo_ops import stack
+
+        status = stack.status(self.env)
+        if not status.running:
+            why = f": {status.reason}" if status.reason else ""
+            error.details = (f"the local stack ended{why}", *error.details)
+            error.hint = "run: invoke stack.up"
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before a mutation at AWS; the local stack is nobody's production.
