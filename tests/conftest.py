@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 STACKS = Path(__file__).parent / "integration"
 LONGEST = (
+    "test_runs",
     "test_main_job",
     "test_resume",
     "test_live",
