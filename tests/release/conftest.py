@@ -42,8 +42,14 @@ CMD ["python", "-m", "app"]
 """
 
 
-async def no_upstream(scope: Any, receive: Any, send: Any) -> None:
-    raise AssertionError(f"{scope['path']} went upstream")
+class NoUpstream:
+    """An upstream that nothing is to reach."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError(f"{scope['path']} went upstream")
+
+    async def stop(self) -> None:
+        """Let go of nothing."""
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +60,7 @@ def edge_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     edge = Edge(
         host,
         services={"ecr": Ecr},
-        upstream=no_upstream,
+        upstream=NoUpstream(),
         prefixes={"/v2": distribution_application(lambda: edge)},
         region="ap-south-1",
     )

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import ConfigurationError
-from samjhadoo_ops.release import docker, dockerfile, stages
+from samjhadoo_ops.release import docker, dockerfile, engine_images, stages
 from samjhadoo_ops.release.context import BuildContext, fingerprint
 
 if TYPE_CHECKING:
@@ -92,11 +91,9 @@ def read(context: BuildContext, name: str) -> list[dockerfile.Instruction]:
 
 def mark(context: BuildContext, arguments: Mapping[str, str], *, name: str, platform: str = "native") -> str:
     """Return a hash of what a base is made of."""
-    instructions = read(context, name)
-    patterns = stages.copied(instructions)
-    taken = sorted(stages.arguments_of(instructions) & set(arguments))
+    patterns = stages.copied(read(context, name))
     total = hashlib.sha256(context.dockerfile.read_bytes())
-    total.update(json.dumps([platform, [(key, arguments[key]) for key in taken]]).encode())
+    total.update(json.dumps([platform, _taken(context, arguments, name)]).encode())
     for path in context.walk():
         if stages.matches(path, patterns):
             total.update(f"{path}\0{fingerprint(context.root / path)}\0".encode())
@@ -113,24 +110,22 @@ def _ensure(
     platform: str,
 ) -> None:
     wanted = mark(context, arguments, name=name, platform=platform)
-    found = _labels(image)
-    if found is not None and found.get(LABEL, wanted) == wanted:
+    there = engine_images.found(image)
+    if there is not None and ((there.get("Config") or {}).get("Labels") or {}).get(LABEL, wanted) == wanted:
         return
     make(
         docker.Wanted(
             image,
             context.root,
             context.dockerfile,
-            {key: arguments[key] for key in sorted(arguments)},
+            _taken(context, arguments, name),
             {LABEL: wanted},
             platform,
         )
     )
+    engine_images.discard(there, for_name=image)
 
 
-def _labels(image: str) -> dict[str, str] | None:
-    """Return the labels of an image of the engine; None when it has none of the name."""
-    done = subprocess.run(docker.inspect(image), capture_output=True, text=True, check=False)
-    if done.returncode:
-        return None
-    return dict((json.loads(done.stdout).get("Config") or {}).get("Labels") or {})
+def _taken(context: BuildContext, arguments: Mapping[str, str], name: str) -> dict[str, str]:
+    """Return the build arguments that a Dockerfile takes."""
+    return {key: arguments[key] for key in sorted(stages.arguments_of(read(context, name)) & set(arguments))}

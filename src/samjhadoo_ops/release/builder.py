@@ -74,7 +74,7 @@ def make(
     """Build an image from a context with the environment's builder; errors see `build`."""
     if env.build.builder == "oci":
         return _daemonless(env, aws, console, context=context, image=image, identity=identity)
-    return _by_docker(env, console, context=context, image=image, identity=identity)
+    return _by_docker(env, aws, console, context=context, image=image, identity=identity)
 
 
 def build_context(env: Environment) -> BuildContext:
@@ -111,7 +111,7 @@ def _daemonless(
 ) -> BuiltImage:
     # Services are built side by side, and may be of the same version.
     folder = env.root / FOLDER / env.key / image.version
-    host = image.repository_uri.removesuffix(f"/{env.build.repository}")
+    host = _host(env, image)
     digest = oci.build_layout(
         context,
         folder,
@@ -127,7 +127,13 @@ def _daemonless(
 
 
 def _by_docker(
-    env: Environment, console: Console, *, context: BuildContext, image: BuiltImage, identity: Identity
+    env: Environment,
+    aws: Aws,
+    console: Console,
+    *,
+    context: BuildContext,
+    image: BuiltImage,
+    identity: Identity,
 ) -> BuiltImage:
     if env.build.builder == "gradle":
         command.run(env.build.gradle_command, console, cwd=env.root)
@@ -142,9 +148,19 @@ def _by_docker(
         env.build.cache_to,
         identity.epoch,
     )
-    DockerBuilder(env, console).build(context, wanted_image, name=_shown(context.dockerfile, env.root))
+    DockerBuilder(env, console).build(
+        context,
+        wanted_image,
+        name=_shown(context.dockerfile, env.root),
+        host=_host(env, image),
+        password=lambda: ecr.password(aws),
+    )
     console.event("built", f"built {image.tagged}", version=image.version)
     return image
+
+
+def _host(env: Environment, image: BuiltImage) -> str:
+    return image.repository_uri.removesuffix(f"/{env.build.repository}")
 
 
 def _shown(path: Path, root: Path) -> str:

@@ -71,7 +71,7 @@ def run(
             output = _output(process, console if told else None, given)
         except BaseException:
             _end(process)
-            console.event("interrupted", f"{' '.join(command[:2])} was ended", command=list(command[:2]))
+            console.event("command-ended", f"{' '.join(command[:2])} was ended", command=list(command[:2]))
             raise
     if process.returncode:
         raise CommandFailed(command, process.returncode, output)

@@ -16,20 +16,49 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.release import command, docker
+from samjhadoo_ops.release.registry import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from samjhadoo_ops.console import Console
+    from samjhadoo_ops.environment import Secret
 
 VARIABLE = "DOCKER_CONFIG"
 FILE = "config.json"
 
 
 @contextmanager
+def logged_in(
+    host: str, password: Callable[[], Secret], console: Console, *, cwd: Path
+) -> Iterator[dict[str, str]]:
+    """Log in to ECR until the block ends, and give the variables by which `docker` is; loopback wants none.
+
+    Args:
+        host: The registry.
+        password: Gives that of the user `AWS`.
+        console: Where Docker's lines go.
+        cwd: The folder in which it runs.
+
+    Raises:
+        CommandFailed: The registry let nobody in.
+
+    """
+    if is_loopback(host):
+        yield {}
+        return
+    with borrowed_configuration(host) as variables:
+        command.run(docker.login(host), console, cwd=cwd, given=password().reveal(), variables=variables)
+        yield variables
+
+
+@contextmanager
 def borrowed_configuration(host: str) -> Iterator[dict[str, str]]:
     """Give the variables by which `docker` uses a copy of the user's configuration, until the block ends.
 
-    Contexts, plugins, headers and proxies are the user's. The key chain is not, as the login would be kept
-    there, nor what the user's configuration says of this host.
+    Contexts, plugins, headers and proxies are the user's, and logins to other hosts that are in the file.
+    The key chain is not, as the login would be kept there, nor what the user's file says of this host.
 
     Args:
         host: The registry that will be logged in to.

@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.release import bases, command, docker, engine, stages
+from samjhadoo_ops.release.credentials import logged_in
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from samjhadoo_ops.console import Console
-    from samjhadoo_ops.environment import Environment
+    from samjhadoo_ops.environment import Environment, Secret
     from samjhadoo_ops.release.context import BuildContext
+    from samjhadoo_ops.release.dockerfile import Instruction
 
 HINTS = (
     ("no space left on device", "the engine's disk is full: docker system df, docker builder prune"),
@@ -46,13 +50,23 @@ class DockerBuilder:
         console.event("builder", self._engine.told, kind=self._engine.kind, platform=self._engine.platform)
         engine.check_platform(self._engine, env.build.platform)
 
-    def build(self, context: BuildContext, wanted: docker.Wanted, *, name: str) -> None:
+    def build(
+        self,
+        context: BuildContext,
+        wanted: docker.Wanted,
+        *,
+        name: str,
+        host: str,
+        password: Callable[[], Secret],
+    ) -> None:
         """Build a release, after the base images that it needs and that are made here.
 
         Args:
             context: The build context, and the Dockerfile in it.
             wanted: The release's image.
             name: The Dockerfile's name in errors.
+            host: The target registry, which may have the base images and the cache.
+            password: Gives that of its user `AWS`.
 
         Raises:
             ConfigurationError: A Dockerfile is missing, or needs BuildKit where there is none.
@@ -60,7 +74,7 @@ class DockerBuilder:
 
         """
         settings = self._env.build
-        self._check(context, name)
+        instructions = self._read(context, name)
         made_here = bases.prepare(
             context,
             settings.bases,
@@ -73,7 +87,12 @@ class DockerBuilder:
             self._console.line("  build.cache_from and build.cache_to are ignored: there is no buildx")
         if self._engine.kind == "classic":
             self._tell_size(context)
-        self._run(wanted, own_images=bool(made_here))
+        images = stages.images(instructions, wanted.arguments)
+        if any(host in each for each in (*images, *wanted.cache_from, *wanted.cache_to)):
+            with logged_in(host, password, self._console, cwd=self._env.root) as variables:
+                self._run(wanted, own_images=bool(made_here), variables=variables)
+        else:
+            self._run(wanted, own_images=bool(made_here))
 
     def _make_base(self, wanted: docker.Wanted) -> None:
         self._console.event("base", f"building the base image {wanted.tag}", image=wanted.tag)
@@ -83,26 +102,33 @@ class DockerBuilder:
             error.hint = error.hint or "where no registry can be reached: docker/airgap builds stand-ins"
             raise
 
-    def _run(self, wanted: docker.Wanted, *, own_images: bool) -> None:
+    def _run(
+        self, wanted: docker.Wanted, *, own_images: bool, variables: Mapping[str, str] | None = None
+    ) -> None:
         try:
             command.run(
                 docker.build(wanted, self._engine),
                 self._console,
                 cwd=self._env.root,
-                variables=docker.variables(wanted, self._engine, own_images=own_images),
+                variables={
+                    **docker.variables(wanted, self._engine, own_images=own_images),
+                    **(variables or {}),
+                },
             )
         except command.CommandFailed as error:
             text = error.output.lower()
             error.hint = next((hint for sign, hint in HINTS if sign in text), "")
             raise
 
-    def _check(self, context: BuildContext, name: str) -> None:
+    def _read(self, context: BuildContext, name: str) -> list[Instruction]:
+        """Return the Dockerfile's instructions, which the builder at hand can all carry out."""
         instructions = bases.read(context, name)
         if self._engine.kind == "classic":
             for line, feature in stages.buildkit_features(instructions):
                 raise ConfigurationError(
                     f"{name}:{line}: {feature} needs BuildKit; {self._engine.told}", hint=engine.INSTALL
                 )
+        return instructions
 
     def _tell_size(self, context: BuildContext) -> None:
         size = sum((context.root / path).lstat().st_size for path in context.walk())

@@ -49,10 +49,12 @@ def images(instructions: Sequence[Instruction], arguments: Mapping[str, str]) ->
         elif each.keyword == "FROM":
             begun = True
             name, stage = _origin(each, known)
-            found += [name] if name not in stages else []
-            stages.add(stage)
+            found += [name] if name.lower() not in stages else []
+            stages.add(stage.lower())
         elif each.keyword == "COPY":
-            found += [name for name in _flag(each, "--from") if name not in stages and not name.isdecimal()]
+            found += [
+                name for name in _flag(each, "--from") if name.lower() not in stages and not name.isdecimal()
+            ]
     return [name for name in dict.fromkeys(found) if name]
 
 

@@ -31,8 +31,14 @@ NAMES = itertools.count(1)
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
-async def no_upstream(scope: Any, receive: Any, send: Any) -> None:
-    raise AssertionError(f"{scope['path']} went upstream")
+class NoUpstream:
+    """An upstream that nothing is to reach."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError(f"{scope['path']} went upstream")
+
+    async def stop(self) -> None:
+        """Let go of nothing."""
 
 
 @contextlib.contextmanager
@@ -44,7 +50,7 @@ def serving(folder: Path) -> Iterator[str]:
     edge = Edge(
         host,
         services={"ecr": Ecr},
-        upstream=no_upstream,
+        upstream=NoUpstream(),
         prefixes={
             "/v2": distribution_application(lambda: edge),
             PREFIX: control_application(lambda: edge),

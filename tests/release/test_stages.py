@@ -1,0 +1,66 @@
+"""What a Dockerfile asks of a builder."""
+
+from __future__ import annotations
+
+import pytest
+
+from samjhadoo_ops.release import stages
+from samjhadoo_ops.release.dockerfile import instructions
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("FROM a\nCOPY x /x\nRUN make <in >out", []),
+        ("FROM a\nRUN --mount=type=cache,target=/c make", [(2, "RUN --mount")]),
+        ("FROM a\nRUN <<EOF\nmake\nEOF", [(2, "RUN <<")]),
+        ("FROM a\nCOPY <<-'END' /x\nEND", [(2, "COPY <<")]),
+        ("FROM a\nCOPY --chown=1 --link --chmod=755 a b", [(2, "COPY --link"), (2, "COPY --chmod")]),
+        ("FROM a\nADD --checksum=sha256:1 u /x", [(2, "ADD --checksum")]),
+        ("FROM a\nRUN echo --mounted", []),
+    ],
+)
+def test_what_only_buildkit_does_is_found_with_its_line(text: str, expected: list[tuple[int, str]]) -> None:
+    assert list(stages.buildkit_features(instructions(text))) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "expected"),
+    [
+        ("ARG B=base:1\nFROM ${B}", {}, ["base:1"]),
+        ("ARG B=base:1\nFROM ${B}", {"B": "other:2"}, ["other:2"]),
+        ("ARG V=1\nARG B=base:$V\nFROM $B\nARG B=no", {}, ["base:1"]),
+        (
+            "FROM a AS build\nFROM b\nCOPY --from=Build /x /x\nCOPY --from=tool:1 /y /y",
+            {},
+            ["a", "b", "tool:1"],
+        ),
+        ("FROM a AS Build\nFROM build\nCOPY --from=0 /x /x", {}, ["a"]),
+        ("FROM --platform=$BUILDPLATFORM a", {}, ["a"]),
+        ("FROM ${B#x}", {}, []),
+    ],
+)
+def test_the_images_that_a_build_begins_with_are_found(
+    text: str, arguments: dict[str, str], expected: list[str]
+) -> None:
+    assert stages.images(instructions(text), arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        ("COPY requirements.txt /tmp/", "requirements.txt", True),
+        ("COPY requirements.txt /tmp/", "app/requirements.txt", False),
+        ("COPY ./app/ /app/", "app/deep/x.py", True),
+        ("COPY *.txt /tmp/", "requirements.txt", True),
+        ("COPY . /app", "anything", True),
+        ('COPY ["a file", "/x"]', "a file", True),
+        ("COPY $FILES /x", "anything", True),
+        ("COPY --from=build app /app", "app", False),
+        ("ADD https://example.com/x /x", "x", False),
+        ("RUN --mount=type=bind,target=/src make", "anything", True),
+        ("RUN make", "anything", False),
+    ],
+)
+def test_the_files_that_a_build_uses_are_known(text: str, path: str, expected: bool) -> None:
+    assert stages.matches(path, stages.copied(instructions(f"FROM a\n{text}"))) is expected
