@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,7 +74,7 @@ def refused(options: argparse.Namespace) -> str:
         credentials_from(os.environ, options.upstream_profile)
     except (UrlRefused, CredentialsRefused) as error:
         return str(error)
-    if options.port and target.port == options.port and _is_loopback(target.host.decode()):
+    if target.port == _own_port(options) and _is_loopback(target.host.decode()):
         return f"--upstream {options.upstream} is this emulator itself"
     return ""
 
@@ -95,6 +96,13 @@ def chosen_upstream(options: argparse.Namespace) -> Upstream:
         options.upstream, ca=options.upstream_ca, signer=Signer(credentials) if credentials else None
     )
     return Remote(proxy, account=options.account, region=options.region)
+
+
+def _own_port(options: argparse.Namespace) -> int:
+    if options.fd < 0:
+        return int(options.port)
+    with socket.socket(fileno=os.dup(options.fd)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def _is_loopback(host: str) -> bool:

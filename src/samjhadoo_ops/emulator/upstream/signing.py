@@ -32,6 +32,7 @@ _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256\s+Credential=(?P<scope>[^,\s]+),\s*SignedHeaders=(?P<signed>[^,\s]+),\s*Signature=\w+"
 )
 _ANY_QUERY_SIGNATURE = "X-Amz-Algorithm="
+_OLD_QUERY_SIGNATURE = "AWSAccessKeyId="
 _STREAMING_SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 _SAFE = "-_.~"
 _IN_MEMORY = 1 << 20
@@ -145,9 +146,9 @@ class Signer:
             key = await self._key()
             _sign_header(request, match["scope"], match["signed"].split(";"), key)
         elif authorization.startswith("AWS4-"):
-            raise AwsError(
-                "NotImplemented", f"The edge cannot sign {authorization.split()[0]} anew.", status=501
-            )
+            raise _refused(f"by {authorization.split()[0]}")
+        elif authorization.startswith("AWS ") or _OLD_QUERY_SIGNATURE in query:
+            raise _refused("by Signature Version 2 (in boto3, ask for signature_version s3v4)")
         elif _ANY_QUERY_SIGNATURE in query:
             _sign_query(request, await self._key())
         encoded = [(name.encode(), value.encode("latin-1")) for name, value in request.headers]
@@ -185,10 +186,12 @@ def _sign_query(request: _Request, credentials: Any) -> None:
     """Sign a presigned URL anew, which goes on to expire when its maker said."""
     fields = {name: unquote_to_bytes(value).decode() for name, _, value in map(_pair, request.query)}
     if fields["X-Amz-Algorithm"] != "AWS4-HMAC-SHA256" or "X-Amz-Date" not in fields:
-        raise AwsError("NotImplemented", "The edge cannot sign this URL anew.", status=501)
+        raise _refused(f"by {fields['X-Amz-Algorithm']} in its query")
     moment = fields["X-Amz-Date"]
-    payload = request.header("x-amz-content-sha256") or UNSIGNED
-    auth = _auth(credentials, fields.get("X-Amz-Credential", ""), payload)
+    scope = fields.get("X-Amz-Credential", "")
+    # S3 leaves a presigned URL's body out; elsewhere there is none.
+    unsaid = UNSIGNED if "/s3" in scope else hashlib.sha256().hexdigest()
+    auth = _auth(credentials, scope, request.header("x-amz-content-sha256") or unsaid)
     replaced = {"X-Amz-Credential": auth.scope_of(moment)}
     if credentials.token:
         replaced["X-Amz-Security-Token"] = credentials.token
@@ -198,6 +201,11 @@ def _sign_query(request: _Request, credentials: Any) -> None:
     signed = set(fields.get("X-Amz-SignedHeaders", "host").split(";"))
     _, signature = auth.sign(request, signed, moment)
     request.query.append(f"X-Amz-Signature={signature}")
+
+
+def _refused(kind: str) -> AwsError:
+    message = f"The upstream verifies signatures, and the edge cannot sign anew what is signed {kind}."
+    return AwsError("NotImplemented", message, status=501)
 
 
 def _pair(text: str) -> tuple[str, str, str]:
