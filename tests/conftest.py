@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 STACKS = Path(__file__).parent / "integration"
 LONGEST = (
     "test_runs",
+    "test_task_live",
     "test_main_job",
     "test_resume",
     "test_live",

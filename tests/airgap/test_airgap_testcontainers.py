@@ -7,11 +7,15 @@ import psycopg
 import pytest
 import redis
 import testcontainers.core.config
-from testcontainers.localstack import LocalStackContainer
-from testcontainers.postgres import PostgresContainer
-from testcontainers.redis import RedisContainer
+from testcontainers.community.localstack import LocalStackContainer
+from testcontainers.community.postgres import PostgresContainer
+from testcontainers.community.redis import RedisContainer
 
-pytestmark = pytest.mark.containers
+pytestmark = [
+    pytest.mark.containers,
+    # testcontainers' own LocalStackContainer waits by a function that testcontainers has deprecated.
+    pytest.mark.filterwarnings("ignore:The wait_for_logs function:DeprecationWarning"),
+]
 
 
 @pytest.fixture(autouse=True)

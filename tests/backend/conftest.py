@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "database"))
 from real_services import running_postgres, running_redis
 
 from samjhadoo_ops.artifacts import flyway_command
+from samjhadoo_ops.database.command_line import CommandLine
 from samjhadoo_ops.database.flyway import Flyway, Timeouts
 from samjhadoo_ops.processes import LOOPBACK, die_with_parent, free_port
 
@@ -90,14 +91,8 @@ def redis_port() -> Iterator[int]:
 def database(postgres_server: PostgresServer) -> Connection:
     """A database with the backend's schema."""
     connection = postgres_server.new_database()
-    flyway = Flyway(
-        command=flyway_command(),
-        connection=connection,
-        locations=[SOURCE / "db" / "migration"],
-        timeouts=Timeouts(lock=4, statement=60, run=60),
-        folder=SOURCE,
-    )
-    run = flyway.run("migrate")
+    flyway = Flyway([SOURCE / "db" / "migration"], Timeouts(lock=4, statement=60, run=60))
+    run = CommandLine(flyway_command(), flyway, connection, SOURCE).run("migrate")
     assert run.exit_code == 0, run.output
     return connection
 

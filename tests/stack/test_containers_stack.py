@@ -87,9 +87,7 @@ def test_another_kind_of_running_stack_is_refused(contained):
     other = load_environment(
         "local", root=contained.root, variables=contained.variables | {"SAMJHADOO_STACK": "embedded"}
     )
-    with pytest.raises(
-        ConfigurationError, match=r"stack\.kind = containers; .* says embedded"
-    ):
+    with pytest.raises(ConfigurationError, match=r"stack\.kind = containers; .* says embedded"):
         stack.up(other, contained.console)
 
 

@@ -47,6 +47,21 @@ def _crash(seconds: float, code: int) -> None:
     timer.start()
 
 
+async def _stopped_within(seconds: float) -> bool:
+    """Wait, and tell whether SIGTERM or SIGINT came meanwhile.
+
+    As process 1 of a container a program gets no default handler: it would not end before SIGKILL.
+    """
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        await asyncio.wait_for(stopped.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then let requests in flight finish."""
     # After the settings: a wrong one is told without waiting for these.
@@ -65,7 +80,9 @@ async def serve(settings: Settings) -> None:
 
     if settings.faults.slow_start:
         log.event("slow-start", seconds=settings.faults.slow_start)
-        await asyncio.sleep(settings.faults.slow_start)
+        if await _stopped_within(settings.faults.slow_start):
+            log.event("stopped", requests=0)
+            return
     backend = Backend.of(settings)
     server = Server(
         uvicorn.Config(

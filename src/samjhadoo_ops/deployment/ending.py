@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment.diagnosis import Diagnosis
 from samjhadoo_ops.deployment.journal import FINISHED
+from samjhadoo_ops.deployment.lock import LostLock
 from samjhadoo_ops.deployment.outcome import Phase
 from samjhadoo_ops.deployment.rollback import requested_by
 from samjhadoo_ops.errors import DeploymentFailed, PersonNeeded
@@ -58,13 +59,13 @@ def settle_ending(site: Site, course: Course, ending: Ending) -> None:
     reason = ending.reason or _reason(site, ending, course.recorder)
     found = _found(site, course, ending, reason)
     failure = DeploymentFailed if ending.phase is Phase.ROLLED_BACK and not started.first else PersonNeeded
-    course.recorder.write(
-        FINISHED,
-        outcome=ending.phase.value,
-        reason=reason,
-        seconds=ending.seconds,
-        exit_code=int(failure.exit_code),
-    )
+    end = {"outcome": ending.phase.value, "reason": reason, "seconds": ending.seconds}
+    try:
+        course.recorder.write(FINISHED, **end, exit_code=int(failure.exit_code))
+    except LostLock:
+        raise
+    except Exception as error:  # noqa: BLE001 - how it ended is known, and matters more than the record of it
+        site.console.event("unrecorded", f"the journal could not be written: {error}")
     raise failure(
         f"deployment {started.arn.rpartition('/')[2]} {_ended(ending, started)}: {reason}",
         changed="; ".join(course.changes),

@@ -52,6 +52,22 @@ class Reaper:
                 self._process.wait(_PATIENCE)
 
 
+def sweep(wanted: Mapping[str, str], patience: float) -> bool:
+    """Remove what carries labels from the engine, in a process of its own; tell whether it could.
+
+    Args:
+        wanted: The labels.
+        patience: Real seconds that it may take.
+
+    """
+    command = [sys.executable, "-m", "samjhadoo_ops.engine.reaper", json.dumps(dict(wanted))]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=patience, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
 def main() -> None:
     """Wait for the end of whoever holds the pipe; `argv` is the labels as JSON."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -59,7 +75,7 @@ def main() -> None:
     if os.read(0, 1) != ORDERLY:
         from samjhadoo_ops import engine
 
-        engine.remove(engine.connect(), json.loads(sys.argv[1]))
+        sys.exit(1 if engine.remove(engine.connect(), json.loads(sys.argv[1])) else 0)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 Starts PostgreSQL, Redis and LocalStack by testcontainers, each published on loopback only, in a network of
 the stack's own, tells in `containers.json` when they are ready, and waits: for SIGTERM, or for the end of any
-of them, which is the stack's end. In the end, however it comes, everything with the stack's label is removed
-from the engine: by this process, or by its reaper when this process is killed. testcontainers' own reaper is
-not used: it would end the stack with the command that started it, and its image may not be there.
+of them, which is the stack's end. The supervisor then removes everything with the stack's label from the
+engine, and this process's reaper does when this process is killed. testcontainers' own reaper is not used: it
+would end the stack with the command that started it, and its image may not be there.
 """
 
 from __future__ import annotations
@@ -89,11 +89,9 @@ class Keeper:
         """Wait until a container ends; return in words which, and how."""
         return self._ended.get()
 
-    def stop(self) -> None:
-        """Remove everything of the stack from the engine."""
-        left = engine.remove(self._client, engine.labels(self._plan.id))
-        if not left:
-            self._reaper.dismiss()
+    def leave(self) -> None:
+        """Leave the removal to the supervisor: tasks that still run are ended first."""
+        self._reaper.dismiss()
 
     def _run(self, name: str, container: Any, joined: Any) -> ContainerRef:
         """Start a container, wait until it is ready, and watch it."""
@@ -229,7 +227,7 @@ def main(argv: Sequence[str]) -> NoReturn:
         _say(f"{type(error).__name__}: {error}")
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        keeper.stop()
+        keeper.leave()
     sys.stderr.flush()
     # Threads that wait for answers of the engine would hold the process.
     os._exit(status)

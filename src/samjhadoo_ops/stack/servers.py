@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from samjhadoo_ops.engine import labels
+from samjhadoo_ops.engine.reaper import sweep
 from samjhadoo_ops.processes import LOOPBACK, free_port
 from samjhadoo_ops.stack import postgres
 from samjhadoo_ops.stack.children import StartFailed
@@ -26,8 +29,10 @@ if TYPE_CHECKING:
 
 KEEPER = "containers"
 """The process that keeps the containers."""
-KEEPER_STOP = 30.0
-"""Real seconds that it gets to remove them."""
+KEEPER_STOP = 5.0
+"""Real seconds that it gets to end."""
+REMOVAL = 30.0
+"""Real seconds within which containers, network and volumes are removed."""
 STARTED = "containers.json"
 """Where it tells which containers it has started, once they are ready."""
 NETWORK_PREFIX = "samjhadoo-"
@@ -60,6 +65,9 @@ class Servers(Protocol):
 
     def containers(self) -> tuple[ContainerRef, ...]:
         """Return the containers there are."""
+
+    def remove(self) -> None:
+        """Remove what the end of all processes leaves."""
 
 
 class Processes:
@@ -124,6 +132,9 @@ class Processes:
         """Return none; see `Servers`."""
         return ()
 
+    def remove(self) -> None:
+        """Remove nothing: nothing is left; see `Servers`."""
+
 
 class Containers:
     """PostgreSQL, Redis and LocalStack as containers that a process of the stack keeps (`keeper`)."""
@@ -182,6 +193,15 @@ class Containers:
     def containers(self) -> tuple[ContainerRef, ...]:
         """Return the containers that the keeper started; see `Servers`."""
         return msgspec.json.decode(self._started.read_bytes(), type=tuple[ContainerRef, ...])
+
+    def remove(self) -> None:
+        """Remove everything of the stack from the engine; see `Servers`.
+
+        What could not be removed in time is removed by the next start or stop.
+        """
+        if self._plan.engine:
+            os.environ["DOCKER_HOST"] = self._plan.engine
+        sweep(labels(self._stack), REMOVAL)
 
 
 def servers_of(plan: Plan, folder: Path) -> Processes | Containers:

@@ -69,7 +69,7 @@ class Supervisor:
         try:
             self._start_twice()
         except StartFailed as error:
-            self._children.end()
+            self._end()
             self._remove_files()
             self._children.dismiss_guard()
             self._report(failed=str(error), details=error.details)
@@ -82,10 +82,14 @@ class Supervisor:
                 self.places.ended,
                 Ended(id=self.plan.id, reason=reason, at=time.time(), details=details, logs=logs),
             )
-        self._children.end()
+        self._end()
         self._remove_files(keep_logs=bool(reason))
         self._children.dismiss_guard()
         return 1 if reason else 0
+
+    def _end(self) -> None:
+        self._children.end()
+        self._servers.remove()
 
     def _start_twice(self) -> None:
         """Start; once more on other ports when somebody took one between its choice and its use."""
@@ -94,7 +98,7 @@ class Supervisor:
         except StartFailed as error:
             if not any(sign in line.lower() for line in error.details for sign in _TAKEN):
                 raise
-            self._children.end()
+            self._end()
             shutil.rmtree(self.folder / "emulator", ignore_errors=True)
             self.ports = msgspec.structs.replace(self.ports, postgres=0, redis=0)
             self._start()

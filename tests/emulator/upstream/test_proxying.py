@@ -299,3 +299,16 @@ def test_live_services_work_without_their_upstream(lonely):
         upstream = json.load(answer)["upstream"]
     assert (upstream["url"], upstream["answers"], upstream["kind"]) == (url, False, "127.0.0.1")
     assert upstream["problem"]
+
+
+@pytest.mark.parametrize("size", [2_000, 3_000_000])
+def test_a_body_that_an_unreachable_upstream_does_not_take_spoils_no_later_request(lonely, size):
+    from botocore.exceptions import ClientError
+
+    emulator = lonely[0]
+    s3, ecs = once(emulator, "s3"), emulator.client("ecs")
+    for _ in range(3):
+        with pytest.raises(ClientError) as refused:
+            s3.put_object(Bucket="bucket", Key="key", Body=b"x" * size)
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+        assert ecs.describe_clusters(clusters=["nobody"])["clusters"] == []

@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable
     from pathlib import Path
 
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
     from samjhadoo_ops.emulator.upstream.signing import Signer
 
 log = logging.getLogger(__name__)
 
+DRAINED = 1 << 20
+"""Bytes of a body that are read although nobody wants them."""
 CONNECT_TIMEOUT = 5.0
 """Seconds; there is no other limit, as clients wait for messages and follow streams."""
 KEPT = 64
@@ -149,17 +151,25 @@ class Proxy:
             scheme=self.target.scheme, host=self.target.host, port=self.target.port, target=path
         )
 
-    async def _exchange(self, scope: Scope, body: Body, send: Send) -> None:
+    async def _exchange(self, scope: Scope, body: Body, answer: Send) -> None:
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start" and not body.complete:
+                # What follows on this connection may be the rest of the body, or not.
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await answer(message)
+
         try:
             response = await self._answered(scope, body)
         except ClientLeft:
             return
         except AwsError as error:
+            await body.drain(DRAINED)
             await refusal(scope, error)(scope, _nothing, send)
             return
         except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError) as error:
             log.warning("the upstream %s does not answer: %s", self.url, _words(error))
             message = f"The upstream {self.url} does not answer: {_words(error)}"
+            await body.drain(DRAINED)
             await refusal(scope, AwsError("ServiceUnavailable", message, status=503))(scope, _nothing, send)
             return
         try:
