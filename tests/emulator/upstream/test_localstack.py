@@ -38,7 +38,7 @@ def localstack(engine):
         # Its reaper is an image of its own, which is not to be had without a registry.
         patch.setattr(testcontainers.core.config.testcontainers_config, "ryuk_disabled", True)
         container = LocalStackContainer(IMAGE, region_name="ap-south-1")
-        container.ports[4566] = ("127.0.0.1", None)
+        container.ports = {"4566/tcp": ("127.0.0.1", None)}
         with container:
             yield f"http://127.0.0.1:{container.get_exposed_port(4566)}"
 
