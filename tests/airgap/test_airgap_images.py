@@ -202,12 +202,7 @@ def test_nothing_of_the_machine_that_built_it_is_left(engine, airgap_image, name
 
     container = engine.containers.create(image.id)
     try:
-        changed = {
-            variable.partition("=")[0]
-            for variable in image.attrs["Config"]["Env"]
-            if "proxy" in variable.lower()
-        }
-        assert changed == set()
+        assert not [name for name in image.attrs["Config"]["Env"] if "proxy" in name.lower()]
         assert not [name for name in image.attrs["Config"]["Env"] if name.startswith(("PIP_", "APT_"))]
         left = [path for path in ("/.airgap", "/etc/pip.conf", "/root/.config/pip") if _has(container, path)]
         assert left == []
