@@ -26,7 +26,7 @@ from samjhadoo_ops.engine.reaper import Reaper
 from samjhadoo_ops.processes import LOOPBACK
 from samjhadoo_ops.stack import postgres
 from samjhadoo_ops.stack.plan import ContainerServers, Plan, Ports
-from samjhadoo_ops.stack.servers import STARTED, network
+from samjhadoo_ops.stack.servers import JOINED, STARTED, network
 from samjhadoo_ops.stack.state import ContainerRef, Places, write_bytes
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Keeper:
         joined = Network(docker_network_kw={"labels": self._labels})
         joined.name = network(self._plan.id)
         joined.create()
+        (self._folder / JOINED).touch()
         makers: dict[str, Callable[[], Any]] = {"postgres": self._postgres, "redis": self._redis}
         if self._servers.localstack:
             makers["localstack"] = self._localstack

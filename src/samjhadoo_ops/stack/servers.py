@@ -35,6 +35,8 @@ REMOVAL = 30.0
 """Real seconds within which containers, network and volumes are removed."""
 STARTED = "containers.json"
 """Where it tells which containers it has started, once they are ready."""
+JOINED = "network"
+"""A file that it makes once the network is there."""
 NETWORK_PREFIX = "samjhadoo-"
 
 
@@ -53,6 +55,9 @@ class Servers(Protocol):
 
     def emulator(self, ports: Ports) -> list[str]:
         """Return the emulator's options."""
+
+    def ready_for_emulator(self) -> bool:
+        """Tell whether the emulator can start."""
 
     def ready_for_seeds(self) -> bool:
         """Tell whether the init hooks can begin."""
@@ -90,6 +95,10 @@ class Processes:
     def emulator(self, ports: Ports) -> list[str]:  # noqa: ARG002 - as in Servers
         """Return nothing; see `Servers`."""
         return []
+
+    def ready_for_emulator(self) -> bool:
+        """Return true: it needs none of them; see `Servers`."""
+        return True
 
     def ready_for_seeds(self) -> bool:
         """Return true: the hooks ask the edge only; see `Servers`."""
@@ -163,6 +172,7 @@ class Containers:
 
         """
         self._started.unlink(missing_ok=True)
+        (self._folder / JOINED).unlink(missing_ok=True)
         given = json.dumps(msgspec.to_builtins(ports))
         command = [sys.executable, "-m", "samjhadoo_ops.stack.keeper", str(self._folder / "plan.json"), given]
         variables = {"DOCKER_HOST": self._plan.engine} if self._plan.engine else {}
@@ -178,6 +188,10 @@ class Containers:
             *("--forward", f"{ports.postgres}=postgres:5432", "--forward", f"{ports.redis}=redis:6379"),
             *upstream,
         ]
+
+    def ready_for_emulator(self) -> bool:
+        """Tell whether the network is there that tasks join; see `Servers`."""
+        return (self._folder / JOINED).exists()
 
     def ready_for_seeds(self) -> bool:
         """Tell whether LocalStack is ready; see `Servers`."""

@@ -112,6 +112,7 @@ class Supervisor:
                 msgspec.structs.replace(self.ports, edge=listener.getsockname()[1])
             )
             self._servers.begin(self._children, self.ports)
+            self._wait_until({"the network": self._servers.ready_for_emulator})
             self._start_emulator(listener)
         self._wait_until({"the containers": self._servers.ready_for_seeds})
         self._start_seeds()
