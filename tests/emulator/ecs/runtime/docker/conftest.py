@@ -76,7 +76,8 @@ class Tasks:
 
     def container(self, program: str = SERVER, **definition: Any) -> dict[str, Any]:
         """Return a container definition that runs a Python program."""
-        given = {"name": "app", "image": self.image, "command": ["python3", "-c", program]}
+        given: dict[str, Any] = {"name": "app", "image": self.image, "command": ["python3", "-c", program]}
+        given["stopTimeout"] = 2  # most of the programs, being a container's first process, ignore SIGTERM
         return {**given, "logConfiguration": LOGS, **definition}
 
     def define(self, *containers: dict[str, Any], **task: Any) -> str:
@@ -94,13 +95,14 @@ class Tasks:
 
     def run(self, *containers: dict[str, Any], **task: Any) -> str:
         """Run a task; return its ARN."""
-        return str(
-            self.ecs.run_task(
-                taskDefinition=self.define(*containers, **task),
-                launchType="FARGATE",
-                networkConfiguration=NETWORK,
-            )["tasks"][0]["taskArn"]
+        return self.started(self.define(*containers, **task))[0]
+
+    def started(self, definition: str, *, count: int = 1) -> list[str]:
+        """Run tasks of a definition; return their ARNs."""
+        found = self.ecs.run_task(
+            taskDefinition=definition, count=count, launchType="FARGATE", networkConfiguration=NETWORK
         )
+        return [task["taskArn"] for task in found["tasks"]]
 
     def describe(self, task: str) -> dict[str, Any]:
         found: dict[str, Any] = self.ecs.describe_tasks(tasks=[task])["tasks"][0]
