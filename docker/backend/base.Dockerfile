@@ -1,7 +1,6 @@
 # The base image: an interpreter and the packages of requirements.txt. It changes rarely, so a release adds
-# only the service's own layer to it.
-#
-#   docker build -f base.Dockerfile -t samjhadoo/backend-base:1 .
+# only the service's own layer to it. `[build.bases]` has it built before the first release, and again when
+# this file or requirements.txt has changed.
 FROM python:3.12-slim
 
 COPY requirements.txt /tmp/requirements.txt

@@ -107,3 +107,25 @@ def test_another_platform_needs_buildx(kind: Any, platform: str, refused: bool) 
     with pytest.raises(ConfigurationError, match="build.platform is linux/arm64") as caught:
         check_platform(found, platform)
     assert "install buildx" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("CACHE_FROM", '["ghcr.io/team/cache"]', "build.cache_from.*expected buildx's syntax"),
+        ("CACHE_TO", '["gha"]', "build.cache_to.*expected buildx's syntax"),
+    ],
+)
+def test_a_cache_that_buildx_would_not_understand_is_refused_with_its_key(
+    project: Any, variable: str, value: str, said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        project.env(**{f"BUILD__{variable}": value})
+
+
+@pytest.mark.parametrize("path", ["", "/etc/Dockerfile", "../Dockerfile"])
+def test_a_base_outside_the_context_is_refused_with_its_key(project: Any, path: str) -> None:
+    settings = project.root / "environments" / "base.toml"
+    settings.write_text(settings.read_text().replace('= "base.Dockerfile"', f'= "{path}"'))
+    with pytest.raises(ConfigurationError, match=r"bases.*inside the context"):
+        project.env()
