@@ -132,7 +132,7 @@ def test_a_base_that_somebody_else_made_is_used_as_it_is(
 ) -> None:
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs" / "Dockerfile").write_text("FROM scratch\nLABEL made=elsewhere\n")
-    engine.images.build(path=str(tmp_path / "theirs"), tag=base)
+    engine.images.build(path=str(tmp_path / "theirs"), tag=base, rm=True)
     env = by_docker(release)
     built = build(env, aws(env), console)
     assert engine.images.get(built.tagged).labels["made"] == "elsewhere"
