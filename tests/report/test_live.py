@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-WITHIN = 20.0
+WITHIN = 60.0
 
 
 class Terminal:
