@@ -89,6 +89,15 @@ def test_a_variable_never_makes_a_real_environment_a_local_one(project: Project)
     assert "the environment's files have no table [stack]" in told
 
 
+def test_images_exported_for_the_local_stack_do_not_keep_a_real_environment_from_loading(
+    project: Project,
+) -> None:
+    assert project.load("production", {"SAMJHADOO_STACK__IMAGES__REDIS": "mine/redis:7"}).stack is None
+    stack = project.load("local", {"SAMJHADOO_STACK__IMAGES__REDIS": "mine/redis:7"}).stack
+    assert stack is not None
+    assert stack.images.redis == "mine/redis:7"
+
+
 def test_other_variables_are_not_settings(project: Project) -> None:
     others = {"SAMJHADOO_STACK_ID": "x", "SAMJHADOO": "x", "AWS__REGION": "x", "samjhadoo_aws__region": "x"}
     assert project.load("local", others).aws.region == "ap-south-1"

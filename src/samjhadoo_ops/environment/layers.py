@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PREFIX = "SAMJHADOO_"
 STACK_VARIABLE = "SAMJHADOO_STACK"
+IMAGES = ("stack", "images")
 
 KeyPath = tuple[str, ...]
 
@@ -90,6 +91,8 @@ class Layers:
                 self.problems.append(Problem(name, (), f"names no setting{suggestion(name, settings)}"))
             elif is_table(kind):
                 self.problems.append(Problem(name, path, "is a table: set its keys one by one"))
+            elif path[:2] == IMAGES and path[0] not in self.tree:
+                continue  # exported for the local stack, in a shell that also works on others
             elif path[0] not in self.tree:
                 self.problems.append(
                     Problem(name, path, f"the environment's files have no table [{path[0]}]")

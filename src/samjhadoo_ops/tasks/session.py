@@ -70,7 +70,7 @@ class Session:
             self.console.note(aws_calls=self.aws.told_calls())
 
     def _tell_of_the_stack(self, error: OpsError) -> None:
-        """Add to an error why the local stack ended, if it did: then there is nothing to go on with."""
+        """Add to an error why the local stack ended, if it did."""
         if self.env.stack is None:
             return
         from samjhadoo_ops import stack
@@ -78,8 +78,8 @@ class Session:
         status = stack.status(self.env)
         if not status.running:
             why = f": {status.reason}" if status.reason else ""
-            error.details = (f"the local stack ended{why}", *error.details)
-            error.hint = "run: invoke stack.up"
+            ended = f"the local stack ended{why}; the next one begins empty (invoke stack.up)"
+            error.details = (ended, *error.details)
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before a mutation at AWS; the local stack is nobody's production.

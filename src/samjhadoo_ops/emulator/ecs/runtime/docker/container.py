@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 KILLED = 128 + signal.SIGKILL
 DRAIN_SECONDS = 5.0
-KILL_SECONDS = 30.0
+KILL_SECONDS, KILL_ATTEMPTS = 5.0, 6
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 ENGINE_LOST = "DockerTimeoutError: the Docker engine does not answer"
 
@@ -112,11 +112,7 @@ class DockerContainer:
             async with asyncio.timeout(grace):
                 await self.wait()
         if self.running:
-            self.kill()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(KILL_SECONDS):
-                    await self.wait()
-            self.lose()  # a process that SIGKILL does not end, or an engine that does not hear
+            await self._kill_surely()
 
     def kill(self) -> None:
         """Send SIGKILL; returns at once."""
@@ -124,6 +120,17 @@ class DockerContainer:
             self.resume()
         if self.running:
             self._order_it(self._engine.signal(self._id, "SIGKILL"))
+
+    async def _kill_surely(self) -> None:
+        """Kill it and wait for its end. An engine under load may lose a signal, or not tell of an end."""
+        for _ in range(KILL_ATTEMPTS):
+            self.kill()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(KILL_SECONDS):
+                    await self.wait()
+                    return
+            self._events.look(self._id)
+        self.lose()
 
     def suspend(self) -> None:
         """Freeze it; see `Container`."""
@@ -180,6 +187,7 @@ class DockerContainer:
     def _ended(self, code: int, reason: str) -> None:
         if self._ending is None:
             self._events.forget(self._id)
+            self._execution.close()
             self._ending = asyncio.get_running_loop().create_task(self._finish(code, reason))
 
     async def _finish(self, code: int, reason: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import sys
+import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 EMULATOR = "samjhadoo-ops.emulator"
 """The label of what belongs to the tasks of one emulator; a stack has other containers, too."""
+RUN = "samjhadoo-ops.run"
+"""The label of what belongs to one run of that emulator."""
 CONNECTIONS = 32
 
 
@@ -47,19 +50,23 @@ class Estate:
         self._own = {EMULATOR: settings.owner}
         stack = os.environ.get(MARKER, "")
         project = stack[: stack.index("-") + 1] if "-" in stack else ""
-        self.labels = engines.labels(stack or settings.owner, project) | self._own
+        # An emulator killed and started again at once has a helper of the run before at work beside it.
+        run = {RUN: uuid.uuid4().hex}
+        self.labels = engines.labels(stack or settings.owner, project) | self._own | run
         try:
             left = engines.remove(client, self._own)
             if left:
                 log.warning("left in the engine by an earlier run: %s", ", ".join(left))
             _check_image(client, settings.pause_image)
-            self._reaper = Reaper(self._own)
+            self._reaper = Reaper(self._own | run)
             try:
                 self.network = self._network(client)
             except BaseException:
                 self._reaper.dismiss()
                 raise
-            self.edge = _edge(client, settings)
+            about = client.info()
+            self.cpus = int(about.get("NCPU") or 1)
+            self.edge = _edge(about, settings)
         except (DockerException, OSError) as error:
             client.close()
             raise ConfigurationError(f"the Docker engine refuses: {error}") from error
@@ -127,11 +134,11 @@ def _check_image(client: Any, name: str) -> None:
         ) from error
 
 
-def _edge(client: Any, settings: Settings) -> str:
+def _edge(about: dict[str, Any], settings: Settings) -> str:
     """Return how the forwarder reaches the edge.
 
     Docker Desktop's engine is in a virtual machine: no socket leads out of it, but a name does.
     """
-    if sys.platform == "linux" and client.info().get("OperatingSystem") != "Docker Desktop":
+    if sys.platform == "linux" and about.get("OperatingSystem") != "Docker Desktop":
         return "unix:/run/edge.sock"
     return f"host.docker.internal:{settings.edge_port}"

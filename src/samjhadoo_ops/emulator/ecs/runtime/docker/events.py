@@ -68,6 +68,10 @@ class Events:
         future.add_done_callback(lambda _: self._executions.pop(exec_id, None))
         return future
 
+    def look(self, container: str) -> None:
+        """Have a container looked at, whose end ought to have been heard."""
+        threading.Thread(target=self._look, args=([container],), name="docker look", daemon=True).start()
+
     def close(self) -> None:
         """Hear nothing more."""
         self._closed.set()
@@ -97,24 +101,26 @@ class Events:
         since = f"{self._last // 10**9}.{self._last % 10**9:09d}" if self._last else None
         filters = {"type": "container", "label": self._label, "event": HEARD}
         self._stream = translated(self._engine.api.events, since=since, filters=filters, decode=True)
-        self._look()
+        self._look(list(self._listeners))
         for event in self._stream:
             if event.get("timeNano", 0) > self._last:
                 self._last = event["timeNano"]
                 self._tell(self._dispatch, event)
 
-    def _look(self) -> None:
+    def _look(self, containers: list[str]) -> None:
         """Tell the end of each container that does not run any more."""
-        for container in list(self._listeners):
+        for container in containers:
             try:
                 state = translated(self._engine.api.inspect_container, container)["State"]
             except Missing:
                 state = {"Status": "removed", "Running": False, "ExitCode": 137}
+            except EngineError as error:
+                log.debug("container %s cannot be looked at: %s", container[:12], error)
+                continue
             if not state["Running"] and state["Status"] != "created":
                 attributes = {"exitCode": str(state.get("ExitCode", 137))}
-                self._tell(
-                    self._dispatch, {"id": container, "Action": FOUND, "Actor": {"Attributes": attributes}}
-                )
+                event = {"id": container, "Action": FOUND, "Actor": {"Attributes": attributes}}
+                self._tell(self._dispatch, event)
 
     def _tell(self, function: Callable[..., None], *arguments: Any) -> None:
         with suppress(RuntimeError):  # the loop has ended

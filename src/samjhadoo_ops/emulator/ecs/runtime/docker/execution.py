@@ -38,6 +38,7 @@ class Execution:
         self._events = told
         self._container = container
         self._late: asyncio.Future[int] | None = None
+        self._running: set[asyncio.Future[int]] = set()
 
     async def run(self, command: Sequence[str], within: float) -> int | None:
         """Return a command's exit code; None if it took longer than `within` real seconds.
@@ -56,16 +57,25 @@ class Execution:
         except EngineError as error:
             raise CannotStartError(f"failed to exec: {error}") from error
 
+    def close(self) -> None:
+        """Take all commands for ended: the container is."""
+        for ended in list(self._running):
+            if not ended.done():
+                ended.set_result(128 + signal.SIGKILL)
+
     async def _run(self, command: Sequence[str]) -> int:
         api = self._engine.api
         made = await self._engine.call(api.exec_create, self._container, list(command))
         ended = self._events.execution(made["Id"])
-        await self._engine.call(api.exec_start, made["Id"], detach=True)
+        self._running.add(ended)
+        ended.add_done_callback(self._running.discard)
         try:
+            await self._engine.call(api.exec_start, made["Id"], detach=True)
             return await asyncio.shield(ended)
         except asyncio.CancelledError:
             if not ended.done():
                 self._late = ended
+                # Begun in any case: a thread has asked the engine, whoever waits for it.
                 self._killing = asyncio.get_running_loop().create_task(self._kill(made["Id"]))
             raise
 

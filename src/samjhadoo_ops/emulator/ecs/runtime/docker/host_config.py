@@ -6,7 +6,6 @@ Fargate.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,13 +42,19 @@ def container_config(
     }
 
 
-def host_config(launch: Launch) -> dict[str, Any]:
-    """Return how a container runs: its limits, rights and kernel settings; not its network and volumes."""
+def host_config(launch: Launch, *, cpus: int) -> dict[str, Any]:
+    """Return how a container runs: its limits, rights and kernel settings; not its network and volumes.
+
+    Args:
+        launch: The container.
+        cpus: The engine's; it refuses limits above them.
+
+    """
     definition, linux = launch.definition, launch.definition.get("linuxParameters") or {}
     capabilities = linux.get("capabilities") or {}
     config: dict[str, Any] = {
         **_memory(definition, launch.task_definition, linux),
-        **_cpu(definition, launch.task_definition),
+        **_cpu(definition, launch.task_definition, cpus),
         "ReadonlyRootfs": launch.readonly,
         "Init": bool(linux.get("initProcessEnabled")),
         "CapAdd": capabilities.get("add") or [],
@@ -94,10 +99,10 @@ def _memory(
     return found
 
 
-def _cpu(definition: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, int]:
+def _cpu(definition: Mapping[str, Any], task: Mapping[str, Any], cpus: int) -> dict[str, int]:
     found = {"CpuShares": max(LEAST_SHARES, int(definition.get("cpu") or 0))}
     ceiling = int(task.get("cpu") or 0) / CPU_UNITS
-    if ceiling and ceiling < (os.cpu_count() or 1):
+    if ceiling and ceiling < cpus:
         found["NanoCpus"] = round(ceiling * 1e9)
     return found
 

@@ -106,9 +106,24 @@ class DockerRuntime:
             stop_signal=launch.image.config.stop_signal,
         )
         sandbox.check()
-        await run.start()
         sandbox.runs[launch.name] = run
+        try:
+            await run.start()
+            sandbox.check()  # it may have ended meanwhile
+        except CannotStartError:
+            sandbox.runs.pop(launch.name, None)
+            await self._undo(sandbox, launch.name, run)
+            raise
         return run
+
+    async def _undo(self, sandbox: Sandbox, name: str, run: DockerContainer) -> None:
+        """Remove a container that was not, or should not have been started."""
+        container = sandbox.containers.pop(name, "")
+        try:
+            await self._engine.remove(container)
+        except EngineError as error:
+            log.warning("container %s stays: %s", container[:12], error)
+        run.lose()
 
     async def _create(self, sandbox: Sandbox, launch: Launch) -> str:
         environment = {
@@ -119,7 +134,7 @@ class DockerRuntime:
         config = container_config(launch, environment, self._labels(launch))
         try:
             config["HostConfig"] = {
-                **host_config(launch),
+                **host_config(launch, cpus=self._estate.cpus),
                 **sandbox.network_of(launch),
                 **await sandbox.volumes.config(launch, sandbox.containers),
             }
@@ -127,6 +142,9 @@ class DockerRuntime:
             container = await self._engine.create(_name(launch), config)
         except EngineError as error:
             raise CannotStartError(f"failed to create container: {error}") from error
+        if sandbox.closed:
+            await self._engine.remove(container)
+        sandbox.check()
         sandbox.containers[launch.name] = container
         return container
 

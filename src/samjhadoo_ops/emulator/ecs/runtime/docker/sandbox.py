@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.emulator.ecs.runtime.contract import CannotStartError
 from samjhadoo_ops.emulator.ecs.runtime.docker import forwarder
 from samjhadoo_ops.emulator.ecs.runtime.docker.engine import EngineError
+from samjhadoo_ops.emulator.ecs.runtime.docker.events import FOUND
 from samjhadoo_ops.emulator.ecs.runtime.docker.host_config import LOGGING, sysctls
 from samjhadoo_ops.emulator.ecs.runtime.docker.output import Output
 from samjhadoo_ops.emulator.ecs.runtime.docker.volumes import Volumes
@@ -54,12 +55,14 @@ class Sandbox:
         self._task_id = task_id
         self._opening = asyncio.Lock()
         self._output: Output | None = None
+        self._opened = False
         self.pause = ""
         self.volumes = Volumes(estate, task_id)
         self.containers: dict[str, str] = {}
         self.runs: dict[str, DockerContainer] = {}
         self.addresses: dict[int, tuple[str, int]] = {}
         self.closed = False
+        self._lost = False
 
     async def open(self, task: Mapping[str, Any]) -> None:
         """Have the pause container run, once, however many ask for it.
@@ -70,22 +73,26 @@ class Sandbox:
         """
         async with self._opening:
             self.check()
-            if self.pause:
+            if self._opened:
                 return
             try:
                 await self._open(task)
             except EngineError as error:
+                await self._remove_pause()
                 raise CannotStartError(f"failed to set up the task's network: {error}") from error
+            self._opened = True
 
     def check(self) -> None:
         """Begin nothing in a task that has ended.
 
         Raises:
-            CannotStartError: It has.
+            CannotStartError: It has, or its network has.
 
         """
         if self.closed:
             raise CannotStartError("failed to create task: the task has been stopped")
+        if self._lost:
+            raise CannotStartError("failed to create task: the task's network has ended")
 
     def network_of(self, launch: Launch) -> dict[str, Any]:
         """Return what of a container's `HostConfig` ties it to the task."""
@@ -114,6 +121,18 @@ class Sandbox:
                 self._output.close()
             await self.volumes.remove()
 
+    async def _remove_pause(self) -> None:
+        """Let another attempt begin anew."""
+        pause, self.pause = self.pause, ""
+        if self._output is not None:
+            self._output.close()
+        if pause:
+            self._estate.events.forget(pause)
+            try:
+                await self._engine.remove(pause)
+            except EngineError as error:
+                log.warning("the pause container of task %s stays: %s", self._task_id, error)
+
     async def _open(self, task: Mapping[str, Any]) -> None:
         engine = self._engine
         ready = asyncio.Event()
@@ -133,9 +152,11 @@ class Sandbox:
         await engine.call(engine.api.start, self.pause)
         try:
             async with asyncio.timeout(READY_SECONDS):
-                await ready.wait()
-        except TimeoutError as error:
-            raise EngineError("the forwarder did not start: " + b" ".join(said).decode()) from error
+                await _first(ready, self._output.ended)
+        except TimeoutError:
+            log.warning("the forwarder of task %s does not start", self._task_id)
+        if not ready.is_set():
+            raise EngineError("the forwarder did not start: " + b" ".join(said).decode(errors="replace"))
         if ports:
             found = await engine.call(engine.api.inspect_container, self.pause)
             bound = found["NetworkSettings"]["Ports"]
@@ -147,7 +168,8 @@ class Sandbox:
 
     def _hear(self, action: str, _attributes: dict[str, str]) -> None:
         """End the task's containers with the pause container: they have no network any more."""
-        if action in ("die", "destroy", "found ended") and not self.closed:
+        if action in ("die", "destroy", FOUND) and self._opened and not self.closed:
+            self._lost = True
             log.warning("the network of task %s has ended", self._task_id)
             for run in self.runs.values():
                 run.kill()
@@ -199,6 +221,16 @@ class Sandbox:
             "Labels": self._estate.labels,
             "HostConfig": host,
         }
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait for one of several events."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waits:
+            each.cancel()
 
 
 def _ports(task: Mapping[str, Any]) -> dict[int, str]:
