@@ -119,11 +119,11 @@ def _check_image(client: Any, name: str) -> None:
         ConfigurationError: It cannot be had.
 
     """
-    with suppress(NotFound):
-        client.images.get(name)
-        return
-    log.info("pulling the pause image %s", name)
     try:
+        with suppress(NotFound):
+            client.images.get(name)
+            return
+        log.info("pulling the pause image %s", name)
         client.api.pull(canonical(name))
         client.images.get(name)
     except (APIError, DockerException) as error:
