@@ -67,6 +67,7 @@ def test_a_killed_task_is_replaced_and_the_release_goes_out(deployed: Any, engin
 def test_a_killed_server_ends_the_stack_and_the_deploy_says_that_a_person_is_needed(
     deployed: Any, engine: Any, victim: str
 ) -> None:
+    deployed.clients.clear()  # of the stack before
     again = deployed.invoke("deploy", "--json", SAMJHADOO_STACK="containers")
     assert again.code == 0, again.stdout + again.stderr
     state = deployed.state()
