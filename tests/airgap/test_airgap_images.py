@@ -207,7 +207,7 @@ def test_nothing_of_the_machine_that_built_it_is_left(engine, airgap_image, name
         left = [path for path in ("/.airgap", "/etc/pip.conf", "/root/.config/pip") if _has(container, path)]
         assert left == []
     finally:
-        container.remove()
+        container.remove(v=True)
 
 
 def _has(container, path: str) -> bool:
