@@ -171,6 +171,7 @@ def test_ci_runs_sessions_that_exist(ci: Runner) -> None:
     assert sessions == [
         *("lint", "typecheck", "tests", "tests"),
         *("integration(stack='embedded')", "integration(stack='containers')"),
+        *("rehearse", "rehearse"),
     ]
     listed = subprocess.run(
         [sys.executable, "-m", "nox", "--list", "--json", "-s", *sessions],
