@@ -55,7 +55,6 @@ class Keeper:
         self._ports = ports
         self._folder = folder
         self._labels = engine.labels(plan.id, Places(Path(plan.root)).mark)
-        self._client = engine.connect()
         self._reaper = Reaper(engine.labels(plan.id))
         self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
 
