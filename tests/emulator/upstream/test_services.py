@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import get_args
 
 import pytest
@@ -66,17 +68,27 @@ def test_the_live_services_are_named_alike_everywhere():
     assert sorted(live_services()) == sorted(LIVE) == sorted(get_args(LiveService))
 
 
-def test_what_a_localstack_lacks_is_served_by_moto(scripted, tmp_path):
-    page = {"services": {"s3": "available", "sqs": "running", "kms": "disabled"}, "edition": "community"}
+@pytest.fixture
+def localstack(scripted):
+    """The scripted server with the health page of a LocalStack."""
+    page = {
+        "services": {"s3": "available", "sns": "available", "sqs": "running", "kms": "disabled"},
+        "edition": "community",
+    }
     text = json.dumps({**page, "version": "4.14.0"}).encode()
     answer = b"HTTP/1.1 200 OK\r\nx-localstack: true\r\nContent-Length: %d\r\n\r\n%b" % (len(text), text)
     scripted.answers["/_localstack/health"] = lambda to: to.sendall(answer)
-    with running_emulator("--upstream", scripted.url, runtime="noop", folder=tmp_path) as emulator:
+    yield scripted
+    del scripted.answers["/_localstack/health"]
+
+
+def test_what_a_localstack_lacks_is_served_by_moto(localstack, tmp_path):
+    with running_emulator("--upstream", localstack.url, runtime="noop", folder=tmp_path) as emulator:
         health = emulator.ask("GET", "health")["upstream"]
         told = {
             "kind": "localstack",
             "version": "4.14.0",
-            "url": scripted.url,
+            "url": localstack.url,
             "answers": True,
             "problem": "",
         }
@@ -84,12 +96,54 @@ def test_what_a_localstack_lacks_is_served_by_moto(scripted, tmp_path):
         served = emulator.ask("GET", "services")
         expected = {"ecs": "live", "s3": "localstack", "sqs": "localstack", "kms": "moto", "rds": "moto"}
         assert {name: served[name] for name in expected} == expected
-        before = len(scripted.seen)
+        before = len(localstack.seen)
         assert emulator.client("rds").describe_db_instances()["DBInstances"] == []
         assert emulator.client("kms").list_keys()["Keys"] == []
-        assert len(scripted.seen) == before
+        assert len(localstack.seen) == before
         urllib.request.urlopen(f"{emulator.url}/_aws/ses", timeout=10).close()
-        assert scripted.seen[-1].line == "GET /_aws/ses HTTP/1.1"
+        assert localstack.seen[-1].line == "GET /_aws/ses HTTP/1.1"
+
+
+def test_a_localstack_loads_one_service_at_a_time(localstack, tmp_path):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(connection):
+        begun.set()
+        go_on.wait(30)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    def get(service, path):
+        headers = {"Authorization": SIGNED.format(service)}
+        request = urllib.request.Request(f"{emulator.url}{path}", headers=headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.read()
+
+    def seen():
+        return [each.line.split(" ")[1] for each in localstack.seen if each.line.split(" ")[1] in paths]
+
+    localstack.answers["/first"] = slowly
+    paths = ("/first", "/other", "/again")
+    options = ("--upstream", localstack.url)
+    with (
+        running_emulator(*options, runtime="noop", folder=tmp_path) as emulator,
+        ThreadPoolExecutor() as pool,
+    ):
+        first = pool.submit(get, "s3", "/first")
+        assert begun.wait(30)
+        other = pool.submit(get, "sqs", "/other")
+        assert not wait([other], timeout=0.5).done
+        assert seen() == ["/first"]
+        go_on.set()
+        assert (first.result(), other.result()) == (b"ok", b"ok")
+        # A service that has answered waits for nobody.
+        begun.clear()
+        go_on.clear()
+        slow = pool.submit(get, "sns", "/first")
+        assert begun.wait(30)
+        assert get("s3", "/again") == b"ok"
+        assert not slow.done()
+        go_on.set()
+        assert slow.result() == b"ok"
 
 
 def test_what_moto_has_not_either_is_not_implemented_in_words(noop_emulator):

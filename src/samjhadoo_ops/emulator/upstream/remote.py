@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from samjhadoo_ops.emulator.upstream.described import Description
 from samjhadoo_ops.emulator.upstream.in_process import NAME as MOTO
 from samjhadoo_ops.emulator.upstream.in_process import moto_application, moto_services
+from samjhadoo_ops.emulator.upstream.loading import Loading
 from samjhadoo_ops.emulator.upstream.services import moto_name, service_of
 
 if TYPE_CHECKING:
@@ -44,11 +45,11 @@ class Remote:
         self._region = region
         self._known: Description | None = None
         self._moto: ASGIApp | None = None
-        self._loading = asyncio.Lock()
+        self._falling_back = asyncio.Lock()
+        self._loading = Loading()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request to the URL, or to moto."""
-        application: ASGIApp = self._proxy
         service = service_of(
             Headers(scope=scope),
             query=scope["query_string"].decode("latin-1"),
@@ -57,7 +58,11 @@ class Remote:
         )
         if service and await self._lacks(service):
             application = await self._fallback()
-        await application(scope, receive, send)
+            await application(scope, receive, send)
+        elif service and self._known and self._known.kind == LOCALSTACK:
+            await self._loading.pass_on(self._proxy, service, scope, receive, send)
+        else:
+            await self._proxy(scope, receive, send)
 
     async def described(self) -> Description:
         """Tell who the upstream is, asking it."""
@@ -90,7 +95,7 @@ class Remote:
 
     async def _fallback(self) -> ASGIApp:
         """Return moto, which is loaded when the first request needs it: it takes a second and 50 MB."""
-        async with self._loading:
+        async with self._falling_back:
             if self._moto is None:
                 self._moto = await asyncio.to_thread(moto_application, self._account, self._region)
         return self._moto
