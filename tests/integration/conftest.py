@@ -122,9 +122,9 @@ class Project:
         return self.clients[service]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def make_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Make projects; their stacks end with the tests."""
+    """Make projects; their stacks end with the module's tests."""
     projects = []
 
     def make() -> Project:

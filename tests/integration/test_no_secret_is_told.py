@@ -117,7 +117,7 @@ def test_no_planted_secret_is_in_an_output_a_report_the_journal_or_a_command_lin
         run(4, "deploy", "--json", "--debug", **actions)
         assert "RuntimeError: ***" in told["deploy --json --debug"], "the application's log is not shown"
         code, told["terminal"] = on_a_terminal(project, "deploy", **SHORT)
-        assert code == 4
+        assert code == 4, told["terminal"]
         for verb in ("status", "history", "plan", "config"):
             run(0, verb, "--json")
         run(3, "verdict", "--json")  # no canary had traffic
