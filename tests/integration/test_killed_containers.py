@@ -51,9 +51,11 @@ def ended(deploying: Any) -> tuple[int, dict[str, Any]]:
 
 def test_a_killed_task_is_replaced_and_the_release_goes_out(deployed: Any, engine: Any) -> None:
     stack = deployed.state()["id"]
-    before = {each.id for each in engine.containers.list(filters={"label": f"{STACK}={stack}"})}
+    before = {
+        each.id for each in engine.containers.list(filters={"label": f"{STACK}={stack}"}, ignore_removed=True)
+    }
     deploying = start_and_reach_the_canary(deployed, "LABEL killed=task")
-    tasks = engine.containers.list(filters={"label": f"{STACK}={stack}"})
+    tasks = engine.containers.list(filters={"label": f"{STACK}={stack}"}, ignore_removed=True)
     new = [each for each in tasks if each.id not in before and "-pause-" not in each.name]
     assert len(new) == 2
     new[0].kill()

@@ -22,7 +22,6 @@ TALKATIVE = """import os
 print(dict(os.environ), flush=True)
 raise RuntimeError(os.environ["STRIPE_WEBHOOK_SECRET"] + os.environ["DATABASE"] + os.environ["API_TOKEN"])
 """
-SHORT = {"SAMJHADOO_DEPLOYMENT__BAKE_TIME": "10m"}
 
 
 class Processes:
@@ -99,7 +98,7 @@ def test_no_planted_secret_is_in_an_output_a_report_the_journal_or_a_command_lin
     project, secrets = planted
     told: dict[str, str] = {}
     summary = project.folder / "summary.md"
-    actions = {**SHORT, "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    actions = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
 
     def run(code: int, *arguments: str, **variables: str) -> None:
         done = project.invoke(*arguments, **variables)
@@ -116,7 +115,7 @@ def test_no_planted_secret_is_in_an_output_a_report_the_journal_or_a_command_lin
         run(0, "plan")
         run(4, "deploy", "--json", "--debug", **actions)
         assert "RuntimeError: ***" in told["deploy --json --debug"], "the application's log is not shown"
-        code, told["terminal"] = on_a_terminal(project, "deploy", **SHORT)
+        code, told["terminal"] = on_a_terminal(project, "deploy")
         assert code == 4, told["terminal"]
         for verb in ("status", "history", "plan", "config"):
             run(0, verb, "--json")

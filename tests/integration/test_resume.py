@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-SHORT = {"SAMJHADOO_DEPLOYMENT__BAKE_TIME": "10m"}
 CLUSTER, SERVICE = "samjhadoo-cluster", "samjhadoo-service"
 
 
@@ -54,8 +53,8 @@ def test_a_killed_deploy_is_resumed_without_unlock_and_deployed_once(
 ) -> None:
     sha = project.change("ENV CHANGED=1")
     before = len(deployments(project))
-    kill_at(project.start("deploy", "--json", **SHORT), moment)
-    resumed = project.invoke("deploy", "--resume", "--json", **SHORT)
+    kill_at(project.start("deploy", "--json"), moment)
+    resumed = project.invoke("deploy", "--resume", "--json")
     assert (resumed.code, resumed.result["outcome"], resumed.result["release"]) == (0, "succeeded", sha)
     assert len(deployments(project)) == before + 1
     assert project.invoke("status", "--json").events[0]["lock"] == ""
@@ -66,7 +65,7 @@ def test_a_killed_deploy_is_resumed_without_unlock_and_deployed_once(
 
 def test_resuming_a_deploy_that_never_began_does_not_tell_of_the_one_before(project: Any) -> None:
     sha = project.change("ENV CHANGED=never-begun")
-    kill_at(project.start("deploy", "--json", **SHORT), is_event("step"))
+    kill_at(project.start("deploy", "--json"), is_event("step"))
     resumed = project.invoke("deploy", "--resume", "--json")
     assert (resumed.code, resumed.result["outcome"]) == (3, "refused")
     assert sha in resumed.result["message"]
@@ -75,21 +74,21 @@ def test_resuming_a_deploy_that_never_began_does_not_tell_of_the_one_before(proj
 
 def test_a_deploy_is_left_at_the_canary_and_at_the_bake_and_watched_to_its_end(project: Any) -> None:
     sha = project.change("ENV CHANGED=2")
-    left = project.invoke("deploy", "--until", "canary", "--json", **SHORT)
+    left = project.invoke("deploy", "--until", "canary", "--json")
     assert (left.code, left.result["outcome"]) == (0, "canary")
     assert left.result["seconds_left"] > 0
     assert left.result["reattach"] == f"invoke watch --env local --deploy {left.result['deploy']}"
     calls = left.result["aws_calls"]
     assert calls["total"] == sum(count for service, count in calls.items() if service != "total")
 
-    refused = project.invoke("deploy", "--json", **SHORT)
+    refused = project.invoke("deploy", "--json")
     assert (refused.code, refused.result["outcome"]) == (3, "refused")
     assert f"invoke deploy --resume {left.result['deploy']}" in refused.result["hint"]
     assert "invoke rollback" in refused.result["hint"]
 
-    baking = project.invoke("watch", "--until", "bake", "--json", **SHORT)
+    baking = project.invoke("watch", "--until", "bake", "--json")
     assert (baking.code, baking.result["outcome"]) == (0, "baking")
-    done = project.invoke("watch", "--deploy", left.result["deploy"], "--json", **SHORT)
+    done = project.invoke("watch", "--deploy", left.result["deploy"], "--json")
     assert (done.code, done.result["outcome"], done.result["release"]) == (0, "succeeded", sha)
     project.restore()
 
@@ -98,7 +97,7 @@ def test_what_ecs_rolled_back_while_nobody_watched_is_told_by_its_exit_code_and_
     project: Any,
 ) -> None:
     project.change("ENV CHANGED=3")
-    kill_at(project.start("deploy", "--json", **SHORT), phase("CANARY"))
+    kill_at(project.start("deploy", "--json"), phase("CANARY"))
     newest = deployments(project)[0]["serviceDeploymentArn"]
     project.client("ecs").stop_service_deployment(serviceDeploymentArn=newest, stopType="ROLLBACK")
     watched = project.invoke("watch", "--json")
@@ -111,7 +110,7 @@ def test_what_ecs_rolled_back_while_nobody_watched_is_told_by_its_exit_code_and_
 
 def test_a_killed_deploy_is_taken_back_at_once_and_its_ending_recorded(project: Any) -> None:
     project.change("ENV CHANGED=4")
-    kill_at(project.start("deploy", "--json", **SHORT), phase("CANARY"))
+    kill_at(project.start("deploy", "--json"), phase("CANARY"))
     back = project.invoke("rollback", "--json")
     assert (back.code, back.result["how"]) == (0, "stopped")
     rows = [event for event in project.invoke("history", "--json").events if event["event"] == "deployment"]

@@ -29,7 +29,6 @@ migrations = []
 QUICK = {
     "SAMJHADOO_ROLLOUT__ON_FAILURE": "rollback",
     "SAMJHADOO_DEPLOYMENT__CANARY_TIME": "5m",
-    "SAMJHADOO_DEPLOYMENT__BAKE_TIME": "10m",
 }
 
 

@@ -34,8 +34,8 @@ def release(project: Any, engine: Any) -> Iterator[Any]:
     (project.context / "Dockerfile").write_text(DOCKERFILE)
     project.commit()
     yield project
-    for image in engine.images.list():
-        for tag in image.tags:
+    for image in engine.api.images():
+        for tag in image["RepoTags"] or []:
             if project.repository in tag:
                 engine.images.remove(tag, force=True)
 
@@ -52,7 +52,7 @@ def by_docker(project: Any, **variables: str) -> Any:
 
 
 def names(engine: Any, name: str) -> list[str]:
-    return [tag for image in engine.images.list(name) for tag in image.tags]
+    return [tag for image in engine.api.images(name) for tag in image["RepoTags"] or []]
 
 
 @pytest.mark.usefixtures("builder")

@@ -83,7 +83,7 @@ def test_what_a_lost_stack_left_is_removed_by_the_next_start(contained, engine):
         labels=docker_engine.labels(f"{contained.places.mark}lost", contained.places.mark),
     )
     contained.down()
-    assert lost.id not in [each.id for each in engine.containers.list(all=True)]
+    assert lost.id not in [each.id for each in engine.containers.list(all=True, ignore_removed=True)]
 
 
 def test_an_image_that_cannot_be_had_is_named_with_its_setting(contained):

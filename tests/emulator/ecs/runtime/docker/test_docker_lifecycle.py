@@ -69,7 +69,7 @@ def test_an_image_is_pulled_by_digest_from_the_emulated_registry_and_removed_at_
             assert found["containers"][0]["imageDigest"] == digest
             assert tasks.lines(task) == ["from the registry"]
         assert engine.images.get(f"{pushed}@{digest}")
-    names = [name for image in engine.images.list() for name in image.attrs.get("RepoDigests") or []]
+    names = [name for image in engine.api.images() for name in image["RepoDigests"] or []]
     assert f"{pushed}@{digest}" not in names
 
 
