@@ -10,13 +10,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from samjhadoo_ops.database.contract import since
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from samjhadoo_ops.database.answer import Migration
     from samjhadoo_ops.deployment.journal import Entry
 
-_CONTRACT = re.compile(r"^\s*--\s*contract:\s*since=(?P<release>\S+)", re.IGNORECASE | re.MULTILINE)
 _NOISE = re.compile(
     r"--[^\n]*|/\*.*?\*/|(?P<quote>\$\w*\$).*?(?P=quote)|'(?:[^']|'')*'", re.DOTALL | re.MULTILINE
 )
@@ -34,9 +35,9 @@ _TAKES_AWAY = {
 
 def takes_away(sql: str) -> str:
     """Return what a script takes away that an older release may use, in words; empty for nothing."""
-    contract = _CONTRACT.search(sql)
-    if contract:
-        return f"since={contract['release']}"
+    contracted = since(sql)
+    if contracted:
+        return f"since={contracted}"
     bare = _NOISE.sub(" ", sql)
     found = []
     for pattern, said in _TAKES_AWAY.items():
@@ -65,17 +66,17 @@ def unsupported(entries: Sequence[Entry], task_definition: str) -> dict[str, str
         task_definition: The release's; what was migrated with it or before doesn't hurt it.
 
     """
-    since: dict[str, str] = {}
+    applied: dict[str, str] = {}
     for entry in entries:
         if entry.kind == "deploy" and entry.data.get("task_definition") == task_definition:
             break
-        since |= _applied(entry)
+        applied |= _applied(entry)
     behind = entries[: _position(entries, task_definition)]
     newer = {str(each.data.get("release", "")) for each in behind if each.kind == "deploy"}
     older_or_same = _releases(entries, task_definition)
     return {
         script: what
-        for script, what in since.items()
+        for script, what in applied.items()
         if not _contracted_for(what, newer=newer, known=older_or_same)
     }
 
@@ -95,8 +96,8 @@ def _releases(entries: Sequence[Entry], task_definition: str) -> set[str]:
 
 def _contracted_for(what: str, *, newer: set[str], known: set[str]) -> bool:
     """Tell whether a contract spares the release: it needs nothing of what was taken since then."""
-    marker, _, since = what.partition("=")
-    return marker == "since" and _named(since, known) and not _named(since, newer)
+    marker, _, release = what.partition("=")
+    return marker == "since" and _named(release, known) and not _named(release, newer)
 
 
 def _named(name: str, releases: set[str]) -> bool:
