@@ -86,8 +86,9 @@ def listen(family: socket.AddressFamily, address: str, port: int) -> socket.sock
 
 def main() -> None:
     """Forward until SIGTERM."""
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda *_: os._exit(0))
+    asked_to_end = {signal.SIGTERM, signal.SIGINT}
+    # Of all threads, and waited for: a handler is not called when the main thread has just begun to wait.
+    signal.pthread_sigmask(signal.SIG_BLOCK, asked_to_end)
     threading.stack_size(256 * 1024)
     for argument in sys.argv[1:]:
         port, _, target = argument.partition("=")
@@ -98,8 +99,8 @@ def main() -> None:
             threading.Thread(target=accept, args=(listener, target), daemon=True).start()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    while True:
-        signal.pause()
+    signal.sigwait(asked_to_end)
+    os._exit(0)
 
 
 if __name__ == "__main__":
