@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from samjhadoo_ops.processes import LOOPBACK, die_with_parent, free_port, listen
+from samjhadoo_ops.processes import LOOPBACK, die_with_parent, free_port, free_ports, listen
 
 PARENT = """
 import subprocess, sys, time
@@ -52,6 +52,13 @@ def test_a_child_can_run_as_another_user():
 def test_a_port_that_is_free_is_kept():
     port = free_port()
     assert free_port(port) == port
+
+
+def test_free_ports_are_no_two_the_same():
+    port = free_port()
+    ports = free_ports(port, port, *[0] * 20)
+    assert ports[0] == port
+    assert len(set(ports)) == len(ports)
 
 
 def test_a_port_that_is_taken_moves():

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -76,5 +77,11 @@ def listen(preferred: int = 0, *, backlog: int = 1024) -> socket.socket:
 
 def free_port(preferred: int = 0) -> int:
     """Return the preferred port when it can be bound on 127.0.0.1, else a free one."""
-    with listen(preferred, backlog=1) as listener:
-        return int(listener.getsockname()[1])
+    (port,) = free_ports(preferred)
+    return port
+
+
+def free_ports(*preferred: int) -> list[int]:
+    """Return a port for each one that is preferred, 0 for any: see `free_port`. No two are the same."""
+    with ExitStack() as held:
+        return [int(held.enter_context(listen(port, backlog=1)).getsockname()[1]) for port in preferred]

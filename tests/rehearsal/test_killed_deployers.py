@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from samjhadoo_ops.processes import free_port
+from samjhadoo_ops.processes import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,8 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        ports = {f"SAMJHADOO_STACK__{name}_PORT": str(free_port()) for name in PORTS}
+        free = free_ports(*[0] * len(PORTS))
+        ports = {f"SAMJHADOO_STACK__{name}_PORT": str(port) for name, port in zip(PORTS, free, strict=True)}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         self.variables = {**kept, **ports, **SETTINGS}
         for part in PARTS:

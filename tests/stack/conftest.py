@@ -12,7 +12,7 @@ import pytest
 from samjhadoo_ops import stack
 from samjhadoo_ops.engine import PROJECT, leftovers
 from samjhadoo_ops.environment import load_environment
-from samjhadoo_ops.processes import free_port
+from samjhadoo_ops.processes import free_ports
 from samjhadoo_ops.stack import guard, lifecycle
 from samjhadoo_ops.stack.state import Places
 
@@ -90,7 +90,8 @@ def make_project(root: Path, *, seeded: bool, kind: str = "embedded") -> Project
         (root / "localstack").symlink_to(REPOSITORY / "localstack")
     ports = ("EDGE", "POSTGRES", "REDIS", "PRODUCTION", "TEST")
     images = {name: value for name, value in os.environ.items() if name.startswith(IMAGES)}
-    variables = {f"SAMJHADOO_STACK__{name}_PORT": str(free_port()) for name in ports}
+    free = free_ports(*[0] * len(ports))
+    variables = {f"SAMJHADOO_STACK__{name}_PORT": str(port) for name, port in zip(ports, free, strict=True)}
     variables |= images | {"SAMJHADOO_STACK": kind}
     return Project(root, load_environment("local", root=root, variables=variables), variables)
 

@@ -15,7 +15,7 @@ import msgspec
 
 from samjhadoo_ops.engine import labels
 from samjhadoo_ops.engine.reaper import sweep
-from samjhadoo_ops.processes import LOOPBACK, free_port
+from samjhadoo_ops.processes import LOOPBACK, free_ports
 from samjhadoo_ops.stack import postgres
 from samjhadoo_ops.stack.children import StartFailed
 from samjhadoo_ops.stack.plan import HostServers
@@ -85,9 +85,8 @@ class Processes:
 
     def ports(self, preferred: Ports) -> Ports:
         """Return free ports; see `Servers`."""
-        return msgspec.structs.replace(
-            preferred, postgres=free_port(preferred.postgres), redis=free_port(preferred.redis)
-        )
+        postgres, redis = free_ports(preferred.postgres, preferred.redis)
+        return msgspec.structs.replace(preferred, postgres=postgres, redis=redis)
 
     def begin(self, children: Children, ports: Ports) -> None:
         """Start nothing: they are quick; see `Servers`."""
@@ -157,11 +156,12 @@ class Containers:
 
     def ports(self, preferred: Ports) -> Ports:
         """Return free ports, one of them for LocalStack; see `Servers`."""
+        postgres, redis, localstack = free_ports(preferred.postgres, preferred.redis, 0)
         return msgspec.structs.replace(
             preferred,
-            postgres=free_port(preferred.postgres),
-            redis=free_port(preferred.redis),
-            localstack=free_port() if self._plan.localstack else 0,
+            postgres=postgres,
+            redis=redis,
+            localstack=localstack if self._plan.localstack else 0,
         )
 
     def begin(self, children: Children, ports: Ports) -> None:
