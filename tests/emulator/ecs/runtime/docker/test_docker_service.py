@@ -156,7 +156,8 @@ def test_a_container_removed_behind_the_emulators_back_is_replaced(web: Web, whi
     before = web.running()
     victim = min(before)
     task_id = victim.rpartition("/")[2]
-    # The task may be the one before's replacement, and its container not there yet.
+    # The task may be the one before's replacement, which is not there yet, or has not begun.
+    web.tasks.reached(victim, "RUNNING")
     (found,) = eventually(lambda: web.tasks.containers(task_id=task_id, container_name="app"), within=60)
     if which == "pause":
         (found,) = [each for each in web.tasks.containers() if each.name.endswith(f"-pause-{task_id[:12]}")]
