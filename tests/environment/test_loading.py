@@ -110,8 +110,8 @@ def test_an_environments_file_lies_over_the_base_key_by_key(project: Project) ->
         (
             "local",
             "^edge_port = .*",
-            "edge_port = 8080",
-            "stack.production_port: is the port of edge_port too",
+            "edge_port = 5432",
+            "stack.postgres_port: is the port of edge_port too",
         ),
         (
             "local",

@@ -53,8 +53,6 @@ class StackSettings(Section, frozen=True, kw_only=True):
 
     kind: Literal["embedded", "containers"]
     edge_port: Port
-    production_port: Port
-    test_port: Port
     postgres_port: Port
     redis_port: Port
     upstream: UrlOrNone
@@ -66,7 +64,7 @@ class StackSettings(Section, frozen=True, kw_only=True):
 
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as in Section
         seen: dict[int, str] = {}
-        for key in ("edge_port", "production_port", "test_port", "postgres_port", "redis_port"):
+        for key in ("edge_port", "postgres_port", "redis_port"):
             other = seen.setdefault(getattr(self, key), key)
             if other != key:
                 yield key, f"is the port of {other} too"
