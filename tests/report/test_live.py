@@ -47,6 +47,18 @@ class Terminal:
     def read(self) -> None:
         self._thread.start()
 
+    def hang_up(self) -> None:
+        if self.master >= 0:
+            os.close(self.master)
+            self.master = -1
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.stream.close()
+        if self._thread.ident:  # its next read would be of whoever has the descriptor then
+            self._thread.join(WITHIN)
+        self.hang_up()
+
     def _read(self) -> None:
         with contextlib.suppress(OSError):
             while data := os.read(self.master, 65536):
@@ -68,10 +80,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     # rich asks the process's own streams for the width.
     monkeypatch.setattr(os, "get_terminal_size", lambda _fd=0: _size(made))
     yield made
-    with contextlib.suppress(OSError):
-        made.stream.close()
-    with contextlib.suppress(OSError):
-        os.close(made.master)
+    made.close()
 
 
 def _size(terminal: Terminal) -> os.terminal_size:
@@ -167,7 +176,7 @@ def test_the_cursor_comes_back_whatever_ends_the_run(terminal: Terminal, ending:
 def test_a_terminal_that_is_gone_ends_nothing(terminal: Terminal) -> None:
     with shown(terminal) as (console, out):
         tell(console, PREPARED)
-        os.close(terminal.master)
+        terminal.hang_up()
         tell(console, GOOD[len(PREPARED) :] * 3)
         console.result("succeeded", 0, "done")
     assert out.getvalue() == "done\n"
