@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from samjhadoo_ops.artifacts import pins
+from samjhadoo_ops.testing.plugin import refuse_or_skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,10 +32,7 @@ def airgap_image(engine: Any) -> Callable[[str], str]:
         try:
             engine.images.get(TAGS[name])
         except ImageNotFound:
-            missing = f"{TAGS[name]} is not in the engine: docker/airgap/build {name}"
-            if os.environ.get("SAMJHADOO_CONTAINERS") == "required" or os.environ.get("CI"):
-                pytest.fail(missing, pytrace=False)
-            pytest.skip(missing)
+            refuse_or_skip(f"{TAGS[name]} is not in the engine: docker/airgap/build {name}")
         return TAGS[name]
 
     return find

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from samjhadoo_ops.testing import running_emulator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from samjhadoo_ops.testing import Emulator
@@ -90,19 +89,3 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
             container_definitions=[{"name": "app", "image": "app:1"}],
         )
         yield client
-
-
-@pytest.fixture(scope="session")
-def eventually() -> Callable[..., Any]:
-    """Wait until a check gives something true, and return that."""
-
-    def wait(check: Callable[[], Any], *, within: float = 120.0) -> Any:
-        deadline = time.monotonic() + within
-        while True:
-            found = check()
-            if found:
-                return found
-            assert time.monotonic() < deadline, f"not within {within} s; last: {found!r}"
-            time.sleep(0.05)
-
-    return wait

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 import signal
 import threading
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +18,10 @@ from samjhadoo_ops.database.image import LABEL, DockerImage
 from samjhadoo_ops.database.schema import Schema
 from samjhadoo_ops.environment import Secret, load_environment
 from samjhadoo_ops.errors import ConfigurationError, DeploymentFailed, Refused
+from samjhadoo_ops.testing import eventually
+from samjhadoo_ops.testing.plugin import refuse_or_skip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from real_services import PostgresServer
@@ -108,16 +107,7 @@ def flyway_image(engine: Any) -> str:
             continue
         return name
     missing = f"none of the images {' and '.join(names)} is there: docker/airgap/build makes the first"
-    if os.environ.get("SAMJHADOO_CONTAINERS") == "required" or os.environ.get("CI"):
-        pytest.fail(missing, pytrace=False)
-    return pytest.skip(missing)
-
-
-def until(check: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not check():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    return refuse_or_skip(missing)
 
 
 @pytest.mark.containers
@@ -158,7 +148,7 @@ def test_an_interrupt_removes_the_container_and_ends_its_session(
             return list(session.execute(statement).fetchall())
 
     def interrupt() -> None:
-        until(lambda: found(ASLEEP))
+        eventually(lambda: found(ASLEEP))
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
@@ -168,7 +158,7 @@ def test_an_interrupt_removes_the_container_and_ends_its_session(
     thread.join()
 
     application = image.flyway.application
-    until(lambda: not found(f"SELECT 1 FROM pg_stat_activity WHERE application_name = '{application}'"))
+    eventually(lambda: not found(f"SELECT 1 FROM pg_stat_activity WHERE application_name = '{application}'"))
     assert engine.containers.list(all=True, filters={"label": f"{LABEL}={application}"}) == []
 
 

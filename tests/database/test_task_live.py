@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,9 +12,10 @@ from live_cluster import furnished_emulator, task_project
 from samjhadoo_ops.database.answer import Inspection, Migration
 from samjhadoo_ops.database.runner import RunTimeoutError
 from samjhadoo_ops.errors import DeploymentFailed, Refused
+from samjhadoo_ops.testing import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from live_cluster import TaskProject
@@ -38,13 +38,6 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 def project(emulator: Emulator, postgres_server: PostgresServer, tmp_path: Path) -> TaskProject:
     """A project with one script, not yet applied."""
     return task_project(emulator, tmp_path, postgres_server.new_database())
-
-
-def until(check: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WITHIN
-    while not check():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def pending(*scripts: str) -> Inspection:
@@ -107,14 +100,14 @@ def test_a_migration_that_takes_too_long_is_stopped_with_its_session(project: Ta
     with pytest.raises(RunTimeoutError, match=r"migrate_timeout \(5.5 s\)"):
         project.schema(DATABASE__MIGRATE_TIMEOUT="5500ms").runner.run("migrate")
 
-    until(lambda: not project.query(SESSIONS))
+    eventually(lambda: not project.query(SESSIONS))
 
 
 def test_an_interrupt_stops_the_task_and_its_session(project: TaskProject) -> None:
     project.write(V1__start="SELECT pg_sleep(120);")
 
     def interrupt() -> None:
-        until(lambda: project.query(ASLEEP))
+        eventually(lambda: project.query(ASLEEP))
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
@@ -126,14 +119,14 @@ def test_an_interrupt_stops_the_task_and_its_session(project: TaskProject) -> No
     (arn,) = project.told("stopping", "task")
     (task,) = project.ecs.describe_tasks(cluster=project.cluster, tasks=[arn])["tasks"]
     assert (task["lastStatus"], task["stoppedReason"]) == ("STOPPED", "samjhadoo-ops: interrupted")
-    until(lambda: not project.query(SESSIONS))
+    eventually(lambda: not project.query(SESSIONS))
 
 
 def test_a_migration_that_a_killed_tool_left_is_waited_for(project: TaskProject) -> None:
     project.write(V1__start="SELECT pg_sleep(2);")
     left = threading.Thread(target=project.schema().runner.run, args=["migrate"])
     left.start()
-    until(lambda: project.query(ASLEEP))
+    eventually(lambda: project.query(ASLEEP))
 
     history = project.schema().history()
     left.join()

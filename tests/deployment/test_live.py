@@ -19,7 +19,7 @@ from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.console import Console
 from samjhadoo_ops.deployment.plan import make_plan
 from samjhadoo_ops.deployment.site import Site
-from samjhadoo_ops.processes import free_ports
+from samjhadoo_ops.testing import stack_on_free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,11 +52,7 @@ class Project:
         self.folder = folder
         self._changes = 0
         # Nobody else's stack may come to stand where ours was killed.
-        names = ("EDGE", "PRODUCTION", "TEST", "POSTGRES", "REDIS")
-        free = free_ports(*[0] * len(names))
-        self._ports = {
-            f"SAMJHADOO_STACK__{name}_PORT": str(port) for name, port in zip(names, free, strict=True)
-        }
+        self._ports = stack_on_free_ports()
         for part in PARTS:
             source = ROOT / part
             copy = shutil.copytree if source.is_dir() else shutil.copy

@@ -109,22 +109,6 @@ def noop_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator
         yield emulator
 
 
-@pytest.fixture(scope="session")
-def eventually() -> Callable[..., Any]:
-    """Wait until a check gives something true, and return that."""
-
-    def wait(check: Callable[[], Any], *, within: float = 60.0) -> Any:
-        deadline = time.monotonic() + within
-        while True:
-            found = check()
-            if found:
-                return found
-            assert time.monotonic() < deadline, f"not within {within} s; last: {found!r}"
-            time.sleep(0.02)
-
-    return wait
-
-
 SERVER = b"""
 import http.server, os, signal, sys, threading, time
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("tasks.py", "environments", "localstack", "docker", ".gitignore")
+CLUSTER, SERVICE = "samjhadoo-cluster", "samjhadoo-service"
 TIMEOUT = 240
 KEPT = ("SAMJHADOO_CACHE", "SAMJHADOO_STACK")
 """Variables that the tests hand on: where things are cached, and which stack is meant."""
@@ -108,6 +109,23 @@ class Project:
     def state(self) -> dict[str, Any]:
         """Return what the stack says of itself."""
         return json.loads(next((self.folder / ".samjhadoo").rglob("stack.json")).read_text())
+
+    def latest_deployment(self) -> dict[str, Any]:
+        """Return the service deployment that was started last."""
+        ecs = self.client("ecs")
+        listed = ecs.list_service_deployments(cluster=CLUSTER, service=SERVICE)["serviceDeployments"]
+        arns = [listed[0]["serviceDeploymentArn"]]
+        found: dict[str, Any] = ecs.describe_service_deployments(serviceDeploymentArns=arns)[
+            "serviceDeployments"
+        ][0]
+        return found
+
+    def share_of_the_target(self) -> float:
+        """Return the percentage of production's traffic that a deployment in progress gives its target."""
+        seen = self.latest_deployment()
+        if seen["status"] != "IN_PROGRESS":
+            return 0.0
+        return float(seen["targetServiceRevision"].get("requestedProductionTrafficWeight", 0.0))
 
     def client(self, service: str) -> Any:
         """Return a plain boto3 client of the stack's edge."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
 
 from samjhadoo_ops.engine import STACK, leftovers
+from samjhadoo_ops.testing import eventually
 
 pytestmark = pytest.mark.containers
 CLUSTER, SERVICE = "samjhadoo-cluster", "samjhadoo-service"
@@ -23,24 +23,15 @@ def deployed(make_project: Any, engine: Any) -> Any:
     return project
 
 
-def share_of_the_canary(project: Any) -> float:
-    ecs = project.client("ecs")
-    listed = ecs.list_service_deployments(cluster=CLUSTER, service=SERVICE)["serviceDeployments"]
-    arn = listed[0]["serviceDeploymentArn"]
-    seen = ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"][0]
-    if seen["status"] != "IN_PROGRESS":
-        return 0.0
-    return float(seen["targetServiceRevision"].get("requestedProductionTrafficWeight", 0.0))
-
-
 def start_and_reach_the_canary(project: Any, change: str) -> Any:
     project.change(change)
     deploying = project.start("deploy", "--json", SAMJHADOO_STACK="containers")
-    deadline = time.monotonic() + 120
-    while share_of_the_canary(project) != 10:
+
+    def in_canary() -> bool:
         assert deploying.poll() is None, deploying.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        return project.share_of_the_target() == 10
+
+    eventually(in_canary, within=120)
     return deploying
 
 
@@ -51,12 +42,14 @@ def ended(deploying: Any) -> tuple[int, dict[str, Any]]:
 
 def test_a_killed_task_is_replaced_and_the_release_goes_out(deployed: Any, engine: Any) -> None:
     stack = deployed.state()["id"]
-    before = {
-        each.id for each in engine.containers.list(filters={"label": f"{STACK}={stack}"}, ignore_removed=True)
-    }
+
+    def containers() -> list[Any]:
+        found = engine.containers.list(filters={"label": f"{STACK}={stack}"}, ignore_removed=True)
+        return [each for each in found if "-pause-" not in each.name]
+
+    before = {each.id for each in containers()}
     deploying = start_and_reach_the_canary(deployed, "LABEL killed=task")
-    tasks = engine.containers.list(filters={"label": f"{STACK}={stack}"}, ignore_removed=True)
-    new = [each for each in tasks if each.id not in before and "-pause-" not in each.name]
+    new = [each for each in containers() if each.id not in before]
     assert len(new) == 2
     new[0].kill()
     code, result = ended(deploying)
@@ -79,7 +72,4 @@ def test_a_killed_server_ends_the_stack_and_the_deploy_says_that_a_person_is_nee
     code, result = ended(deploying)
     assert (code, result["exit_code"]) == (5, 5), result
     assert f"the stack's container {victim}" in "\n".join([result["message"], *result["details"]]), result
-    deadline = time.monotonic() + 60
-    while left := leftovers(engine, {STACK: state["id"]}):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.2)
+    eventually(lambda: not leftovers(engine, {STACK: state["id"]}))

@@ -10,6 +10,8 @@ import urllib.request
 import psycopg
 import pytest
 
+from samjhadoo_ops.testing import eventually
+
 CLUSTER, SERVICE = "samjhadoo-cluster", "samjhadoo-service"
 
 
@@ -18,35 +20,13 @@ def get(url):
         return answer.status, json.load(answer)
 
 
-def latest(project):
-    ecs = project.client("ecs")
-    listed = ecs.list_service_deployments(cluster=CLUSTER, service=SERVICE)["serviceDeployments"]
-    arn = listed[0]["serviceDeploymentArn"]
-    return ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"][0]
-
-
-def wait_for(check, *, within=60):
-    deadline = time.monotonic() + within
-    while not (found := check()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
-
-
-def weight(project):
-    seen = latest(project)
-    return seen["status"] == "IN_PROGRESS" and seen["targetServiceRevision"].get(
-        "requestedProductionTrafficWeight"
-    )
-
-
 def watch_canary(project):
     """Watch a canary; return when it surely had begun, surely had not ended, and surely had ended."""
-    wait_for(lambda: weight(project) == 10)
+    eventually(lambda: project.share_of_the_target() == 10)
     began = ended = time.monotonic()
     while True:
         asked = time.monotonic()
-        seen = weight(project)
+        seen = project.share_of_the_target()
         if seen == 100:
             return began, ended, time.monotonic()
         assert seen == 10
@@ -76,7 +56,7 @@ def test_aws_clients_see_what_is_true(project):
     image = {"imageDigest": digest}
     found = ecr.describe_images(repositoryName=repository.partition("/")[2], imageIds=[image])["imageDetails"]
     assert [each["imageDigest"] for each in found] == [digest]
-    assert latest(project)["status"] == "SUCCESSFUL"
+    assert project.latest_deployment()["status"] == "SUCCESSFUL"
 
 
 def test_flyway_wrote_the_schema_history(project):
@@ -98,10 +78,10 @@ def test_flyway_wrote_the_schema_history(project):
 
 
 def test_an_unchanged_release_is_not_deployed_again(project):
-    before = latest(project)["serviceDeploymentArn"]
+    before = project.latest_deployment()["serviceDeploymentArn"]
     again = project.invoke("deploy", "--env", "local", "--json")
     assert (again.code, again.result["outcome"]) == (0, "unchanged")
-    assert latest(project)["serviceDeploymentArn"] == before
+    assert project.latest_deployment()["serviceDeploymentArn"] == before
 
 
 def test_a_changed_release_goes_out_as_a_canary_and_no_request_fails(project, load):
@@ -126,14 +106,14 @@ def test_a_rollback_during_the_canary_gives_the_traffic_back_at_once_and_no_requ
     with load(f"{production}/api/v1/lessons/1", rate=100) as requests:
         new = project.change("LABEL changed=2")
         deploying = project.start("deploy", "--env", "local")
-        wait_for(lambda: weight(project) == 10)
+        eventually(lambda: project.share_of_the_target() == 10)
         back = project.invoke("rollback", "--env", "local", "--json")
         assert back.code == 0, back.stderr
         deploying.communicate(timeout=120)
         assert deploying.returncode == 4
     assert requests.failures == []
-    stopped = latest(project)["stoppedAt"]
-    assert latest(project)["status"] == "ROLLBACK_SUCCESSFUL"
+    stopped = project.latest_deployment()["stoppedAt"]
+    assert project.latest_deployment()["status"] == "ROLLBACK_SUCCESSFUL"
     clock = project.state()["clock"]
     stopped_real = clock["origin"] + (stopped.timestamp() - clock["origin"]) * clock["minute"] / 60
     offset = time.time() - time.monotonic()
@@ -199,7 +179,7 @@ def test_errors_of_a_canary_are_found_under_load_rolled_back_and_told_in_numbers
 def test_a_second_deploy_while_one_runs_is_refused_and_names_the_holder(project):
     project.change("LABEL changed=4")
     deploying = project.start("deploy", "--env", "local")
-    wait_for(lambda: weight(project) == 10)
+    eventually(lambda: project.share_of_the_target() == 10)
     second = project.invoke("deploy", "--env", "local", "--json")
     assert (second.code, second.result["outcome"]) == (3, "refused")
     assert str(deploying.pid) in second.stdout
@@ -208,7 +188,7 @@ def test_a_second_deploy_while_one_runs_is_refused_and_names_the_holder(project)
 
 
 def test_a_failing_migration_stops_the_deploy_before_the_service_is_touched(project):
-    before = latest(project)["serviceDeploymentArn"]
+    before = project.latest_deployment()["serviceDeploymentArn"]
     script = project.folder / "docker/backend/db/migration/V6__broken.sql"
     script.write_text("CREATE TABLE fine (id bigint);\nSELECT nonsense FROM nowhere;\n")
     project.commit("Break the schema")
@@ -216,7 +196,7 @@ def test_a_failing_migration_stops_the_deploy_before_the_service_is_touched(proj
     project.restore()
     assert broken.code == 4
     assert "V6__broken.sql:2" in broken.stderr
-    assert latest(project)["serviceDeploymentArn"] == before
+    assert project.latest_deployment()["serviceDeploymentArn"] == before
     assert project.invoke("migrate.verify").code == 0
 
 
@@ -231,12 +211,12 @@ def test_a_migration_edited_after_it_ran_is_refused(project):
 
 
 def test_dry_run_and_plan_change_nothing(project):
-    before = latest(project)["serviceDeploymentArn"]
+    before = project.latest_deployment()["serviceDeploymentArn"]
     project.change("LABEL changed=5")
     for arguments in (("plan", "--json"), ("deploy", "--plan", "--json"), ("--dry", "deploy", "--json")):
         planned = project.invoke(*arguments)
         assert planned.code == 0, planned.stderr
-    assert latest(project)["serviceDeploymentArn"] == before
+    assert project.latest_deployment()["serviceDeploymentArn"] == before
 
 
 def test_history_and_status_tell_what_happened(project):

@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from samjhadoo_ops.processes import free_ports
+from samjhadoo_ops.testing import eventually, stack_on_free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("tasks.py", "environments", "localstack", "docker")
-PORTS = ("EDGE", "PRODUCTION", "TEST", "POSTGRES", "REDIS")
 SEED = int(os.environ.get("SAMJHADOO_SEED", "20"))
 KILLS = int(os.environ.get("SAMJHADOO_KILLS", "20"))
 LONGEST = 14.0
@@ -47,10 +46,8 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        free = free_ports(*[0] * len(PORTS))
-        ports = {f"SAMJHADOO_STACK__{name}_PORT": str(port) for name, port in zip(PORTS, free, strict=True)}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        self.variables = {**kept, **ports, **SETTINGS}
+        self.variables = {**kept, **stack_on_free_ports(), **SETTINGS}
         for part in PARTS:
             source = ROOT / part
             (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
@@ -133,10 +130,11 @@ def killed_after(project: Project, seconds: float) -> str:
 
 def wait_for_ecs(project: Project) -> None:
     """Wait until ECS has ended what is going on, by itself."""
-    deadline = time.monotonic() + 120
-    while any(brief["status"] not in {*ENDED_SAFELY, "STOPPED"} for brief in deployments(project)[:3]):
-        assert time.monotonic() < deadline, deployments(project)[:3]
-        time.sleep(0.2)
+
+    def over() -> bool:
+        return {brief["status"] for brief in deployments(project)[:3]} <= {*ENDED_SAFELY, "STOPPED"}
+
+    eventually(over, within=120)
 
 
 def test_a_deployer_killed_at_any_moment_ends_in_one_consistent_release(project: Project) -> None:

@@ -12,12 +12,12 @@ import pytest
 from samjhadoo_ops import stack
 from samjhadoo_ops.engine import PROJECT, leftovers
 from samjhadoo_ops.environment import load_environment
-from samjhadoo_ops.processes import free_ports
 from samjhadoo_ops.stack import guard, lifecycle
 from samjhadoo_ops.stack.state import Places
+from samjhadoo_ops.testing import stack_on_free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.stack.state import StackState
@@ -88,11 +88,8 @@ def make_project(root: Path, *, seeded: bool, kind: str = "embedded") -> Project
     (root / "environments").symlink_to(REPOSITORY / "environments")
     if seeded:
         (root / "localstack").symlink_to(REPOSITORY / "localstack")
-    ports = ("EDGE", "POSTGRES", "REDIS", "PRODUCTION", "TEST")
     images = {name: value for name, value in os.environ.items() if name.startswith(IMAGES)}
-    free = free_ports(*[0] * len(ports))
-    variables = {f"SAMJHADOO_STACK__{name}_PORT": str(port) for name, port in zip(ports, free, strict=True)}
-    variables |= images | {"SAMJHADOO_STACK": kind}
+    variables = {**stack_on_free_ports(), **images, "SAMJHADOO_STACK": kind}
     return Project(root, load_environment("local", root=root, variables=variables), variables)
 
 
@@ -129,14 +126,3 @@ def contained(tmp_path, engine) -> Iterator[Project]:
 def in_engine(engine: Any, project: Project) -> list[str]:
     """Return what the engine has of a project's stacks."""
     return [str(each.name) for each in leftovers(engine, {PROJECT: project.places.mark})]
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], bool], float], None]:
-    def wait(condition: Callable[[], bool], limit: float) -> None:
-        deadline = time.monotonic() + limit
-        while not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
-    return wait

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import pytest
 
@@ -14,21 +13,14 @@ from samjhadoo_ops.engine import PROJECT
 from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.stack import lifecycle
+from samjhadoo_ops.testing import eventually
 
 pytestmark = pytest.mark.containers
 SERVERS = ["localstack", "postgres", "redis"]
-LIMIT = 60.0
 
 
 def in_engine(engine, project):
     return [str(each.name) for each in docker_engine.leftovers(engine, {PROJECT: project.places.mark})]
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_its_servers_are_containers_published_on_loopback_only(contained, engine):
@@ -63,7 +55,7 @@ def test_the_stack_ends_when_a_container_is_killed_and_says_which(contained, eng
     victim = "redis"
     killed = next(each.id for each in contained.state.containers if each.name == victim)
     engine.containers.get(killed).kill()
-    wait_until(lambda: lifecycle.find(contained.env) is None and not contained.processes())
+    eventually(lambda: lifecycle.find(contained.env) is None and not contained.processes())
     ended = lifecycle.why_ended(contained.env)
     assert ended is not None
     assert ended.reason == f"the stack's container {victim} ({killed[:12]}) was killed by SIGKILL"
@@ -73,7 +65,7 @@ def test_the_stack_ends_when_a_container_is_killed_and_says_which(contained, eng
 def test_nothing_is_left_when_the_supervisor_is_killed(contained, engine):
     contained.up()
     os.kill(contained.state.supervisor.pid, signal.SIGKILL)
-    wait_until(lambda: not contained.processes() and not in_engine(engine, contained))
+    eventually(lambda: not contained.processes() and not in_engine(engine, contained))
 
 
 def test_what_a_lost_stack_left_is_removed_by_the_next_start(contained, engine):

@@ -25,9 +25,9 @@ def test_a_process_is_told_from_a_later_one_by_its_start(sleeper):
     assert not exits.is_alive(sleeper.pid, since - 1)
 
 
-def test_a_zombie_is_gone(sleeper, until):
+def test_a_zombie_is_gone(sleeper, eventually):
     sleeper.kill()
-    until(lambda: exits.started(sleeper.pid) is None, 5)
+    eventually(lambda: exits.started(sleeper.pid) is None)
 
 
 needs_pidfd = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Linux only")
@@ -43,14 +43,14 @@ needs_pidfd = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Linux on
         pytest.param(["sh", "-c", "exit 3"], None, id="exited"),
     ],
 )
-def test_it_is_told_how_a_process_ended(command, signum, reaped, until):
+def test_it_is_told_how_a_process_ended(command, signum, reaped, eventually):
     process = subprocess.Popen(command)
     since = exits.started(process.pid)
     descriptor = exits.watch(process.pid, since) if since is not None else os.pidfd_open(process.pid)
     assert descriptor is not None
     if signum:
         process.send_signal(signum)
-    until(lambda: exits.started(process.pid) is None, 5)
+    eventually(lambda: exits.started(process.pid) is None)
     if reaped:
         process.wait()
         if not _tells_of_reaped():

@@ -156,12 +156,12 @@ def test_the_stack_ends_when_the_shell_that_started_it_is_killed(bare):
     assert f"shell (sh, {shell.pid}) was killed by SIGKILL" in ended.reason
 
 
-def test_the_stack_stays_when_the_shell_that_started_it_exits(bare, until):
+def test_the_stack_stays_when_the_shell_that_started_it_exits(bare, eventually):
     shell = start_from_shell(bare, "exit 3")
     close(shell)
-    until(lambda: exits.started(shell.pid) is None, LIMIT)
-    assert bare.state.shell is not None
-    assert bare.state.shell.pid == shell.pid
+    eventually(lambda: exits.started(shell.pid) is None)
+    assert bare.state.starter is not None
+    assert bare.state.starter.pid == shell.pid
     assert stack.ensure_up(bare.env, bare.console, start=False)
 
 

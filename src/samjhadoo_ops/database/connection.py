@@ -63,6 +63,16 @@ class Connection:
     def __str__(self) -> str:
         return f"{self.host}:{self.port}/{self.dbname}"
 
+    @property
+    def url(self) -> str:
+        """The URI of libpq, with user and password (PostgreSQL documentation, 34.1.1.2)."""
+        who = f"{quote(self.username, safe='')}:{quote(self.password.reveal(), safe='')}"
+        return f"postgresql://{who}@{self._host}:{self.port}/{quote(self.dbname, safe='')}"
+
+    @property
+    def _host(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
+
     def jdbc_url(self, *, application: str, parameters: Mapping[str, str]) -> str:
         """Return the URL of PostgreSQL's JDBC driver, without user and password.
 
@@ -71,9 +81,8 @@ class Connection:
             parameters: Server parameters of the session, such as `lock_timeout`.
 
         """
-        host = f"[{self.host}]" if ":" in self.host else self.host
         query = jdbc_query(application=application, parameters=parameters)
-        return f"jdbc:postgresql://{host}:{self.port}/{quote(self.dbname)}?{query}"
+        return f"jdbc:postgresql://{self._host}:{self.port}/{quote(self.dbname)}?{query}"
 
     def open(self) -> Any:
         """Return a psycopg connection in autocommit mode; statements get 10 s.

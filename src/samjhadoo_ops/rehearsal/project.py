@@ -113,17 +113,19 @@ class Command:
 
     def _read_events(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - it was asked for
-        for line in self._process.stdout:
-            try:
-                document = json.loads(line)
-            except ValueError:
-                self._errors.append(line.rstrip("\n"))
-            else:
-                self.events.append(document)
+        with self._process.stdout as output:
+            for line in output:
+                try:
+                    document = json.loads(line)
+                except ValueError:
+                    self._errors.append(line.rstrip("\n"))
+                else:
+                    self.events.append(document)
 
     def _read_errors(self) -> None:
         assert self._process.stderr is not None  # noqa: S101 - it was asked for
-        self._errors.extend(line.rstrip("\n") for line in self._process.stderr)
+        with self._process.stderr as output:
+            self._errors.extend(line.rstrip("\n") for line in output)
 
 
 @dataclass
@@ -132,28 +134,31 @@ class Project:
 
     Attributes:
         folder: Its root.
+        name: The environment's name.
+        own: Variables over those of this process.
         settings: Settings over those of the environment's files, by key path.
 
     """
 
     folder: Path
     name: str
+    own: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     _commands: list[Command] = field(default_factory=list)
 
     @classmethod
-    def copy(cls, root: Path, folder: Path, name: str) -> Self:
-        """Copy a project, without what was built or installed in it.
+    def copy(cls, root: Path, folder: Path, name: str, own: Mapping[str, str]) -> Self:
+        """Copy a project, without what was built or installed in it, into a git repository of its own.
 
         Raises:
-            ConfigurationError: It can't be copied.
+            ConfigurationError: It can't be copied, or there is no git.
 
         """
         try:
             shutil.copytree(root, folder, ignore=_IGNORED, symlinks=True, dirs_exist_ok=True)
         except (OSError, shutil.Error) as error:
             raise ConfigurationError(f"the project can't be copied for the rehearsal: {error}") from error
-        project = cls(folder, name)
+        project = cls(folder, name, dict(own))
         project._git("init", "--quiet")
         project.commit("The release that serves")
         return project
@@ -162,7 +167,7 @@ class Project:
     def variables(self) -> dict[str, str]:
         """The environment variables of its commands."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-        return {**kept, **{_variable(key): _text(value) for key, value in self.settings.items()}}
+        return {**kept, **self.own, **{_variable(key): _text(value) for key, value in self.settings.items()}}
 
     def environment(self) -> Environment:
         """Return its settings.

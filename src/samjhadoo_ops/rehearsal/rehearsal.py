@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.errors import OpsError
 from samjhadoo_ops.rehearsal.play import Play, Played
 from samjhadoo_ops.rehearsal.project import Project
+from samjhadoo_ops.stack.planning import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -73,7 +75,9 @@ class Rehearsal:
     def _project(self) -> Iterator[Project]:
         folder = Path(tempfile.mkdtemp(prefix="samjhadoo-rehearsal-"))
         folder.chmod(0o711)  # PostgreSQL may run as another user below it
-        project = Project.copy(self.env.root, folder / "project", self.env.name)
+        # Whatever ends the rehearsal ends its stack.
+        own = {} if self.keep else {OWNER: str(os.getpid())}
+        project = Project.copy(self.env.root, folder / "project", self.env.name, own)
         try:
             yield project
         finally:

@@ -77,8 +77,14 @@ def ensure_up(env: Environment, console: Teller, *, start: bool) -> Endpoints:
     )
 
 
-def up(env: Environment, console: Teller) -> Endpoints:
+def up(env: Environment, console: Teller, *, owner: int | None = None) -> Endpoints:
     """Start the stack, or find the one that runs.
+
+    Args:
+        env: The environment.
+        console: Is told how far things are.
+        owner: The id of a process that the stack ends with; by default the one that SAMJHADOO_STACK_OWNER
+            names. Without one it ends when the shell that started it is killed.
 
     Raises:
         ConfigurationError: The environment has no stack, or what a setting names cannot be had.
@@ -88,7 +94,7 @@ def up(env: Environment, console: Teller) -> Endpoints:
     from samjhadoo_ops.stack import lifecycle
 
     _require_stack(env)
-    return _endpoints(lifecycle.start(env, console.line), env)
+    return _endpoints(lifecycle.start(env, console.line, owner=owner), env)
 
 
 def fetch(env: Environment, console: Teller) -> None:

@@ -62,8 +62,8 @@ def why_ended(env: Environment) -> Ended | None:
     return None
 
 
-def start(env: Environment, progress: Progress) -> StackState:
-    """Start the stack, or find the one that runs already.
+def start(env: Environment, progress: Progress, *, owner: int | None = None) -> StackState:
+    """Start the stack, which ends with its owner if one is given, or find the one that runs already.
 
     Raises:
         StackFailed: A process of it did not start, or a hook failed; nothing is left running.
@@ -79,7 +79,7 @@ def start(env: Environment, progress: Progress) -> StackState:
         if ended := why_ended(env):
             progress(f"the last stack ended: {ended.reason}")
         _clean(places, progress)
-        plan = make_plan(env, places, progress)
+        plan = make_plan(env, places, progress, owner=owner)
         began = time.monotonic()
         progress(_STARTING[plan.kind])
         _launch(plan, places)

@@ -68,12 +68,20 @@ class Ports(msgspec.Struct, frozen=True):
     localstack: int = 0
 
 
-class ShellPlan(msgspec.Struct, frozen=True):
-    """The shell whose violent end is the stack's end."""
+class Starter(msgspec.Struct, frozen=True):
+    """The process whose end is the stack's end.
 
+    Attributes:
+        name: What it is called in messages.
+        started: When it started, as `exits.started` tells.
+        exit_counts: Whether it may not exit either. A shell may: the stack stays behind it.
+
+    """
+
+    name: str
     pid: int
     started: float
-    name: str
+    exit_counts: bool
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -103,7 +111,7 @@ class Plan(msgspec.Struct, frozen=True):
     variables: dict[str, str]
     seeds: tuple[str, ...]
     seed_variables: dict[str, str]
-    shell: ShellPlan | None
+    starter: Starter | None
     training: bool
 
     @property

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.stack import exits
-from samjhadoo_ops.stack.plan import ContainerServers, HostServers, Plan, Ports, PostgresPlan, ShellPlan
+from samjhadoo_ops.stack.plan import ContainerServers, HostServers, Plan, Ports, PostgresPlan, Starter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +20,19 @@ if TYPE_CHECKING:
     Progress = Callable[[str], None]
 
 
-def make_plan(env: Environment, places: Places, progress: Progress) -> Plan:
+OWNER = "SAMJHADOO_STACK_OWNER"
+"""The variable that names a process by its id: the stack ends when that one does, in any way."""
+
+
+def make_plan(env: Environment, places: Places, progress: Progress, *, owner: int | None = None) -> Plan:
     """Fetch what the stack needs and decide how it is started.
+
+    Args:
+        env: The environment.
+        places: Where its files are kept.
+        progress: Is told what is fetched.
+        owner: The process that the stack ends with; by default the one that SAMJHADOO_STACK_OWNER names, and
+            without one the shell.
 
     Raises:
         ConfigurationError: The environment has no stack, or an image or the Docker engine is missing.
@@ -42,7 +54,6 @@ def make_plan(env: Environment, places: Places, progress: Progress) -> Plan:
         training = not flyway.is_trained(flyway_home)
     else:
         servers, password, training = _containers(env.stack, progress), secrets.token_urlsafe(18), False
-    shell = exits.watching_shell()
     return Plan(
         id=stack,
         root=str(env.root.resolve()),
@@ -63,9 +74,26 @@ def make_plan(env: Environment, places: Places, progress: Progress) -> Plan:
         variables={},
         seeds=seeds.seed_scripts(env.root),
         seed_variables=seeds.seed_variables(env),
-        shell=ShellPlan(*shell) if shell else None,
+        starter=_starter(owner),
         training=training,
     )
+
+
+def _starter(owner: int | None) -> Starter | None:
+    """Return the process that the stack ends with: the one that is named, or the shell.
+
+    Raises:
+        ConfigurationError: The named one is no running process.
+
+    """
+    named = os.environ.get(OWNER, "") if owner is None else str(owner)
+    if not named:
+        shell = exits.watching_shell()
+        return Starter(f"shell ({shell[2]}, {shell[0]})", *shell[:2], exit_counts=False) if shell else None
+    since = exits.started(int(named)) if named.isascii() and named.isdigit() else None
+    if since is None:
+        raise ConfigurationError(f"{OWNER}: expected the id of a running process, found {named!r}")
+    return Starter(f"owner ({named})", int(named), since, exit_counts=True)
 
 
 def _emulator(env: Environment, settings: StackSettings) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ class StackState(msgspec.Struct, frozen=True):
     endpoints: Addresses
     clock: ClockState
     logs: str
-    shell: ProcessRef | None = None
+    starter: ProcessRef | None = None
     containers: tuple[ContainerRef, ...] = ()
 
 

@@ -1,9 +1,10 @@
 """The supervisor of a stack: `python -m samjhadoo_ops.stack.supervisor PLAN --report FD`.
 
 It starts the servers (processes, or the keeper of containers) and the emulator, runs the init hooks, writes
-`stack.json`, and then waits: for a request to stop, for the end of any of its processes, or for the violent
-end of the shell that started the stack. Whichever comes first ends everything. Its own death ends everything
-too: the kernel kills its children (Linux), and the guard, which notices by a pipe, kills the rest everywhere.
+`stack.json`, and then waits: for a request to stop, for the end of any of its processes, for the violent
+end of the shell that started the stack, or for any end of its owner, if one is named. Whichever comes first
+ends everything. Its own death ends everything too: the kernel kills its children (Linux), and the guard,
+which notices by a pipe, kills the rest everywhere.
 
 One thread, nothing heavy imported: it lives as long as the stack.
 """
@@ -62,7 +63,7 @@ class Supervisor:
         self._report = report
         self._servers = servers_of(plan, self.folder)
         self._children = Children(plan.id, self.folder, self.logs, scratch=self._servers.scratch)
-        self._shell = exits.watch(plan.shell.pid, plan.shell.started) if plan.shell else None
+        self._starter = exits.watch(plan.starter.pid, plan.starter.started) if plan.starter else None
 
     def run(self) -> int:
         """Run the stack until it ends; return the exit code."""
@@ -175,7 +176,7 @@ class Supervisor:
                 raise StartFailed(f"{child.ending()} while the stack was starting", child.tail())
 
     def _state(self) -> StackState:
-        plan, ports, shell = self.plan, self.ports, self.plan.shell
+        plan, ports, starter = self.plan, self.ports, self.plan.starter
         bound = bound_ports(ports.edge)
         return StackState(
             id=plan.id,
@@ -195,14 +196,14 @@ class Supervisor:
             ),
             clock=ClockState(minute=plan.minute, origin=self.origin),
             logs=str(self.logs),
-            shell=ProcessRef(shell.name, shell.pid, shell.started) if shell else None,
+            starter=ProcessRef(starter.name, starter.pid, starter.started) if starter else None,
             containers=self._servers.containers(),
         )
 
     def _wait_for_the_end(self) -> tuple[str, tuple[str, ...]]:
         """Wait; return why the stack ends and what its log said, nothing when it was asked to."""
         while True:
-            self._children.wait(None, also=[] if self._shell is None else [self._shell])
+            self._children.wait(None, also=[] if self._starter is None else [self._starter])
             if self._children.asked_to_end:
                 return "", ()
             for child in self._children.take_ended():
@@ -210,19 +211,21 @@ class Supervisor:
                     return f"the stack's {child.tail()[-1]}", child.tail()
                 if child.name != "training":
                     return f"the stack's {child.ending()}", child.tail()
-            reason = self._children.guard_ending() or self._shell_ending()
+            reason = self._children.guard_ending() or self._starter_ending()
             if reason:
                 return f"the stack's {reason}", ()
 
-    def _shell_ending(self) -> str:
-        """Return in words that the shell was killed; nothing while it lives, or when it just exited."""
-        shell = self.plan.shell
-        if shell is None or self._shell is None or not select.select([self._shell], [], [], 0)[0]:
+    def _starter_ending(self) -> str:
+        """Return in words how the starter ended; nothing while it lives, or when its exit does not count."""
+        starter = self.plan.starter
+        if starter is None or self._starter is None or not select.select([self._starter], [], [], 0)[0]:
             return ""
-        signum = exits.ending_signal(self._shell, shell.pid)
-        os.close(self._shell)
-        self._shell = None
-        return f"shell ({shell.name}, {shell.pid}) was killed by {signum.name}" if signum else ""
+        signum = exits.ending_signal(self._starter, starter.pid)
+        os.close(self._starter)
+        self._starter = None
+        if signum:
+            return f"{starter.name} was killed by {signum.name}"
+        return f"{starter.name} ended" if starter.exit_counts else ""
 
     def _remove_files(self, *, keep_logs: bool = False) -> None:
         guard.remove_folders(self.plan.id, str(self._servers.scratch))

@@ -28,22 +28,18 @@ STOP_TIME = 20.0
 
 
 @dataclass
-class Emulator:
-    """A running emulator.
+class Edge:
+    """A local AWS, wherever it runs.
 
     Attributes:
         url: The endpoint of every AWS service.
         region: The region of its clients.
-        process: Its process.
-        log: What it writes.
 
     """
 
     url: str
     region: str
-    process: subprocess.Popen[bytes]
-    log: Path
-    _clients: dict[str, Any] = field(default_factory=dict, repr=False)
+    _clients: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of a service; always the same one."""
@@ -97,6 +93,26 @@ class Emulator:
                 raise ValueError(json.load(error)["message"]) from None
         return json.loads(content) if content else None
 
+    def close(self) -> None:
+        """Close its clients."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+
+
+@dataclass
+class Emulator(Edge):
+    """A running emulator.
+
+    Attributes:
+        process: Its process.
+        log: What it writes.
+
+    """
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
 
 @contextlib.contextmanager
 def running_emulator(
@@ -143,12 +159,11 @@ def running_emulator(
             _wait_for(emulator)
             yield emulator
         finally:
-            for client in emulator._clients.values():  # noqa: SLF001
-                client.close()
+            emulator.close()
             _end(process)
 
 
-def eventually(check: Callable[[], Found], *, within: float = 15.0, pause: float = 0.02) -> Found:
+def eventually(check: Callable[[], Found], *, within: float = 60.0, pause: float = 0.02) -> Found:
     """Return what a check gives once that is true.
 
     Raises:

@@ -1,21 +1,27 @@
-"""pytest's fixture `emulator`: a local AWS, started once, without faults at the beginning of each test.
+"""pytest's fixtures: a local AWS, and a whole local stack.
 
-Override `emulator_options` (scope `session`) to start it differently: it returns the keyword arguments of
-`running_emulator`.
+`emulator` is started once and has no faults at the beginning of each test; `local_stack` is one for a copy of
+the project in pytest's root folder, of the kind that SAMJHADOO_STACK names. Override `emulator_options` or
+`local_stack_options` (scope `session`) to start them differently: they return the keyword arguments of
+`running_emulator` and `running_stack`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from samjhadoo_ops.testing.emulator import running_emulator
+from samjhadoo_ops.testing.stack import running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from samjhadoo_ops.testing.emulator import Emulator
+    from samjhadoo_ops.testing.stack import LocalStack
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +42,44 @@ def emulator(emulator_process: Emulator) -> Iterator[Emulator]:
     """Lend a local AWS; faults end with the test, resources stay."""
     yield emulator_process
     emulator_process.faults.clear()
+
+
+@pytest.fixture(scope="session")
+def local_stack_options() -> dict[str, Any]:
+    """How the stack is started: keyword arguments of `running_stack`."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def local_stack_process(
+    local_stack_options: dict[str, Any], pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalStack]:
+    """Run a stack for the whole session."""
+    from samjhadoo_ops.engine import EngineUnavailable
+
+    folder = tmp_path_factory.mktemp("stack")
+    options = {"root": pytestconfig.rootpath, "folder": folder, **local_stack_options}
+    with contextlib.ExitStack() as running:
+        try:
+            found = running.enter_context(running_stack(**options))
+        except EngineUnavailable as error:
+            refuse_or_skip(str(error))
+        yield found
+
+
+@pytest.fixture
+def local_stack(local_stack_process: LocalStack) -> Iterator[LocalStack]:
+    """Lend a whole local stack; faults end with the test, releases and data stay.
+
+    Without a Docker engine a stack of containers is skipped; where containers are required
+    (SAMJHADOO_CONTAINERS=required) and in CI it is an error.
+    """
+    yield local_stack_process
+    local_stack_process.edge.faults.clear()
+
+
+def refuse_or_skip(reason: str) -> NoReturn:
+    """Say that containers cannot be had: fail where they are required and in CI, skip elsewhere."""
+    if os.environ.get("SAMJHADOO_CONTAINERS") == "required" or os.environ.get("CI"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)

@@ -14,6 +14,7 @@ from docker.errors import ImageNotFound
 from testcontainers.community.localstack import LocalStackContainer
 
 from samjhadoo_ops.testing import eventually, running_emulator
+from samjhadoo_ops.testing.plugin import refuse_or_skip
 
 IMAGE = "samjhadoo-airgap/localstack:2026.3.0"
 
@@ -30,10 +31,7 @@ def localstack(engine):
     try:
         engine.images.get(IMAGE)
     except ImageNotFound:
-        missing = f"{IMAGE} is not in the engine: docker/airgap/build localstack"
-        if os.environ.get("SAMJHADOO_CONTAINERS") == "required" or os.environ.get("CI"):
-            pytest.fail(missing, pytrace=False)
-        pytest.skip(missing)
+        refuse_or_skip(f"{IMAGE} is not in the engine: docker/airgap/build localstack")
     with pytest.MonkeyPatch.context() as patch:
         # Its reaper is an image of its own, which is not to be had without a registry.
         patch.setattr(testcontainers.core.config.testcontainers_config, "ryuk_disabled", True)

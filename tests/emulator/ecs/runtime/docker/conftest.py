@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from samjhadoo_ops.testing import eventually, running_emulator
+from samjhadoo_ops.testing.plugin import refuse_or_skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,10 +54,7 @@ def python_image(engine: Any) -> str:
             except DockerException:
                 continue
         return candidate
-    message = f"the engine has no {name} and can pull no python:3.13-alpine"
-    if os.environ.get("SAMJHADOO_CONTAINERS") == "required":
-        pytest.fail(message)
-    pytest.skip(message)
+    return refuse_or_skip(f"the engine has no {name} and can pull no python:3.13-alpine")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,132 @@
+"""A whole local stack for tests: of a copy of the project, on ports of its own, of either kind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.processes import free_ports
+from samjhadoo_ops.testing.emulator import Edge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from samjhadoo_ops.rehearsal.project import Command, Project
+
+PORTS = (
+    "SAMJHADOO_STACK__EDGE_PORT",
+    "SAMJHADOO_STACK__POSTGRES_PORT",
+    "SAMJHADOO_STACK__REDIS_PORT",
+    "SAMJHADOO_SERVICE__PRODUCTION_LISTENER_PORT",
+    "SAMJHADOO_SERVICE__TEST_LISTENER_PORT",
+)
+"""The variables that hold a stack's preferred ports."""
+
+
+@dataclass(frozen=True)
+class LocalStack:
+    """A running local stack, and the copy of the project that it belongs to.
+
+    Attributes:
+        project: The copy: a git repository, in which a test may change files and `commit`.
+        kind: `embedded` or `containers`.
+        edge: Its AWS: clients, faults and the clock.
+        production: URL of the load balancer's production listener; it answers once a release is deployed.
+        test: URL of its test listener.
+        postgres: URL of the database, as psycopg takes it.
+        redis: URL of Redis, as `redis.from_url` takes it.
+
+    """
+
+    project: Project
+    kind: str
+    edge: Edge
+    production: str
+    test: str
+    postgres: str = field(repr=False)
+    redis: str
+
+    def invoke(self, *arguments: str) -> Command:
+        """Run a task of the project to its end, as `invoke ... --env local --json`.
+
+        Returns:
+            What it did: `code`, its `events`, the `result`, and `told` for people.
+
+        Raises:
+            OpsError: It had not ended after ten minutes, and was killed.
+
+        """
+        return self.project.invoke(*arguments)
+
+    def start(self, *arguments: str) -> Command:
+        """Start a task of the project, and return at once."""
+        return self.project.start(*arguments)
+
+
+@contextlib.contextmanager
+def running_stack(
+    root: Path | str = ".",
+    *,
+    environment: str = "local",
+    variables: Mapping[str, str] | None = None,
+    folder: Path | str | None = None,
+) -> Iterator[LocalStack]:
+    """Run a local stack for a copy of the project until the block ends.
+
+    Its kind is what the environment says: `SAMJHADOO_STACK`, or `[stack] kind`. On Linux it ends with this
+    process in any case; elsewhere nobody tells it that this process was killed.
+
+    Args:
+        root: The project's folder.
+        environment: The environment with the stack.
+        variables: Environment variables of its tasks: `{"SAMJHADOO_CLOCK__MINUTE": "0.05s"}`.
+        folder: Takes the copy; a temporary one by default. It has to be empty.
+
+    Raises:
+        ConfigurationError: The settings are wrong, or an image or the Docker engine is missing.
+        OpsError: The stack did not start; nothing is left running.
+
+    """
+    from samjhadoo_ops.rehearsal.project import Project
+    from samjhadoo_ops.stack.planning import OWNER
+
+    with contextlib.ExitStack() as cleanup:
+        if folder is None:
+            temporary = tempfile.TemporaryDirectory(prefix="samjhadoo-stack-", ignore_cleanup_errors=True)
+            folder = Path(cleanup.enter_context(temporary))
+            folder.chmod(0o711)  # PostgreSQL may run as another user below it
+        own = {**stack_on_free_ports(), **(variables or {}), OWNER: str(os.getpid())}
+        project = Project.copy(Path(root), Path(folder), environment, own)
+        cleanup.callback(project.close)
+        local_stack = _up(project)
+        cleanup.callback(local_stack.edge.close)
+        yield local_stack
+
+
+def stack_on_free_ports() -> dict[str, str]:
+    """Return environment variables that have a stack prefer ports which are free now."""
+    free = free_ports(*[0] * len(PORTS))
+    return {name: str(port) for name, port in zip(PORTS, free, strict=True)}
+
+
+def _up(project: Project) -> LocalStack:
+    from samjhadoo_ops.database.connection import Connection
+    from samjhadoo_ops.stack import lifecycle
+
+    env = project.environment()
+    state = lifecycle.start(env, lambda _: None, owner=os.getpid())
+    endpoints = state.endpoints
+    edge = Edge(endpoints.aws, env.aws.region)
+    return LocalStack(
+        project=project,
+        kind=state.kind,
+        edge=edge,
+        production=endpoints.production,
+        test=endpoints.test,
+        postgres=Connection.from_secret(env.database.secret, env.database.secret.resolve(edge)).url,
+        redis=f"redis://{endpoints.redis}",
+    )

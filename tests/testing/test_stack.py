@@ -1,0 +1,97 @@
+"""A whole stack for tests, of either kind, as a user's test suite has it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from samjhadoo_ops.engine import PROJECT, leftovers
+from samjhadoo_ops.stack import guard
+from samjhadoo_ops.stack.state import Places
+from samjhadoo_ops.testing import eventually, running_stack
+
+ROOT = Path(__file__).parents[2]
+KINDS = ["embedded", pytest.param("containers", marks=pytest.mark.containers)]
+SUITE = """
+import redis, urllib.request
+
+def test_the_release_serves_and_redis_answers(local_stack):
+    with urllib.request.urlopen(f"{local_stack.production}/health") as answer:
+        assert answer.status == 200
+    assert redis.Redis.from_url(local_stack.redis).ping()
+
+def test_a_throttled_aws_is_asked_again(local_stack):
+    local_stack.edge.faults.throttle("ecs", rate=0.2)
+    assert local_stack.invoke("status").code == 0
+
+def test_faults_end_with_their_test(local_stack):
+    assert local_stack.edge.faults.in_force() == []
+    print("kind:", local_stack.kind)
+"""
+HOLDER = """
+import sys, time
+from samjhadoo_ops.testing import running_stack
+with running_stack(sys.argv[1], folder=sys.argv[2]) as stack:
+    print("up", flush=True)
+    sys.stdin.read()
+"""
+
+
+def variables(kind: str) -> dict[str, str]:
+    return {**os.environ, "SAMJHADOO_STACK": kind, "SAMJHADOO_DEPLOYMENT__BAKE_TIME": "10m"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_suite_has_a_stack_by_asking_for_it(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    if kind == "containers":
+        request.getfixturevalue("engine")
+    documented = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "stacks.md").read_text(), re.DOTALL)
+    assert len(documented) == 1
+    suite = tmp_path / "test_suite.py"
+    suite.write_text(documented[0] + SUITE)
+    argv = [sys.executable, "-m", "pytest", "-q", "-s", f"--rootdir={ROOT}", "-c", os.devnull, str(suite)]
+    argv += ["-p", "no:cacheprovider"]
+    outcome = subprocess.run(
+        argv, cwd=tmp_path, env=variables(kind), capture_output=True, text=True, timeout=400, check=False
+    )
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    assert "4 passed" in outcome.stdout
+    assert f"kind: {kind}" in outcome.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="how a stranger ended is told by Linux only")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_killed_suite_leaves_nothing(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    engine = request.getfixturevalue("engine") if kind == "containers" else None
+    argv = [sys.executable, "-c", HOLDER, str(ROOT), str(tmp_path)]
+    holder = subprocess.Popen(
+        argv, env=variables(kind), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "up\n"
+        places = Places(tmp_path)
+        assert guard.members(places.mark)
+        holder.kill()
+    eventually(lambda: not guard.members(places.mark))
+    ended = places.read_ended()
+    assert ended is not None
+    assert ended.reason == f"the stack's owner ({holder.pid}) was killed by SIGKILL"
+    if engine is not None:
+        eventually(lambda: not leftovers(engine, {PROJECT: places.mark}))
+
+
+def test_it_ends_with_the_block_also_when_that_fails(tmp_path: Path) -> None:
+    mark = Places(tmp_path).mark
+    with contextlib.suppress(ZeroDivisionError), running_stack(ROOT, folder=tmp_path):
+        assert guard.members(mark)
+        raise ZeroDivisionError
+    assert not guard.members(mark)
