@@ -1,0 +1,30 @@
+"""A rehearsal that is killed: its stack ends too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from samjhadoo_ops.stack import guard
+from samjhadoo_ops.stack.state import Places
+from samjhadoo_ops.testing import eventually
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="how a stranger ended is told by Linux only")
+def test_a_killed_rehearsal_leaves_no_stack(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "invoke", "rehearse", "--scenario", "failing-health"]
+    variables = {**os.environ, "TMPDIR": str(tmp_path), "SAMJHADOO_STACK": "embedded"}
+    with subprocess.Popen(argv, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL) as rehearsal:
+        (state,) = eventually(
+            lambda: list(tmp_path.glob("samjhadoo-rehearsal-*/project/.samjhadoo/local/stack.json"))
+        )
+        places = Places(state.parents[2])
+        assert guard.members(places.mark)
+        rehearsal.kill()
+    eventually(lambda: not guard.members(places.mark))
