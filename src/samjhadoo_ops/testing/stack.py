@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.rehearsal.project import Command, Project
 
-PORTS = (
-    "SAMJHADOO_STACK__EDGE_PORT",
-    "SAMJHADOO_STACK__POSTGRES_PORT",
-    "SAMJHADOO_STACK__REDIS_PORT",
-    "SAMJHADOO_SERVICE__PRODUCTION_LISTENER_PORT",
-    "SAMJHADOO_SERVICE__TEST_LISTENER_PORT",
-)
+PORTS = ("SAMJHADOO_STACK__EDGE_PORT", "SAMJHADOO_STACK__POSTGRES_PORT", "SAMJHADOO_STACK__REDIS_PORT")
 """The variables that hold a stack's preferred ports."""
 
 
@@ -108,7 +102,10 @@ def running_stack(
 
 
 def stack_on_free_ports() -> dict[str, str]:
-    """Return environment variables that have a stack prefer ports which are free now."""
+    """Return environment variables that have a stack prefer ports which are free now.
+
+    The load balancer's listeners keep theirs, which are the service's; on this machine they move when taken.
+    """
     free = free_ports(*[0] * len(PORTS))
     return {name: str(port) for name, port in zip(PORTS, free, strict=True)}
 
