@@ -20,6 +20,11 @@ def get(url):
         return answer.status, json.load(answer)
 
 
+def canary(emulated: str) -> dict[str, str]:
+    """Have a canary last until another command has started, on a busy machine too."""
+    return {"SAMJHADOO_DEPLOYMENT__CANARY_TIME": emulated}
+
+
 def watch_canary(project):
     """Watch a canary; return when it surely had begun, surely had not ended, and surely had ended."""
     eventually(lambda: project.share_of_the_target() == 10)
@@ -105,7 +110,7 @@ def test_a_rollback_during_the_canary_gives_the_traffic_back_at_once_and_no_requ
     old = get(f"{production}/api/v1/version")[1]["git_sha"]
     with load(f"{production}/api/v1/lessons/1", rate=100) as requests:
         new = project.change("LABEL changed=2")
-        deploying = project.start("deploy", "--env", "local")
+        deploying = project.start("deploy", "--env", "local", **canary("120m"))
         eventually(lambda: project.share_of_the_target() == 10)
         back = project.invoke("rollback", "--env", "local", "--json")
         assert back.code == 0, back.stderr
@@ -178,7 +183,7 @@ def test_errors_of_a_canary_are_found_under_load_rolled_back_and_told_in_numbers
 
 def test_a_second_deploy_while_one_runs_is_refused_and_names_the_holder(project):
     project.change("LABEL changed=4")
-    deploying = project.start("deploy", "--env", "local")
+    deploying = project.start("deploy", "--env", "local", **canary("40m"))
     eventually(lambda: project.share_of_the_target() == 10)
     second = project.invoke("deploy", "--env", "local", "--json")
     assert (second.code, second.result["outcome"]) == (3, "refused")
