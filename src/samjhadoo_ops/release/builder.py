@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.release import command, docker, ecr, oci
@@ -59,22 +60,21 @@ def build(env: Environment, aws: Aws, console: Console) -> BuiltImage:
         return image
     console.event("build", f"building release {image.version} ({env.build.builder})", version=image.version)
     context = build_context(env)
-    return make(env, aws, console, context=context, image=image, identity=identify(context))
+    return make(env, aws, console, Order(context, image, identify(context)))
 
 
-def make(
-    env: Environment,
-    aws: Aws,
-    console: Console,
-    *,
-    context: BuildContext,
-    image: BuiltImage,
-    identity: Identity,
-) -> BuiltImage:
-    """Build an image from a context with the environment's builder; errors see `build`."""
-    if env.build.builder == "oci":
-        return _daemonless(env, aws, console, context=context, image=image, identity=identity)
-    return _by_docker(env, aws, console, context=context, image=image, identity=identity)
+@dataclass(frozen=True)
+class Order:
+    """An image to make: what from, how it is named, and what source that was."""
+
+    context: BuildContext
+    image: BuiltImage
+    identity: Identity
+
+
+def make(env: Environment, aws: Aws, console: Console, order: Order) -> BuiltImage:
+    """Build an image with the environment's builder; errors see `build`."""
+    return (_daemonless if env.build.builder == "oci" else _by_docker)(env, aws, console, order)
 
 
 def build_context(env: Environment) -> BuildContext:
@@ -100,15 +100,8 @@ def labels(identity: Identity) -> dict[str, str]:
     }
 
 
-def _daemonless(
-    env: Environment,
-    aws: Aws,
-    console: Console,
-    *,
-    context: BuildContext,
-    image: BuiltImage,
-    identity: Identity,
-) -> BuiltImage:
+def _daemonless(env: Environment, aws: Aws, console: Console, order: Order) -> BuiltImage:
+    context, image, identity = order.context, order.image, order.identity
     # Services are built side by side, and may be of the same version.
     folder = env.root / FOLDER / env.key / image.version
     host = _host(env, image)
@@ -126,15 +119,8 @@ def _daemonless(
     return BuiltImage(image.version, image.tag, image.repository_uri, digest, layout=folder)
 
 
-def _by_docker(
-    env: Environment,
-    aws: Aws,
-    console: Console,
-    *,
-    context: BuildContext,
-    image: BuiltImage,
-    identity: Identity,
-) -> BuiltImage:
+def _by_docker(env: Environment, aws: Aws, console: Console, order: Order) -> BuiltImage:
+    context, image, identity = order.context, order.image, order.identity
     if env.build.builder == "gradle":
         command.run(env.build.gradle_command, console, cwd=env.root)
     wanted_image = docker.Wanted(

@@ -76,7 +76,7 @@ def pushed(env: Environment, aws: Aws, console: Console) -> str:
 
     """
     from samjhadoo_ops.release import ecr
-    from samjhadoo_ops.release.builder import make
+    from samjhadoo_ops.release.builder import Order, make
     from samjhadoo_ops.release.context import BuildContext
     from samjhadoo_ops.release.identity import Identity
     from samjhadoo_ops.release.image import BuiltImage
@@ -93,14 +93,8 @@ def pushed(env: Environment, aws: Aws, console: Console) -> str:
             return f"{uri}@{digest}"
         console.event("build", f"building the migrations image {tag} ({_builder(env)})", version=tag)
         own = msgspec.structs.replace(env.build, builder=_builder(env), args={})
-        built = make(
-            msgspec.structs.replace(env, build=own),
-            aws,
-            console,
-            context=context,
-            image=BuiltImage(tag, tag, uri),
-            identity=Identity(tag, tag),
-        )
+        order = Order(context, BuiltImage(tag, tag, uri), Identity(tag, tag))
+        built = make(msgspec.structs.replace(env, build=own), aws, console, order)
         return push(env, aws, console, built).reference
 
 
