@@ -195,3 +195,8 @@ def test_all_that_fargate_supports_is_taken() -> None:
             pidMode="task",
         )
     )
+
+
+def test_fargate_takes_temporary_file_systems() -> None:
+    tmpfs = {"tmpfs": [{"containerPath": "/tmp", "size": 64}]}  # noqa: S108 - a path inside the container
+    definition_rules.check(definition(container(linuxParameters=tmpfs, readonlyRootFilesystem=True)))

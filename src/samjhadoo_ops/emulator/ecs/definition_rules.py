@@ -107,7 +107,12 @@ def _unsupported(params: dict[str, Any]) -> Iterator[str]:
     for container in params["containerDefinitions"]:
         yield from (name for name in ("privileged", "links", "dockerSecurityOptions") if container.get(name))
         linux = container.get("linuxParameters") or {}
-        limits = ("devices", "maxSwap", "sharedMemorySize", "swappiness", "tmpfs")
+        limits = (
+            "devices",
+            "maxSwap",
+            "sharedMemorySize",
+            "swappiness",
+        )  # tmpfs is supported since January 2026
         yield from (name for name in limits if linux.get(name))
         driver = (container.get("logConfiguration") or {}).get("logDriver", "awslogs")
         if driver not in FARGATE_LOG_DRIVERS:
