@@ -198,5 +198,5 @@ def test_all_that_fargate_supports_is_taken() -> None:
 
 
 def test_fargate_takes_temporary_file_systems() -> None:
-    tmpfs = {"tmpfs": [{"containerPath": "/tmp", "size": 64}]}  # noqa: S108 - a path inside the container
+    tmpfs = {"tmpfs": [{"containerPath": "/tmp", "size": 64}]}
     definition_rules.check(definition(container(linuxParameters=tmpfs, readonlyRootFilesystem=True)))

@@ -107,12 +107,8 @@ def _unsupported(params: dict[str, Any]) -> Iterator[str]:
     for container in params["containerDefinitions"]:
         yield from (name for name in ("privileged", "links", "dockerSecurityOptions") if container.get(name))
         linux = container.get("linuxParameters") or {}
-        limits = (
-            "devices",
-            "maxSwap",
-            "sharedMemorySize",
-            "swappiness",
-        )  # tmpfs is supported since January 2026
+        # Temporary file systems are supported since January 2026 (aws/containers-roadmap#736).
+        limits = ("devices", "maxSwap", "sharedMemorySize", "swappiness")
         yield from (name for name in limits if linux.get(name))
         driver = (container.get("logConfiguration") or {}).get("logDriver", "awslogs")
         if driver not in FARGATE_LOG_DRIVERS:
