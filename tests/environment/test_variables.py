@@ -72,6 +72,18 @@ def test_a_free_name_keeps_its_letters_unless_it_is_known(project: Project) -> N
         ("SAMJHADOO_SERVICE__SUBNETS", "[1]", "service.subnets: item 1: expected text"),
         ("SAMJHADOO_SERVICE__SUBNETS", "[", "service.subnets: expected a list"),
         ("SAMJHADOO_SERVICE__VARIABLES", "x", "service.variables: expected a table"),
+        ("SAMJHADOO_STACK__IMAGES__POSTGRES", "a b", "stack.images.postgres: expected an image's name"),
+        ("SAMJHADOO_STACK__IMAGES__REDIS", "mine/Redis:7", "stack.images.redis: expected an image's name"),
+        ("SAMJHADOO_STACK__IMAGES__PAUSE", "x:1\n", "stack.images.pause: expected an image's name"),
+        ("SAMJHADOO_STACK__IMAGES__LOCALSTACK", "x@sha256:7", "stack.images.localstack: expected an image's"),
+        (
+            "SAMJHADOO_STACK__IMAGES__REGISTRY",
+            "https://x",
+            "stack.images.registry: expected a registry",
+        ),
+        ("SAMJHADOO_STACK__IMAGES__REGISTRY", "/", "stack.images.registry: expected a registry"),
+        ("SAMJHADOO_STACK__LOCALSTACK", '{"A=B": "x"}', "stack.localstack: 'A=B': no process can have"),
+        ("SAMJHADOO_STACK__LOCALSTACK", '{"A": "x\\u0000y"}', "stack.localstack: 'A': no process can have"),
         ("SAMJHADOO_STACK", "docker", "stack.kind: expected one of embedded, containers"),
         ("SAMJHADOO_PAYMENTS__SECRET_KEY", "sk_live_planted", "payments.secret_key: expected a reference"),
     ],
@@ -96,6 +108,23 @@ def test_images_exported_for_the_local_stack_do_not_keep_a_real_environment_from
     stack = project.load("local", {"SAMJHADOO_STACK__IMAGES__REDIS": "mine/redis:7"}).stack
     assert stack is not None
     assert stack.images.redis == "mine/redis:7"
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        pytest.param("POSTGRES", "postgres", id="a name"),
+        pytest.param("REDIS", "mirror.example:5000/library/redis:7.2-alpine3.20", id="of a registry"),
+        pytest.param("POSTGRES", f"localhost/mine__postgres:14@sha256:{'0a' * 32}", id="tag and digest"),
+        pytest.param("LOCALSTACK", f"sha256:{'0a' * 32}", id="an id"),
+        pytest.param("PAUSE", "", id="none"),
+        pytest.param("REGISTRY", "[::1]:5000/hub/", id="registry"),
+    ],
+)
+def test_every_name_that_docker_takes_names_an_image(project: Project, key: str, name: str) -> None:
+    stack = project.load("local", {f"SAMJHADOO_STACK__IMAGES__{key}": name}).stack
+    assert stack is not None
+    assert getattr(stack.images, key.lower()) == name
 
 
 def test_other_variables_are_not_settings(project: Project) -> None:

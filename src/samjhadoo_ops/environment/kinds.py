@@ -50,6 +50,26 @@ Repository = Annotated[
         extra={"wanted": "an ECR repository name such as samjhadoo/backend"},
     ),
 ]
+# Docker's grammar of references (its distribution library): name, tag and digest.
+_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?"
+_PLACE = rf"(?:{_HOST}|{_COMPONENT})(?:/{_COMPONENT})*"
+_VERSION = r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+_IMAGE = rf"(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*{_VERSION}"
+ImageName = Annotated[
+    str,
+    Meta(pattern=rf"\A{_IMAGE}\Z", extra={"wanted": "an image's name such as mirror.example/postgres:14"}),
+]
+ImageNameOrNone = Annotated[
+    str, Meta(pattern=rf"\A(?:{_IMAGE})?\Z", extra={"wanted": "an image's name, or nothing"})
+]
+Registry = Annotated[
+    str,
+    Meta(
+        pattern=rf"\A(?:{_PLACE}/?)?\Z",
+        extra={"wanted": "a registry such as mirror.example:5000/hub, without https://, or nothing"},
+    ),
+]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
 # Of a task, in MiB.

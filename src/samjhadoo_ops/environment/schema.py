@@ -19,6 +19,7 @@ from samjhadoo_ops.environment.kinds import (
     ClockMinute,
     Count,
     Grace,
+    ImageName,
     Memory,
     Port,
     Region,
@@ -190,7 +191,7 @@ class Database(Section, frozen=True, kw_only=True):
     statement_timeout: Span
     migrate_timeout: Span
     runner: Literal["cli", "image", "ecs-task"]
-    flyway_image: Text
+    flyway_image: ImageName
     flyway: dict[str, str]
     task: MigrationTask
 

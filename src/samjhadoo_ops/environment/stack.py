@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from samjhadoo_ops.environment.kinds import Port, Text, UrlOrNone  # noqa: TC001 - msgspec reads the annotations
+from samjhadoo_ops.environment.kinds import (  # noqa: TC001 - msgspec reads the annotations
+    ImageName,
+    ImageNameOrNone,
+    Port,
+    Registry,
+    UrlOrNone,
+)
 from samjhadoo_ops.environment.section import Section
 
 if TYPE_CHECKING:
@@ -25,11 +31,11 @@ class Images(Section, frozen=True, kw_only=True):
 
     """
 
-    registry: str
-    postgres: Text
-    redis: Text
-    localstack: Text
-    pause: str
+    registry: Registry
+    postgres: ImageName
+    redis: ImageName
+    localstack: ImageName
+    pause: ImageNameOrNone
 
     def named(self, image: str) -> str:
         """Return the full name of an image: with the registry, unless it names one itself."""
@@ -72,3 +78,6 @@ class StackSettings(Section, frozen=True, kw_only=True):
             yield "upstream", "expected an address without a path: AWS requests bring their own"
         if self.upstream_ca and not self.upstream.startswith("https:"):
             yield "upstream_ca", "is for an upstream at https"
+        for name, value in self.localstack.items():
+            if not name or "=" in name or "\0" in name + value:
+                yield "localstack", f"{name!r}: no process can have such a variable"
