@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -163,6 +164,38 @@ def test_the_stack_stays_when_the_shell_that_started_it_exits(bare, eventually):
     assert bare.state.starter is not None
     assert bare.state.starter.pid == shell.pid
     assert stack.ensure_up(bare.env, bare.console, start=False)
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [pytest.param("9" * 5000, id="longest"), "0", "-1", " 1", "me", "²", "4194305"],
+)
+def test_an_owner_that_is_no_process_is_refused(bare, monkeypatch, owner):
+    monkeypatch.setenv("SAMJHADOO_STACK_OWNER", owner)
+    with pytest.raises(ConfigurationError, match="SAMJHADOO_STACK_OWNER: expected the id of a"):
+        bare.up()
+    assert list(bare.places.leftovers()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="strangers are watched on Linux only")
+def test_an_owner_that_cannot_be_watched_is_refused(bare, monkeypatch):
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setenv("SAMJHADOO_STACK_OWNER", str(pool.submit(threading.get_native_id).result()))
+        with pytest.raises(ConfigurationError, match="SAMJHADOO_STACK_OWNER"):
+            bare.up()
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="strangers are watched on Linux only")
+def test_an_owner_that_ends_before_the_start_has_no_stack(bare):
+    with subprocess.Popen(["sleep", "60"]) as owner:
+
+        def kill_at_the_start(line: str) -> None:
+            if line.startswith("starting"):
+                owner.kill()
+                owner.wait()
+
+        with pytest.raises(lifecycle.StackFailed, match=rf"owner \({owner.pid}\) ended before"):
+            lifecycle.start(bare.env, kill_at_the_start, owner=owner.pid)
 
 
 def test_a_failing_hook_fails_the_start_and_leaves_nothing(bare):

@@ -74,6 +74,17 @@ def watch(pid: int, since: float) -> int | None:
     return None
 
 
+def can_watch(pid: int, since: float) -> bool:
+    """Tell whether the end of a process would be noticed; true where no process can be watched at all."""
+    if not hasattr(os, "pidfd_open"):
+        return True
+    descriptor = watch(pid, since)
+    if descriptor is None:
+        return False
+    os.close(descriptor)
+    return True
+
+
 def ending_signal(descriptor: int, pid: int) -> signal.Signals | None:
     """Return the signal that ended a watched process; None when it exited, or the kernel cannot say.
 

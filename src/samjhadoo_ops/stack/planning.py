@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 OWNER = "SAMJHADOO_STACK_OWNER"
 """The variable that names a process by its id: the stack ends when that one does, in any way."""
+_PID = re.compile(r"[0-9]{1,10}")
 
 
 def make_plan(env: Environment, places: Places, progress: Progress, *, owner: int | None = None) -> Plan:
@@ -35,7 +37,7 @@ def make_plan(env: Environment, places: Places, progress: Progress, *, owner: in
             without one the shell.
 
     Raises:
-        ConfigurationError: The environment has no stack, or an image or the Docker engine is missing.
+        ConfigurationError: The environment has no stack, or an image, the engine or the owner is missing.
         OpsError: Something cannot be had.
 
     """
@@ -45,7 +47,7 @@ def make_plan(env: Environment, places: Places, progress: Progress, *, owner: in
 
     if env.stack is None:
         raise ConfigurationError(f"the environment {env.name} has no local stack", hint="use --env local")
-    stack = places.new_id()
+    stack, starter = places.new_id(), _starter(owner)
     flyway_home = flyway.home(progress)
     artifacts.envoy_binary()
     if env.stack.kind == "embedded":
@@ -74,7 +76,7 @@ def make_plan(env: Environment, places: Places, progress: Progress, *, owner: in
         variables={},
         seeds=seeds.seed_scripts(env.root),
         seed_variables=seeds.seed_variables(env),
-        starter=_starter(owner),
+        starter=starter,
         training=training,
     )
 
@@ -83,15 +85,15 @@ def _starter(owner: int | None) -> Starter | None:
     """Return the process that the stack ends with: the one that is named, or the shell.
 
     Raises:
-        ConfigurationError: The named one is no running process.
+        ConfigurationError: The named one is no running process, or one thread of a process.
 
     """
     named = os.environ.get(OWNER, "") if owner is None else str(owner)
     if not named:
         shell = exits.watching_shell()
         return Starter(f"shell ({shell[2]}, {shell[0]})", *shell[:2], exit_counts=False) if shell else None
-    since = exits.started(int(named)) if named.isascii() and named.isdigit() else None
-    if since is None:
+    since = exits.started(int(named)) if _PID.fullmatch(named) else None
+    if since is None or not exits.can_watch(int(named), since):
         raise ConfigurationError(f"{OWNER}: expected the id of a running process, found {named!r}")
     return Starter(f"owner ({named})", int(named), since, exit_counts=True)
 
