@@ -330,6 +330,32 @@ def test_a_task_cut_off_from_the_load_balancer_is_replaced(stage, eventually, em
     eventually(lambda: set(stage.answers(20)) == {"v1"})
 
 
+def test_unhealthy_tasks_stay_until_others_are_healthy_in_their_place(stage, eventually, emulator):
+    stage.elb.modify_target_group(TargetGroupArn=stage.groups[0], HealthCheckTimeoutSeconds=2)
+    faults = Faults(Emulator(emulator.url, "ap-south-1", emulator.process, Path()).ask)
+    before = set(running(stage))
+    with faults.partition_task(service=stage.name, cluster="canaries", count=2) as fault:
+        assert set(fault.document["tasks"]) == before
+
+        def replaced():
+            assert len(running(stage)) >= 2
+            assert len(health(stage)) >= 2
+            return not before & set(running(stage))
+
+        eventually(replaced)
+    eventually(lambda: health(stage) == ["healthy", "healthy"])
+    assert len(running(stage)) == 2
+
+
+def test_an_unhealthy_task_that_recovers_is_kept(stage, eventually, emulator):
+    stage.elb.modify_target_group(TargetGroupArn=stage.groups[0], HealthCheckTimeoutSeconds=2)
+    faults = Faults(Emulator(emulator.url, "ap-south-1", emulator.process, Path()).ask)
+    before = set(running(stage))
+    with faults.partition_task(service=stage.name, cluster="canaries", count=2):
+        eventually(lambda: set(running(stage)) - before)
+    eventually(lambda: health(stage) == ["healthy", "healthy"] and len(running(stage)) == 2)
+
+
 def running(stage):
     return stage.ecs.list_tasks(cluster="canaries", serviceName=stage.name)["taskArns"]
 

@@ -21,6 +21,7 @@ def wanted(
     arriving: int,
     arriving_healthy: int,
     leaving: int,
+    replacing: int = 0,
 ) -> Wanted:
     """Return the counts to aim for now.
 
@@ -32,10 +33,11 @@ def wanted(
         arriving: Tasks of the arriving revision, starting or running.
         arriving_healthy: Those of them that are healthy.
         leaving: Tasks of the leaving revisions that are not being stopped.
+        replacing: Unhealthy tasks, of any revision, that stay until others are healthy in their place.
 
     """
     lower = math.ceil(desired * minimum_percent / 100)
-    upper = math.floor(desired * maximum_percent / 100)
+    upper = math.floor(desired * maximum_percent / 100) - replacing
     keep = max(0, lower - arriving_healthy)
     stay = min(leaving, keep) if arriving_healthy < desired else 0
     room = max(0, upper - leaving)

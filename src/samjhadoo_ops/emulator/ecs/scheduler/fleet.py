@@ -50,6 +50,7 @@ class Fleet:
         self._clock = clock
         self._pace = Pace(clock)
         self._impaired = impaired
+        self._changes: list[Change] = []
 
     # What it tells.
 
@@ -72,6 +73,11 @@ class Fleet:
     def serving(self, revision: Revision) -> int:
         """Return how many replicas of a revision are not being stopped."""
         return len(self.of(revision))
+
+    @property
+    def replacing(self) -> int:
+        """How many unhealthy replicas stay until others are healthy in their place."""
+        return sum(replica.phase is Phase.REPLACING for replica in self.replicas.values())
 
     def healthy(self, revision: Revision) -> int:
         """Return how many replicas of a revision are healthy."""
@@ -130,7 +136,7 @@ class Fleet:
 
     async def look(self) -> list[Change]:
         """Update every replica from its task and its targets; return what the breaker counts."""
-        changes: list[Change] = []
+        changes, self._changes = self._changes, []
         for replica in list(self.replicas.values()):
             if replica.running and replica.running_since is None:
                 replica.running_since = time.monotonic()
@@ -150,14 +156,18 @@ class Fleet:
         if replica.targets and replica.phase is not Phase.STOPPING:
             await self._registration.deregister([replica])
         asked = replica.phase is not Phase.SERVING
-        if asked and not replica.unhealthy:
+        if replica.counted or (asked and not replica.unhealthy):
             return []
+        return [self._failure(replica)]
+
+    def _failure(self, replica: Replica) -> Change:
+        """Return what the breaker counts for a task that failed."""
         early = not replica.was_healthy
         if early or replica.unhealthy:
             replica.revision.failed_tasks += 1
             self._failed(replica)
         reached = replica.running_since is not None and not early
-        return [Change(replica.revision, "failed", reached_running=reached, unhealthy=replica.unhealthy)]
+        return Change(replica.revision, "failed", reached_running=reached, unhealthy=replica.unhealthy)
 
     def _failed(self, replica: Replica) -> None:
         """Space the next start, and say why this one failed (AWS: service event messages)."""
@@ -178,6 +188,7 @@ class Fleet:
         """Make the fleet match what is wanted; tell whether anything was done."""
         done = await self._register()
         done = await self._replace_unhealthy() or done
+        done = await self._finish_replacing() or done
         done = await self._finish_draining() or done
         for revision in list(self.service.revisions.values()):
             replicas = self.of(revision)
@@ -245,8 +256,7 @@ class Fleet:
                 continue
             if replica.checked and replica.task.health_status == "UNHEALTHY":
                 self.event(f"(task {replica.task.id}) failed container health checks.")
-                replica.unhealthy, replica.stop_reason = True, "Task failed container health checks"
-                await self._retire([replica])
+                await self._replace(replica, "Task failed container health checks")
                 done = True
                 continue
             failing = replica.failing_target()
@@ -258,10 +268,44 @@ class Fleet:
                     f"(task {replica.task.id}) (port {target.port}) is unhealthy in "
                     f"(target-group {target.group}) due to (reason {description or reason})."
                 )
-                replica.unhealthy = True
-                replica.stop_reason = f"Task failed ELB health checks in (target-group {target.group})"
-                await self._retire([replica])
+                await self._replace(
+                    replica, f"Task failed ELB health checks in (target-group {target.group})"
+                )
                 done = True
+        return done
+
+    async def _replace(self, replica: Replica, reason: str) -> None:
+        """Replace an unhealthy task: one that has worked stays until another is healthy, if there is room."""
+        replica.unhealthy, replica.stop_reason = True, reason
+        if not (replica.was_healthy and self._room(replica.revision)):
+            await self._retire([replica])
+            return
+        replica.phase, replica.counted = Phase.REPLACING, True
+        self._changes.append(self._failure(replica))
+
+    def _room(self, revision: Revision) -> bool:
+        """Tell whether `maximumPercent` lets a task be started before another is stopped."""
+        configuration = self.service.configuration
+        rolls = configuration["strategy"] == "ROLLING"  # whose tasks of all revisions count
+        tasks = sum(
+            (rolls or replica.revision is revision) and not replica.stopped
+            for replica in self.replicas.values()
+        )
+        return bool(tasks < self.service.desired_count * configuration["maximumPercent"] // 100)
+
+    async def _finish_replacing(self) -> bool:
+        """Keep unhealthy tasks that have recovered, and retire those in whose place others are healthy."""
+        done = False
+        for replica in [each for each in self.replicas.values() if each.phase is Phase.REPLACING]:
+            if replica.fit and replica.revision.desired:
+                replica.phase, replica.unhealthy, replica.stop_reason = Phase.SERVING, False, ""
+                replica.counted = False
+                self._pace.recovered(replica.revision.number)
+            elif replica.running and self.healthy(replica.revision) >= replica.revision.desired:
+                await self._retire([replica])
+            else:
+                continue
+            done = True
         return done
 
     async def _retire(self, replicas: list[Replica]) -> None:

@@ -28,9 +28,14 @@ class Target(NamedTuple):
 
 
 class Phase(Enum):
-    """What the scheduler does with a replica."""
+    """What the scheduler does with a replica.
+
+    A replica that is being replaced is unhealthy and stays registered until another is healthy in its place
+    (AWS, 23 October 2023: "first start a healthy replacement for each unhealthy task").
+    """
 
     SERVING = auto()
+    REPLACING = auto()
     DRAINING = auto()
     STOPPING = auto()
 
@@ -44,6 +49,7 @@ class Replica:
         health: (state, reason, description) of each target as last described.
         running_since: Real monotonic seconds at which it was first seen running.
         was_healthy: It has been healthy once.
+        counted: Its failure has been counted before it is stopped.
         stop_reason: Why the scheduler stops it; empty while it does not.
 
     """
@@ -60,6 +66,7 @@ class Replica:
     stop_reason: str = ""
     stop_code: str = "ServiceSchedulerInitiated"
     unhealthy: bool = False
+    counted: bool = False
 
     @property
     def running(self) -> bool:
@@ -75,8 +82,13 @@ class Replica:
 
     @property
     def healthy(self) -> bool:
+        """Serving, and found fit."""
+        return self.phase is Phase.SERVING and self.fit
+
+    @property
+    def fit(self) -> bool:
         """Running, container checks passing, every target healthy; with neither, running for a while."""
-        if not self.running or self.phase is not Phase.SERVING:
+        if not self.running:
             return False
         if self.checked and self.task.health_status != "HEALTHY":
             return False

@@ -258,6 +258,7 @@ class Scheduler:
             arriving=self._fleet.serving(arriving),
             arriving_healthy=self._fleet.healthy(arriving),
             leaving=sum(leaving.values()),
+            replacing=self._fleet.replacing,
         )
         wanted, left = {arriving.number: aim.arriving}, aim.leaving
         for number, serving in sorted(leaving.items(), key=lambda entry: -entry[1]):
