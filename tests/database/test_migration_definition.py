@@ -67,8 +67,21 @@ def test_settings_go_before_what_the_service_has() -> None:
     environment = env(DATABASE__TASK__EXECUTION_ROLE=role, DATABASE__TASK__LOG_GROUP="/migrations")
 
     assert made(environment)["executionRoleArn"] == role
-    assert definition.log_options(environment, template()) == ("/migrations", "eu-west-1")
-    assert definition.log_options(env(), template()) == ("/ecs/shop", "eu-west-1")
+    assert definition.log_options(environment, template()) == ("/migrations", "eu-west-1", False)
+    assert definition.log_options(env(), template()) == ("/ecs/shop", "eu-west-1", False)
+
+
+def test_a_log_group_that_ecs_creates_for_the_service_is_created_for_its_migrations_too() -> None:
+    options = {"awslogs-group": "/new", "awslogs-region": "eu-west-1", "awslogs-create-group": "true"}
+    creating = template(logConfiguration={"logDriver": "awslogs", "options": options})
+
+    assert definition.log_options(env(), creating) == ("/new", "eu-west-1", True)
+    own = definition.log_options(env(DATABASE__TASK__LOG_GROUP="/migrations"), creating)
+    assert own == ("/migrations", "eu-west-1", False)
+    place = definition.Placement("shop", (), (), "/new", "eu-west-1", log_created=True)
+    document = definition.definition(env(), creating, place, image=IMAGE, secret=SECRET)
+    (container,) = document["containerDefinitions"]
+    assert container["logConfiguration"]["options"]["awslogs-create-group"] == "true"
 
 
 def test_a_service_that_logs_elsewhere_needs_a_log_group_for_its_migrations() -> None:
@@ -77,7 +90,7 @@ def test_a_service_that_logs_elsewhere_needs_a_log_group_for_its_migrations() ->
     with pytest.raises(ConfigurationError, match=r"database\.task\.log_group is empty"):
         definition.log_options(env(), elsewhere)
     named = env(DATABASE__TASK__LOG_GROUP="/migrations")
-    assert definition.log_options(named, elsewhere) == ("/migrations", named.aws.region)
+    assert definition.log_options(named, elsewhere) == ("/migrations", named.aws.region, False)
 
 
 def test_without_an_execution_role_there_is_no_task() -> None:

@@ -44,7 +44,7 @@ def task(reason: str, *, code: int | None = None, container: str = "") -> dict[s
         pytest.param(
             f"{INIT}failed to validate logger args: create stream has been retried 1 times: "
             "ResourceNotFoundException: The specified log group does not exist.",
-            "log group",
+            "the log group /ecs/shop",
             "database.task.log_group",
             id="no-log-group",
         ),
@@ -67,7 +67,7 @@ def task(reason: str, *, code: int | None = None, container: str = "") -> dict[s
 )
 def test_a_task_that_did_not_begin_is_refused(reason: str, message: str, setting: str) -> None:
     end = outcome.ended(task(reason))
-    refused = outcome.not_begun(end.why)
+    refused = outcome.not_begun(end.why, log_group="/ecs/shop")
 
     assert not end.began
     assert message in refused.message

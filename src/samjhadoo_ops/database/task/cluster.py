@@ -25,7 +25,7 @@ def place(env: Environment, aws: Aws, template: Mapping[str, Any]) -> Placement:
 
     """
     settings, service = env.database.task, env.service
-    group, region = definition.log_options(env, template)
+    group, region, created = definition.log_options(env, template)
     subnets = settings.subnets or service.subnets or _subnets_of(aws, service.load_balancer)
     if not subnets:
         raise ConfigurationError(
@@ -38,6 +38,7 @@ def place(env: Environment, aws: Aws, template: Mapping[str, Any]) -> Placement:
         security_groups=tuple(settings.security_groups or service.security_groups),
         log_group=group,
         log_region=region,
+        log_created=created,
     )
 
 

@@ -66,6 +66,7 @@ class Placement:
 
     Attributes:
         log_region: The log group's region.
+        log_created: Whether ECS creates the log group, as it does for the service (`awslogs-create-group`).
 
     """
 
@@ -74,6 +75,7 @@ class Placement:
     security_groups: Sequence[str]
     log_group: str
     log_region: str
+    log_created: bool = False
 
     def network(self) -> dict[str, Any]:
         """Return RunTask's network configuration."""
@@ -91,8 +93,8 @@ def family(env: Environment) -> str:
     return f"{env.service.name}-migrate"
 
 
-def log_options(env: Environment, template: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the log group and its region: the settings', or those of the service's container.
+def log_options(env: Environment, template: Mapping[str, Any]) -> tuple[str, str, bool]:
+    """Return log group, region and whether ECS creates the group: the settings', or the service container's.
 
     Raises:
         ConfigurationError: The settings name none, and the service does not log to CloudWatch Logs.
@@ -102,15 +104,18 @@ def log_options(env: Environment, template: Mapping[str, Any]) -> tuple[str, str
         logging = container.get("logConfiguration") or {}
         options = logging.get("options") or {}
         if container["name"] == env.service.container and logging.get("logDriver") == "awslogs":
-            group = env.database.task.log_group or str(options.get("awslogs-group", ""))
-            return group, str(options.get("awslogs-region") or env.aws.region)
+            region = str(options.get("awslogs-region") or env.aws.region)
+            if env.database.task.log_group:
+                return env.database.task.log_group, region, False
+            created = str(options.get("awslogs-create-group", "")).lower() == "true"
+            return str(options.get("awslogs-group", "")), region, created
     if not env.database.task.log_group:
         raise ConfigurationError(
             f"database.task.log_group is empty, and the container {env.service.container} in "
             f"{env.service.task_definition} has no awslogs-group to take instead",
             hint="name a log group of CloudWatch Logs: the task's answer is read there",
         )
-    return env.database.task.log_group, env.aws.region
+    return env.database.task.log_group, env.aws.region, False
 
 
 def definition(
@@ -162,6 +167,7 @@ def definition(
                         "awslogs-region": placement.log_region,
                         "awslogs-stream-prefix": _PREFIX,
                         "mode": "blocking",  # the other mode drops lines of a large answer
+                        **({"awslogs-create-group": "true"} if placement.log_created else {}),
                     },
                 },
             }

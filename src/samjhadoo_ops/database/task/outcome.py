@@ -46,17 +46,17 @@ def ended(task: Mapping[str, Any]) -> Ended:
     )
 
 
-def not_begun(why: str) -> Refused:
+def not_begun(why: str, *, log_group: str = "") -> Refused:
     """Return the refusal for a task that ended before Flyway began; the schema is as it was."""
     for sign, (message, hint) in _CAUSES.items():
         if sign in why:
-            return Refused(f"{message}: {why}", hint=hint)
+            return Refused(f"{message.format(log_group=log_group)}: {why}", hint=hint)
     return Refused(f"the migrations task did not start: {why}", hint="invoke migrate.info runs one again")
 
 
 _CAUSES = {
     "log group does not exist": (
-        "the log group of the migrations task is not there",
+        "the log group {log_group} of the migrations task is not there",
         "create it, or correct database.task.log_group",
     ),
     "failed to validate logger args": (

@@ -219,7 +219,7 @@ class EcsTask:
         """
         end = outcome.ended(task)
         if not end.began:
-            raise outcome.not_begun(end.why)
+            raise outcome.not_begun(end.why, log_group=self._tasks.placement.log_group)
         read = self._transcript(arn)
         if not read.complete or end.exit_code is None:
             message, hint = outcome.incomplete(
