@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 KEPT = "samjhadoo-ops.local"
 """Before the repository's name: the last image that was built for a local stack, kept for its layers."""
 
+PATIENCE = 10.0
+"""Real seconds that a deploy waits for the engine to tidy up; a busy one may take minutes for an image."""
+
 
 def found(name: str) -> dict[str, Any] | None:
     """Return what the engine knows of an image; None when it has none of that name or ID."""
@@ -53,5 +56,5 @@ def discard(image: Mapping[str, Any] | None, *, for_name: str) -> None:
 
 
 def _try(arguments: list[str]) -> None:
-    with suppress(OSError):
-        subprocess.run(arguments, capture_output=True, check=False)
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(arguments, capture_output=True, check=False, timeout=PATIENCE)

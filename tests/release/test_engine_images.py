@@ -1,0 +1,30 @@
+"""What is done about a project's images in the engine, when the engine does not answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from samjhadoo_ops.release import engine_images
+
+FAKE_DOCKER = """#!/bin/sh
+echo "$@" >> "$0.asked"
+case "$2" in
+  inspect) echo '{"Id": "'"$5"'", "RepoTags": [], "RepoDigests": []}';;
+  rm) exec sleep 60;;
+esac
+"""
+
+
+def test_an_engine_that_takes_long_to_remove_an_image_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text(FAKE_DOCKER)
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(engine_images, "PATIENCE", 0.3)
+    engine_images.keep_layers_only("127.0.0.1:1/shop:2", "shop")
+    asked = (tmp_path / "docker.asked").read_text()
+    assert "image rm 127.0.0.1:1/shop:2" in asked
