@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from samjhadoo_ops.release import engine_images
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
 
 FAKE_DOCKER = """#!/bin/sh
 echo "$@" >> "$0.asked"
