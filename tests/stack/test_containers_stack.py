@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from docker.errors import NotFound
 
 from samjhadoo_ops import engine as docker_engine
 from samjhadoo_ops import stack
@@ -84,3 +87,17 @@ def test_an_image_that_cannot_be_had_is_named_with_its_setting(contained):
     with pytest.raises(ConfigurationError, match=r"stack\.images\.redis: .*127\.0\.0\.1:1/nobody/redis:7"):
         stack.up(env, contained.console)
     assert contained.processes() == []
+
+
+def test_a_container_that_is_removed_during_the_start_is_named(contained, engine):
+    def remove_postgres() -> None:
+        found = eventually(lambda: [each for each in in_engine(engine, contained) if "-postgres" in each])
+        with contextlib.suppress(NotFound):  # its volume has the same name
+            engine.containers.get(found[0]).remove(force=True)
+
+    with ThreadPoolExecutor(1) as pool:
+        removal = pool.submit(remove_postgres)
+        with pytest.raises(lifecycle.StackFailed, match=r"container postgres \(.*\) was .* while the stack"):
+            contained.up()
+        removal.result()
+    assert in_engine(engine, contained) == []

@@ -104,6 +104,7 @@ class Keeper:
             self._make_database()
         for work in (self._watch, self._keep_log):
             threading.Thread(target=work, args=(name, wrapped), daemon=True).start()
+        _say(f"container {name} ({wrapped.short_id}) is ready")  # which is not, can then be told
         return ContainerRef(name, str(wrapped.id), container.image)
 
     def _postgres(self) -> Any:
@@ -176,16 +177,18 @@ class Keeper:
 
 def _require_running(containers: Mapping[str, Any], starting: Mapping[str, Future[Any]]) -> None:
     """Raise what a start raised, or what a container said before it ended."""
+    from docker.errors import NotFound
+
     for name, container in containers.items():
         if starting[name].done():
             starting[name].result()
             continue
         try:
             wrapped = container.get_wrapped_container()
-            if wrapped is None:
-                continue
             wrapped.reload()
-        except Exception:  # noqa: BLE001, S112 - it is not there yet
+        except NotFound:
+            raise RuntimeError(f"container {name} ({container.image}) was removed") from None
+        except Exception:  # noqa: BLE001, S112 - it is not there yet, or the engine is busy
             continue
         if wrapped.status in {"exited", "dead"}:
             said = wrapped.logs(tail=_TAIL).decode(errors="replace")

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
+    from samjhadoo_ops.stack.children import Child
+
 START_TIME = 90.0
 """Seconds within which everything has to be up."""
 
@@ -176,7 +178,7 @@ class Supervisor:
     def _check_start(self) -> None:
         for child in self._children.take_ended():
             if child.name != "seeds" or child.status != 0:
-                raise StartFailed(f"{child.ending()} while the stack was starting", child.tail())
+                raise StartFailed(f"{_ending(child)} while the stack was starting", child.tail())
 
     def _state(self) -> StackState:
         plan, ports, starter = self.plan, self.ports, self.plan.starter
@@ -210,10 +212,8 @@ class Supervisor:
             if self._children.asked_to_end:
                 return "", ()
             for child in self._children.take_ended():
-                if child.name == KEEPER and child.status == KEEPER_SAYS:
-                    return f"the stack's {child.tail()[-1]}", child.tail()
                 if child.name != "training":
-                    return f"the stack's {child.ending()}", child.tail()
+                    return f"the stack's {_ending(child)}", child.tail()
             reason = self._children.guard_ending() or self._starter_ending()
             if reason:
                 return f"the stack's {reason}", ()
@@ -238,6 +238,12 @@ class Supervisor:
         for entry in self.folder.iterdir():
             if entry != self.logs:
                 shutil.rmtree(entry, ignore_errors=True)
+
+
+def _ending(child: Child) -> str:
+    """Return in words how a process ended; of the keeper, which container did, or what the engine refused."""
+    said = child.tail()
+    return said[-1] if child.name == KEEPER and child.status == KEEPER_SAYS and said else child.ending()
 
 
 def _flat(options: dict[str, Any]) -> list[str]:
