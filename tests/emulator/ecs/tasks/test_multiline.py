@@ -27,6 +27,13 @@ def test_lines_belong_to_the_last_one_that_began_an_event(options: dict[str, str
     assert not putting.waiting
 
 
+def test_an_event_that_is_full_ends_though_no_line_begins_another() -> None:
+    putting = assembler({"awslogs-multiline-pattern": "^never"})
+    assert putting is not None
+    events = [event for _ in range(1000) if (event := putting.take("x" * 999))]
+    assert [len(event) for event in events] == [262_117 // 1000 * 1000 - 1] * 3
+
+
 def test_without_options_every_line_is_an_event() -> None:
     assert assembler({"awslogs-group": "g"}) is None
 

@@ -1,7 +1,7 @@
 """Puts lines together to events as `awslogs-multiline-pattern` and `awslogs-datetime-format` say.
 
 The facts are Docker's awslogs driver's: a line that matches the pattern begins an event, others belong to the
-event before; the date format is strftime's, turned into a pattern.
+event before, as long as that has room for them; the date format is strftime's, turned into a pattern.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ _DATES = {
 }
 
 
+MOST_BYTES = 262_144 - 26
+"""Bytes of an event of CloudWatch Logs; the driver sends one that is full, whatever comes next."""
+
+
 class BadPatternError(ValueError):
     """The options are no pattern; the text is what is wrong with them."""
 
@@ -48,6 +52,7 @@ class Assembler:
     def __init__(self, pattern: re.Pattern[str]) -> None:
         self._pattern = pattern
         self._lines: list[str] = []
+        self._size = 0
 
     @property
     def waiting(self) -> bool:
@@ -56,14 +61,17 @@ class Assembler:
 
     def take(self, line: str) -> str:
         """Take a line; return the event that it ends, empty if none."""
-        event = self.rest() if self._pattern.search(line) else ""
+        size = len(line.encode()) + 1
+        ends = self._size + size > MOST_BYTES or self._pattern.search(line)
+        event = self.rest() if ends else ""
         self._lines.append(line)
+        self._size += size
         return event
 
     def rest(self) -> str:
         """Return the event that has been begun, and begin anew."""
         event = "\n".join(self._lines)
-        self._lines = []
+        self._lines, self._size = [], 0
         return event
 
 
