@@ -86,6 +86,33 @@ REFUSED = [
     (definition(container(memory=1024)), "The 'memory' setting for container is greater than for the task."),
     (definition(container(cpu=512)), "The 'cpu' setting for container is greater than for the task."),
     (definition(container(portMappings=[{"containerPort": 80, "hostPort": 8080}])), PORTS),
+    (
+        definition(container(memory=3)),
+        "Invalid setting for container 'app'. The minimum of 'memory'",
+    ),
+    (definition(container(memoryReservation=-1)), "The minimum of 'memoryReservation' is 4 MiB."),
+    (definition(container(memory=100, memoryReservation=101)), "'memory' must be greater than or equal to"),
+    (definition(container(cpu=-1)), "'cpu' must not be negative."),
+    (
+        definition(container(cpu=200), container(name="b", cpu=57)),
+        "The sum of all container 'cpu' values cannot be greater than the value of the task 'cpu'.",
+    ),
+    (
+        definition(container(memoryReservation=300), container(name="b", memoryReservation=213)),
+        "The sum of all container 'memoryReservation' values cannot be greater than the value of the task",
+    ),
+    (
+        definition(container(linuxParameters={"capabilities": {"add": ["SYS_PTRACE", "SYS_ADMIN"]}})),
+        "Fargate compatible task definitions do not support the capability SYS_ADMIN",
+    ),
+    (
+        definition(pidMode="sideways", requiresCompatibilities=["EC2"]),
+        "Invalid 'pidMode' sideways: ",
+    ),
+    (
+        definition(container(portMappings=[{"containerPort": 80, "protocol": "icmp"}])),
+        "Invalid protocol",
+    ),
     (definition(container(portMappings=[{"containerPort": 80000}])), "Invalid port 80000"),
     (definition(container(secrets=[SECRET], environment=[{"name": "X", "value": "1"}])), SHARED),
     (definition(container(secrets=[SECRET, SECRET])), SHARED),

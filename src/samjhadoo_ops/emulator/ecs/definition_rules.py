@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 FAMILY = re.compile(r"[A-Za-z0-9_-]{1,255}\Z")
 MOST_CONTAINERS = 10
+LEAST_MEMORY = 4
+"""MiB of a container (AWS's and Docker's minimum; engines since 20.10 ask for 6)."""
+FARGATE_CAPABILITY = "SYS_PTRACE"
+"""The only one that Fargate adds (AWS: KernelCapabilities)."""
+PROTOCOLS = ("tcp", "udp")
+NAMESPACES = {"pidMode": ("host", "task"), "ipcMode": ("host", "task", "none")}
 LOG_DRIVERS = frozenset(
     {"json-file", "syslog", "journald", "gelf", "fluentd", "awslogs", "splunk", "awsfirelens"}
 )
@@ -57,6 +63,9 @@ def check(params: dict[str, Any]) -> None:
     for name, unit in (("cpu", "vcpu"), ("memory", "gb")):
         if params.get(name):
             params[name] = _amount(params[name], name, unit)
+    for name, known in NAMESPACES.items():
+        if params.get(name) not in (None, *known):
+            raise refuse(f"Invalid '{name}' {params[name]}: it is one of {', '.join(known)}.")
     containers = params["containerDefinitions"]
     _check_list(containers)
     fargate = "FARGATE" in params.get("requiresCompatibilities", [])
@@ -65,6 +74,7 @@ def check(params: dict[str, Any]) -> None:
         raise refuse(problem)
     for container in containers:
         _check_container(container, params)
+    _check_sums(containers, params)
     _check_dependencies(containers)
     if fargate:
         _check_execution_role(params)
@@ -110,6 +120,8 @@ def _unsupported(params: dict[str, Any]) -> Iterator[str]:
         # Temporary file systems are supported since January 2026 (aws/containers-roadmap#736).
         limits = ("devices", "maxSwap", "sharedMemorySize", "swappiness")
         yield from (name for name in limits if linux.get(name))
+        added = (linux.get("capabilities") or {}).get("add") or []
+        yield from (f"the capability {each}" for each in added if each != FARGATE_CAPABILITY)
         driver = (container.get("logConfiguration") or {}).get("logDriver", "awslogs")
         if driver not in FARGATE_LOG_DRIVERS:
             yield f"log driver {driver}"
@@ -163,9 +175,24 @@ def _check_memory(container: dict[str, Any], params: dict[str, Any]) -> None:
             f"Invalid setting for container '{container['name']}'. At least one of 'memory' or "
             "'memoryReservation' must be specified."
         )
+    where = f"Invalid setting for container '{container['name']}'."
+    for name, value in (("memory", memory), ("memoryReservation", reserved)):
+        if value is not None and value < LEAST_MEMORY:
+            raise refuse(f"{where} The minimum of '{name}' is {LEAST_MEMORY} MiB.")
+    if memory and reserved and reserved > memory:
+        raise refuse(f"{where} 'memory' must be greater than or equal to 'memoryReservation'.")
+    if (container.get("cpu") or 0) < 0:
+        raise refuse(f"{where} 'cpu' must not be negative.")
     for name, value in (("memory", memory or reserved), ("cpu", container.get("cpu"))):
         if value and params.get(name) and value > int(params[name]):
             raise refuse(f"The '{name}' setting for container is greater than for the task.")
+
+
+def _check_sums(containers: list[dict[str, Any]], params: dict[str, Any]) -> None:
+    for name, limit in (("cpu", "cpu"), ("memoryReservation", "memory")):
+        if params.get(limit) and sum(each.get(name) or 0 for each in containers) > int(params[limit]):
+            what = f"all container '{name}' values cannot be greater than the value of the task '{limit}'."
+            raise refuse(f"The sum of {what}")
 
 
 def _check_ports(container: dict[str, Any], params: dict[str, Any]) -> None:
@@ -174,6 +201,8 @@ def _check_ports(container: dict[str, Any], params: dict[str, Any]) -> None:
         for port in (inside, outside):
             if port is not None and not 0 <= port <= 65535:  # noqa: PLR2004
                 raise refuse(f"Invalid port {port} for container '{container['name']}'.")
+        if mapping.get("protocol") not in (None, *PROTOCOLS):
+            raise refuse(f"Invalid protocol {mapping['protocol']} for container '{container['name']}'.")
         if params.get("networkMode") == "awsvpc" and outside not in (None, 0, inside):
             raise refuse(
                 "When networkMode=awsvpc, the host ports and container ports in port mappings must match."
