@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from samjhadoo_ops.emulator.ecs.scheduler.change import Change
 from samjhadoo_ops.emulator.ecs.scheduler.pacing import Pace
 from samjhadoo_ops.emulator.ecs.scheduler.registration import BUSY_POLL, Registration
+from samjhadoo_ops.emulator.ecs.scheduler.replacement import Replacement
 from samjhadoo_ops.emulator.ecs.scheduler.replica import Phase, Replica
 from samjhadoo_ops.emulator.ecs.tasks import TaskRequest
 
@@ -50,7 +51,7 @@ class Fleet:
         self._clock = clock
         self._pace = Pace(clock)
         self._impaired = impaired
-        self._changes: list[Change] = []
+        self._replacement = Replacement(self, self._registration)
 
     # What it tells.
 
@@ -73,6 +74,10 @@ class Fleet:
     def serving(self, revision: Revision) -> int:
         """Return how many replicas of a revision are not being stopped."""
         return len(self.of(revision))
+
+    def recovered(self, revision: Revision) -> None:
+        """Note that a task of a revision works."""
+        self._pace.recovered(revision.number)
 
     @property
     def replacing(self) -> int:
@@ -127,16 +132,11 @@ class Fleet:
         ]
         return min(waits) if waits else None
 
-    @property
-    def _grace(self) -> float:
-        """Real seconds for which target health is not looked at after a task's start."""
-        return float(self.service.settings.get("healthCheckGracePeriodSeconds") or 0)
-
     # What it sees.
 
     async def look(self) -> list[Change]:
         """Update every replica from its task and its targets; return what the breaker counts."""
-        changes, self._changes = self._changes, []
+        changes = self._replacement.take_changes()
         for replica in list(self.replicas.values()):
             if replica.running and replica.running_since is None:
                 replica.running_since = time.monotonic()
@@ -158,10 +158,10 @@ class Fleet:
         asked = replica.phase is not Phase.SERVING
         if replica.counted or (asked and not replica.unhealthy):
             return []
-        return [self._failure(replica)]
+        return [self.failure(replica)]
 
-    def _failure(self, replica: Replica) -> Change:
-        """Return what the breaker counts for a task that failed."""
+    def failure(self, replica: Replica) -> Change:
+        """Note that a task failed; return what the breaker counts."""
         early = not replica.was_healthy
         if early or replica.unhealthy:
             replica.revision.failed_tasks += 1
@@ -187,13 +187,12 @@ class Fleet:
     async def act(self) -> bool:
         """Make the fleet match what is wanted; tell whether anything was done."""
         done = await self._register()
-        done = await self._replace_unhealthy() or done
-        done = await self._finish_replacing() or done
+        done = await self._replacement.act() or done
         done = await self._finish_draining() or done
         for revision in list(self.service.revisions.values()):
             replicas = self.of(revision)
             if len(replicas) > revision.desired:
-                await self._retire(_least_useful(replicas, len(replicas) - revision.desired))
+                await self.retire(_least_useful(replicas, len(replicas) - revision.desired))
                 done = True
             elif len(replicas) < revision.desired and not revision.stalled:
                 done = self._start(revision, revision.desired - len(replicas)) or done
@@ -249,66 +248,7 @@ class Fleet:
             self._stop(replica, f"Unable to register targets: {reason}", unhealthy=True)
         return bool(ready)
 
-    async def _replace_unhealthy(self) -> bool:
-        done = False
-        for replica in list(self.replicas.values()):
-            if replica.phase is not Phase.SERVING or not replica.running:
-                continue
-            if replica.checked and replica.task.health_status == "UNHEALTHY":
-                self.event(f"(task {replica.task.id}) failed container health checks.")
-                await self._replace(replica, "Task failed container health checks")
-                done = True
-                continue
-            failing = replica.failing_target()
-            if failing and await self._registration.gives_up(
-                replica, failing[0], failing[1][1], grace=self._grace
-            ):
-                target, (_, reason, description) = failing
-                self.event(
-                    f"(task {replica.task.id}) (port {target.port}) is unhealthy in "
-                    f"(target-group {target.group}) due to (reason {description or reason})."
-                )
-                await self._replace(
-                    replica, f"Task failed ELB health checks in (target-group {target.group})"
-                )
-                done = True
-        return done
-
-    async def _replace(self, replica: Replica, reason: str) -> None:
-        """Replace an unhealthy task: one that has worked stays until another is healthy, if there is room."""
-        replica.unhealthy, replica.stop_reason = True, reason
-        if not (replica.was_healthy and self._room(replica.revision)):
-            await self._retire([replica])
-            return
-        replica.phase, replica.counted = Phase.REPLACING, True
-        self._changes.append(self._failure(replica))
-
-    def _room(self, revision: Revision) -> bool:
-        """Tell whether `maximumPercent` lets a task be started before another is stopped."""
-        configuration = self.service.configuration
-        rolls = configuration["strategy"] == "ROLLING"  # whose tasks of all revisions count
-        tasks = sum(
-            (rolls or replica.revision is revision) and not replica.stopped
-            for replica in self.replicas.values()
-        )
-        return bool(tasks < self.service.desired_count * configuration["maximumPercent"] // 100)
-
-    async def _finish_replacing(self) -> bool:
-        """Keep unhealthy tasks that have recovered, and retire those in whose place others are healthy."""
-        done = False
-        for replica in [each for each in self.replicas.values() if each.phase is Phase.REPLACING]:
-            if replica.fit and replica.revision.desired:
-                replica.phase, replica.unhealthy, replica.stop_reason = Phase.SERVING, False, ""
-                replica.counted = False
-                self._pace.recovered(replica.revision.number)
-            elif replica.running and self.healthy(replica.revision) >= replica.revision.desired:
-                await self._retire([replica])
-            else:
-                continue
-            done = True
-        return done
-
-    async def _retire(self, replicas: list[Replica]) -> None:
+    async def retire(self, replicas: list[Replica]) -> None:
         """Take replicas out of service: deregister and drain those with targets, stop the others."""
         draining = [replica for replica in replicas if replica.targets]
         for replica in replicas:
