@@ -163,6 +163,25 @@ def test_a_script_with_an_sql_error_tells_file_line_state_and_statement(edited: 
     assert edited.query("SELECT to_regclass('half')") == [(None,)]
 
 
+def test_a_repeatable_script_that_was_not_applied_again_is_not_told_as_applied(small: Project) -> None:
+    small.write(R__comment="COMMENT ON TABLE t IS 'one';")
+    small.schema.migrate()
+    small.write(R__comment="COMMENT ON TABLE t IS 'two';", V2__broken="ALTER TABLE nowhere ADD x int;")
+
+    with pytest.raises(DeploymentFailed) as caught:
+        small.schema.migrate()
+
+    assert caught.value.changed == "nothing"
+
+
+def test_scripts_may_be_in_folders_of_their_own(small: Project) -> None:
+    (small.folder / "2026").mkdir()
+    (small.folder / "2026" / "V2__more.sql").write_text("ALTER TABLE t ADD COLUMN more integer;")
+
+    assert small.schema.migrate().version == "2"
+    assert small.schema.history().succeeded("V2__more.sql")
+
+
 def test_a_script_that_fails_outside_a_transaction_has_to_be_repaired(edited: Project) -> None:
     edited.write(V6__broken_index="CREATE INDEX CONCURRENTLY broken ON paymentz (lesson_id);")
     (edited.folder / "V6__broken_index.sql.conf").write_text("executeInTransaction=false\n")

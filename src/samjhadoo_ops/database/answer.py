@@ -74,6 +74,10 @@ class Inspection:
         """What `migrate` would run, in its order."""
         return tuple(migration for migration in self.migrations if migration.pending)
 
+    def times(self, script: str) -> int:
+        """Return how often a script was applied: Flyway lists a repeatable one once for each time."""
+        return sum(each.script == script and not each.pending for each in self.migrations)
+
     @property
     def half_way(self) -> tuple[Migration, ...]:
         """What failed outside a transaction and was not repaired; `validate` misses it without its script."""

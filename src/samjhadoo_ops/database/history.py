@@ -4,7 +4,7 @@ Flyway's `info` elsewhere, and whether it agrees with what Flyway said.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -55,6 +55,10 @@ class History:
         """Return whether the script's newest row is a success."""
         return next((row.success for row in self.rows if row.script == script), False)
 
+    def times(self, script: str) -> int:
+        """Return how often the script was applied: a repeatable one has a row for each time."""
+        return sum(row.success and row.script == script for row in self.rows)
+
 
 def read(connection: Connection, *, table: str = TABLE, schema: str = "") -> History:
     """Read the history; it is empty when there is no such table yet.
@@ -73,7 +77,13 @@ def read(connection: Connection, *, table: str = TABLE, schema: str = "") -> His
             rows: Sequence[tuple[Any, ...]] = session.execute(query).fetchall()
         except errors.UndefinedTable:
             rows = []
-    return History(tuple(Row(*row[:10]) for row in rows if row[3] != "SCHEMA"))
+    return History(tuple(_row(row) for row in rows if row[3] != "SCHEMA"))
+
+
+def _row(columns: tuple[Any, ...]) -> Row:
+    # Flyway stores the script's path below its location; a script is known by its file name everywhere else.
+    found = Row(*columns[:10])
+    return replace(found, script=PurePath(found.script).name)
 
 
 def told(info: Mapping[str, Any]) -> History:

@@ -193,7 +193,8 @@ class Schema:
             now = self.history()
         except Refused:
             return "unknown: the history cannot be read", False
-        applied = [item.script for item in before.pending if now.succeeded(item.script)]
+        pending = [item.script for item in before.pending]
+        applied = [script for script in pending if now.times(script) > before.times(script)]
         if not now.failed:
             return _applied(applied), False
         failed = ", ".join(row.script for row in now.failed)
