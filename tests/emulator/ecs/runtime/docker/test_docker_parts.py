@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from samjhadoo_ops.emulator.ecs.runtime import Image, ImageConfig, Launch
+from samjhadoo_ops.emulator.ecs.runtime.contract import CannotStartError
 from samjhadoo_ops.emulator.ecs.runtime.docker import forwarder
+from samjhadoo_ops.emulator.ecs.runtime.docker.engine import EngineError
 from samjhadoo_ops.emulator.ecs.runtime.docker.host_config import container_config, host_config
 from samjhadoo_ops.emulator.ecs.runtime.docker.images import canonical
-from samjhadoo_ops.emulator.ecs.runtime.docker.settings import Forward, parse_forward
+from samjhadoo_ops.emulator.ecs.runtime.docker.sandbox import Sandbox
+from samjhadoo_ops.emulator.ecs.runtime.docker.settings import Forward, Settings, parse_forward
 from samjhadoo_ops.processes import free_port
 
 if TYPE_CHECKING:
@@ -155,3 +160,44 @@ def test_the_forwarder_ends_at_once_when_asked_to() -> None:
     with forwarding("127.0.0.1:1") as (port, process), socket.create_connection(("127.0.0.1", port)):
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+
+
+class BusyEngine:
+    """Creates containers, but starts and removes none while it is busy."""
+
+    def __init__(self) -> None:
+        self.api = SimpleNamespace(attach_socket=None, start=None)
+        self.busy = True
+        self.containers: set[str] = set()
+
+    async def create(self, name: str, _: dict[str, Any]) -> str:
+        self.containers.add(name)
+        return name
+
+    async def call(self, *_: Any, **__: Any) -> Any:
+        raise EngineError("the Docker engine does not answer: timed out")
+
+    async def remove(self, container: str) -> None:
+        if self.busy:
+            raise EngineError("the Docker engine does not answer: timed out")
+        self.containers.discard(container)
+
+
+def test_what_a_busy_engine_does_not_remove_is_removed_with_the_task(tmp_path: Path) -> None:
+    engine = BusyEngine()
+    settings = Settings("python:3", 4566, tmp_path / "edge.sock", "o", "n", ())
+    events = SimpleNamespace(listen=lambda *_: None, forget=lambda *_: None)
+    estate: Any = SimpleNamespace(
+        engine=engine, events=events, settings=settings, edge="unix:/x", network="n", labels={}
+    )
+
+    async def script() -> None:
+        sandbox = Sandbox(estate, "0" * 32)
+        with pytest.raises(CannotStartError):
+            await sandbox.open({"family": "web"})
+        assert engine.containers
+        engine.busy = False
+        await sandbox.close()
+
+    asyncio.run(script())
+    assert engine.containers == set()

@@ -122,7 +122,8 @@ class DockerRuntime:
         try:
             await self._engine.remove(container)
         except EngineError as error:
-            log.warning("container %s stays: %s", container[:12], error)
+            log.warning("container %s stays for now: %s", container[:12], error)
+            sandbox.refused.append(container)
         run.lose()
 
     async def _create(self, sandbox: Sandbox, launch: Launch) -> str:

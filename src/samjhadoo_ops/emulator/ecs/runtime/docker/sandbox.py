@@ -44,6 +44,7 @@ class Sandbox:
 
     Attributes:
         containers: The ids of its containers by their names.
+        refused: The ids of containers that the engine has not removed yet; `close` asks again.
         runs: The containers that have been started, by name.
         addresses: Where each container port is reached from the host.
 
@@ -59,6 +60,7 @@ class Sandbox:
         self.pause = ""
         self.volumes = Volumes(estate, task_id)
         self.containers: dict[str, str] = {}
+        self.refused: list[str] = []
         self.runs: dict[str, DockerContainer] = {}
         self.addresses: dict[int, tuple[str, int]] = {}
         self.closed = False
@@ -110,7 +112,8 @@ class Sandbox:
         async with self._opening:
             if self.pause:
                 self._estate.events.forget(self.pause)
-            removed = [self._engine.remove(each) for each in (*self.containers.values(), self.pause) if each]
+            left = (*self.containers.values(), *self.refused, self.pause)
+            removed = [self._engine.remove(each) for each in left if each]
             for result in await asyncio.gather(*removed, return_exceptions=True):
                 if isinstance(result, EngineError):
                     log.warning("a container of task %s stays: %s", self._task_id, result)
@@ -131,7 +134,8 @@ class Sandbox:
             try:
                 await self._engine.remove(pause)
             except EngineError as error:
-                log.warning("the pause container of task %s stays: %s", self._task_id, error)
+                log.warning("the pause container of task %s stays for now: %s", self._task_id, error)
+                self.refused.append(pause)
 
     async def _open(self, task: Mapping[str, Any]) -> None:
         engine = self._engine
