@@ -92,6 +92,18 @@ def test_a_failure_survives_json(failure: Failure) -> None:
     assert screen(again) == screen(failure)
 
 
+def test_a_long_reason_keeps_its_beginning_and_its_end() -> None:
+    reason = (
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval "
+        "failed: unable to retrieve secrets from ssm: service call has been retried 1 time(s): "
+        "invalid ssm parameters: /shop/flag"
+    )
+    _, line = screen(Failure(tasks=(StoppedTask("t1", reason),)))
+    assert line.startswith("  t1: ResourceInitializationError: ")
+    assert line.endswith("invalid ssm parameters: /shop/flag")
+    assert len(line) == 120
+
+
 def test_nothing_known_is_nothing_said() -> None:
     assert (screen(Failure()), Failure().document(), where(Failure()), numbers({})) == ((), {}, "", "")
     assert failure_of({}) is None

@@ -177,9 +177,7 @@ def folded(lines: Sequence[str]) -> list[str]:
     for _, alike in groupby(lines, key=lambda line: _FIGURES.sub("0", line)):
         *others, last = alike
         count = f"({len(others) + 1} alike) " if others else ""
-        room = _LONGEST - _INDENT - len(count)
-        half = room // 2
-        found.append(count + (last if len(last) <= room else f"{last[: room - half - 1]}…{last[-half:]}"))
+        found.append(count + _short(last, _LONGEST - _INDENT - len(count)))
     return found
 
 
@@ -200,8 +198,10 @@ def _kept(name: str, found: list[str], count: int) -> list[str]:
     return found[-count:] if name in {"logs", "events"} else found[:count]
 
 
-def _short(line: str) -> str:
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+def _short(line: str, room: int = _LONGEST) -> str:
+    """Return a line without its middle if it is too long: why a task stopped stands at the end."""
+    half = room // 2
+    return line if len(line) <= room else f"{line[: room - half - 1]}…{line[-half:]}"
 
 
 def _percent(fraction: float) -> str:
