@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 from gate_facts import BLUE, GREEN, LISTENING, SERVICE, brief, ground, rule, rules
 
 from samjhadoo_ops.deployment.gates import (
@@ -153,6 +154,20 @@ def test_every_secret_of_a_task_definition_is_found_and_its_key_left_out() -> No
     }
     assert [name for name, _ in secrets_resolvable.references(document)] == ["DB"]
     assert secrets_resolvable.secret_id(f"{arn}:password::") == arn
+
+
+def test_a_secret_that_is_named_by_its_name_alone_is_refused(env: Environment) -> None:
+    def get_parameter(**_: str) -> dict[str, Any]:
+        # SSM's words for a name with colons.
+        raise ClientError({"Error": {"Code": "ValidationException", "Message": "…"}}, "GetParameter")
+
+    secret = {"name": "DB", "valueFrom": "shop/database:host::"}
+    document = {"containerDefinitions": [{"name": "backend", "secrets": [secret]}]}
+    ssm = SimpleNamespace(client=lambda _: SimpleNamespace(get_parameter=get_parameter))
+    found = secrets_resolvable.check(ground(env, aws=ssm, render=lambda: document))
+
+    assert found.state == State.REFUSED
+    assert "a secret needs its whole ARN" in found.reason
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,12 @@ def check(ground: Ground) -> Finding:
             found = _look(ground, reference)
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            if code not in _ABSENT:
+            if code in _ABSENT:
+                missing.append(f"{name} ({reference}: {code})")
+            elif code == "ValidationException" and not reference.startswith("arn:"):
+                missing.append(f"{name} ({reference} is no parameter's name; a secret needs its whole ARN)")
+            else:
                 raise
-            missing.append(f"{name} ({reference}: {code})")
         else:
             if found.get("DeletedDate"):
                 missing.append(f"{name} ({reference}: it is being deleted)")
