@@ -174,6 +174,18 @@ def test_a_repeatable_script_that_was_not_applied_again_is_not_told_as_applied(s
     assert caught.value.changed == "nothing"
 
 
+def test_a_placeholder_without_a_value_is_told_with_the_setting_that_gives_it_one(small: Project) -> None:
+    small.write(V2__greet="COMMENT ON TABLE t IS '${greeting}';")
+
+    with pytest.raises(
+        DeploymentFailed, match=r"No value provided for placeholder: \$\{greeting\}"
+    ) as caught:
+        small.schema.migrate()
+
+    assert '[database.flyway]: "placeholders.greeting" = "VALUE"' in caught.value.hint
+    assert small.with_settings(**{"placeholders.greeting": "hello"}).schema.migrate().version == "2"
+
+
 def test_scripts_may_be_in_folders_of_their_own(small: Project) -> None:
     (small.folder / "2026").mkdir()
     (small.folder / "2026" / "V2__more.sql").write_text("ALTER TABLE t ADD COLUMN more integer;")

@@ -25,6 +25,7 @@ NAMING = (
 FOLDERS = "[database] migrations names the folders of Flyway scripts; [] for a service without a schema"
 HALF_WAY = "remove by hand what it left (an invalid index), then invoke migrate.repair"
 _CHECKSUMS = re.compile(r"Applied to database\s*:\s*(\S+).*?Resolved locally\s*:\s*(\S+)", re.DOTALL)
+_PLACEHOLDER = re.compile(r"No value provided for placeholder: \$\{(.+?)\}")
 _EXCERPT = 8
 """Lines of a failed statement that are shown."""
 
@@ -155,7 +156,10 @@ def failed(run: Run, result: Migrated, *, changed: str, half_way: bool) -> Deplo
     if not why.path:
         first, *rest = _lines(why.message) or ("",)
         return DeploymentFailed(
-            f"flyway migrate: {first}", details=(*rest, *_lines(run.log)[-20:]), changed=changed
+            f"flyway migrate: {first}",
+            details=(*rest, *_lines(run.log)[-20:]),
+            changed=changed,
+            hint=_setting(why.message),
         )
     state = f" (SQL state {why.sql_state})" if why.sql_state else ""
     first, *rest = _lines(why.message) or ("the script failed",)
@@ -164,6 +168,17 @@ def failed(run: Run, result: Migrated, *, changed: str, half_way: bool) -> Deplo
         details=(*rest, *statement(why)),
         changed=changed,
         hint=_remedy(why, half_way=half_way),
+    )
+
+
+def _setting(message: str) -> str:
+    """Return which setting a script misses; empty if it is none."""
+    placeholder = _PLACEHOLDER.search(message)
+    if placeholder is None:
+        return ""
+    return (
+        f'under [database.flyway]: "placeholders.{placeholder[1]}" = "VALUE"; or, where scripts have no '
+        'placeholders: placeholderReplacement = "false"'
     )
 
 
