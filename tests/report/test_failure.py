@@ -92,16 +92,25 @@ def test_a_failure_survives_json(failure: Failure) -> None:
     assert screen(again) == screen(failure)
 
 
-def test_a_long_reason_keeps_its_beginning_and_its_end() -> None:
-    reason = (
-        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval "
-        "failed: unable to retrieve secrets from ssm: service call has been retried 1 time(s): "
-        "invalid ssm parameters: /shop/flag"
-    )
-    _, line = screen(Failure(tasks=(StoppedTask("t1", reason),)))
-    assert line.startswith("  t1: ResourceInitializationError: ")
-    assert line.endswith("invalid ssm parameters: /shop/flag")
-    assert len(line) == 120
+RESOURCES = (
+    "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval "
+    "failed: unable to retrieve secrets from ssm: service call has been retried 1 time(s): "
+)
+
+
+def test_a_long_reason_is_told_as_a_whole_and_once_for_the_tasks_that_share_it() -> None:
+    reason = f"{RESOURCES}invalid ssm parameters: /shop/flag"
+    title, *lines = screen(Failure(tasks=(StoppedTask("t1", reason), StoppedTask("t2", reason))))
+    assert title == "stopped tasks of the new release:"
+    assert " ".join(line.strip() for line in lines) == f"(2 alike) t1: {reason}"
+
+
+def test_a_reason_that_is_too_long_keeps_its_beginning_and_its_end() -> None:
+    reason = f"{RESOURCES}{'x' * 500} invalid ssm parameters: /shop/flag"
+    _, *lines = screen(Failure(tasks=(StoppedTask("t1", reason),)))
+    assert lines[0].startswith("  t1: ResourceInitializationError: ")
+    assert " ".join(line.strip() for line in lines).endswith("x invalid ssm parameters: /shop/flag")
+    assert len(lines) <= 3
 
 
 def test_nothing_known_is_nothing_said() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def screen(failure: Failure, *, lines: int = SCREEN - _FRAME) -> tuple[str, ...]
     last = [f"schema: {failure.schema}"] if failure.schema else []
     parts = {
         "alarms": ("alarms that fired:", [str(alarm) for alarm in failure.alarms]),
-        "tasks": ("stopped tasks of the new release:", [str(task) for task in failure.tasks]),
+        "tasks": ("stopped tasks of the new release:", ends(failure.tasks)),
         "logs": ("last log lines of the new release:", folded(failure.logs)),
         "events": ("last events of the service:", list(failure.events)),
         "gaps": ("could not be read:", list(failure.gaps)),
@@ -178,6 +179,22 @@ def folded(lines: Sequence[str]) -> list[str]:
         *others, last = alike
         count = f"({len(others) + 1} alike) " if others else ""
         found.append(count + _short(last, _LONGEST - _INDENT - len(count)))
+    return found
+
+
+def ends(tasks: Sequence[StoppedTask]) -> list[str]:
+    """Return the lines of stopped tasks, one each; alike ones share lines if one is too short."""
+    found: list[str] = []
+    room = _LONGEST - _INDENT
+    for _, alike in groupby(tasks, key=lambda task: replace(task, id="")):
+        first, *others = alike
+        if len(str(first)) <= room:
+            found += map(str, (first, *others))
+            continue
+        count = f"({len(others) + 1} alike) " if others else ""
+        # Words that go to the next line leave room behind.
+        text = _short(f"{count}{first}", (_SHARES["tasks"] - 1) * room)
+        found += wrap(text, room, break_on_hyphens=False)
     return found
 
 
