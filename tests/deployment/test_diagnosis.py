@@ -131,8 +131,16 @@ def journal(*events: tuple[str, dict[str, Any]]) -> Entry:
             ],
             "V6, by this deploy (V6__a.sql); it stays, and " + MISSED,
         ),
+        (
+            [
+                ("migrating", {"pending": ["V1__a.sql"]}),
+                ("migrated", {"schema": "1"}),
+                ("starting", {"first": True}),
+            ],
+            "V1, by this deploy (V1__a.sql); it stays",
+        ),
     ],
-    ids=["untouched", "empty", "unknown", "unfinished", "compatible", "breaking"],
+    ids=["untouched", "empty", "unknown", "unfinished", "compatible", "breaking", "first"],
 )
 def test_the_state_of_the_schema_is_told(events: list[Any], expected: str) -> None:
     assert schema_state(journal(*events)) == expected

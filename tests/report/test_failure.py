@@ -105,6 +105,12 @@ def test_a_long_reason_is_told_as_a_whole_and_once_for_the_tasks_that_share_it()
     assert " ".join(line.strip() for line in lines) == f"(2 alike) t1: {reason}"
 
 
+def test_a_reason_that_task_and_container_share_is_told_once() -> None:
+    reason = "CannotPullContainerError: no such image"
+    task = StoppedTask("t1", reason, (Container("init", reason=reason), Container("app")))
+    assert str(task) == f"t1: {reason} (init: no exit code; app: no exit code)"
+
+
 def test_a_reason_that_is_too_long_keeps_its_beginning_and_its_end() -> None:
     reason = f"{RESOURCES}{'x' * 500} invalid ssm parameters: /shop/flag"
     _, *lines = screen(Failure(tasks=(StoppedTask("t1", reason),)))

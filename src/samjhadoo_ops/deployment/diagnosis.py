@@ -164,8 +164,11 @@ def schema_state(entry: Entry) -> str:
     if migrated is None:
         return f"the migration did not end: {scripts}; invoke migrate.info shows how far it came"
     broken = migrating.data.get("breaking") or {}
+    starting = entry.last("starting")
     stays = "; it stays, and the former release can live with it"
-    if broken:
+    if starting and starting.data.get("first"):
+        stays = "; it stays"
+    elif broken:
         stays = f"; it stays, and the former release may miss what {', '.join(sorted(broken))} took away"
     return f"V{migrated.data.get('schema')}, by this deploy ({scripts}){stays}"
 

@@ -45,7 +45,12 @@ class StoppedTask:
     containers: tuple[Container, ...] = ()
 
     def __str__(self) -> str:
-        inside = f" ({'; '.join(map(str, self.containers))})" if self.containers else ""
+        # ECS gives a reason that ended the whole task to a container too: once is enough.
+        told = (
+            replace(each, reason="") if each.reason and each.reason in self.reason else each
+            for each in self.containers
+        )
+        inside = f" ({'; '.join(map(str, told))})" if self.containers else ""
         return f"{self.id}: {self.reason or 'no reason given'}{inside}"
 
 
