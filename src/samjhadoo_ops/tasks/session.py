@@ -66,6 +66,14 @@ class Session:
         except OpsError as error:
             self._tell_of_the_stack(error)
             raise
+        except Exception as error:
+            from samjhadoo_ops.aws_errors import translate
+
+            translated = translate(error)
+            if translated is None:
+                raise
+            self._tell_of_the_stack(translated)
+            raise translated from error
         finally:
             self.console.note(aws_calls=self.aws.told_calls())
 
