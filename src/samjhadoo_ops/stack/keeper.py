@@ -39,6 +39,10 @@ _TICK = 0.25
 _TAIL = 10
 
 
+class ContainerEnded(Exception):
+    """A container ended during the start; the text is what it said, and on the last line which and how."""
+
+
 class Keeper:
     """The containers of one stack.
 
@@ -187,13 +191,14 @@ def _require_running(containers: Mapping[str, Any], starting: Mapping[str, Futur
             wrapped = container.get_wrapped_container()
             wrapped.reload()
         except NotFound:
-            raise RuntimeError(f"container {name} ({container.image}) was removed") from None
+            raise ContainerEnded(f"container {name} ({container.image}) was removed") from None
         except Exception:  # noqa: BLE001, S112 - it is not there yet, or the engine is busy
             continue
         if wrapped.status in {"exited", "dead"}:
             said = wrapped.logs(tail=_TAIL).decode(errors="replace")
             code = wrapped.attrs["State"]["ExitCode"]
-            raise RuntimeError(f"{said}container {name} ({container.image}) ended with code {code}")
+            how = f"container {name} ({container.image}) ended with code {code}"
+            raise ContainerEnded(f"{said.rstrip()}\n{how}".lstrip())
 
 
 def _called(stack: str, name: str) -> str:
@@ -226,6 +231,8 @@ def main(argv: Sequence[str]) -> NoReturn:
         _say(keeper.wait())
     except SystemExit:
         status = 0
+    except ContainerEnded as error:
+        _say(str(error))
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and nothing may stay
         _say(f"{type(error).__name__}: {error}")
     finally:

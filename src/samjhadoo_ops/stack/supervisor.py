@@ -78,13 +78,14 @@ class Supervisor:
             self._report(failed=str(error), details=error.details)
             return 1
         reason, details = self._wait_for_the_end()
-        self.places.state.unlink(missing_ok=True)
+        # Whoever finds no stack any more finds out why.
         if reason:
             logs = str(self.logs)
             write(
                 self.places.ended,
                 Ended(id=self.plan.id, reason=reason, at=time.time(), details=details, logs=logs),
             )
+        self.places.state.unlink(missing_ok=True)
         self._end()
         self._remove_files(keep_logs=bool(reason))
         self._children.dismiss_guard()
