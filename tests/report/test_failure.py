@@ -112,10 +112,10 @@ def test_a_reason_that_task_and_container_share_is_told_once() -> None:
 
 
 def test_a_reason_that_is_too_long_keeps_its_beginning_and_its_end() -> None:
-    reason = f"{RESOURCES}{'x' * 500} invalid ssm parameters: /shop/flag"
+    reason = f"{RESOURCES}{'x' * 500} {'y' * 100} invalid ssm parameters: /shop/flag"
     _, *lines = screen(Failure(tasks=(StoppedTask("t1", reason),)))
     assert lines[0].startswith("  t1: ResourceInitializationError: ")
-    assert " ".join(line.strip() for line in lines).endswith("x invalid ssm parameters: /shop/flag")
+    assert " ".join(line.strip() for line in lines).endswith("y invalid ssm parameters: /shop/flag")
     assert len(lines) <= 3
 
 

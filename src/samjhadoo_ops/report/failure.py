@@ -197,10 +197,17 @@ def ends(tasks: Sequence[StoppedTask]) -> list[str]:
             found += map(str, (first, *others))
             continue
         count = f"({len(others) + 1} alike) " if others else ""
-        # Words that go to the next line leave room behind.
-        text = _short(f"{count}{first}", (_SHARES["tasks"] - 1) * room)
-        found += wrap(text, room, break_on_hyphens=False)
+        found += _wrapped(f"{count}{first}", room, _SHARES["tasks"])
     return found
+
+
+def _wrapped(text: str, room: int, most: int) -> list[str]:
+    """Return a text in at most so many lines, without its middle if it is too long."""
+    length = most * room
+    # Words that go to the next line leave room behind.
+    while len(lines := wrap(_short(text, length), room, break_on_hyphens=False)) > most:
+        length -= room // 10
+    return lines
 
 
 def _rooms(wanted: dict[str, int], lines: int) -> dict[str, int]:
