@@ -69,6 +69,17 @@ def env() -> Environment:
     return load_environment("local", root=Path(__file__).parents[2], variables=variables)
 
 
+def test_a_service_that_tells_no_version_is_not_asked_for_one(backend: Backend) -> None:
+    silent = load_environment(
+        "local", root=Path(__file__).parents[2], variables={"SAMJHADOO_SMOKE__VERSION_PATH": ""}
+    )
+
+    report = smoke(silent, backend.url, version="v2", wait=no_wait)
+
+    assert (report.ok, report.version) == (True, "")
+    assert backend.asked == ["/health"]
+
+
 def no_wait(_: float) -> None:
     """Do not wait between attempts."""
 

@@ -57,7 +57,7 @@ class SmokeReport:
     """What the last attempt found.
 
     Args:
-        version: The version that answered; empty when none did.
+        version: The version that answered; empty when none did, or none is asked for.
         attempts: How many attempts were made.
     """
 
@@ -85,7 +85,7 @@ def smoke(
     Args:
         env: The environment, for paths, time-out and attempts.
         url: Where to ask, such as a listener's address.
-        version: The version that has to answer; empty for any.
+        version: The version that has to answer, if the service tells it; empty for any.
         wait: Sleeps for real seconds between attempts.
 
     Raises:
@@ -121,9 +121,13 @@ def inspect(
     while True:
         attempt += 1
         health = ask(f"{base}{settings.health_path}", timeout=settings.timeout)
-        told = ask(f"{base}{settings.version_path}", timeout=settings.timeout)
-        checks = (*judge_health(health, settings.dependencies), judge_version(told, version))
-        report = SmokeReport(base, checks, str(_object(told.body).get("version", "")), attempt)
+        checks = list(judge_health(health, settings.dependencies))
+        found = ""
+        if settings.version_path:
+            told = ask(f"{base}{settings.version_path}", timeout=settings.timeout)
+            checks.append(judge_version(told, version))
+            found = str(_object(told.body).get("version", ""))
+        report = SmokeReport(base, tuple(checks), found, attempt)
         if report.ok or attempt >= settings.attempts:
             return report
         wait(PAUSE)

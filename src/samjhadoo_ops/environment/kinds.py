@@ -38,6 +38,9 @@ UrlOrNone = Annotated[
     Meta(pattern=r"^(https?://[^\s/@?#]+(/[^\s@]*)?)?$", extra={"wanted": "an http(s) address, or nothing"}),
 ]
 UrlPath = Annotated[str, Meta(pattern=r"^/[^\s]*$", extra={"wanted": "a path that starts with /"})]
+UrlPathOrNone = Annotated[
+    str, Meta(pattern=r"^(/[^\s]*)?$", extra={"wanted": "a path that starts with /, or nothing"})
+]
 Email = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", extra={"wanted": "an e-mail address"})]
 Bucket = Annotated[
     str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", extra={"wanted": "an S3 bucket name"})

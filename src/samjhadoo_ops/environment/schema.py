@@ -30,6 +30,7 @@ from samjhadoo_ops.environment.kinds import (
     Url,
     UrlOrNone,
     UrlPath,
+    UrlPathOrNone,
 )
 from samjhadoo_ops.environment.monitoring import Alarms, Notifications, Slo
 from samjhadoo_ops.environment.rollout import Rollout
@@ -232,10 +233,15 @@ class Payments(Section, frozen=True, kw_only=True):
 
 
 class Smoke(Section, frozen=True, kw_only=True):
-    """The checks after a deployment (8.1)."""
+    """The checks after a deployment (8.1).
+
+    Attributes:
+        version_path: Tells the version; empty for a service that tells none, whose health alone is looked at.
+
+    """
 
     health_path: UrlPath
-    version_path: UrlPath
+    version_path: UrlPathOrNone
     dependencies: list[Text]
     timeout: Span
     attempts: Count

@@ -38,5 +38,5 @@ def smoke(_c: Context, *, env: str = "local", service: str = "", url: str = "", 
     refuse(report)
     for check in payments(session.env, session.aws, report.url):
         session.console.event("check", str(check), check=check.name, ok=check.ok, status=check.status)
-    said = f"{report.url} serves {report.version}"
+    said = f"{report.url} serves {report.version or 'a release that tells no version'}"
     session.console.result("succeeded", ExitCode.SUCCEEDED, said, url=report.url, version=report.version)
