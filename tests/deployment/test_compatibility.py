@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from samjhadoo_ops.database.answer import Migration
-from samjhadoo_ops.deployment.compatibility import breaking_scripts, takes_away, unsupported
+from samjhadoo_ops.deployment.compatibility import breaking_scripts, schema_version, takes_away, unsupported
 from samjhadoo_ops.deployment.journal import FINISHED, STARTED, Entry, Event
 
 if TYPE_CHECKING:
@@ -101,3 +101,16 @@ def test_a_release_lives_with_what_was_there_before_it(
     entries: list[Entry], release: str, broken: set[str]
 ) -> None:
     assert set(unsupported(entries, release)) == broken
+
+
+def test_the_schema_is_what_the_newest_deploy_that_knew_it_recorded() -> None:
+    def entry(*events: tuple[str, dict[str, Any]]) -> Entry:
+        told = [
+            Event(number=number, event=name, at=NOW, data=data) for number, (name, data) in enumerate(events)
+        ]
+        return Entry("d", tuple(told))
+
+    rolled_back = entry((STARTED, {"kind": "rollback"}))
+    migrated = entry(("schema", {"schema": "4"}), ("migrated", {"schema": "5"}))
+    assert schema_version([rolled_back, migrated, entry(("schema", {"schema": "3"}))]) == "5"
+    assert schema_version([rolled_back]) == ""

@@ -136,6 +136,7 @@ def test_after_completion_a_rollback_returns_to_the_last_successful_release(proj
     assert get(f"{production}/api/v1/version")[1]["git_sha"] == new
     back = project.invoke("rollback", "--env", "local")
     assert back.code == 0, back.stderr
+    assert "the schema stays at V" in back.stdout
     assert get(f"{production}/api/v1/version")[1]["git_sha"] == old
 
 

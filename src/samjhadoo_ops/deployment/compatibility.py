@@ -81,6 +81,20 @@ def unsupported(entries: Sequence[Entry], task_definition: str) -> dict[str, str
     }
 
 
+def schema_version(entries: Iterable[Entry]) -> str:
+    """Return the version that the newest deploy which knew it has recorded of the schema; empty if none did.
+
+    Args:
+        entries: The journal, the newest first.
+
+    """
+    for entry in entries:
+        known = entry.last("migrated") or entry.last("schema")
+        if known is not None and known.data.get("schema"):
+            return str(known.data["schema"])
+    return ""
+
+
 def _position(entries: Sequence[Entry], task_definition: str) -> int:
     for number, entry in enumerate(entries):
         if entry.kind == "deploy" and entry.data.get("task_definition") == task_definition:

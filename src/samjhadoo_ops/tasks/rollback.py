@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.errors import ExitCode
+from samjhadoo_ops.errors import ExitCode, OpsError
 from samjhadoo_ops.tasks.services import WHICH
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
     from invoke.context import Context
+
+    from samjhadoo_ops.deployment.site import Site
 
 
 @ops_task(
@@ -51,12 +53,27 @@ def rollback(
             returned = undo(session.site, deployment, **options, lock_wait=patience)
         else:
             returned = go_back(session.site, **options, lock_wait=patience)
+        schema = _schema(session.site)
+    stays = f"; the schema stays at V{schema}" if schema else ""
     session.console.result(
         "rolled back",
         ExitCode.SUCCEEDED,
-        f"rolled back: {returned.release} serves all traffic",
+        f"rolled back: {returned.release} serves all traffic{stays}",
         how=returned.how,
         release=returned.release,
         deployment=returned.deployment,
         restored=returned.restored,
+        schema=schema,
     )
+
+
+def _schema(site: Site) -> str:
+    """Return the schema's version as the journal has it; one that cannot be read undoes no rollback."""
+    from samjhadoo_ops.aws_errors import aws_errors
+    from samjhadoo_ops.deployment.compatibility import schema_version
+
+    try:
+        with aws_errors():
+            return schema_version(site.journal.entries())
+    except OpsError:
+        return ""
