@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from docker.errors import NotFound
@@ -67,8 +69,11 @@ def test_the_stack_ends_when_a_container_is_killed_and_says_which(contained, eng
 
 def test_nothing_is_left_when_the_supervisor_is_killed(contained, engine):
     contained.up()
+    folders = list(Path(tempfile.gettempdir()).glob(f"samjhadoo-{contained.state.id}*"))
+    assert folders
     os.kill(contained.state.supervisor.pid, signal.SIGKILL)
     eventually(lambda: not contained.processes() and not in_engine(engine, contained))
+    eventually(lambda: not any(folder.exists() for folder in folders))
 
 
 def test_what_a_lost_stack_left_is_removed_by_the_next_start(contained, engine):

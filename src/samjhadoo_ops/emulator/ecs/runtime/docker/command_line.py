@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.emulator.ecs.runtime.docker.settings import Forward, Settings, parse_forward
+from samjhadoo_ops.processes import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -69,7 +70,9 @@ async def engine_for(options: argparse.Namespace) -> AsyncIterator[tuple[Any, li
     from samjhadoo_ops.emulator.ecs.runtime.docker.estate import Estate
 
     folder = _made(options.data_dir)
-    with tempfile.TemporaryDirectory(prefix="samjhadoo-", ignore_cleanup_errors=True) as short:
+    # Called after the stack, whose guard removes it if this process is killed.
+    called = f"samjhadoo-{os.environ.get(MARKER, 'emulator')}-"
+    with tempfile.TemporaryDirectory(prefix=called, ignore_cleanup_errors=True) as short:
         path = folder / "edge.sock"
         if len(os.fsencode(path)) > LONGEST:
             path = Path(short, "edge.sock")
