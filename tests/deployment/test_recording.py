@@ -3,7 +3,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
+from samjhadoo_ops.aws_errors import AwsCallFailed
 from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.console import Console
 from samjhadoo_ops.deployment.journal import FINISHED, Journal
@@ -35,6 +37,27 @@ def test_a_deployment_that_may_go_on_is_left_not_ended(objects: MemoryObjects, e
     entry = after(objects, error, unended=True)
     assert entry.finished is None
     assert entry.data["exit_code"] in {1, 5, 130}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(EndpointConnectionError(endpoint_url="https://s3.test"), id="client"),
+        pytest.param(AwsCallFailed("S3 cannot be reached"), id="ours"),
+    ],
+)
+def test_aws_out_of_reach_while_a_deployment_may_go_on_needs_a_person(
+    objects: MemoryObjects, error: Exception
+) -> None:
+    journal = Journal(objects, prefix="deployments/", environment="local", service="samjhadoo-service")
+    recorder = journal.recorder("deploy", Clock())
+    recorder.unended = True
+    block = recorded(recorder, Console.decide(as_json=True), ["the update requested"])
+    with pytest.raises(PersonNeeded, match="may go on at ECS") as raised, block:
+        raise error
+    assert raised.value.changed == "the update requested"
+    (entry,) = journal.entries()
+    assert entry.data["exit_code"] == 5
 
 
 @pytest.mark.parametrize("error", [DeploymentFailed("ECS refuses it"), Refused("no")])

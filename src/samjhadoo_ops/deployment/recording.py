@@ -12,6 +12,7 @@ from samjhadoo_ops.errors import (
     DeploymentFailed,
     ExitCode,
     OpsError,
+    PersonNeeded,
     Refused,
     WaitingForPerson,
 )
@@ -35,6 +36,7 @@ def recorded(recorder: Recorder, console: Console, changes: Sequence[str]) -> It
 
     Raises:
         OpsError: What the block raised, an AWS client's error in our words.
+        PersonNeeded: An AWS call failed while a deployment may go on at ECS.
 
     """
     from samjhadoo_ops.aws_errors import translate
@@ -58,14 +60,17 @@ def recorded(recorder: Recorder, console: Console, changes: Sequence[str]) -> It
         else:
             ended = isinstance(error, DeploymentFailed | Refused | ConfigurationError)
             event = FINISHED if ended else _ending(recorder)
+            told = _in_doubt(recorder, error)
             _note(
                 recorder,
                 console,
                 event=event,
                 outcome="failed",
                 error=error.message,
-                exit_code=int(error.exit_code),
+                exit_code=int(told.exit_code),
             )
+            if told is not error:
+                raise told from error
         raise
     except (KeyboardInterrupt, SystemExit) as interrupt:
         if not recorder.finished:
@@ -75,12 +80,26 @@ def recorded(recorder: Recorder, console: Console, changes: Sequence[str]) -> It
         raise
     except Exception as error:
         translated = translate(error, changed="; ".join(changes))
+        translated = translated and _in_doubt(recorder, translated)
         code = translated.exit_code if translated else ExitCode.UNEXPECTED
         said = f"{type(error).__name__}: {error}"
         _note(recorder, console, event=_ending(recorder), outcome="failed", error=said, exit_code=int(code))
         if translated is None:
             raise
         raise translated from error
+
+
+def _in_doubt(recorder: Recorder, error: OpsError) -> OpsError:
+    """Return what a failure means: while a deployment may go on at ECS, that a person has to look."""
+    if not recorder.unended or error.exit_code != ExitCode.UNEXPECTED:
+        return error
+    return PersonNeeded(
+        f"the deployment may go on at ECS without us: {error.message}",
+        hint="invoke status shows how far it is; invoke watch goes on with it, invoke rollback takes it back",
+        changed=error.changed,
+        details=error.details,
+        failure=error.failure,
+    )
 
 
 def _ending(recorder: Recorder) -> str:
