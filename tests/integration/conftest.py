@@ -106,6 +106,10 @@ class Project:
         """Take the last change back."""
         self.git("revert", "--no-edit", "HEAD")
 
+    def has_stack(self) -> bool:
+        """Tell whether its stack is up."""
+        return any((self.folder / ".samjhadoo").rglob("stack.json"))
+
     def state(self) -> dict[str, Any]:
         """Return what the stack says of itself."""
         return json.loads(next((self.folder / ".samjhadoo").rglob("stack.json")).read_text())

@@ -58,18 +58,39 @@ def test_a_killed_task_is_replaced_and_the_release_goes_out(deployed: Any, engin
     assert running["runningCount"] == 2
 
 
-@pytest.mark.parametrize("victim", ["postgres", "redis", "localstack"])
-def test_a_killed_server_ends_the_stack_and_the_deploy_says_that_a_person_is_needed(
-    deployed: Any, engine: Any, victim: str
-) -> None:
-    deployed.clients.clear()  # of the stack before
-    again = deployed.invoke("deploy", "--json", SAMJHADOO_STACK="containers")
-    assert again.code == 0, again.stdout + again.stderr
-    state = deployed.state()
-    deploying = start_and_reach_the_canary(deployed, f"LABEL killed={victim}")
-    killed = next(each["id"] for each in state["containers"] if each["name"] == victim)
-    engine.containers.get(killed).kill()
+def kill(engine: Any, state: dict[str, Any], victim: str) -> None:
+    engine.containers.get(next(each["id"] for each in state["containers"] if each["name"] == victim)).kill()
+
+
+def expect_a_person(deploying: Any, engine: Any, state: dict[str, Any], victim: str) -> None:
     code, result = ended(deploying)
-    assert (code, result["exit_code"]) == (5, 5), result
+    assert (code, result["exit_code"]) == (5, 5), json.dumps(result)
     assert f"the stack's container {victim}" in "\n".join([result["message"], *result["details"]]), result
     eventually(lambda: not leftovers(engine, {STACK: state["id"]}))
+
+
+def test_a_server_killed_in_the_canary_ends_the_stack_and_the_deploy_says_that_a_person_is_needed(
+    deployed: Any, engine: Any
+) -> None:
+    deploying = start_and_reach_the_canary(deployed, "LABEL killed=postgres")
+    state = deployed.state()
+    kill(engine, state, "postgres")
+    expect_a_person(deploying, engine, state, "postgres")
+
+
+@pytest.mark.parametrize("victim", ["redis", "localstack"])
+def test_so_does_a_server_that_is_killed_in_the_first_deploy_of_a_stack(
+    deployed: Any, engine: Any, victim: str
+) -> None:
+    deployed.invoke("stack.down")
+    deployed.clients.clear()  # of the stack before
+    deploying = deployed.start("deploy", "--json", SAMJHADOO_STACK="containers")
+
+    def tasks_start() -> bool:
+        assert deploying.poll() is None, deploying.communicate()
+        return deployed.has_stack() and bool(deployed.client("ecs").list_tasks(cluster=CLUSTER)["taskArns"])
+
+    eventually(tasks_start, within=120)
+    state = deployed.state()
+    kill(engine, state, victim)
+    expect_a_person(deploying, engine, state, victim)

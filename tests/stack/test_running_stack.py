@@ -162,6 +162,19 @@ def test_status_tells_processes_listeners_and_who_serves_what(seeded):
     assert found.services["rds"] == "moto"
 
 
+@pytest.mark.parametrize("seeded", [pytest.param("containers", marks=pytest.mark.containers)], indirect=True)
+def test_servers_in_containers_are_published_on_loopback_only(seeded, engine):
+    servers = ["localstack", "postgres", "redis"]
+    assert sorted(each.name for each in seeded.state.containers) == servers
+    for each in seeded.state.containers:
+        published = engine.containers.get(each.id).attrs["NetworkSettings"]["Ports"]
+        bound = [place for places in published.values() for place in places or []]
+        assert [place["HostIp"] for place in bound] == ["127.0.0.1"]
+    told = stack.status(seeded.env)
+    assert (told.kind, sorted(each.name for each in told.containers)) == ("containers", servers)
+    assert all("Up" in each.state for each in told.containers)
+
+
 def test_the_state_file_is_for_its_owner_only(seeded):
     assert seeded.places.state.stat().st_mode & 0o077 == 0
     assert (seeded.places.run(seeded.state.id) / "plan.json").stat().st_mode & 0o077 == 0

@@ -18,6 +18,10 @@ from samjhadoo_ops.testing import eventually, running_stack
 
 ROOT = Path(__file__).parents[2]
 KINDS = ["embedded", pytest.param("containers", marks=pytest.mark.containers)]
+DEPLOY = """
+def test_a_release_is_deployed(local_stack):
+    assert local_stack.invoke("deploy").code == 0
+"""
 SUITE = """
 import redis, urllib.request
 
@@ -43,6 +47,13 @@ with running_stack(sys.argv[1], folder=sys.argv[2]) as stack:
 """
 
 
+def documented() -> str:
+    """Return the example of docs/stacks.md."""
+    found = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "stacks.md").read_text(), re.DOTALL)
+    assert len(found) == 1
+    return str(found[0])
+
+
 def variables(kind: str) -> dict[str, str]:
     return {**os.environ, "SAMJHADOO_STACK": kind, "SAMJHADOO_DEPLOYMENT__BAKE_TIME": "10m"}
 
@@ -53,10 +64,8 @@ def test_a_suite_has_a_stack_by_asking_for_it(
 ) -> None:
     if kind == "containers":
         request.getfixturevalue("engine")
-    documented = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "stacks.md").read_text(), re.DOTALL)
-    assert len(documented) == 1
     suite = tmp_path / "test_suite.py"
-    suite.write_text(documented[0] + SUITE)
+    suite.write_text((documented() if kind == "embedded" else DEPLOY) + SUITE)
     argv = [sys.executable, "-m", "pytest", "-q", "-s", f"--rootdir={ROOT}", "-c", os.devnull, str(suite)]
     argv += ["-p", "no:cacheprovider"]
     outcome = subprocess.run(

@@ -40,7 +40,7 @@ _TAIL = 10
 
 
 class ContainerEnded(Exception):
-    """A container ended during the start; the text is what it said, and on the last line which and how."""
+    """A container did not start, or ended at once; the text's last line tells which, and how."""
 
 
 class Keeper:
@@ -99,10 +99,15 @@ class Keeper:
 
     def _run(self, name: str, container: Any, joined: Any) -> ContainerRef:
         """Start a container, wait until it is ready, and watch it."""
+        from docker.errors import APIError
+
         port = _ALIAS_PORTS[name]
         container.ports = {f"{port}/tcp": (LOOPBACK, getattr(self._ports, name))}
         container.with_network(joined).with_network_aliases(name).with_name(_called(self._plan.id, name))
-        container.start()
+        try:
+            container.start()
+        except APIError as error:
+            raise ContainerEnded(f"container {name} ({container.image}) did not start: {error}") from error
         wrapped = container.get_wrapped_container()
         if name == "postgres":
             self._make_database()
