@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 ASLEEP = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'"
 SESSIONS = "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'samjhadoo-ops-flyway-%'"
-WITHIN = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -14,17 +14,25 @@ from samjhadoo_ops.deployment.recording import recorded
 from samjhadoo_ops.errors import DeploymentFailed, PersonNeeded, Refused
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from deployment_fakes import MemoryObjects
 
     from samjhadoo_ops.deployment.journal import Entry
 
 
-def after(objects: MemoryObjects, error: BaseException, *, unended: bool) -> Entry:
-    """Return the journal of a run that ended with an error."""
+def begun(objects: MemoryObjects, *, unended: bool) -> tuple[Journal, AbstractContextManager[None]]:
+    """Return the journal of a run, and the block that records its end."""
     journal = Journal(objects, prefix="deployments/", environment="local", service="samjhadoo-service")
     recorder = journal.recorder("deploy", Clock())
     recorder.unended = unended
-    with pytest.raises(type(error)), recorded(recorder, Console.decide(as_json=True), ["something"]):
+    return journal, recorded(recorder, Console.decide(as_json=True), ["something"])
+
+
+def after(objects: MemoryObjects, error: BaseException, *, unended: bool) -> Entry:
+    """Return the journal of a run that ended with an error."""
+    journal, block = begun(objects, unended=unended)
+    with pytest.raises(type(error)), block:
         raise error
     (entry,) = journal.entries()
     return entry
@@ -49,13 +57,10 @@ def test_a_deployment_that_may_go_on_is_left_not_ended(objects: MemoryObjects, e
 def test_aws_out_of_reach_while_a_deployment_may_go_on_needs_a_person(
     objects: MemoryObjects, error: Exception
 ) -> None:
-    journal = Journal(objects, prefix="deployments/", environment="local", service="samjhadoo-service")
-    recorder = journal.recorder("deploy", Clock())
-    recorder.unended = True
-    block = recorded(recorder, Console.decide(as_json=True), ["the update requested"])
+    journal, block = begun(objects, unended=True)
     with pytest.raises(PersonNeeded, match="may go on at ECS") as raised, block:
         raise error
-    assert raised.value.changed == "the update requested"
+    assert raised.value.changed == "something"
     (entry,) = journal.entries()
     assert entry.data["exit_code"] == 5
 

@@ -98,7 +98,7 @@ class Supervisor:
     def _start_twice(self) -> None:
         """Start; once more on other ports when somebody took one between its choice and its use."""
         owner = self.plan.starter
-        if owner and owner.exit_counts and self._starter is None and hasattr(os, "pidfd_open"):
+        if owner and owner.exit_counts and not exits.can_watch(owner.pid, owner.started):
             raise StartFailed(f"{owner.name} ended before the stack was started")
         try:
             self._start()
