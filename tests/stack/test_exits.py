@@ -40,7 +40,7 @@ needs_pidfd = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Linux on
     [
         pytest.param(["sleep", "60"], signal.SIGKILL, id="killed"),
         pytest.param(["sleep", "60"], signal.SIGTERM, id="terminated"),
-        pytest.param(["sh", "-c", "exit 3"], None, id="exited"),
+        pytest.param(["sh", "-c", "sleep 1; exit 3"], None, id="exited"),
     ],
 )
 def test_it_is_told_how_a_process_ended(command, signum, reaped, eventually):
