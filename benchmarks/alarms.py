@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from samjhadoo_emulator.cloudwatch.service import CloudWatch
+from samjhadoo_emulator.service import Host
 from samjhadoo_ops.clock import Clock
-from samjhadoo_ops.emulator.cloudwatch.service import CloudWatch
-from samjhadoo_ops.emulator.service import Host
 from samjhadoo_ops.processes import die_with_parent, free_port
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def emulator() -> Iterator[tuple[psutil.Process, Any]]:
 
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        argv = [sys.executable, "-m", "samjhadoo_ops.emulator", "--port", str(port), "--minute", str(MINUTE)]
+        argv = [sys.executable, "-m", "samjhadoo_emulator", "--port", str(port), "--minute", str(MINUTE)]
         process = subprocess.Popen([*argv, "--data-dir", folder], preexec_fn=die_with_parent())  # noqa: PLW1509
         try:
             url = f"http://127.0.0.1:{port}"

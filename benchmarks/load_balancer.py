@@ -212,7 +212,7 @@ def main(seconds: float) -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         stack.enter_context(running(__file__, "serve", str(backend)))
         options = ["--port", str(edge_port), "--minute", "0.2", "--data-dir", str(Path(folder) / "data")]
-        emulator = stack.enter_context(running("-m", "samjhadoo_ops.emulator", *options))
+        emulator = stack.enter_context(running("-m", "samjhadoo_emulator", *options))
         wait_for(f"{edge}/_emulator/health")
         elbv2, listener, groups, port = balance(edge, backend)
         envoy = next(child for child in psutil.Process(emulator.pid).children() if "envoy" in child.name())

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from samjhadoo_emulator.testing import eventually as wait_until
 from samjhadoo_ops.engine import EngineUnavailable, connect
-from samjhadoo_ops.testing import eventually as wait_until
 from samjhadoo_ops.testing.plugin import refuse_or_skip
 
 if TYPE_CHECKING:

@@ -103,7 +103,7 @@ def emulator(*options: str, minute: float = MINUTE) -> Iterator[Running]:
     """Run an emulator until the block ends."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        argv = [sys.executable, "-m", "samjhadoo_ops.emulator", "--port", str(port), "--minute", str(minute)]
+        argv = [sys.executable, "-m", "samjhadoo_emulator", "--port", str(port), "--minute", str(minute)]
         argv += ["--data-dir", folder, "--log-level", "WARNING", *options]
         process = subprocess.Popen(argv, preexec_fn=die_with_parent())  # noqa: PLW1509
         running = Running(port, psutil.Process(process.pid))

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from samjhadoo_ops.testing import running_emulator
+from samjhadoo_emulator.testing import running_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from samjhadoo_ops.testing import Emulator
+    from samjhadoo_emulator.testing import Emulator
 
 TOOLS = os.environ.get("SAMJHADOO_CLIENTS", "")
 """The folder of the clients' commands."""

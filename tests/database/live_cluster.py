@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_emulator.testing import running_emulator
 from samjhadoo_ops.aws import Aws
 from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.console import Console
 from samjhadoo_ops.database.runners import runner_for
 from samjhadoo_ops.database.schema import Schema
 from samjhadoo_ops.environment import load_environment
-from samjhadoo_ops.testing import running_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from samjhadoo_emulator.testing import Emulator
     from samjhadoo_ops.database.connection import Connection
     from samjhadoo_ops.environment import Environment
-    from samjhadoo_ops.testing import Emulator
 
 ROOT = Path(__file__).parents[2]
 LOG_GROUP = "/ecs/samjhadoo-backend"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from samjhadoo_emulator.testing import eventually
 from samjhadoo_ops.artifacts import pins
 from samjhadoo_ops.console import Console
 from samjhadoo_ops.database.connection import Connection
@@ -18,7 +19,6 @@ from samjhadoo_ops.database.image import LABEL, DockerImage
 from samjhadoo_ops.database.schema import Schema
 from samjhadoo_ops.environment import Secret, load_environment
 from samjhadoo_ops.errors import ConfigurationError, DeploymentFailed, Refused
-from samjhadoo_ops.testing import eventually
 from samjhadoo_ops.testing.plugin import refuse_or_skip
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from live_cluster import furnished_emulator, task_project
 
+from samjhadoo_emulator.testing import eventually
 from samjhadoo_ops.database.answer import Inspection, Migration
 from samjhadoo_ops.database.runner import RunTimeoutError
 from samjhadoo_ops.errors import DeploymentFailed, Refused
-from samjhadoo_ops.testing import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from live_cluster import TaskProject
     from real_services import PostgresServer
 
-    from samjhadoo_ops.testing import Emulator
+    from samjhadoo_emulator.testing import Emulator
 
 ASLEEP = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'"
 SESSIONS = "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'samjhadoo-ops-flyway-%'"

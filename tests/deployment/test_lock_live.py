@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from samjhadoo_emulator.testing import running_emulator
 from samjhadoo_ops.aws import Aws
 from samjhadoo_ops.deployment.lock import Lock, read_lock
 from samjhadoo_ops.deployment.objects import Conflict, S3Objects
 from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.errors import Refused
-from samjhadoo_ops.testing import running_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from samjhadoo_ops.testing import Emulator
+    from samjhadoo_emulator.testing import Emulator
 
 CONTENDERS = 50
 LOST = [pytest.param({}, id="5xx"), pytest.param({"close": True}, id="closed")]

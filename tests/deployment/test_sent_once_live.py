@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from samjhadoo_emulator.testing import running_emulator
 from samjhadoo_ops.aws import Aws
 from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.deployment.ecs import EcsService
 from samjhadoo_ops.deployment.rollout import pin, started_unseen
 from samjhadoo_ops.environment import load_environment
-from samjhadoo_ops.testing import running_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from samjhadoo_ops.testing import Emulator
+    from samjhadoo_emulator.testing import Emulator
 
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 LOST = [pytest.param({}, id="5xx"), pytest.param({"close": True}, id="closed")]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from samjhadoo_emulator.testing import eventually
 from samjhadoo_ops.engine import STACK, leftovers
-from samjhadoo_ops.testing import eventually
 
 pytestmark = pytest.mark.containers
 CLUSTER, SERVICE = "samjhadoo-cluster", "samjhadoo-service"

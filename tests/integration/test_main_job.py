@@ -10,7 +10,7 @@ import urllib.request
 import psycopg
 import pytest
 
-from samjhadoo_ops.testing import eventually
+from samjhadoo_emulator.testing import eventually
 
 CLUSTER, SERVICE = "samjhadoo-cluster", "samjhadoo-service"
 

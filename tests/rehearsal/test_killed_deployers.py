@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from samjhadoo_ops.testing import eventually, stack_on_free_ports
+from samjhadoo_emulator.testing import eventually
+from samjhadoo_ops.testing import stack_on_free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

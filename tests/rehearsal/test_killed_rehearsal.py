@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from samjhadoo_emulator.testing import eventually
 from samjhadoo_ops.stack import guard
 from samjhadoo_ops.stack.state import Places
-from samjhadoo_ops.testing import eventually
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvicorn
 
+from samjhadoo_emulator.ecr.distribution import distribution_application
+from samjhadoo_emulator.ecr.service import Ecr
+from samjhadoo_emulator.edge import Edge
+from samjhadoo_emulator.service import Host
 from samjhadoo_ops.aws import Aws
 from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.console import Console
-from samjhadoo_ops.emulator.ecr.distribution import distribution_application
-from samjhadoo_ops.emulator.ecr.service import Ecr
-from samjhadoo_ops.emulator.edge import Edge
-from samjhadoo_ops.emulator.service import Host
 from samjhadoo_ops.environment import Environment, load_environment
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from docker.errors import NotFound
 
+from samjhadoo_emulator.testing import eventually
 from samjhadoo_ops import engine as docker_engine
 from samjhadoo_ops import stack
 from samjhadoo_ops.engine import PROJECT
 from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.stack import lifecycle
-from samjhadoo_ops.testing import eventually
 
 pytestmark = pytest.mark.containers
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from samjhadoo_emulator.testing import eventually
 from samjhadoo_ops.engine import PROJECT, leftovers
 from samjhadoo_ops.stack import guard
 from samjhadoo_ops.stack.state import Places
-from samjhadoo_ops.testing import eventually, running_stack
+from samjhadoo_ops.testing import running_stack
 
 ROOT = Path(__file__).parents[2]
 KINDS = ["embedded", pytest.param("containers", marks=pytest.mark.containers)]
@@ -24,6 +25,7 @@ def test_a_release_is_deployed(local_stack):
 """
 SUITE = """
 import redis, urllib.request
+from samjhadoo_emulator.testing import Edge
 
 def test_the_release_serves_and_redis_answers(local_stack):
     with urllib.request.urlopen(f"{local_stack.production}/health") as answer:
@@ -31,11 +33,11 @@ def test_the_release_serves_and_redis_answers(local_stack):
     assert redis.Redis.from_url(local_stack.redis).ping()
 
 def test_a_throttled_aws_is_asked_again(local_stack):
-    local_stack.edge.faults.throttle("ecs", rate=0.2)
+    Edge(local_stack.aws, local_stack.region).faults.throttle("ecs", rate=0.2)
     assert local_stack.invoke("status").code == 0
 
 def test_faults_end_with_their_test(local_stack):
-    assert local_stack.edge.faults.in_force() == []
+    assert Edge(local_stack.aws, local_stack.region).faults.in_force() == []
     print("kind:", local_stack.kind)
 """
 HOLDER = """

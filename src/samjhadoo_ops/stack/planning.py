@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import secrets
+import shlex
+import sys
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.errors import ConfigurationError, OpsError
 from samjhadoo_ops.stack import exits
 from samjhadoo_ops.stack.plan import ContainerServers, HostServers, Plan, Ports, PostgresPlan, Starter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.environment.stack import StackSettings
@@ -41,7 +44,6 @@ def make_plan(env: Environment, places: Places, progress: Progress, *, owner: in
         OpsError: Something cannot be had.
 
     """
-    from samjhadoo_ops import artifacts
     from samjhadoo_ops.artifacts import flyway
     from samjhadoo_ops.stack import seeds
 
@@ -49,7 +51,7 @@ def make_plan(env: Environment, places: Places, progress: Progress, *, owner: in
         raise ConfigurationError(f"the environment {env.name} has no local stack", hint="use --env local")
     stack, starter = places.new_id(), _starter(owner)
     flyway_home = flyway.home(progress)
-    artifacts.envoy_binary()
+    _require_emulator()
     if env.stack.kind == "embedded":
         servers, password = _host_servers(places, stack, progress)
         # Its recording needs the PostgreSQL of an embedded stack; stacks of containers use what it recorded.
@@ -106,7 +108,32 @@ def _emulator(env: Environment, settings: StackSettings) -> tuple[str, ...]:
         "--upstream-profile": settings.upstream_profile,
     }
     options = [part for option, value in given.items() if value for part in (option, value)]
-    return (*options, *(part for service in settings.passed_on for part in ("--pass-on", service)))
+    options += [part for service in settings.passed_on for part in ("--pass-on", service)]
+    if settings.kind == "embedded":
+        options += [part for command in _host_commands() for part in ("--host-command", command)]
+    return tuple(options)
+
+
+def _host_commands() -> Iterator[str]:
+    """Yield what application images may run of this machine: `NAME=COMMAND`, as the emulator takes it."""
+    from samjhadoo_ops import artifacts
+    from samjhadoo_ops.artifacts import flyway
+
+    yield f"java={shlex.join([str(flyway.java())])}"
+    # Flyway is fetched when it is first called; a container has another HOME than the cache.
+    cache = f"{artifacts.CACHE_VARIABLE}={artifacts.cache_folder()}"
+    yield f"flyway={shlex.join(['env', cache, sys.executable, '-m', 'samjhadoo_ops.artifacts.launch'])}"
+
+
+def _require_emulator() -> None:
+    """Refuse to plan a stack without the emulator's package.
+
+    Raises:
+        OpsError: It is not installed.
+
+    """
+    if importlib.util.find_spec("samjhadoo_emulator") is None:
+        raise OpsError("samjhadoo-emulator is not installed", hint="pip install 'samjhadoo-ops[local]'")
 
 
 def _host_servers(

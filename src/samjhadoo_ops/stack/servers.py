@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from samjhadoo_ops.engine import labels
-from samjhadoo_ops.engine.reaper import sweep
 from samjhadoo_ops.processes import LOOPBACK, free_ports
-from samjhadoo_ops.stack import postgres
+from samjhadoo_ops.stack import postgres, removal
 from samjhadoo_ops.stack.children import StartFailed
 from samjhadoo_ops.stack.plan import HostServers
 from samjhadoo_ops.stack.state import ContainerRef
@@ -31,8 +30,6 @@ KEEPER = "containers"
 """The process that keeps the containers."""
 KEEPER_STOP = 5.0
 """Real seconds that it gets to end."""
-REMOVAL = 30.0
-"""Real seconds within which containers, network and volumes are removed."""
 STARTED = "containers.json"
 """Where it tells which containers it has started, once they are ready."""
 JOINED = "network"
@@ -215,7 +212,7 @@ class Containers:
         """
         if self._plan.engine:
             os.environ["DOCKER_HOST"] = self._plan.engine
-        sweep(labels(self._stack), REMOVAL)
+        removal.remove(labels(self._stack))
 
 
 def servers_of(plan: Plan, folder: Path) -> Processes | Containers:

@@ -144,7 +144,7 @@ class Supervisor:
         further = [*self._servers.emulator(self.ports), *self.plan.emulator]
         self._children.start(
             "emulator",
-            [sys.executable, "-m", "samjhadoo_ops.emulator", *_flat(options), *further],
+            [sys.executable, "-m", "samjhadoo_emulator", *_flat(options), *further],
             pass_fds=(descriptor,),
             stop=signal.SIGTERM,
             variables=self.plan.variables,

@@ -1,9 +1,8 @@
-"""pytest's fixtures: a local AWS, and a whole local stack.
+"""pytest's fixture `local_stack`: a whole local stack.
 
-`emulator` is started once and has no faults at the beginning of each test; `local_stack` is one for a copy of
-the project in pytest's root folder, of the kind that SAMJHADOO_STACK names. Override `emulator_options` or
-`local_stack_options` (scope `session`) to start them differently: they return the keyword arguments of
-`running_emulator` and `running_stack`.
+It runs for a copy of the project in pytest's root folder and is of the kind that SAMJHADOO_STACK names.
+Override the fixture `local_stack_options` (scope `session`) to start it differently: it returns keyword
+arguments of `running_stack`.
 """
 
 from __future__ import annotations
@@ -14,39 +13,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from samjhadoo_ops.testing.emulator import running_emulator
 from samjhadoo_ops.testing.stack import running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from samjhadoo_ops.testing.emulator import Emulator
     from samjhadoo_ops.testing.stack import LocalStack
 
 
 @pytest.fixture(scope="session")
-def emulator_options() -> dict[str, Any]:
-    """How the emulator is started: keyword arguments of `running_emulator`."""
-    return {}
-
-
-@pytest.fixture(scope="session")
-def emulator_process(emulator_options: dict[str, Any]) -> Iterator[Emulator]:
-    """Run an emulator for the whole session."""
-    with running_emulator(**emulator_options) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(emulator_process: Emulator) -> Iterator[Emulator]:
-    """Lend a local AWS; faults end with the test, resources stay."""
-    yield emulator_process
-    emulator_process.faults.clear()
-
-
-@pytest.fixture(scope="session")
 def local_stack_options() -> dict[str, Any]:
-    """How the stack is started: keyword arguments of `running_stack`."""
+    """Return how the stack is started: keyword arguments of `running_stack`."""
     return {}
 
 
@@ -69,17 +46,17 @@ def local_stack_process(
 
 @pytest.fixture
 def local_stack(local_stack_process: LocalStack) -> Iterator[LocalStack]:
-    """Lend a whole local stack; faults end with the test, releases and data stay.
+    """Return a running local stack; faults end with the test, releases and data stay.
 
     Without a Docker engine a stack of containers is skipped; where containers are required
     (SAMJHADOO_CONTAINERS=required) and in CI it is an error.
     """
     yield local_stack_process
-    local_stack_process.edge.faults.clear()
+    local_stack_process.clear_faults()
 
 
 def refuse_or_skip(reason: str) -> NoReturn:
-    """Say that containers cannot be had: fail where they are required and in CI, skip elsewhere."""
+    """Fail where containers are required and in CI, skip elsewhere."""
     if os.environ.get("SAMJHADOO_CONTAINERS") == "required" or os.environ.get("CI"):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

@@ -7,10 +7,9 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.processes import free_ports
-from samjhadoo_ops.testing.emulator import Edge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,7 +27,8 @@ class LocalStack:
     Attributes:
         project: The copy: a git repository, in which a test may change files and `commit`.
         kind: `embedded` or `containers`.
-        edge: Its AWS: clients, faults and the clock.
+        aws: URL of the local AWS, for any AWS client.
+        region: Its region.
         production: URL of the load balancer's production listener; it answers once a release is deployed.
         test: URL of its test listener.
         postgres: URL of the database, as psycopg takes it.
@@ -38,11 +38,24 @@ class LocalStack:
 
     project: Project
     kind: str
-    edge: Edge
+    aws: str
+    region: str
     production: str
     test: str
     postgres: str = field(repr=False)
     redis: str
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of a service of the local AWS."""
+        from samjhadoo_ops.aws import Aws
+
+        return Aws(self.project.environment(), self.aws).client(service)
+
+    def clear_faults(self) -> None:
+        """End every fault that a test asked the local AWS for."""
+        from samjhadoo_ops.rehearsal.control import Control
+
+        Control(self.aws, self.project.environment()).clear()
 
     def invoke(self, *arguments: str) -> Command:
         """Run a task of the project to its end, as `invoke ... --env local --json`.
@@ -96,9 +109,7 @@ def running_stack(
         own = {**stack_on_free_ports(), **(variables or {}), OWNER: str(os.getpid())}
         project = Project.copy(Path(root), Path(folder), environment, own)
         cleanup.callback(project.close)
-        local_stack = _up(project)
-        cleanup.callback(local_stack.edge.close)
-        yield local_stack
+        yield _up(project)
 
 
 def stack_on_free_ports() -> dict[str, str]:
@@ -111,19 +122,21 @@ def stack_on_free_ports() -> dict[str, str]:
 
 
 def _up(project: Project) -> LocalStack:
+    from samjhadoo_ops.aws import Aws
     from samjhadoo_ops.database.connection import Connection
     from samjhadoo_ops.stack import lifecycle
 
     env = project.environment()
     state = lifecycle.start(env, lambda _: None, owner=os.getpid())
     endpoints = state.endpoints
-    edge = Edge(endpoints.aws, env.aws.region)
+    secret = env.database.secret.resolve(Aws(env, endpoints.aws))
     return LocalStack(
         project=project,
         kind=state.kind,
-        edge=edge,
+        aws=endpoints.aws,
+        region=env.aws.region,
         production=endpoints.production,
         test=endpoints.test,
-        postgres=Connection.from_secret(env.database.secret, env.database.secret.resolve(edge)).url,
+        postgres=Connection.from_secret(env.database.secret, secret).url,
         redis=f"redis://{endpoints.redis}",
     )

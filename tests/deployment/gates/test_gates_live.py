@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from gate_facts import brief, ground, with_settings
 
+from samjhadoo_emulator.testing import eventually, running_emulator
 from samjhadoo_ops.aws import Aws
 from samjhadoo_ops.deployment.ecs import EcsService
 from samjhadoo_ops.deployment.gates import (
@@ -24,13 +25,12 @@ from samjhadoo_ops.deployment.gates import (
 )
 from samjhadoo_ops.deployment.gates.finding import State
 from samjhadoo_ops.deployment.gates.ground import Image
-from samjhadoo_ops.testing.emulator import eventually, running_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from samjhadoo_emulator.testing import Emulator
     from samjhadoo_ops.environment import Environment
-    from samjhadoo_ops.testing.emulator import Emulator
 
 ROLES = ("execution", "task", "infrastructure")
 DIGEST = "sha256:" + "0" * 64

@@ -1,0 +1,164 @@
+"""What the parts of the service share: targets, activities, and the ECS services behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from samjhadoo_emulator.autoscaling.model import DIMENSION, NAMESPACE
+from samjhadoo_emulator.autoscaling.refusals import invalid, no_target
+from samjhadoo_emulator.errors import AwsError, NotLive
+from samjhadoo_emulator.service import LiveService
+
+if TYPE_CHECKING:
+    from samjhadoo_emulator.autoscaling.model import Activity, Target
+    from samjhadoo_emulator.service import AwsApi, Host, Params
+
+MOST_RESULTS = 50
+UNDER_WAY = ["PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"]
+_UNSUPPORTED = "Unsupported service namespace, resource type or scalable dimension"
+_RESOURCE_PARTS = 3
+
+
+class Base(LiveService):
+    """A region's scalable targets.
+
+    Attributes:
+        targets: By resource id.
+        activities: By resource id, the newest last; they outlive their target.
+
+    """
+
+    name: ClassVar[str] = "application-autoscaling"
+
+    def __init__(self, host: Host, region: str, aws: AwsApi) -> None:
+        super().__init__(host, region, aws)
+        self.targets: dict[str, Target] = {}
+        self.activities: dict[str, list[Activity]] = {}
+        self.turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def wake(self) -> None:
+        """Look again at what waits for its time."""
+
+    def target(self, params: Params) -> Target:
+        """Return the target that a request names.
+
+        Raises:
+            AwsError: The resource is not registered.
+
+        """
+        resource = checked(params)
+        if resource not in self.targets:
+            raise no_target(resource)
+        return self.targets[resource]
+
+    async def described(self, target: Target) -> dict[str, Any]:
+        """Return botocore's `Service` of the ECS service behind a target.
+
+        Raises:
+            AwsError: There is none.
+
+        """
+        try:
+            answer = await self.aws.call(
+                "ecs", "DescribeServices", cluster=target.cluster, services=[target.service]
+            )
+        except AwsError as error:
+            raise _no_service(target.resource) from error
+        active: list[dict[str, Any]] = [each for each in answer["services"] if each["status"] == "ACTIVE"]
+        if not active:
+            raise _no_service(target.resource)
+        return active[0]
+
+    async def deploying(self, target: Target) -> bool:
+        """Tell whether a deployment of the service behind a target is in progress."""
+        answer = await self.aws.call(
+            "ecs",
+            "ListServiceDeployments",
+            cluster=target.cluster,
+            service=target.service,
+            status=UNDER_WAY,
+        )
+        return bool(answer["serviceDeployments"])
+
+    def arn_of(self, kind: str, identity: str, resource: str, named: str) -> str:
+        """Return the ARN of a policy or a scheduled action, which EC2 Auto Scaling's name space holds."""
+        place = f"arn:aws:autoscaling:{self.region}:{self.account}"
+        return f"{place}:{kind}:{identity}:resource/{NAMESPACE}/{resource}:{named}"
+
+
+def served(params: Params) -> None:
+    """Give a request about resources that are no ECS services to the upstream.
+
+    Raises:
+        NotLive: It is such a request.
+
+    """
+    if params["ServiceNamespace"] != NAMESPACE:
+        raise NotLive
+
+
+def checked(params: Params) -> str:
+    """Return the resource id of a request.
+
+    Raises:
+        AwsError: The members do not fit together.
+        NotLive: The resource is no ECS service.
+
+    """
+    served(params)
+    resource: str = params.get("ResourceId", "")
+    parts = resource.split("/")
+    if (
+        params.get("ScalableDimension", DIMENSION) != DIMENSION
+        or len(parts) != _RESOURCE_PARTS
+        or parts[0] != "service"
+        or not all(parts)
+    ):
+        raise invalid(_UNSUPPORTED)
+    return resource
+
+
+def filtered(params: Params) -> str:
+    """Return the resource id that a request for a list is limited to; empty for all.
+
+    Raises:
+        AwsError: The members do not fit together.
+        NotLive: The resources are no ECS services.
+
+    """
+    served(params)
+    if params.get("ResourceId"):
+        return checked(params)
+    if params.get("ScalableDimension"):
+        raise invalid("ResourceId must be specified when ScalableDimension is specified")
+    return ""
+
+
+def page(items: list[Any], member: str, params: Params) -> Params:
+    """Return the page of a list that a request asks for.
+
+    Raises:
+        AwsError: The token is not one that was handed out.
+
+    """
+    start = _position(params.get("NextToken"))
+    end = start + min(int(params.get("MaxResults") or MOST_RESULTS), MOST_RESULTS)
+    answer: Params = {member: items[start:end]}
+    if end < len(items):
+        answer["NextToken"] = base64.b64encode(f"position:{end}".encode()).decode()
+    return answer
+
+
+def _position(token: str | None) -> int:
+    try:
+        return int(base64.b64decode(token, validate=True).decode().removeprefix("position:")) if token else 0
+    except (binascii.Error, ValueError) as error:
+        raise AwsError("InvalidNextTokenException", "The next token is invalid.") from error
+
+
+def _no_service(resource: str) -> AwsError:
+    return invalid(f"ECS service doesn't exist: {resource}")

@@ -1,0 +1,143 @@
+"""Scaling policies: put, describe, delete."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_emulator.autoscaling import validation
+from samjhadoo_emulator.autoscaling.alarms import tracking_alarms
+from samjhadoo_emulator.autoscaling.base import filtered, page
+from samjhadoo_emulator.autoscaling.model import STEP, TRACKING, Policy, Target
+from samjhadoo_emulator.autoscaling.refusals import exceeded, invalid, no_policy
+from samjhadoo_emulator.autoscaling.targets import Targets
+from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.service import operation
+
+if TYPE_CHECKING:
+    from samjhadoo_emulator.service import Params, Result
+
+MOST_POLICIES = 50
+CONFIGURATIONS = {
+    STEP: "StepScalingPolicyConfiguration",
+    TRACKING: "TargetTrackingScalingPolicyConfiguration",
+}
+
+
+class Policies(Targets):
+    """The policies of each target."""
+
+    @operation("PutScalingPolicy")
+    async def put_scaling_policy(self, params: Params) -> Result:
+        target, name = self.target(params), params["PolicyName"]
+        known = target.policies.get(name)
+        policy = self._policy(target, params, known)
+        if known is None and len(target.policies) >= MOST_POLICIES:
+            raise exceeded(f"A scalable target can have at most {MOST_POLICIES} scaling policies.")
+        if policy.type == TRACKING:
+            await self._check_target_group(target, policy.configuration)
+            await self._watch(target, policy)
+            if known:
+                await self.drop_alarms(known.alarms)
+        target.policies[name] = policy
+        return {"PolicyARN": policy.arn, "Alarms": self._alarms(policy.alarms)}
+
+    @operation("DescribeScalingPolicies")
+    async def describe_scaling_policies(self, params: Params) -> Result:
+        resource, names = filtered(params), params.get("PolicyNames") or []
+        found = [
+            (target, policy)
+            for each, target in sorted(self.targets.items())
+            if not resource or each == resource
+            for _, policy in sorted(target.policies.items())
+            if not names or policy.name in names or policy.arn in names
+        ]
+        answer = page(found, "ScalingPolicies", params)
+        answer["ScalingPolicies"] = [await self._view(*each) for each in answer["ScalingPolicies"]]
+        return answer
+
+    @operation("DeleteScalingPolicy")
+    async def delete_scaling_policy(self, params: Params) -> Result:
+        target, name = self.target(params), params["PolicyName"]
+        policy = target.policies.pop(name, None)
+        if policy is None:
+            raise no_policy(target.resource, name)
+        await self.drop_alarms(policy.alarms)
+        return {}
+
+    @operation("GetPredictiveScalingForecast")
+    async def get_predictive_scaling_forecast(self, params: Params) -> Result:
+        del params
+        raise invalid("Predictive scaling is not supported by this emulator")
+
+    def _policy(self, target: Target, params: Params, known: Policy | None) -> Policy:
+        """Return a policy, new or updated; the ARN and the time of creation stay."""
+        kind: str = params.get("PolicyType") or (known.type if known else STEP)
+        if kind not in CONFIGURATIONS:
+            raise invalid("Predictive scaling is not supported by this emulator")
+        if known and kind != known.type:
+            raise invalid("The policy type of an existing policy cannot be changed")
+        given, before = params.get(CONFIGURATIONS[kind]), known.configuration if known else None
+        if kind == STEP:
+            configuration = validation.steps(given, before)
+        else:
+            configuration = validation.tracking(given, before)
+            others = [each for each in target.policies.values() if each is not known and each.type == kind]
+            validation.check_unique(configuration, others)
+        name = params["PolicyName"]
+        arn = self.arn_of("scalingPolicy", str(uuid.uuid4()), target.resource, f"policyName/{name}")
+        return Policy(
+            name,
+            known.arn if known else arn,
+            kind,
+            configuration,
+            known.created_at if known else self.clock.now(),
+            creator=known.creator if known else str(uuid.uuid4()),
+        )
+
+    async def _check_target_group(self, target: Target, configuration: dict[str, Any]) -> None:
+        """Refuse to track the requests of a target group that the service does not use."""
+        metric = configuration.get("PredefinedMetricSpecification") or {}
+        if metric.get("PredefinedMetricType") != validation.REQUESTS:
+            return
+        _, group = validation.labelled(metric["ResourceLabel"]) or ("", "")
+        used = [
+            arn
+            for balancer in (await self.described(target)).get("loadBalancers") or []
+            for arn in (
+                balancer.get("targetGroupArn", ""),
+                (balancer.get("advancedConfiguration") or {}).get("alternateTargetGroupArn", ""),
+            )
+        ]
+        if not any(arn.endswith(f":{group}") for arn in used):
+            raise invalid(f"Target group {group} is not attached to resource {target.resource}")
+
+    async def _watch(self, target: Target, policy: Policy) -> None:
+        """Put the alarms of a policy; their names are new with each update."""
+        for kind, alarm in tracking_alarms(target, policy).items():
+            try:
+                await self.aws.call("cloudwatch", "PutMetricAlarm", **alarm)
+            except AwsError as error:
+                await self.drop_alarms(policy.alarms)
+                raise AwsError("FailedResourceAccessException", error.message) from error
+            setattr(policy, kind, alarm["AlarmName"])
+
+    def _alarms(self, names: list[str]) -> list[dict[str, str]]:
+        place = f"arn:aws:cloudwatch:{self.region}:{self.account}:alarm"
+        return [{"AlarmName": name, "AlarmARN": f"{place}:{name}"} for name in names]
+
+    async def _view(self, target: Target, policy: Policy) -> dict[str, Any]:
+        """Return botocore's `ScalingPolicy`, with the alarms that execute it."""
+        names = policy.alarms
+        if policy.type == STEP:
+            answer = await self.aws.call("cloudwatch", "DescribeAlarms", ActionPrefix=policy.arn)
+            names = [alarm["AlarmName"] for alarm in answer["MetricAlarms"]]
+        return {
+            "PolicyARN": policy.arn,
+            "PolicyName": policy.name,
+            **target.key(),
+            "PolicyType": policy.type,
+            CONFIGURATIONS[policy.type]: policy.configuration,
+            "Alarms": self._alarms(names),
+            "CreationTime": policy.created_at,
+        }

@@ -1,0 +1,121 @@
+"""Evaluates the alarms while there are any: once in an emulated minute, or every ten seconds of it while one
+of them has a shorter period.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from samjhadoo_emulator.cloudwatch.alarms.evaluation import evaluate
+from samjhadoo_emulator.cloudwatch.alarms.question import HIGH_RESOLUTION, MINUTE, Question
+from samjhadoo_emulator.cloudwatch.alarms.reasons import reason, reason_data
+from samjhadoo_emulator.cloudwatch.alarms.state import States
+
+if TYPE_CHECKING:
+    from samjhadoo_emulator.cloudwatch.alarms.evaluation import Criteria, Point
+    from samjhadoo_emulator.cloudwatch.alarms.model import Alarm
+    from samjhadoo_emulator.service import AwsApi, Host
+
+log = logging.getLogger(__name__)
+
+INGESTION = 0.5
+"""Part of an interval after its end at which the alarms look: what was measured in it is there by then."""
+SHORTEST_PAUSE = 0.05
+"""Real seconds between two evaluations at least, however fast the emulated clock runs."""
+BATCH = 25
+"""Alarms evaluated before others get their turn on the event loop."""
+
+
+class Driver(States):
+    """Evaluation on the emulated clock."""
+
+    def __init__(self, host: Host, region: str, aws: AwsApi) -> None:
+        super().__init__(host, region, aws)
+        self._driving: asyncio.Task[None] | None = None
+        self._jumped = asyncio.Event()
+        self._questions: WeakKeyDictionary[Alarm, Question] = WeakKeyDictionary()
+
+    def clock_jumped(self) -> None:
+        """Evaluate at once: what a jump has passed over counts."""
+        self._jumped.set()
+
+    def drive(self) -> None:
+        """Have the alarms evaluated as long as there are any."""
+        if self.alarms and (self._driving is None or self._driving.done()):
+            self._driving = self.spawn(self._drive(), name=f"cloudwatch-alarms-{self.region}")
+
+    async def _drive(self) -> None:
+        while self.alarms:
+            interval = self._interval()
+            now = self.clock.timestamp()
+            next_look = (now // interval + INGESTION) * interval
+            if next_look <= now:
+                next_look += interval
+            with contextlib.suppress(TimeoutError):
+                pause = max(SHORTEST_PAUSE, self.clock.real(next_look - now))
+                await asyncio.wait_for(self._jumped.wait(), pause)
+            self._jumped.clear()
+            try:
+                await self.evaluate_all()
+            except Exception:
+                log.exception("the alarms of %s were not evaluated", self.region)
+
+    def _interval(self) -> int:
+        shortest = min(
+            (self._asked_by(alarm).period for alarm in self.alarms.values() if not alarm.composite),
+            default=MINUTE,
+        )
+        return HIGH_RESOLUTION if shortest < MINUTE else MINUTE
+
+    async def evaluate_all(self) -> None:
+        """Evaluate every metric alarm; composites follow their children."""
+        now = self.clock.timestamp()
+        self.store.arrive(now)
+        for index, alarm in enumerate(list(self.alarms.values())):
+            if index % BATCH == BATCH - 1:
+                await asyncio.sleep(0)
+            if alarm.name not in self.alarms or now < alarm.held_until:
+                continue
+            if alarm.composite:
+                self.judge(alarm)
+            else:
+                self._evaluate(alarm, now)
+                self.act_again(alarm, now)
+        self.suppressions()
+
+    def _evaluate(self, alarm: Alarm, now: float) -> None:
+        asked = self._asked_by(alarm)
+        start, end = asked.window(now)
+        if alarm.quiet and max(map(self.store.latest, asked.metrics), default=now) < start:
+            return  # still nothing there, and that has been judged
+        points = asked.points(self.store, start, end)
+        if self._warming_up(alarm, points, asked.criteria, now):
+            return
+        alarm.quiet = not any(points)
+        verdict = evaluate(points, asked.criteria)
+        if verdict.state is not None and verdict.state != alarm.state:
+            counted = "DatapointsToAlarm" in alarm.settings
+            text = reason(verdict, asked.criteria, old_state=alarm.state, counted=counted)
+            threshold = asked.criteria.threshold
+            data = reason_data(alarm, points, verdict, threshold=threshold, now=self.clock.now())
+            self.change(alarm, verdict.state, text, data)
+
+    def _asked_by(self, alarm: Alarm) -> Question:
+        asked = self._questions.get(alarm)
+        if asked is None or asked.settings is not alarm.settings:
+            asked = self._questions[alarm] = Question(alarm)
+        return asked
+
+    @staticmethod
+    def _warming_up(alarm: Alarm, points: list[Point | None], criteria: Criteria, now: float) -> bool:
+        warm_up = alarm.settings.get("WarmUpConfiguration")
+        if not warm_up:
+            return False
+        until = alarm.configured_at.timestamp() + 60 * warm_up["WarmUpPeriodDurationInMinutes"]
+        full = sum(point is not None for point in points) >= criteria.periods
+        early = full and not warm_up.get("OnlyStartEvaluatingAfterWarmUpPeriodEnds", False)
+        return now < until and not early

@@ -1,0 +1,204 @@
+"""Operations on alarms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_emulator.cloudwatch.alarms import rule, validation
+from samjhadoo_emulator.cloudwatch.alarms.driver import Driver
+from samjhadoo_emulator.cloudwatch.alarms.model import Alarm
+from samjhadoo_emulator.cloudwatch.paging import page
+from samjhadoo_emulator.cloudwatch.queries import metric_key
+from samjhadoo_emulator.cloudwatch.refusals import malformed
+from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.service import operation
+
+if TYPE_CHECKING:
+    from samjhadoo_emulator.service import Params, Result
+
+PAGE = 50
+HELD = 60.0
+"""Emulated seconds for which a state set by a client stays at least: until the next evaluation."""
+HELD_REAL = 0.5
+"""Real seconds of the same, so that it can be seen however fast the emulated clock runs."""
+
+
+class AlarmOperations(Driver):
+    """Alarms by name."""
+
+    @operation("PutMetricAlarm")
+    async def put_metric_alarm(self, params: Params) -> Result:
+        queries, watched = validation.metric_alarm(params)
+        alarm = self._put(params)
+        alarm.queries, alarm.watched, alarm.quiet = queries, watched, False
+        self.drive()
+        return {}
+
+    @operation("PutCompositeAlarm")
+    async def put_composite_alarm(self, params: Params) -> Result:
+        term = validation.composite_rule(params["AlarmRule"])
+        unknown = [name for name in rule.children(term) if self.named(name) is None]
+        if unknown:
+            raise malformed(f"AlarmRule contains alarms that do not exist: {', '.join(unknown)}")
+        if params["AlarmName"] in self._below(term):
+            raise malformed("AlarmRule must not refer to the alarm itself, not even through other alarms")
+        alarm = self._put(params)
+        self.judge(alarm)
+        self.drive()
+        return {}
+
+    @operation("DescribeAlarms")
+    async def describe_alarms(self, params: Params) -> Result:
+        types = params.get("AlarmTypes") or ["MetricAlarm"]
+        found = [
+            alarm
+            for alarm in sorted(self.alarms.values(), key=lambda each: each.name)
+            if alarm.type in types and self._wanted(alarm, params)
+        ]
+        shown, token = page(found, params.get("NextToken"), int(params.get("MaxRecords") or PAGE))
+        answer: dict[str, Any] = {
+            "CompositeAlarms": [alarm.describe() for alarm in shown if alarm.composite],
+            "MetricAlarms": [alarm.describe() for alarm in shown if not alarm.composite],
+        }
+        return {**answer, "NextToken": token} if token else answer
+
+    @operation("DescribeAlarmsForMetric")
+    async def describe_alarms_for_metric(self, params: Params) -> Result:
+        key = metric_key(params)
+        filters = {
+            name: params[name]
+            for name in ("Statistic", "ExtendedStatistic", "Period", "Unit")
+            if name in params
+        }
+        found = [
+            alarm.describe()
+            for alarm in self.alarms.values()
+            if not alarm.composite
+            and not alarm.settings.get("Metrics")
+            and metric_key(alarm.settings) == key
+            and all(alarm.settings.get(name) == value for name, value in filters.items())
+        ]
+        return {"MetricAlarms": found}
+
+    @operation("DeleteAlarms")
+    async def delete_alarms(self, params: Params) -> Result:
+        names = list(dict.fromkeys(params["AlarmNames"]))
+        missing = [name for name in names if name not in self.alarms]
+        if missing:
+            raise AwsError("ResourceNotFound", f"Alarms {', '.join(missing)} do not exist", status=404)
+        for alarm in self.alarms.values():
+            if alarm.composite and alarm.name not in names:
+                needed = [child.name for child in self.children(alarm) if child.name in names]
+                if needed:
+                    raise malformed(f"Alarm {needed[0]} cannot be deleted as {alarm.name} depends on it")
+        for name in names:
+            alarm = self.alarms.pop(name)
+            self.tags.pop(alarm.arn, None)
+            self.record_configuration(alarm, "Delete")
+        return {}
+
+    @operation("SetAlarmState")
+    async def set_alarm_state(self, params: Params) -> Result:
+        alarm = self._alarm(params["AlarmName"])
+        now = self.clock.timestamp()
+        alarm.held_until = now + max(HELD, HELD_REAL * self.clock.rate)
+        alarm.quiet = False
+        if alarm.state == params["StateValue"]:
+            alarm.reason, alarm.updated_at = params["StateReason"], self.clock.now()
+        self.change(alarm, params["StateValue"], params["StateReason"], params.get("StateReasonData") or "")
+        return {}
+
+    @operation("EnableAlarmActions")
+    async def enable_alarm_actions(self, params: Params) -> Result:
+        self._switch_actions(params["AlarmNames"], on=True)
+        return {}
+
+    @operation("DisableAlarmActions")
+    async def disable_alarm_actions(self, params: Params) -> Result:
+        self._switch_actions(params["AlarmNames"], on=False)
+        return {}
+
+    @operation("TagResource")
+    async def tag_resource(self, params: Params) -> Result:
+        self._check_tagged(params["ResourceARN"])
+        tags = self.tags.setdefault(params["ResourceARN"], {})
+        tags |= {tag["Key"]: tag["Value"] for tag in params["Tags"]}
+        return {}
+
+    @operation("UntagResource")
+    async def untag_resource(self, params: Params) -> Result:
+        self._check_tagged(params["ResourceARN"])
+        for key in params["TagKeys"]:
+            self.tags.get(params["ResourceARN"], {}).pop(key, None)
+        return {}
+
+    @operation("ListTagsForResource")
+    async def list_tags_for_resource(self, params: Params) -> Result:
+        self._check_tagged(params["ResourceARN"])
+        tags = self.tags.get(params["ResourceARN"], {})
+        return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+    def _put(self, params: Params) -> Alarm:
+        """Create an alarm, or overwrite one's configuration and leave its state."""
+        name, now = params["AlarmName"], self.clock.now()
+        settings = {key: value for key, value in params.items() if key != "Tags"}
+        alarm = self.alarms.get(name)
+        if alarm is None:
+            alarm = Alarm(name, self.alarm_arn(name), settings, now, now, now)
+            self.alarms[name] = alarm
+            self.tags[alarm.arn] = {tag["Key"]: tag["Value"] for tag in params.get("Tags") or []}
+            self.record_configuration(alarm, "Create")
+            return alarm
+        if alarm.composite != ("AlarmRule" in settings):
+            raise malformed(f"An alarm of another type has the name {name}")
+        alarm.settings, alarm.configured_at = settings, now
+        self.record_configuration(alarm, "Update")
+        return alarm
+
+    def _alarm(self, name: str) -> Alarm:
+        if name not in self.alarms:
+            raise AwsError("ResourceNotFound", f"Alarm {name} does not exist", status=404)
+        return self.alarms[name]
+
+    def _below(self, term: rule.Term) -> set[str]:
+        """Return every alarm that a rule depends on."""
+        seen: set[str] = set()
+        waiting = rule.children(term)
+        while waiting:
+            child = self.named(waiting.pop())
+            if child is not None and child.name not in seen:
+                seen.add(child.name)
+                if child.composite:
+                    waiting += rule.children(rule.parse(child.settings["AlarmRule"]))
+        return seen
+
+    def _switch_actions(self, names: list[str], *, on: bool) -> None:
+        for name in names:
+            if name in self.alarms and self.alarms[name].settings.get("ActionsEnabled", True) != on:
+                self.alarms[name].settings["ActionsEnabled"] = on
+                self.record_configuration(self.alarms[name], "Update")
+
+    def _wanted(self, alarm: Alarm, params: Params) -> bool:
+        parent, child = params.get("ChildrenOfAlarmName"), params.get("ParentsOfAlarmName")
+        prefix = params.get("ActionPrefix", "")
+        actions = [
+            action
+            for member in ("OKActions", "AlarmActions", "InsufficientDataActions")
+            for action in alarm.settings.get(member) or []
+        ]
+        return (
+            (not params.get("AlarmNames") or alarm.name in params["AlarmNames"])
+            and alarm.name.startswith(params.get("AlarmNamePrefix", ""))
+            and alarm.state == params.get("StateValue", alarm.state)
+            and (not prefix or any(action.startswith(prefix) for action in actions))
+            and (parent is None or alarm in self._children_of(parent))
+            and (child is None or (alarm.composite and self.named(child) in self.children(alarm)))
+        )
+
+    def _children_of(self, parent: str) -> list[Alarm]:
+        found = self.named(parent)
+        return self.children(found) if found is not None and found.composite else []
+
+    def _check_tagged(self, arn: str) -> None:
+        if self.named(arn) is None:
+            raise AwsError("ResourceNotFoundException", f"Unable to find the resource {arn}", status=404)

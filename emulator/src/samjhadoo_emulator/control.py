@@ -1,0 +1,98 @@
+"""The control endpoint under `/_emulator`: health, the clock and who serves what, faults,
+and what image scans are to find.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from samjhadoo_emulator.ecr.control import ecr_routes
+from samjhadoo_emulator.faults.application import fault_routes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from samjhadoo_emulator.edge import Edge
+
+PREFIX = "/_emulator"
+
+
+def _bare(names: list[str]) -> set[str]:
+    """Return services' names as moto writes them, which may name one that is live in another way."""
+    return {name.replace("-", "") for name in names}
+
+
+def _readable(value: Any) -> Any:
+    """Return data with keys that JSON can have, and bytes as text."""
+    if isinstance(value, dict):
+        return {
+            ":".join(map(str, key)) if isinstance(key, tuple) else str(key): _readable(each)
+            for key, each in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_readable(each) for each in value]
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def control_application(edge: Callable[[], Edge]) -> Starlette:
+    """Return the control endpoint of the edge that `edge` gives (it exists after this application)."""
+
+    async def health(_: Request) -> JSONResponse:
+        host = edge().host
+        upstream = await edge().upstream.described()
+        return JSONResponse(
+            {
+                "status": "running",
+                "upstream": upstream.shown(),
+                "account": host.account,
+                "region": edge().region,
+                "clock": {
+                    "minute": host.clock.minute,
+                    "origin": host.clock.origin,
+                    "now": host.clock.timestamp(),
+                },
+            }
+        )
+
+    async def state(request: Request) -> Response:
+        """Show a summary of each live service or, with `?all`, every row that a snapshot would keep; secrets
+        are the upstream's, and so never there.
+        """
+        services: dict[str, Any] = {}
+        for (name, region), service in edge().live.items():
+            dump = getattr(service, "dump", None)
+            shown = dump() if dump else {}
+            if "all" in request.query_params:
+                shown = {table.name: table.shown() for table in service.tables()}
+            services[f"{name}/{region}"] = shown
+        # Not `json`: rows hold times, bytes and keys that are no strings.
+        return Response(msgspec.json.encode(_readable(services)), media_type="application/json")
+
+    async def listeners(_: Request) -> JSONResponse:
+        balancing = [service for (name, _), service in edge().live.items() if name == "elbv2"]
+        return JSONResponse([row for service in balancing for row in service.bound_ports()])  # type: ignore[attr-defined]
+
+    async def services(_: Request) -> JSONResponse:
+        """Tell who serves each AWS service; operations that a live service lacks go upstream, too."""
+        live = edge().live_names
+        served = await edge().upstream.serving()
+        others = {name: by for name, by in served.items() if name.replace("-", "") not in _bare(live)}
+        return JSONResponse({**others, **dict.fromkeys(live, "live")})
+
+    return Starlette(
+        routes=[
+            Route(f"{PREFIX}/health", health),
+            Route(f"{PREFIX}/state", state),
+            Route(f"{PREFIX}/listeners", listeners),
+            Route(f"{PREFIX}/services", services),
+            *fault_routes(PREFIX, edge),
+            *ecr_routes(PREFIX, edge),
+        ],
+    )

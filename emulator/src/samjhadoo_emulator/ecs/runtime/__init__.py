@@ -1,0 +1,56 @@
+"""What tasks run on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from samjhadoo_emulator.ecs.runtime.contract import (
+    CannotPullError,
+    CannotStartError,
+    Container,
+    Image,
+    ImageConfig,
+    Launch,
+    Runtime,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    from samjhadoo_emulator.service import Host
+
+__all__ = [
+    "CannotPullError",
+    "CannotStartError",
+    "Container",
+    "Image",
+    "ImageConfig",
+    "Launch",
+    "Runtime",
+    "Usage",
+    "runtime_for",
+]
+
+
+def runtime_for(host: Host) -> Runtime:
+    """Return the runtime that the option `runtime` names: `process` (the default), `docker` or `noop`.
+
+    The option `docker` is what the emulator has in the Docker engine.
+
+    Raises:
+        ValueError: There is no such runtime.
+
+    """
+    name = host.options.get("runtime", "process")
+    if name == "process":
+        from samjhadoo_emulator.ecs.runtime.process import ProcessRuntime
+
+        return ProcessRuntime(host)
+    if name == "docker":
+        from samjhadoo_emulator.ecs.runtime.docker.runtime import DockerRuntime
+
+        return DockerRuntime(host, host.options["docker"])
+    if name == "noop":
+        from samjhadoo_emulator.ecs.runtime.noop import FIRST_PORT, NoopRuntime
+
+        return NoopRuntime(int(host.options.get("noop_port", FIRST_PORT)))
+    raise ValueError(f"there is no runtime {name!r}; there are 'process', 'docker' and 'noop'")

@@ -1,0 +1,96 @@
+"""Runs application images: on the host, with the image's paths mapped to where it is unpacked."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from samjhadoo_emulator.ecs.runtime import elf
+from samjhadoo_emulator.ecs.runtime.contract import CannotStartError
+from samjhadoo_emulator.ecs.runtime.layout import DEFAULT_PATH, mapped, search
+from samjhadoo_emulator.ecs.runtime.place import Invocation, not_found
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from samjhadoo_emulator.ecs.runtime.host_commands import HostCommands
+
+# Variables that name files by what they are called; other variables of a task definition may hold a path
+# of a URL that happens to exist in the image too.
+_NAMES_FILES = re.compile(r"(PATH|DIR|DIRS|HOME|FILE|FILES|FOLDER|ROOT|CONFIG|LOCATION)$")
+
+
+class Application:
+    """A container of an application image.
+
+    Args:
+        image: The unpacked image.
+        root: The folder that stands for `/`: the image's own, or a copy the container may write to.
+        image_names: The variables the image itself sets; these may all hold paths.
+        environment: The container's environment, in the container's terms.
+        folder: The working directory, in the container's terms.
+        host_commands: Programs of this machine that replace those of the image's base image.
+        commands: The folder in which they are installed.
+        scratch: A folder for HOME and TMPDIR.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        image: Path,
+        root: Path,
+        image_names: frozenset[str],
+        environment: Mapping[str, str],
+        folder: str,
+        host_commands: HostCommands,
+        commands: Path,
+        scratch: Path,
+    ) -> None:
+        self._host_commands = host_commands
+        self._image = image
+        self._root = root
+        self._path = environment.get("PATH") or DEFAULT_PATH
+        self._folder = folder or "/"
+        self._environment = self._on_host(environment, image_names, commands, scratch)
+
+    def invocation(self, argv: Sequence[str], *, join: int = 0) -> Invocation:  # noqa: ARG002 - no walls to pass
+        """Return how to run a command line; see `Place`."""
+        folder = self._root.joinpath(self._folder.lstrip("/"))
+        folder.mkdir(parents=True, exist_ok=True)
+        words = [mapped(word, image=self._image, root=self._root) for word in argv[1:]]
+        return Invocation([*self._executable(argv[0]), *words], self._environment, folder)
+
+    def _executable(self, name: str) -> list[str]:
+        found = search(self._image, name, path=self._path, folder=self._folder)
+        if found is None:
+            command = self._host_commands.find(name)
+            if command is None:
+                raise CannotStartError(not_found(name))
+            return command
+        executable = self._root / found.relative_to(self._image)
+        interpreter = elf.shebang(found)
+        if not interpreter:
+            return [os.fspath(executable)]
+        words = (
+            interpreter[1].split()
+            if interpreter[0].endswith("/env") and len(interpreter) > 1
+            else interpreter
+        )
+        return [*self._executable(words[0]), *words[1:], os.fspath(executable)]
+
+    def _on_host(
+        self, environment: Mapping[str, str], image_names: frozenset[str], commands: Path, scratch: Path
+    ) -> dict[str, str]:
+        result = {}
+        for name, value in environment.items():
+            holds_paths = name in image_names or _NAMES_FILES.search(name)
+            result[name] = mapped(value, image=self._image, root=self._root) if holds_paths else value
+        path = mapped(self._path, image=self._image, root=self._root).split(":")
+        own = [entry for entry in path if entry.startswith(os.fspath(self._root))]
+        result["PATH"] = ":".join([*own, os.fspath(commands), os.environ.get("PATH", DEFAULT_PATH)])
+        for name, folder in (("HOME", scratch), ("TMPDIR", scratch)):
+            result.setdefault(name, os.fspath(folder))
+        return result

@@ -1,0 +1,98 @@
+"""The images of this host: pulled once, unpacked once per digest, shared by all tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import shutil
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_emulator.ecs.runtime import layers
+from samjhadoo_emulator.ecs.runtime.contract import CannotPullError, Image
+from samjhadoo_emulator.ecs.runtime.distribution import parse_config
+from samjhadoo_emulator.ecs.runtime.reference import Reference, parse_reference
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from samjhadoo_emulator.ecs.runtime.distribution import Registry
+
+PULLS = 4
+"""Images pulled at the same time."""
+
+
+class Images:
+    """Images under a folder: `<digest>/rootfs` and `<digest>/config.json`.
+
+    A folder named after a digest is complete: it is filled under another name first.
+
+    Args:
+        folder: Where images are kept.
+        registry: Where they come from.
+
+    """
+
+    def __init__(self, folder: Path, registry: Registry) -> None:
+        self._folder = folder
+        self._registry = registry
+        # Threads of its own: the registry is in this process and needs the event loop's to answer.
+        self._threads = ThreadPoolExecutor(PULLS, "pull")
+        self._pulls: dict[tuple[str, str, str], asyncio.Future[Image]] = {}
+
+    async def pull(self, text: str) -> Image:
+        """Return an image, fetched if it is not here. Pulls of the same image at the same time share one.
+
+        Raises:
+            CannotPullError: It cannot be had.
+
+        """
+        reference = parse_reference(text)
+        key = (reference.region, reference.repository, reference.version)
+        pull = self._pulls.get(key)
+        if pull is None:
+            pull = asyncio.get_running_loop().run_in_executor(self._threads, self._pull, reference)
+            self._pulls[key] = pull
+            pull.add_done_callback(lambda done: self._pulled(key, done))
+        # Whoever is cancelled leaves the others their pull.
+        return dataclasses.replace(await asyncio.shield(pull), reference=text)
+
+    def close(self) -> None:
+        """Begin no further pull."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _pulled(self, key: tuple[str, str, str], pull: asyncio.Future[Image]) -> None:
+        self._pulls.pop(key, None)
+        if not pull.cancelled():
+            pull.exception()  # retrieved, even if nobody waits any more
+
+    def _pull(self, reference: Reference) -> Image:
+        digest, manifest = self._registry.manifest(reference)
+        home = self._folder / digest.replace(":", "-")
+        if not home.exists():
+            self._fetch(reference, manifest, home)
+        config = parse_config((home / "config.json").read_bytes())
+        return Image(reference.repository, digest, config, home / "rootfs")
+
+    def _fetch(self, reference: Reference, manifest: dict[str, Any], home: Path) -> None:
+        partial = self._folder / f".partial-{uuid.uuid4().hex}"
+        root = partial / "rootfs"
+        root.mkdir(parents=True)
+        try:
+            self._registry.fetch(reference, manifest["config"]["digest"], partial / "config.json")
+            for descriptor in manifest["layers"]:
+                blob = partial / "layer"
+                self._registry.fetch(reference, descriptor["digest"], blob)
+                layers.unpack(blob, root)
+                blob.unlink()
+            root.chmod(0o755)
+            try:
+                partial.rename(home)
+            except OSError:
+                if not home.exists():
+                    raise
+        except OSError as error:
+            raise CannotPullError(f"failed to store the image: {error}") from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)

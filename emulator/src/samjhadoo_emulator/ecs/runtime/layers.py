@@ -1,0 +1,197 @@
+"""Unpacks image layers into a folder: whiteouts honoured, nothing ever written outside the folder.
+
+Every path in a layer is resolved inside the folder as it would be inside a container: symbolic links are
+followed within the folder only, and `..` stops at its top. Device nodes, sockets and pipes are left out, and
+set-user-id bits are dropped: the folder lies in the host's file system, where they would mean something.
+Absolute symbolic links are made relative, so that they lead to the same file inside and outside a container.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING
+
+from samjhadoo_emulator.ecs.runtime.contract import CannotPullError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WHITEOUT = ".wh."
+OPAQUE = ".wh..wh..opq"
+MODES = 0o1777
+MOST_LINKS = 40
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+
+
+def unpack(layer: Path, root: Path) -> None:
+    """Unpack a layer (tar; plain, gzip or zstd) over what is in `root`.
+
+    Raises:
+        CannotPullError: The layer is damaged, or its compression is not known here.
+
+    """
+    written: set[Path] = set()
+    try:
+        with _opened(layer) as stream, tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as archive:
+            for member in archive:
+                _unpack_member(archive, member, root, written)
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, OSError) as error:
+        raise CannotPullError(f"failed to extract layer: {error}") from error
+
+
+def inside(root: Path, name: str, *, last: bool = False) -> Path:
+    """Return where a container's path lies under `root`, its links followed inside it; the last if `last`.
+
+    Raises:
+        OSError: The links lead in a circle.
+
+    """
+    current: list[str] = []
+    pending = [part for part in reversed(PurePosixPath(name).parts) if part != "/"]
+    links = 0
+    while pending:
+        part = pending.pop()
+        if part == "..":
+            current = current[:-1]
+        elif part != ".":
+            path = root.joinpath(*current, part)
+            if (pending or last) and path.is_symlink():
+                links += 1
+                if links > MOST_LINKS:
+                    raise OSError(f"too many symbolic links in {name}")
+                target = PurePosixPath(path.readlink())
+                if target.is_absolute():
+                    current = []
+                pending.extend(each for each in reversed(target.parts) if each != "/")
+            else:
+                current.append(part)
+    return root.joinpath(*current)
+
+
+def follow(root: Path, name: str) -> Path | None:
+    """Return the file or folder that a container's path leads to under `root`; None if there is none."""
+    try:
+        path = inside(root, name, last=True)
+    except OSError:
+        return None
+    return path if path.exists() else None
+
+
+def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path, written: set[Path]) -> None:
+    path = inside(root, member.name)
+    if path == root:
+        return
+    if path.name.startswith(WHITEOUT):
+        _remove(path, root, written)
+        return
+    _make_parents(path.parent, root)
+    if member.isdir():
+        if not path.is_dir() or path.is_symlink():
+            _discard(path)
+            path.mkdir()
+    else:
+        _discard(path)
+        if member.isreg():
+            source = archive.extractfile(member)
+            with path.open("xb") as target:
+                shutil.copyfileobj(source or io.BytesIO(), target, 1 << 20)
+        elif member.issym():
+            path.symlink_to(_relative(member.linkname, path, root))
+        elif member.islnk():
+            os.link(inside(root, member.linkname), path, follow_symlinks=False)
+        else:
+            return
+    _mark(path, member)
+    written.add(path)
+
+
+def _mark(path: Path, member: tarfile.TarInfo) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, member.uid, member.gid, follow_symlinks=False)
+    if not member.issym():
+        # The owner must be able to copy and to remove what an image brings.
+        path.chmod(member.mode & MODES | (0o700 if member.isdir() else 0o600))
+        if member.isreg():
+            os.utime(path, (member.mtime, member.mtime))
+
+
+def _make_parents(folder: Path, root: Path) -> None:
+    missing = []
+    while folder != root and not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for each in reversed(missing):
+        each.mkdir(mode=0o755)
+
+
+def _remove(whiteout: Path, root: Path, written: set[Path]) -> None:
+    """Remove what lower layers hold; what this layer has written stays, in whichever order it comes."""
+    if whiteout.name != OPAQUE:
+        victim = whiteout.with_name(whiteout.name.removeprefix(WHITEOUT))
+        if (
+            victim not in written
+            and victim.name not in ("", ".", "..")
+            and victim.parent.is_relative_to(root)
+        ):
+            _discard(victim)
+        return
+    keep = {each for path in written for each in (path, *path.parents)}
+    for folder, folders, files in os.walk(whiteout.parent, topdown=False):
+        for name in (*files, *folders):
+            path = Path(folder, name)
+            if path not in keep:
+                _discard(path)
+
+
+def _discard(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _relative(target: str, link: Path, root: Path) -> str:
+    if not target.startswith("/"):
+        return target
+    return os.path.relpath(root.joinpath(*PurePosixPath(target).parts[1:]), link.parent)
+
+
+@contextmanager
+def _opened(layer: Path) -> Iterator[IO[bytes]]:
+    with layer.open("rb") as file:
+        start = file.read(4)
+        file.seek(0)
+        if start[:2] == _GZIP:
+            with gzip.open(file) as plain:
+                yield plain  # type: ignore[misc]
+        elif start == _ZSTD:
+            with _zstd(layer) as plain_zstd:
+                yield plain_zstd
+        else:
+            yield file
+
+
+@contextmanager
+def _zstd(layer: Path) -> Iterator[IO[bytes]]:
+    """Decompress with the `zstd` program: Python's library has no zstd before 3.14."""
+    program = shutil.which("zstd")
+    if program is None:
+        raise CannotPullError("failed to extract layer: zstd is not installed; compress the layers with gzip")
+    with subprocess.Popen(
+        [program, "--decompress", "--stdout", "--quiet", os.fspath(layer)], stdout=subprocess.PIPE
+    ) as process:
+        if process.stdout is None:
+            raise CannotPullError("failed to extract layer: no output of zstd")
+        yield process.stdout
+        process.stdout.read()
+    if process.returncode:
+        raise CannotPullError(f"failed to extract layer: zstd ended with {process.returncode}")

@@ -1,0 +1,215 @@
+"""Runs tasks as host processes.
+
+An image is pulled from the emulated registry and unpacked. How its processes run is told from the image:
+
+* An **application** image (its layers hold no complete root file system, for example just `/app`) runs on the
+  host: absolute paths in its command line, working directory and variables that the image holds are mapped to
+  the unpacked folder, and an executable the image does not bring comes from the host (`python` is the
+  emulator's interpreter). See `layout`, `application`.
+* A **complete** image (the loader of its entry executable is inside) runs inside its root file system, in a
+  mount namespace with an overlay; a host that cannot do that refuses it. See `enclosure`.
+
+What differs from a container: network and process ids are the host's, so an application must bind the port it
+is given in `PORT`/`SERVER_PORT` (see `forward` for one that does not). CPU, memory and ulimits are not
+enforced. The image's user counts in complete images and only if the emulator is root. A task's files go when
+it ends. An application image of very many files is not copied for each task but linked: a task may add and
+replace files there, but must not write into those of the image. Every process dies with the emulator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from samjhadoo_emulator.ecs.runtime.application import Application
+from samjhadoo_emulator.ecs.runtime.child import Child
+from samjhadoo_emulator.ecs.runtime.contract import CannotStartError, Image, Launch
+from samjhadoo_emulator.ecs.runtime.distribution import Registry
+from samjhadoo_emulator.ecs.runtime.enclosure import Enclosure, possible_mode
+from samjhadoo_emulator.ecs.runtime.forward import pass_on
+from samjhadoo_emulator.ecs.runtime.host_commands import HostCommands
+from samjhadoo_emulator.ecs.runtime.images import Images
+from samjhadoo_emulator.ecs.runtime.layout import DEFAULT_PATH, composed, is_complete
+from samjhadoo_emulator.ecs.runtime.ports import Ports
+from samjhadoo_emulator.ecs.runtime.surroundings import mark, surroundings
+from samjhadoo_emulator.processes import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping
+    from pathlib import Path
+    from typing import Any
+
+    from samjhadoo_emulator.ecs.runtime.place import Place
+    from samjhadoo_emulator.service import Host
+
+log = logging.getLogger(__name__)
+
+MOST_COPIED = 3000
+"""Files of an image up to which each task gets copies: they take about 0.3 ms each."""
+
+
+class ProcessRuntime:
+    """Containers as host processes; see the module.
+
+    Args:
+        host: What the emulator lends.
+
+    """
+
+    real = True
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._registry = Registry(host.edge_url)
+        self._images = Images(host.data_dir / "images", self._registry)
+        self._folder = host.data_dir / "tasks"
+        self._commands = host.data_dir / "commands"
+        self._host_commands = HostCommands(host.options.get("host_commands", {}))
+        self._ports = Ports()
+        self._given: dict[str, dict[int, int]] = {}
+        self._children: set[Child] = set()
+        self._watches: set[asyncio.Task[None]] = set()
+        self._mode: str | None = None
+
+    async def pull(self, reference: str) -> Image:
+        """Pull and unpack an image; see `Runtime`."""
+        return await self._images.pull(reference)
+
+    async def prepare(self, task_id: str, definition: Mapping[str, Any]) -> None:
+        """Do nothing: tasks share the host; see `Runtime`."""
+
+    async def start(self, launch: Launch) -> Child:
+        """Start a container; see `Runtime`."""
+        ports = self._ports_of(launch)
+        config = launch.image.config
+        argv = composed(config, launch.entry_point, launch.command)
+        if not argv:
+            raise CannotStartError("failed to create task: no command specified")
+        environment = surroundings(launch, host=self._host, ports=ports, inherited=os.environ)
+        place = await self._place(launch, argv, environment)
+        child = await Child.spawn(
+            place, argv, launch.output, mark=mark(launch), stop_signal=config.stop_signal
+        )
+        child.addresses = {port: (LOOPBACK, ports[port]) for port in launch.ports}
+        self._keep(child)
+        if len(launch.ports) == 1:
+            port = launch.ports[0]
+            self._watch(child, given=ports[port], fixed=port)
+        return child
+
+    async def release(self, task_id: str) -> None:
+        """Give a task's ports and folders back; see `Runtime`."""
+        for port in self._given.pop(task_id, {}).values():
+            self._ports.give_back(port)
+        await asyncio.to_thread(shutil.rmtree, self._folder / task_id, ignore_errors=True)
+
+    async def close(self) -> None:
+        """Kill every container; see `Runtime`."""
+        for child in self._children:
+            child.kill()
+        await asyncio.gather(*(child.wait() for child in self._children))
+        for watch in self._watches:
+            watch.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
+        self._images.close()
+        self._registry.close()
+
+    def _ports_of(self, launch: Launch) -> dict[int, int]:
+        given = self._given.setdefault(launch.task_id, {})
+        for port in (*launch.neighbours, *launch.ports):
+            if port not in given:
+                given[port] = self._ports.take()
+        return given
+
+    async def _place(self, launch: Launch, argv: list[str], environment: dict[str, str]) -> Place:
+        image = launch.image.rootfs
+        if image is None:
+            raise CannotStartError("failed to create task: the image was pulled by another runtime")
+        config = launch.image.config
+        folder = launch.working_directory or config.working_directory
+        own = self._folder / launch.task_id / launch.name
+        path = environment.get("PATH") or DEFAULT_PATH
+        if await asyncio.to_thread(is_complete, image, argv, path=path, folder=folder):
+            mode = await self._enclosing_mode()
+            if mode != "overlay":
+                await asyncio.to_thread(_copy, image, own / "rootfs")
+            return Enclosure(
+                mode,
+                image=image,
+                root=own / "rootfs",
+                environment=environment,
+                folder=folder,
+                user=launch.user or config.user,
+            )
+        scratch = own / "scratch"
+        scratch.mkdir(parents=True, exist_ok=True)
+        if not launch.readonly:
+            await asyncio.to_thread(_copy, image, own / "rootfs", link_from=MOST_COPIED)
+        return Application(
+            image=image,
+            root=image if launch.readonly else own / "rootfs",
+            image_names=frozenset(config.environment),
+            environment=environment,
+            folder=folder,
+            host_commands=self._host_commands,
+            commands=self._installed(),
+            scratch=scratch,
+        )
+
+    async def _enclosing_mode(self) -> str:
+        if self._mode is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._mode = await asyncio.to_thread(possible_mode, self._folder)
+            log.info("complete images run by %s", self._mode or "nothing: the kernel allows no namespaces")
+        if not self._mode:
+            raise CannotStartError(
+                "failed to create task: the image is a complete root file system, and this host can enter "
+                "one neither as root nor through a user namespace; use an application image"
+            )
+        return self._mode
+
+    def _installed(self) -> Path:
+        if not self._commands.exists():
+            self._host_commands.install(self._commands)
+        return self._commands
+
+    def _keep(self, child: Child) -> None:
+        self._children.add(child)
+
+        async def forget() -> None:
+            await child.wait()
+            self._children.discard(child)
+
+        self._run(forget())
+
+    def _watch(self, child: Child, *, given: int, fixed: int) -> None:
+        self._run(pass_on(child, given=given, fixed=fixed))
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._watches.add(task)
+        task.add_done_callback(self._watches.discard)
+
+
+def _copy(image: Path, target: Path, *, link_from: int | None = None) -> None:
+    """Give a container files of its own; kept when it is restarted. Blocking.
+
+    Args:
+        image: The unpacked image.
+        target: The container's folder.
+        link_from: The number of files from which they are linked instead of copied; None for never.
+
+    Raises:
+        CannotStartError: The disk is full, or the like.
+    """
+    if target.exists():
+        return
+    many = link_from is not None and sum(len(names) for _, _, names in os.walk(image)) >= link_from
+    try:
+        shutil.copytree(image, target, symlinks=True, copy_function=os.link if many else shutil.copy2)
+    except OSError as error:
+        shutil.rmtree(target, ignore_errors=True)
+        raise CannotStartError(f"failed to create task: failed to copy the image: {error}") from error

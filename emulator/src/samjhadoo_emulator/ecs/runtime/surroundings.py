@@ -1,0 +1,68 @@
+"""The environment a container sees: what a container would see at AWS, and where things are here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from samjhadoo_emulator.ecs.runtime.child import CONTAINER_MARKER
+from samjhadoo_emulator.ecs.runtime.layout import DEFAULT_PATH
+from samjhadoo_emulator.processes import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from samjhadoo_emulator.ecs.runtime.contract import Launch
+    from samjhadoo_emulator.service import Host
+
+ROLE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+"""For containers of a task without a role; a client would prefer them to those of the role."""
+_ANYWHERE = {"", "0.0.0.0", "::", "localhost"}  # noqa: S104 - what an application may have been told to bind
+
+
+def surroundings(
+    launch: Launch, *, host: Host, ports: Mapping[int, int], inherited: Mapping[str, str]
+) -> dict[str, str]:
+    """Return a container's environment; later ones win: defaults, image, launch, ports, marks.
+
+    `PORT` and `SERVER_PORT` are the host port of the container's first port, `PORT_<n>` that of port n of any
+    container of the task. Applications bind loopback only.
+
+    Args:
+        launch: The container.
+        host: Where the local AWS is.
+        ports: The host port of each container port of the task.
+        inherited: The host's environment; only locale and time zone are taken from it.
+
+    """
+    environment = {
+        "PATH": DEFAULT_PATH,
+        "LANG": "C.UTF-8",
+        **{name: inherited[name] for name in ("LANG", "TZ") if name in inherited},
+        **aws_variables(launch, host),
+        **launch.image.config.environment,
+        **launch.environment,
+        **{f"PORT_{port}": str(mapped) for port, mapped in ports.items()},
+    }
+    if launch.ports:
+        mapped = str(ports[launch.ports[0]])
+        environment |= {"PORT": mapped, "SERVER_PORT": mapped, "SERVER_ADDRESS": LOOPBACK}
+        if environment.get("HOST", "") in _ANYWHERE:
+            environment["HOST"] = LOOPBACK
+    return {**environment, **host.environment, CONTAINER_MARKER: mark(launch)}
+
+
+def aws_variables(launch: Launch, host: Host) -> dict[str, str]:
+    """Return what tells a container where the local AWS is."""
+    return {
+        "AWS_ENDPOINT_URL": host.edge_url,
+        **({} if ROLE in launch.environment else KEYS),
+        "AWS_REGION": launch.region,
+        "AWS_DEFAULT_REGION": launch.region,
+        "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
+    }
+
+
+def mark(launch: Launch) -> str:
+    """Return what marks the processes of a container."""
+    return f"{launch.task_id}/{launch.name}"

@@ -1,0 +1,299 @@
+"""The tasks of one service: started, registered, judged, drained, stopped and replaced."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+from samjhadoo_emulator.ecs.scheduler.change import Change
+from samjhadoo_emulator.ecs.scheduler.pacing import Pace
+from samjhadoo_emulator.ecs.scheduler.registration import BUSY_POLL, Registration
+from samjhadoo_emulator.ecs.scheduler.replacement import Replacement
+from samjhadoo_emulator.ecs.scheduler.replica import Phase, Replica
+from samjhadoo_emulator.ecs.tasks import TaskRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from samjhadoo_emulator.clock import Clock
+    from samjhadoo_emulator.ecs.model import Revision, Service
+    from samjhadoo_emulator.ecs.scheduler.balancer import Balancer
+    from samjhadoo_emulator.ecs.tasks import Tasks
+
+
+class Fleet:
+    """The replicas of a service and what is done with them.
+
+    Args:
+        service: The service.
+        tasks: Starts and stops tasks.
+        balancer: Registers them.
+        clock: The emulated clock.
+        impaired: Called when tasks have failed to start again and again.
+
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        tasks: Tasks,
+        balancer: Balancer,
+        clock: Clock,
+        *,
+        impaired: Callable[[], None],
+    ) -> None:
+        self.service = service
+        self.replicas: dict[str, Replica] = {}
+        self._tasks = tasks
+        self._registration = Registration(balancer, self.event)
+        self._clock = clock
+        self._pace = Pace(clock)
+        self._impaired = impaired
+        self._replacement = Replacement(self, self._registration)
+
+    # What it tells.
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Return running and pending tasks by revision number."""
+        counts: dict[str, tuple[int, int]] = {}
+        for replica in self.replicas.values():
+            running, pending = counts.get(replica.revision.number, (0, 0))
+            counts[replica.revision.number] = (running + replica.running, pending + replica.pending)
+        return counts
+
+    def of(self, revision: Revision) -> list[Replica]:
+        """Return the replicas of a revision that are not being stopped."""
+        return [
+            replica
+            for replica in self.replicas.values()
+            if replica.revision is revision and replica.phase is Phase.SERVING and not replica.stopped
+        ]
+
+    def serving(self, revision: Revision) -> int:
+        """Return how many replicas of a revision are not being stopped."""
+        return len(self.of(revision))
+
+    def recovered(self, revision: Revision) -> None:
+        """Note that a task of a revision works."""
+        self._pace.recovered(revision.number)
+
+    @property
+    def replacing(self) -> int:
+        """How many unhealthy replicas stay until others are healthy in their place."""
+        return sum(replica.phase is Phase.REPLACING for replica in self.replicas.values())
+
+    def healthy(self, revision: Revision) -> int:
+        """Return how many replicas of a revision are healthy."""
+        return sum(replica.healthy for replica in self.of(revision))
+
+    def ready(self, revision: Revision, *, percent: float = 100.0) -> bool:
+        """Tell whether so many percent of the service's desired count are healthy tasks of a revision."""
+        return self.healthy(revision) >= math.ceil(self.service.desired_count * percent / 100)
+
+    def troubled(self, revision: Revision) -> bool:
+        """Tell whether tasks of a revision have failed, and none has been healthy since."""
+        return self._pace.troubled(revision.number)
+
+    def only(self, kept: Iterable[Revision]) -> bool:
+        """Tell whether no task is left of any other revision."""
+        keep = {revision.number for revision in kept}
+        return all(replica.revision.number in keep for replica in self.replicas.values())
+
+    def steady(self, revision: Revision) -> bool:
+        """Tell whether exactly the wanted tasks run, all healthy."""
+        count = self.service.desired_count
+        return len(self.replicas) == count and self.healthy(revision) == count
+
+    def event(self, text: str) -> None:
+        """Add a service event (AWS: service event messages)."""
+        self.service.events.appendleft(
+            {
+                "id": str(uuid.uuid4()),
+                "createdAt": self._clock.now(),
+                "message": f"(service {self.service.name}) {text}",
+            }
+        )
+
+    def due(self) -> float | None:
+        """Return real seconds until the fleet has to be looked at though no task changes."""
+        waits: list[float] = []
+        if any(replica.targets for replica in self.replicas.values()):
+            busy = any(replica.balanced and not replica.healthy for replica in self.replicas.values())
+            current = self.service.current
+            waits.append(self._registration.due(busy=busy or (current is not None and current.ongoing)))
+        if any(replica.running and not replica.was_healthy for replica in self.replicas.values()):
+            waits.append(BUSY_POLL)
+        waits += [
+            max(0.001, self._pace.not_before(revision.number) - time.monotonic())
+            for revision in self.service.revisions.values()
+            if self.serving(revision) < revision.desired and not revision.stalled
+        ]
+        return min(waits) if waits else None
+
+    # What it sees.
+
+    async def look(self) -> list[Change]:
+        """Update every replica from its task and its targets; return what the breaker counts."""
+        changes = self._replacement.take_changes()
+        for replica in list(self.replicas.values()):
+            if replica.running and replica.running_since is None:
+                replica.running_since = time.monotonic()
+                changes.append(Change(replica.revision, "running"))
+            if replica.stopped:
+                changes += await self._gone(replica)
+        await self._registration.poll(self.replicas.values())
+        for replica in list(self.replicas.values()):
+            if replica.healthy and not replica.was_healthy:
+                replica.was_healthy = True
+                self._pace.recovered(replica.revision.number)
+                changes.append(Change(replica.revision, "healthy"))
+        return changes
+
+    async def _gone(self, replica: Replica) -> list[Change]:
+        del self.replicas[replica.task.arn]
+        if replica.targets and replica.phase is not Phase.STOPPING:
+            await self._registration.deregister([replica])
+        asked = replica.phase is not Phase.SERVING
+        if replica.counted or (asked and not replica.unhealthy):
+            return []
+        return [self.failure(replica)]
+
+    def failure(self, replica: Replica) -> Change:
+        """Note that a task failed; return what the breaker counts."""
+        early = not replica.was_healthy
+        if early or replica.unhealthy:
+            replica.revision.failed_tasks += 1
+            self._failed(replica)
+        reached = replica.running_since is not None and not early
+        return Change(replica.revision, "failed", reached_running=reached, unhealthy=replica.unhealthy)
+
+    def _failed(self, replica: Replica) -> None:
+        """Space the next start, and say why this one failed (AWS: service event messages)."""
+        task = replica.task
+        impaired = self._pace.failed(replica.revision.number, started=task.started_at is not None)
+        if task.started_at is None and task.stop_code == "TaskFailedToStart":
+            self.event(f"was unable to place a task. Reason: {task.stopped_reason.rstrip('.')}.")
+        if impaired:
+            self.event(
+                "is unable to consistently start tasks successfully. For more information, see the "
+                "Troubleshooting section of the Amazon ECS Developer Guide."
+            )
+            self._impaired()
+
+    # What it does.
+
+    async def act(self) -> bool:
+        """Make the fleet match what is wanted; tell whether anything was done."""
+        done = await self._register()
+        done = await self._replacement.act() or done
+        done = await self._finish_draining() or done
+        for revision in list(self.service.revisions.values()):
+            replicas = self.of(revision)
+            if len(replicas) > revision.desired:
+                await self.retire(_least_useful(replicas, len(replicas) - revision.desired))
+                done = True
+            elif len(replicas) < revision.desired and not revision.stalled:
+                done = self._start(revision, revision.desired - len(replicas)) or done
+        return done
+
+    def replace_lost(self, revision: Revision, count: int) -> None:
+        """Start tasks in the place of some that were lost with their host, which is no failure of theirs."""
+        self._start(revision, count)
+
+    def _start(self, revision: Revision, missing: int) -> bool:
+        if time.monotonic() < self._pace.not_before(revision.number):
+            return False
+        started = [self._replica(revision) for _ in range(missing)]
+        revision.updated_at = self._clock.now()
+        names = " ".join(f"(task {replica.task.id})" for replica in started)
+        self.event(f"has started {len(started)} tasks: {names}.")
+        return True
+
+    def _replica(self, revision: Revision) -> Replica:
+        service, workload = self.service, revision.workload
+        definition = workload["definition"]
+        task = self._tasks.start(
+            TaskRequest(
+                cluster_arn=service.cluster.arn,
+                cluster_name=service.cluster.name,
+                task_definition=definition,
+                group=f"service:{service.name}",
+                started_by=f"ecs-svc/{revision.number}",
+                overrides={},
+                launch_type=workload.get("launchType") or "FARGATE",
+                network_configuration=workload.get("networkConfiguration"),
+                tags=_propagated(service),
+                enable_execute_command=bool(service.settings.get("enableExecuteCommand")),
+                platform_version=workload.get("platformVersion") or "LATEST",
+            )
+        )
+        checked = any(container.get("healthCheck") for container in definition["containerDefinitions"])
+        replica = Replica(task, revision, checked=checked, balanced=bool(workload.get("loadBalancers")))
+        self.replicas[task.arn] = replica
+        return replica
+
+    async def _register(self) -> bool:
+        ready = [
+            replica
+            for replica in self.replicas.values()
+            if replica.running
+            and replica.balanced
+            and not replica.targets
+            and replica.phase is Phase.SERVING
+            and (not replica.checked or replica.task.health_status == "HEALTHY")
+        ]
+        for replica, reason in await self._registration.register(ready):
+            self._stop(replica, f"Unable to register targets: {reason}", unhealthy=True)
+        return bool(ready)
+
+    async def retire(self, replicas: list[Replica]) -> None:
+        """Take replicas out of service: deregister and drain those with targets, stop the others."""
+        draining = [replica for replica in replicas if replica.targets]
+        for replica in replicas:
+            if replica in draining:
+                replica.phase = Phase.DRAINING
+            else:
+                self._stop(replica, replica.stop_reason or self._why(replica))
+        if draining:
+            self.event(f"has begun draining connections on {len(draining)} tasks.")
+            await self._registration.deregister(draining)
+
+    async def _finish_draining(self) -> bool:
+        drained = []
+        for replica in self.replicas.values():
+            draining = replica.phase is Phase.DRAINING
+            if (
+                draining
+                and not any(state[0] == "draining" for state in replica.health.values())
+                and self._registration.seen
+            ):
+                drained.append(replica)
+        for replica in drained:
+            self._stop(replica, replica.stop_reason or self._why(replica))
+        return bool(drained)
+
+    def _stop(self, replica: Replica, reason: str, *, unhealthy: bool = False) -> None:
+        replica.phase = Phase.STOPPING
+        replica.unhealthy = replica.unhealthy or unhealthy
+        self._tasks.stop(replica.task, reason=reason, code=replica.stop_code)
+        self.event(f"has stopped 1 running tasks: (task {replica.task.id}).")
+
+    def _why(self, replica: Replica) -> str:
+        current = self.service.current
+        number = current.target.number if current else replica.revision.number
+        return f"Scaling activity initiated by (deployment ecs-svc/{number})"
+
+
+def _least_useful(replicas: list[Replica], count: int) -> list[Replica]:
+    """Return the replicas to stop first: those not healthy yet, then the oldest."""
+    return sorted(replicas, key=lambda replica: (replica.healthy, replica.running, replica.task.created_at))[
+        :count
+    ]
+
+
+def _propagated(service: Service) -> list[dict[str, str]]:
+    if service.settings.get("propagateTags") == "SERVICE":
+        return list(service.tags)
+    return []

@@ -1,0 +1,327 @@
+"""The loop of one service: watches its tasks, walks its deployment, starts, registers, drains and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from samjhadoo_emulator.ecs.deployments import machine, rolling
+from samjhadoo_emulator.ecs.deployments.machine import Status
+from samjhadoo_emulator.ecs.deployments.steps import SHIFT_STAGES, Stage, rolling_steps
+from samjhadoo_emulator.ecs.scheduler.balancer import Balancer, networking_problem
+from samjhadoo_emulator.ecs.scheduler.fleet import Fleet
+from samjhadoo_emulator.ecs.scheduler.hooks import HookCaller
+from samjhadoo_emulator.ecs.scheduler.watch import AlarmWatch, observe, recovered
+from samjhadoo_emulator.errors import AwsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from samjhadoo_emulator.ecs.announcer import Announcer
+    from samjhadoo_emulator.ecs.model import Deployment, Revision, Service
+    from samjhadoo_emulator.ecs.scheduler.hooks import Spawn
+    from samjhadoo_emulator.ecs.tasks import Task, Tasks
+    from samjhadoo_emulator.service import AwsApi, Host
+
+log = logging.getLogger(__name__)
+AFTER_ERROR = 0.5
+"""Real seconds before the loop tries again after an unexpected error."""
+
+
+class Scheduler:
+    """Runs one service until it is deleted.
+
+    Everything happens in `_turn`, in one task of the event loop; clients' calls change the model between
+    two turns and wake it.
+    """
+
+    def __init__(
+        self, service: Service, tasks: Tasks, aws: AwsApi, host: Host, *, announcer: Announcer, spawn: Spawn
+    ) -> None:
+        self.service = service
+        self._clock = host.clock
+        self._announcer = announcer
+        self._told: dict[str, machine.State] = {}
+        self._hooks = HookCaller(aws, host.clock, spawn, self.wake)
+        self._balancer = Balancer(aws)
+        self._alarms = AlarmWatch(aws, host)
+        self._fleet = Fleet(
+            service, tasks, self._balancer, host.clock, impaired=lambda: announcer.starts_impaired(service)
+        )
+        self._wake = asyncio.Event()
+        self._recovering = False
+
+    def wake(self) -> None:
+        """Have the loop look again at once."""
+        self._wake.set()
+
+    def clock_jumped(self) -> None:
+        """Look at everything that waits for a time."""
+        self._alarms.look_again()
+        self._hooks.clock_jumped()
+        self.wake()
+
+    def task_changed(self, _task: Task) -> None:
+        """Note that a task of the service changed."""
+        self.wake()
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Return running and pending tasks by revision number."""
+        return self._fleet.counts()
+
+    def resume(self, lost: Mapping[str, int]) -> None:
+        """Go on with a service whose tasks were lost with their host.
+
+        Args:
+            lost: How many tasks of each revision there were, by its number.
+
+        """
+        self._recovering = True
+        for revision in self.service.revisions.values():
+            count = min(lost.get(revision.number, 0), revision.desired)
+            if count:
+                self._fleet.replace_lost(revision, count)
+        for deployment in self.service.deployments:
+            if deployment.ongoing:
+                self._told[deployment.arn] = deployment.state
+                self._hooks.call(self.service, deployment)
+
+    async def run(self) -> None:
+        """Run until the service is gone."""
+        while self.service.status != "INACTIVE":
+            self._wake.clear()
+            try:
+                pause = await self._turn()
+            except Exception:
+                log.exception("scheduler of %s", self.service.name)
+                pause = AFTER_ERROR
+            if pause is None or pause > 0:
+                await self._sleep(pause)
+            else:
+                await asyncio.sleep(0)
+
+    async def _sleep(self, pause: float | None) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), pause)
+        except TimeoutError:
+            return
+
+    async def _turn(self) -> float | None:
+        """Look, decide, act once. Returns real seconds until the next turn is due; None: when woken."""
+        service = self.service
+        for event in await self._fleet.look():
+            current = service.current
+            if current and event.revision is current.target:
+                plan = current.plan
+                current.breaker = event.count(
+                    current.breaker, resets=plan.breaker_resets, strictly=plan.breaker_strict
+                )
+        moved = await self._walk()
+        self._want()
+        acted = await self._fleet.act()
+        if service.status == "DRAINING" and not self._fleet.replicas:
+            service.status = "INACTIVE"
+            return 0.0
+        self._announce_steadiness()
+        if moved or acted:
+            return 0.0
+        return self._due()
+
+    async def _walk(self) -> bool:
+        """Advance every ongoing deployment by at most one transition; tell whether any moved."""
+        moved = False
+        for deployment in [each for each in self.service.deployments if each.ongoing]:
+            self._tell(deployment)
+            if deployment is not self.service.current:
+                deployment.state = machine.advance(
+                    deployment.plan, deployment.state, machine.Observation(self._clock.timestamp())
+                )
+                moved = True
+            else:
+                moved = await self._advance(deployment) or moved
+            self._tell(deployment)
+        return moved
+
+    def _tell(self, deployment: Deployment) -> None:
+        """Tell EventBridge what changed, and Lambda functions that they are asked."""
+        state, before = deployment.state, self._told.get(deployment.arn)
+        if state is before:
+            return
+        self._announcer.deployment_changed(self.service, deployment, before)
+        if state.hooks:
+            self._hooks.call(self.service, deployment)
+        if state.terminal:
+            self._told.pop(deployment.arn, None)
+        else:
+            self._told[deployment.arn] = state
+
+    async def _advance(self, deployment: Deployment) -> bool:
+        before = deployment.state
+        if before.status is Status.PENDING:
+            deployment.alarms_ignored = await self._alarms.already_firing(deployment)
+            await self._plan_rolling_bake(deployment)
+            problem = await self._problem(deployment)
+        else:
+            self._recovering = self._recovering and not recovered(deployment, self._fleet)
+            problem = "" if self._recovering else await self._shift(deployment)
+        alarms = await self._alarms.firing(deployment)
+        seen = observe(
+            self.service,
+            deployment,
+            self._fleet,
+            now=self._clock.timestamp(),
+            alarms=alarms,
+            problem=problem,
+            recovered=not self._recovering,
+        )
+        state = deployment.state  # a client may have changed it while we asked
+        if problem and state.status is Status.PENDING:
+            state = machine.advance(deployment.plan, state, machine.Observation(seen.now))
+        deployment.state = machine.advance(deployment.plan, state, seen)
+        self._announce(deployment, before)
+        return deployment.state is not before
+
+    async def _plan_rolling_bake(self, deployment: Deployment) -> None:
+        bake = await self._alarms.rolling_bake(deployment) if _rolls(deployment) else 0.0
+        if bake:
+            steps = rolling_steps(deployment.plan.configuration, bake=bake)
+            deployment.state = replace(deployment.state, steps=steps)
+
+    async def _problem(self, deployment: Deployment) -> str:
+        if _rolls(deployment):
+            return ""
+        if len(deployment.sources) > 1:
+            return ""  # RECONCILE_SERVICE puts the rules right first
+        return await self._balancer.problem(
+            self.service, deployment.sources[0] if deployment.sources else None
+        )
+
+    async def _shift(self, deployment: Deployment) -> str:
+        """Bring the current step's traffic percentages into effect; return why that cannot be, or nothing."""
+        state = deployment.state
+        shifting = state.status in (Status.IN_PROGRESS, Status.ROLLBACK_IN_PROGRESS)
+        if not shifting or state.step.stage not in SHIFT_STAGES:
+            return ""
+        wanted = (state.step.production, state.step.test)
+        if deployment.weights == wanted:
+            return ""
+        try:
+            await self._balancer.shift(self.service, deployment, production=wanted[0], test=wanted[1])
+        except AwsError as error:
+            log.warning("shifting traffic of %s: %s", self.service.name, error.message)
+            if "Throttl" in error.code:
+                raise  # tried again
+            return networking_problem(self.service, error)
+        deployment.weights = wanted
+        return ""
+
+    def _want(self) -> None:
+        """Set how many tasks of each revision are wanted now."""
+        service, deployment = self.service, self.service.current
+        if service.status != "ACTIVE" or deployment is None:
+            for revision in service.revisions.values():
+                revision.desired = 0
+            return
+        if deployment.state.status in (Status.STOPPED, Status.ROLLBACK_FAILED):
+            deployment.target.stalled = True
+            return
+        if deployment.state.status is Status.PENDING or _unreconciled(deployment):
+            return  # the tasks that may get traffic stay until the rules are right
+        wanted = self._wanted(deployment)
+        for revision in service.revisions.values():
+            revision.desired = wanted.get(revision.number, 0)
+
+    def _wanted(self, deployment: Deployment) -> dict[str, int]:
+        count = self.service.desired_count
+        survivor = deployment.survivor or deployment.target
+        if _rolls(deployment):  # also after an early success, until the other tasks are gone
+            return self._rolling(deployment, survivor)
+        if deployment.state.terminal:
+            return {survivor.number: count}
+        step = deployment.state.step
+        wanted = {deployment.target.number: count if step.target else 0}
+        source = deployment.candidate or (deployment.sources[0] if deployment.sources else None)
+        if source is not None:
+            wanted[source.number] = count if step.source else 0
+        return wanted
+
+    def _rolling(self, deployment: Deployment, arriving: Revision) -> dict[str, int]:
+        others = [each for each in self.service.revisions.values() if each is not arriving]
+        leaving = {each.number: self._fleet.serving(each) for each in others}
+        configuration = deployment.plan.configuration
+        aim = rolling.wanted(
+            self.service.desired_count,
+            minimum_percent=configuration["minimumHealthyPercent"],
+            maximum_percent=configuration["maximumPercent"],
+            arriving=self._fleet.serving(arriving),
+            arriving_healthy=self._fleet.healthy(arriving),
+            leaving=sum(leaving.values()),
+            replacing=self._fleet.replacing,
+        )
+        wanted, left = {arriving.number: aim.arriving}, aim.leaving
+        for number, serving in sorted(leaving.items(), key=lambda entry: -entry[1]):
+            wanted[number] = min(serving, left)
+            left -= wanted[number]
+        return wanted
+
+    def _announce(self, deployment: Deployment, before: machine.State) -> None:
+        state, name = deployment.state, f"(deployment ecs-svc/{deployment.target.number})"
+        if state.status is before.status:
+            return
+        if state.status is Status.SUCCESSFUL:
+            self.service.successful = deployment.target
+            self._fleet.event(f"{name} deployment completed.")
+        elif state.status is Status.ROLLBACK_IN_PROGRESS:
+            self._fleet.event(_failure(deployment, name))
+            if deployment.candidate:
+                self._fleet.event(f"rolling back to deployment ecs-svc/{deployment.candidate.number}.")
+        elif state.status is Status.ROLLBACK_SUCCESSFUL and deployment.candidate:
+            self._fleet.event(f"(deployment ecs-svc/{deployment.candidate.number}) deployment completed.")
+        elif state.status in (Status.ROLLBACK_FAILED, Status.STOPPED):
+            self._fleet.event(_failure(deployment, name))
+        self.service.steady = False
+
+    def _announce_steadiness(self) -> None:
+        service, deployment = self.service, self.service.current
+        if deployment is None or deployment.ongoing or service.status != "ACTIVE":
+            service.steady = False
+            return
+        steady = self._fleet.steady(deployment.survivor or deployment.target)
+        if steady and not service.steady:
+            self._fleet.event("has reached a steady state.")
+            self._announcer.steady(service)
+        service.steady = steady
+
+    def _due(self) -> float | None:
+        times = [self._fleet.due()]
+        deployment = self.service.current
+        if deployment is not None and deployment.ongoing:
+            at = machine.deadline(deployment.plan, deployment.state)
+            if at is not None:
+                times.append(max(0.001, self._clock.real(at - self._clock.timestamp())))
+            times.append(self._alarms.due(deployment))
+        waits = [wait for wait in times if wait is not None]
+        return min(waits) if waits else None
+
+
+def _failure(deployment: Deployment, name: str) -> str:
+    """Return the service event of a deployment that failed: AWS words it by strategy and cause."""
+    reason = deployment.state.reason
+    if not _rolls(deployment):
+        return f"deployment failed: {reason}"
+    if reason.endswith(machine.BREAKER_TRIPPED):
+        return f"{name} deployment failed: tasks failed to start."
+    return f"{name} deployment failed: {reason}"
+
+
+def _unreconciled(deployment: Deployment) -> bool:
+    """Tell whether RECONCILE_SERVICE has yet to take the traffic from what was superseded."""
+    state = deployment.state
+    reconciles = state.status is Status.IN_PROGRESS and state.step.stage is Stage.RECONCILE_SERVICE
+    return reconciles and deployment.weights != (state.step.production, state.step.test)
+
+
+def _rolls(deployment: Deployment) -> bool:
+    return deployment.plan.rolling

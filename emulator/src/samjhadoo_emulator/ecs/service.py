@@ -1,0 +1,95 @@
+"""The ECS service: its state and its operations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from samjhadoo_emulator.ecs import kept
+from samjhadoo_emulator.ecs.announcer import Announcer
+from samjhadoo_emulator.ecs.deployment_operations import DeploymentOperations
+from samjhadoo_emulator.ecs.runtime import runtime_for
+from samjhadoo_emulator.ecs.scheduler.balancer import Balancer
+from samjhadoo_emulator.ecs.scheduler.replica import Target
+from samjhadoo_emulator.ecs.services import new_hook_id
+from samjhadoo_emulator.ecs.tags import TagOperations
+from samjhadoo_emulator.ecs.tasks import Task, TaskOperations, Tasks
+from samjhadoo_emulator.ecs.utilization import Utilization
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable, Sequence
+
+    from samjhadoo_emulator.service import AwsApi, Host
+    from samjhadoo_emulator.snapshots.tables import Table
+
+
+class Ecs(DeploymentOperations, TaskOperations, TagOperations):
+    """ECS in one region."""
+
+    name: ClassVar[str] = "ecs"
+
+    def __init__(self, host: Host, region: str, aws: AwsApi) -> None:
+        super().__init__(host, region, aws)
+        self.clusters = {}
+        self.definitions = {}
+        self.services = {}
+        self.schedulers = {}
+        self.creations = {}
+        self.tags = {}
+        self.tasks = Tasks(host, region, aws, self.spawn, runtime_for(host))
+        self.announcer = Announcer(aws, host, self.spawn)
+        self.tasks.subscribe(self._task_changed)
+        self.utilization = Utilization(self.tasks.tasks, aws, host.clock)
+        self._kept = kept.Kept(self, new_hook_id)
+        self._measuring: asyncio.Task[None] | None = None
+        self.tasks.subscribe(self.announcer.task_changed)
+
+    def clock_jumped(self) -> None:
+        for scheduler in self.schedulers.values():
+            scheduler.clock_jumped()
+
+    def tables(self) -> Sequence[Table]:
+        """Return what a snapshot keeps."""
+        return self._kept.tables()
+
+    async def resume(self) -> None:
+        """Replace the tasks, which ended with the emulator, and go on with every deployment."""
+        await kept.resume(self, self._kept)
+
+    async def forget_targets(self, groups: Iterable[str], addresses: Iterable[tuple[str, int]]) -> None:
+        """Deregister addresses from target groups, wherever they are registered."""
+        balancer = Balancer(self.aws)
+        await balancer.deregister(Target(group, *each) for group in groups for each in addresses)
+
+    async def stop(self) -> None:
+        """End the schedulers first, so that none restarts what is being stopped, then every task."""
+        await super().stop()
+        await self.tasks.close()
+
+    def dump(self) -> dict[str, Any]:
+        """Return what the state endpoint shows."""
+        return {
+            "services": {
+                name: {
+                    "status": service.status,
+                    "desired": service.desired_count,
+                    "tasks": self.service_counts(service),
+                    "deployment": service.current.state.status.value if service.current else None,
+                }
+                for name, service in self.services.items()
+            }
+        }
+
+    def _task_changed(self, task: Task) -> None:
+        kind, _, name = task.group.partition(":")
+        if kind == "service":
+            self._measure(task)
+            service = self.services.get(f"{task.cluster_arn.rpartition('/')[2]}/{name}")
+            if service is not None and service.arn in self.schedulers:
+                self.schedulers[service.arn].task_changed(task)
+
+    def _measure(self, task: Task) -> None:
+        """Have utilization measured while services have tasks that really run."""
+        idle = self._measuring is None or self._measuring.done()
+        if idle and self.tasks.runtime.real and task.last_status == "RUNNING":
+            self._measuring = self.spawn(self.utilization.publish(), name=f"ecs-metrics-{self.region}")

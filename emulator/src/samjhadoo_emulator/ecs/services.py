@@ -1,0 +1,307 @@
+"""Services: create, update, describe, list, delete."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_emulator.ecs import lineage, service_rules, validation, views
+from samjhadoo_emulator.ecs.clusters import ClusterOperations, page
+from samjhadoo_emulator.ecs.deployments import machine
+from samjhadoo_emulator.ecs.deployments.machine import Plan, State, Status
+from samjhadoo_emulator.ecs.deployments.steps import forward_steps
+from samjhadoo_emulator.ecs.model import Deployment, Revision, Service, revision_number, service_id
+from samjhadoo_emulator.ecs.scheduler import Scheduler
+from samjhadoo_emulator.ecs.tag_rules import check_tags
+from samjhadoo_emulator.ecs.task_definitions import TaskDefinitionOperations
+from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.service import Params, operation
+from samjhadoo_emulator.variants import FIRST_WITHOUT_HOOKS
+
+if TYPE_CHECKING:
+    from samjhadoo_emulator.ecs.announcer import Announcer
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}\Z")
+WORKLOAD = (
+    "taskDefinition", "networkConfiguration", "loadBalancers", "serviceRegistries",
+    "serviceConnectConfiguration", "volumeConfigurations", "platformVersion", "vpcLatticeConfigurations",
+)  # fmt: skip
+"""Members whose presence in UpdateService starts a deployment (botocore's model says so of each)."""
+CARRIED = ("launchType", "capacityProviderStrategy")
+"""Members that a revision carries too, but that start no deployment."""
+SETTINGS = (
+    "deploymentConfiguration", "healthCheckGracePeriodSeconds", "enableExecuteCommand",
+    "enableECSManagedTags", "propagateTags", "placementConstraints", "placementStrategy",
+    "availabilityZoneRebalancing", "schedulingStrategy", "deploymentController", "role",
+)  # fmt: skip
+DEPLOYMENT_ID_LENGTH = 21
+HOOK_ID_LENGTH = 43
+HISTORY_KEPT = 1000
+
+
+class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
+    """Operations on services."""
+
+    schedulers: dict[str, Scheduler]
+    announcer: Announcer
+    creations: dict[str, Params]
+    """The request with a token that created a service, by its ARN: AWS answers the same one again."""
+
+    def find_service(self, name: str, cluster: str | None) -> Service | None:
+        """Return a service by name or ARN, gone ones included."""
+        return self.services.get(f"{self.cluster(cluster).name}/{name.rpartition('/')[2]}")
+
+    def active_service(self, name: str, cluster: str | None) -> Service:
+        """Return an active service.
+
+        Raises:
+            AwsError: There is none, or it is being deleted.
+
+        """
+        service = self.find_service(name, cluster)
+        if service is None:
+            raise AwsError("ServiceNotFoundException", "Service not found.")
+        if service.status != "ACTIVE":
+            raise AwsError("ServiceNotActiveException", "Service was not ACTIVE.")
+        return service
+
+    @operation("CreateService")
+    async def create_service(self, params: Params) -> Params:
+        cluster = self.cluster(params.get("cluster"))
+        name = params["serviceName"]
+        if not _NAME.match(name):
+            raise validation.refuse(
+                "Invalid service name. Up to 255 letters, numbers, hyphens, and underscores are allowed."
+            )
+        if not params.get("taskDefinition"):
+            raise validation.refuse("TaskDefinition can not be blank.")
+        workload = {key: params[key] for key in (*WORKLOAD, *CARRIED) if params.get(key) is not None}
+        given = {key: params[key] for key in SETTINGS if params.get(key) is not None}
+        settings = copy.deepcopy({**service_rules.DEFAULTS, **given})
+        if "capacityProviderStrategy" not in workload:
+            workload.setdefault("launchType", "FARGATE")
+        if workload.get("launchType") == "FARGATE":
+            workload.setdefault("platformVersion", "LATEST")
+        check_tags(params.get("tags", []))
+        service_rules.check_new(settings, params.get("desiredCount"))
+        service_rules.check_service(settings, workload, params.get("desiredCount"))
+        await self._check(workload, settings)
+        service = Service(
+            arn=self.arn("service", cluster.name, name),
+            name=name,
+            cluster=cluster,
+            created_at=self.clock.now(),
+            desired_count=params.get("desiredCount", 1),
+            settings=settings,
+            workload=workload,
+            tags=params.get("tags", []),
+        )
+        existing = self.services.get(f"{cluster.name}/{name}")
+        if existing is not None and existing.status != "INACTIVE":
+            if self.creations.get(existing.arn) == params:
+                return {"service": self.view(existing, include_tags=True)}
+            raise validation.refuse("Creation of service was not idempotent.")
+        self.creations.pop(service.arn, None)
+        if params.get("clientToken"):
+            self.creations[service.arn] = copy.deepcopy(params)
+        self.services[f"{cluster.name}/{name}"] = service
+        self.start_deployment(service)
+        self.schedule(service)
+        return {"service": self.view(service, include_tags=True)}
+
+    def schedule(self, service: Service) -> Scheduler:
+        """Have a service's tasks looked after until it is gone; return its scheduler."""
+        scheduler = Scheduler(
+            service, self.tasks, self.aws, self.host, announcer=self.announcer, spawn=self.spawn
+        )
+        self.schedulers[service.arn] = scheduler
+        self.spawn(scheduler.run(), name=f"scheduler {service.name}")
+        return scheduler
+
+    @operation("UpdateService")
+    async def update_service(self, params: Params) -> Params:
+        service = self.active_service(params["service"], params.get("cluster"))
+        workload = {
+            **service.workload,
+            **{key: params[key] for key in (*WORKLOAD, *CARRIED) if params.get(key) is not None},
+        }
+        settings = {
+            **service.settings,
+            **{key: params[key] for key in SETTINGS if params.get(key) is not None},
+        }
+        if params.get("deploymentConfiguration") is not None:
+            merged = {
+                **(service.settings.get("deploymentConfiguration") or {}),
+                **params["deploymentConfiguration"],
+            }
+            settings["deploymentConfiguration"] = service_rules.of_strategy(
+                merged, params["deploymentConfiguration"]
+            )
+        triggers = bool(params.get("forceNewDeployment")) or any(
+            params.get(key) is not None for key in WORKLOAD
+        )
+        service_rules.check_service(settings, workload, params.get("desiredCount"))
+        await self._check(workload, settings, named="taskDefinition" in params)
+        if (
+            self.services.get(f"{service.cluster.name}/{service.name}") is not service
+            or service.status != "ACTIVE"
+        ):
+            raise AwsError("ServiceNotActiveException", "Service was not ACTIVE.")
+        if params.get("desiredCount") is not None:
+            service.desired_count = params["desiredCount"]
+        service.settings, service.workload = settings, workload
+        if triggers:
+            self.start_deployment(service)
+        self.schedulers[service.arn].wake()
+        return {"service": self.view(service, include_tags=True)}
+
+    @operation("DescribeServices")
+    async def describe_services(self, params: Params) -> Params:
+        names = params["services"]
+        if len(names) > 10:  # noqa: PLR2004
+            raise validation.refuse("Services cannot have more than 10 elements.")
+        cluster = self.cluster(params.get("cluster"))
+        found, failures = [], []
+        for name in names:
+            service = self.services.get(f"{cluster.name}/{name.rpartition('/')[2]}")
+            if service is None:
+                arn = name if name.startswith("arn:") else self.arn("service", cluster.name, name)
+                failures.append({"arn": arn, "reason": "MISSING"})
+            else:
+                found.append(self.view(service, include_tags="TAGS" in params.get("include", [])))
+        return {"services": found, "failures": failures}
+
+    @operation("ListServices")
+    async def list_services(self, params: Params) -> Params:
+        cluster = self.cluster(params.get("cluster"))
+        arns = [
+            service.arn
+            for service in self._services_of(cluster)
+            if service.status != "INACTIVE"
+            and params.get("launchType") in (None, service.workload.get("launchType"))
+            and params.get("schedulingStrategy") in (None, service.settings["schedulingStrategy"])
+        ]
+        return page(arns, "serviceArns", params, default=10)
+
+    @operation("DeleteService")
+    async def delete_service(self, params: Params) -> Params:
+        service = self.active_service(params["service"], params.get("cluster"))
+        if service.desired_count and not params.get("force"):
+            raise validation.refuse("The service cannot be stopped while it is scaled above 0.")
+        service.status, service.desired_count = "DRAINING", 0
+        for deployment in service.deployments:
+            deployment.state = machine.supersede(deployment.state, self.clock.timestamp())
+        self.schedulers[service.arn].wake()
+        return {"service": self.view(service, include_tags=True)}
+
+    def view(self, service: Service, *, include_tags: bool) -> dict[str, Any]:
+        """Return `Service`."""
+        return views.service_view(service, self.service_counts(service), include_tags=include_tags)
+
+    def service_counts(self, service: Service) -> dict[str, tuple[int, int]]:
+        """Return running and pending tasks by revision number."""
+        scheduler = self.schedulers.get(service.arn)
+        return scheduler.counts() if scheduler else {}
+
+    def start_deployment(self, service: Service) -> Deployment:
+        """Make the next revision and its deployment; an ongoing one is superseded (AWS: it goes to
+        STOP_REQUESTED, and the new one begins with RECONCILE_SERVICE).
+        """
+        now = self.clock.timestamp()
+        candidate = _rollback_candidate(service)
+        active = [revision for revision in service.revisions.values() if revision.desired]
+        for deployment in service.deployments:
+            deployment.state = machine.supersede(deployment.state, now)
+        sources = lineage.sources(service, active)
+        source = sources[0] if sources else None
+        target = self._revision(service, source)
+        configuration = copy.deepcopy(service.configuration)
+        plan = Plan(
+            configuration=configuration,
+            steps=forward_steps(
+                configuration,
+                has_source=source is not None,
+                reconcile=len(active) > 1,
+                gate_before_bake=bool(self.host.options.get("gate_before_bake")),
+                hooks=bool(sources) or FIRST_WITHOUT_HOOKS not in self.host.variants,
+            ),
+            has_candidate=candidate is not None,
+            new_hook_id=new_hook_id,
+            variants=self.host.variants,
+        )
+        weights = (0.0, 0.0) if len(active) <= 1 else (-1.0, -1.0)  # unknown: RECONCILE_SERVICE sets them
+        deployment = Deployment(
+            arn=self.arn(
+                "service-deployment", service.cluster.name, service.name, service_id(DEPLOYMENT_ID_LENGTH)
+            ),
+            created_at=self.clock.now(),
+            target=target,
+            sources=sources,
+            candidate=candidate,
+            plan=plan,
+            state=State(steps=plan.steps, updated_at=now),
+            weights=weights,
+        )
+        service.deployments.append(deployment)
+        now_at = self.clock.now()
+        kept = [each for each in service.deployments if each.in_history(now_at) or each is deployment]
+        service.deployments = kept[-HISTORY_KEPT:]
+        service.steady = False
+        return deployment
+
+    def _revision(self, service: Service, source: Revision | None) -> Revision:
+        number = revision_number()
+        workload = copy.deepcopy(service.workload)
+        definition = self.task_definition(workload["taskDefinition"], active=False)
+        workload["taskDefinition"] = definition["taskDefinitionArn"]
+        workload["definition"] = definition
+        revision = Revision(
+            arn=self.arn("service-revision", service.cluster.name, service.name, number),
+            number=number,
+            created_at=self.clock.now(),
+            workload=workload,
+            target_groups=lineage.target_groups(service, source),
+        )
+        service.revisions[number] = revision
+        service.workload["taskDefinition"] = definition["taskDefinitionArn"]
+        return revision
+
+    async def _check(self, workload: dict[str, Any], settings: dict[str, Any], *, named: bool = True) -> None:
+        """Refuse what cannot be deployed; only a task definition `named` by the caller has to be active (AWS:
+        services that use an inactive one go on, and can be scaled).
+        """
+        controller = settings["deploymentController"]["type"]
+        if controller != "ECS":
+            raise AwsError(
+                "UnsupportedFeatureException", f"The deployment controller {controller} is not served here."
+            )
+        definition = self.task_definition(workload["taskDefinition"], active=named)
+        balancers = workload.get("loadBalancers", [])
+        configuration = settings.get("deploymentConfiguration") or {}
+        validation.check_deployment_configuration(configuration, balancers)
+        service_rules.check_run(definition, workload)
+        await validation.check_load_balancers(
+            self.aws, balancers, strategy=configuration.get("strategy", "ROLLING")
+        )
+        await service_rules.check_target_types(
+            self.aws,
+            [arn for balancer in balancers if (arn := balancer.get("targetGroupArn"))],
+            definition.get("networkMode", "bridge"),
+        )
+        validation.check_containers(definition, balancers)
+
+
+def _rollback_candidate(service: Service) -> Revision | None:
+    """Return what a new deployment could be rolled back to: the last successful revision, but none while
+    that is itself being rolled back to (AWS: it is no candidate until it is COMPLETED again).
+    """
+    current = service.current
+    returning = current is not None and current.state.status is Status.ROLLBACK_IN_PROGRESS
+    return None if returning else service.successful
+
+
+def new_hook_id(target_type: str) -> str:
+    """Return the id of a hook of a type."""
+    kind = "pause" if target_type == "PAUSE" else "lambda"
+    return f"ecs-{kind}-{service_id(HOOK_ID_LENGTH)}"

@@ -1,0 +1,152 @@
+"""Listeners as Envoy listeners: ports, time-outs, the headers and error pages of an ALB."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from samjhadoo_emulator.elbv2 import attributes as keys
+from samjhadoo_emulator.elbv2.arns import slug
+from samjhadoo_emulator.elbv2.data_plane.documents import SOURCE, Document, extension, seconds, typed
+from samjhadoo_emulator.elbv2.data_plane.routes import (
+    CLIENT_ADDRESS,
+    LUA,
+    SERVER,
+    STATEFUL_SESSION,
+    UNAVAILABLE,
+    page,
+)
+from samjhadoo_emulator.elbv2.data_plane.traffic import access_loggers
+from samjhadoo_emulator.elbv2.model import LOOPBACK
+
+if TYPE_CHECKING:
+    from samjhadoo_emulator.elbv2.model import Listener, LoadBalancer
+
+ERRORS = {
+    # Envoy's response flags, and what an ALB answers then.
+    "502 Bad Gateway": ["UF", "UC", "UR", "UPE", "LR"],
+    UNAVAILABLE: ["UH", "NC", "NR", "UO"],
+    "504 Gateway Time-out": ["UT", "SI"],
+}
+
+
+def listener_name(listener_arn: str) -> str:
+    """Return the name of a listener, of its routes and of its statistics."""
+    return slug(listener_arn)
+
+
+def listener(balancer: LoadBalancer, wanted: Listener) -> Document:
+    """Return an Envoy listener.
+
+    Args:
+        balancer: The load balancer, whose attributes hold time-outs and headers.
+        wanted: The listener. HTTPS listeners speak plain HTTP: nothing but loopback carries it, and
+            targets are told `X-Forwarded-Proto: https` all the same.
+
+    """
+    name = listener_name(wanted.arn)
+    return typed(
+        "config.listener.v3.Listener",
+        name=name,
+        address={"socket_address": {"address": LOOPBACK, "port_value": wanted.bound_port}},
+        # With it another user of the port would share its connections in silence.
+        enable_reuse_port=False,
+        filter_chains=[{"filters": [_http(name, balancer, wanted)]}],
+    )
+
+
+def _http(name: str, balancer: LoadBalancer, wanted: Listener) -> Document:
+    attributes = balancer.attributes
+    return extension(
+        "envoy.filters.network.http_connection_manager",
+        "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix=name,
+        codec_type="AUTO" if attributes["routing.http2.enabled"] == "true" else "HTTP1",
+        rds={"route_config_name": name, "config_source": SOURCE},
+        http_filters=_filters(),
+        access_log=access_loggers(name),
+        early_header_mutation_extensions=[_request_headers(attributes, wanted)],
+        # Headers are made above: Envoy would put this host's own address for a loopback client's.
+        use_remote_address=False,
+        skip_xff_append=True,
+        generate_request_id=False,
+        server_header_transformation="PASS_THROUGH",
+        stream_idle_timeout=seconds(int(attributes[keys.IDLE])),
+        common_http_protocol_options={
+            "idle_timeout": seconds(int(attributes[keys.IDLE])),
+            "max_connection_duration": seconds(int(attributes[keys.KEEP_ALIVE])),
+        },
+        http1_safe_max_connection_duration=True,
+        http_protocol_options={"accept_http_10": True, "default_host_for_http_10": balancer.dns_name},
+        upgrade_configs=[{"upgrade_type": "websocket"}],
+        local_reply_config={"mappers": [_error(status, flags) for status, flags in ERRORS.items()]},
+    )
+
+
+def _filters() -> list[Document]:
+    return [
+        extension(
+            LUA, "extensions.filters.http.lua.v3.Lua", default_source_code={"inline_string": _script()}
+        ),
+        extension(STATEFUL_SESSION, "extensions.filters.http.stateful_session.v3.StatefulSession"),
+        extension(
+            "envoy.filters.http.router",
+            "extensions.filters.http.router.v3.Router",
+            suppress_envoy_headers=True,
+        ),
+    ]
+
+
+def _request_headers(attributes: dict[str, str], wanted: Listener) -> Document:
+    address = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"
+    mutations = [
+        _overwrite(CLIENT_ADDRESS, address),
+        _overwrite("x-forwarded-proto", wanted.protocol.lower()),
+        _overwrite("x-forwarded-port", str(wanted.bound_port)),
+    ]
+    mode = attributes[keys.FORWARDED_FOR]
+    if mode == "append":
+        with_port = attributes["routing.http.xff_client_port.enabled"] == "true"
+        client = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%" if with_port else address
+        header = {"key": "x-forwarded-for", "value": client}
+        mutations.append({"append": {"header": header, "append_action": "APPEND_IF_EXISTS_OR_ADD"}})
+    elif mode == "remove":
+        mutations.append({"remove": "x-forwarded-for"})
+    return extension(
+        "envoy.http.early_header_mutation.header_mutation",
+        "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        mutations=mutations,
+    )
+
+
+def _overwrite(key: str, value: str) -> Document:
+    header = {"key": key, "value": value}
+    return {"append": {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
+
+
+def _error(title: str, flags: list[str]) -> Document:
+    filtered: Document = {"response_flag_filter": {"flags": flags}}
+    if title.startswith("504"):
+        # The idle time-out of a request that was never complete stays a 408.
+        status = {"comparison": {"value": {"default_value": 504, "runtime_key": "samjhadoo.timeout"}}}
+        filtered = {"and_filter": {"filters": [filtered, {"status_code_filter": status}]}}
+    return {
+        "filter": filtered,
+        "status_code": int(title[:3]),
+        "body_format_override": {
+            "text_format_source": {"inline_string": page(title)},
+            "content_type": "text/html",
+        },
+        "headers_to_add": [
+            {
+                "header": {"key": "server", "value": SERVER},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        ],
+    }
+
+
+@cache
+def _script() -> str:
+    return Path(__file__).with_name("alb.lua").read_text()

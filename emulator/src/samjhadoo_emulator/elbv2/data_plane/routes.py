@@ -1,0 +1,205 @@
+"""A listener's rules as Envoy routes: in order of priority, the default rule last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_emulator.elbv2 import attributes as keys
+from samjhadoo_emulator.elbv2.arns import slug
+from samjhadoo_emulator.elbv2.conditions import expressions, values
+from samjhadoo_emulator.elbv2.data_plane import patterns
+from samjhadoo_emulator.elbv2.data_plane.clusters import cluster_name
+from samjhadoo_emulator.elbv2.data_plane.documents import ACTIVE, SUBSET, Document, typed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from samjhadoo_emulator.elbv2.model import Listener, Rule, TargetGroup
+
+CLIENT_ADDRESS = "x-samjhadoo-client-address"
+"""A header between the listener and its routes: the client's address; no target ever sees it."""
+
+SERVER = "awselb/2.0"
+LUA = "envoy.filters.http.lua"
+STATEFUL_SESSION = "envoy.filters.http.stateful_session"
+GROUP_COOKIE = "AWSALBTG"
+TARGET_COOKIE = "AWSALB"
+UNAVAILABLE = "503 Service Temporarily Unavailable"
+_IN_SUBSET = {"filter_metadata": {SUBSET: {"state": ACTIVE}}}
+
+
+def route_configuration(name: str, listener: Listener, groups: Mapping[str, TargetGroup]) -> Document:
+    """Return the routes of a listener.
+
+    Args:
+        name: The configuration's name.
+        listener: The listener and its rules.
+        groups: The target groups by ARN.
+
+    """
+    routes = [route for rule in listener.in_order() for route in _routes(rule, listener, groups)]
+    document = typed(
+        "config.route.v3.RouteConfiguration",
+        name=name,
+        virtual_hosts=[{"name": "all", "domains": ["*"], "routes": routes}],
+        request_headers_to_remove=[CLIENT_ADDRESS],
+    )
+    if listener.attributes["routing.http.response.server.enabled"] == "false":
+        document["response_headers_to_remove"] = ["server"]
+    return document
+
+
+def _routes(rule: Rule, listener: Listener, groups: Mapping[str, TargetGroup]) -> Iterator[Document]:
+    match = _match(rule.conditions)
+    action = rule.actions[0]
+    if action["Type"] == "forward":
+        yield from _forward(match, action["ForwardConfig"], groups)
+    elif action["Type"] == "redirect":
+        yield {"match": match, **_redirect(action["RedirectConfig"], listener)}
+    else:
+        yield {"match": match, **_fixed_response(action["FixedResponseConfig"])}
+
+
+# --- conditions
+
+
+def _match(conditions: list[dict[str, Any]]) -> Document:
+    match: Document = {"headers": []}
+    for condition in conditions:
+        if condition["Field"] == "path-pattern":
+            match["safe_regex"] = {"regex": _texts(condition)}
+        else:
+            match["headers"].append(_header(condition))
+    return match if "safe_regex" in match else {"prefix": "/", **match}
+
+
+def _texts(condition: dict[str, Any]) -> str:
+    return patterns.either([*map(patterns.wildcard, values(condition)), *expressions(condition)])
+
+
+def _header(condition: dict[str, Any]) -> Document:
+    field = condition["Field"]
+    if field == "host-header":
+        return _matches(":authority", rf"(?i){_texts(condition)}(?::\d+)?")
+    if field == "http-header":
+        name = condition["HttpHeaderConfig"]["HttpHeaderName"].lower()
+        return _matches(":authority" if name == "host" else name, f"(?i){_texts(condition)}")
+    if field == "http-request-method":
+        return _matches(":method", patterns.either([patterns.quote(method) for method in values(condition)]))
+    if field == "query-string":
+        return _matches(":path", patterns.query(values(condition)))
+    return _matches(
+        CLIENT_ADDRESS, patterns.either([patterns.address_block(each) for each in values(condition)])
+    )
+
+
+def _matches(name: str, expression: str) -> Document:
+    return {"name": name, "string_match": {"safe_regex": {"regex": expression}}}
+
+
+# --- actions
+
+
+def _forward(
+    match: Document, config: dict[str, Any], groups: Mapping[str, TargetGroup]
+) -> Iterator[Document]:
+    weighted = [group for group in config["TargetGroups"] if group["Weight"]]
+    stickiness = config["TargetGroupStickinessConfig"]
+    seconds = stickiness["DurationSeconds"] if stickiness["Enabled"] else 0
+    if seconds:
+        # A client that holds a group's cookie stays there, whatever the weights: as at AWS.
+        for group in config["TargetGroups"]:
+            yield {
+                "match": {**match, "headers": [*match["headers"], _holds_cookie(group["TargetGroupArn"])]},
+                **_to_groups([group], groups, seconds),
+            }
+    if weighted:
+        yield {"match": match, **_to_groups(weighted, groups, seconds)}
+    else:
+        yield {"match": match, **_answer(503, page(UNAVAILABLE), "text/html")}
+
+
+def _holds_cookie(target_group: str) -> Document:
+    return _matches("cookie", rf"(?:.*;\s*)?{GROUP_COOKIE}={patterns.quote(slug(target_group))}(?:;.*)?")
+
+
+def _to_groups(
+    wanted: list[dict[str, Any]], groups: Mapping[str, TargetGroup], sticky_seconds: int
+) -> Document:
+    clusters = []
+    for group in wanted:
+        arn = group["TargetGroupArn"]
+        entry: Document = {
+            "name": cluster_name(arn),
+            "weight": group["Weight"] or 1,
+            "metadata_match": _IN_SUBSET,
+            **_sticky_targets(groups[arn]),
+        }
+        if sticky_seconds:
+            cookie = f"{GROUP_COOKIE}={slug(arn)}; Max-Age={sticky_seconds}; Path=/"
+            entry["response_headers_to_add"] = [
+                {"header": {"key": "set-cookie", "value": cookie}, "append_action": "APPEND_IF_EXISTS_OR_ADD"}
+            ]
+        clusters.append(entry)
+    # No time-out of its own: the load balancer's idle time-out bounds a request, as at AWS.
+    return {"route": {"timeout": "0s", "weighted_clusters": {"clusters": clusters}}}
+
+
+def _sticky_targets(group: TargetGroup) -> Document:
+    attributes = group.attributes
+    if attributes[keys.STICKY] != "true" or attributes[keys.STICKY_TYPE] != "lb_cookie":
+        return {}
+    state = {
+        "name": "envoy.http.stateful_session.cookie",
+        "typed_config": typed(
+            "extensions.http.stateful_session.cookie.v3.CookieBasedSessionState",
+            cookie={"name": TARGET_COOKIE, "path": "/", "ttl": f"{attributes[keys.STICKY_SECONDS]}s"},
+        ),
+    }
+    per_route = typed(
+        "extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute",
+        stateful_session={"session_state": state},
+    )
+    return {"typed_per_filter_config": {STATEFUL_SESSION: per_route}}
+
+
+def _redirect(config: dict[str, Any], listener: Listener) -> Document:
+    status = config["StatusCode"].removeprefix("HTTP_")
+    title = f"{status} {'Moved Permanently' if status == '301' else 'Found'}"
+    wanted = {
+        "scheme": listener.protocol.lower(),
+        "listener_port": str(listener.bound_port),
+        "status": status,
+        "body": page(title),
+        **{key.lower(): config[key] for key in ("Protocol", "Port", "Host", "Path", "Query")},
+    }
+    # Answered by alb.lua, which reads this; the direct response only makes the route complete.
+    return {"metadata": {"filter_metadata": {LUA: {"redirect": wanted}}}, "direct_response": {"status": 500}}
+
+
+def _fixed_response(config: dict[str, Any]) -> Document:
+    return _answer(
+        int(config["StatusCode"]), config.get("MessageBody", ""), config.get("ContentType", "text/plain")
+    )
+
+
+def _answer(status: int, body: str, content_type: str) -> Document:
+    headers = {"content-type": content_type, "server": SERVER}
+    document: Document = {
+        "direct_response": {"status": status},
+        "response_headers_to_add": [
+            {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+            for key, value in headers.items()
+        ],
+    }
+    if body:
+        document["direct_response"]["body"] = {"inline_string": body}
+    return document
+
+
+def page(title: str) -> str:
+    """Return the page that a load balancer shows for a status of its own."""
+    return (
+        f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
+        f"<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
+    )

@@ -1,0 +1,38 @@
+"""A look at an unhealthy target: Envoy tells that a check failed, not with which status."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from samjhadoo_emulator.elbv2.health import Failure
+
+
+async def look(address: str, port: int, path: str, *, timeout: float) -> int | Failure:  # noqa: ASYNC109
+    """Return the status that a target answers a health check with, or how it fails.
+
+    Args:
+        address: The target's address.
+        port: Its health check port.
+        path: Its health check path.
+        timeout: Real seconds for all of it.
+
+    """
+    try:
+        return await asyncio.wait_for(_status(address, port, path), timeout)
+    except TimeoutError:
+        return Failure.TIMEOUT
+    except (OSError, ValueError, IndexError, EOFError):
+        return Failure.CONNECTION
+
+
+async def _status(address: str, port: int, path: str) -> int:
+    reader, writer = await asyncio.open_connection(address, port)
+    try:
+        headers = (f"Host: {address}:{port}", "User-Agent: ELB-HealthChecker/2.0", "Connection: close")
+        writer.write("\r\n".join([f"GET {path} HTTP/1.1", *headers, "", ""]).encode())
+        return int((await reader.readline()).split()[1])
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()

@@ -1,0 +1,30 @@
+"""Names of load balancers and target groups."""
+
+from __future__ import annotations
+
+import re
+
+from samjhadoo_emulator.elbv2.refusals import invalid
+
+LONGEST = 32
+_PERMITTED = re.compile("[a-zA-Z0-9-]+")
+
+
+def check(kind: str, name: str) -> None:
+    """Refuse a name that AWS would refuse; `kind` is `Load balancer` or `Target group`.
+
+    Raises:
+        AwsError: The name is too long or has characters that are not permitted.
+
+    """
+    if len(name) > LONGEST:
+        raise invalid(f"{kind} name '{name}' cannot be longer than '{LONGEST}' characters")
+    if not _PERMITTED.fullmatch(name):
+        raise invalid(
+            f"{kind} name '{name}' can only contain characters that are"
+            " alphanumeric characters or hyphens(-)",
+        )
+    if name.startswith("-") or name.endswith("-"):
+        raise invalid(f"{kind} name '{name}' cannot begin or end with '-'")
+    if name.startswith("internal-"):
+        raise invalid(f"{kind} name '{name}' cannot begin with 'internal-'")

@@ -1,0 +1,42 @@
+"""Errors in AWS's words, and of the emulator's own start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class AwsError(Exception):
+    """An error of an AWS API, serialised by the wire module in the service's own protocol.
+
+    Args:
+        code: The error's shape name in the service's model, for example `ServiceNotFoundException`.
+        message: AWS's text.
+        status: The HTTP status, where the model gives none.
+        fields: Further members of the error's shape.
+
+    """
+
+    def __init__(self, code: str, message: str, *, status: int = 400, **fields: Any) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+        for name, value in fields.items():
+            setattr(self, name, value)
+
+
+class NotLive(Exception):
+    """Raised by a live operation for what it does not serve itself: the upstream gets the request."""
+
+
+class ConfigurationError(Exception):
+    """The emulator cannot start with these options on this machine.
+
+    Args:
+        message: What is wrong.
+        hint: What to do about it.
+
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{message}; {hint}" if hint else message)

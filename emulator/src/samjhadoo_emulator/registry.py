@@ -1,0 +1,35 @@
+"""Which services are live: the one list that adding a service means adding to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp
+
+    from samjhadoo_emulator.edge import Edge
+    from samjhadoo_emulator.service import LiveService
+
+
+LIVE = ("application-autoscaling", "cloudwatch", "ecr", "ecs", "elbv2")
+"""Their names, for whom loading them is too much."""
+
+
+def live_services() -> dict[str, type[LiveService]]:
+    """Return the live services by botocore's name."""
+    from samjhadoo_emulator.autoscaling.service import ApplicationAutoScaling
+    from samjhadoo_emulator.cloudwatch.service import CloudWatch
+    from samjhadoo_emulator.ecr.service import Ecr
+    from samjhadoo_emulator.ecs.service import Ecs
+    from samjhadoo_emulator.elbv2.service import Elbv2
+
+    return {service.name: service for service in (Ecs, Elbv2, Ecr, CloudWatch, ApplicationAutoScaling)}
+
+
+def registry_application(edge: Callable[[], Edge]) -> ASGIApp:
+    """Return the OCI registry that stands at `/v2` beside the ECR API."""
+    from samjhadoo_emulator.ecr.distribution import distribution_application
+
+    return distribution_application(edge)

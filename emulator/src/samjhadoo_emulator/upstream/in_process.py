@@ -1,0 +1,69 @@
+"""moto in process: the upstream of an emulator that was given none, and what a LocalStack lacks."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_emulator import lean
+from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.upstream.described import Description
+from samjhadoo_emulator.upstream.refusals import refusal
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+NAME = "moto"
+WORKERS = 16
+_NOT_AWS = {"core", "moto_api", "moto_server", "s3bucket_path", "utilities"}
+
+
+def moto_application(account: str, region: str) -> ASGIApp:
+    """Return moto's server as an ASGI application. Bodies stream; requests run in threads."""
+    os.environ["MOTO_ACCOUNT_ID"] = account  # read when moto is first imported
+    lean.trim(region)
+    from a2wsgi import WSGIMiddleware
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    application: Any = WSGIMiddleware(DomainDispatcherApplication(create_backend_app), workers=WORKERS)
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await application(scope, receive, send)
+        except NotImplementedError as error:  # no answer has begun; clients do not repeat such a call
+            lacking = AwsError("NotImplemented", f"moto: {error}", status=501)
+            await refusal(scope, lacking)(scope, receive, send)
+
+    return serve
+
+
+@functools.cache
+def moto_services() -> tuple[str, ...]:
+    """Return the services that moto has, by its own names."""
+    from moto.backends import list_of_moto_modules
+
+    return tuple(sorted(name for name in list_of_moto_modules() if name not in _NOT_AWS))
+
+
+class InProcess:
+    """moto, for every service."""
+
+    def __init__(self, account: str, region: str) -> None:
+        self._application = moto_application(account, region)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._application(scope, receive, send)
+
+    async def described(self) -> Description:
+        """Tell who this is."""
+        from moto import __version__
+
+        return Description(kind=NAME, version=__version__)
+
+    async def serving(self) -> dict[str, str]:
+        """Tell who serves each service."""
+        return dict.fromkeys(moto_services(), NAME)
+
+    async def stop(self) -> None:
+        """Nothing is held that has to be let go."""

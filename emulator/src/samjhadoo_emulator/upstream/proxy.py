@@ -1,0 +1,238 @@
+"""Passes a request to a URL and its answer back, both streaming.
+
+httpcore2 carries it: the transport beneath httpx2, with asyncio, pooled connections and TLS, and nothing that
+rewrites what it is given. Targets and headers go through it byte for byte, which signatures need, and it
+looks at no proxy variables. It needs h11 alone, which uvicorn brings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpcore2
+
+from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.upstream.body import Body, ClientLeft
+from samjhadoo_emulator.upstream.headers import for_client, for_upstream, has_body
+from samjhadoo_emulator.upstream.refusals import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable
+    from pathlib import Path
+
+    from starlette.types import Message, Receive, Scope, Send
+
+    from samjhadoo_emulator.upstream.signing import Signer
+
+log = logging.getLogger(__name__)
+
+DRAINED = 1 << 20
+"""Bytes of a body that are read although nobody wants them."""
+CONNECT_TIMEOUT = 5.0
+"""Seconds; there is no other limit, as clients wait for messages and follow streams."""
+KEPT = 64
+KEEP_ALIVE = 4.0
+"""Seconds that an idle connection is kept: less than any server known to us does (uvicorn: 5)."""
+_REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
+"""Methods that a proxy may send again by itself (RFC 9110, section 9.2.2)."""
+
+
+class UrlRefused(ValueError):
+    """The upstream's URL, or its CA's file, cannot be used."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the upstream is."""
+
+    scheme: bytes
+    host: bytes
+    port: int
+    authority: bytes
+
+    @classmethod
+    def parse(cls, url: str) -> Target:
+        """Read a URL.
+
+        Raises:
+            UrlRefused: It is not one of an upstream.
+
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise UrlRefused(f"{url!r} is no URL: {error}") from error
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UrlRefused(
+                f"{url!r} is no URL of an upstream: expected http://HOST:PORT or https://HOST:PORT"
+            )
+        if parts.username is not None or parts.password is not None:
+            raise UrlRefused("the upstream's URL holds credentials; they belong into variables")
+        if parts.path not in ("", "/") or parts.query or parts.fragment:
+            raise UrlRefused(f"{url!r} has a path, query or fragment: AWS requests bring their own")
+        port = port or (443 if parts.scheme == "https" else 80)
+        return cls(parts.scheme.encode(), parts.hostname.encode("idna"), port, parts.netloc.encode())
+
+
+class Proxy:
+    """An ASGI application that is the upstream at a URL.
+
+    Args:
+        url: `http://HOST:PORT` or `https://HOST:PORT`.
+        ca: A bundle of certificates that https is verified with; the system's by default.
+        signer: Signs requests anew; None leaves them as they are.
+
+    Raises:
+        UrlRefused: The URL or the bundle cannot be used.
+
+    """
+
+    def __init__(self, url: str, *, ca: Path | None = None, signer: Signer | None = None) -> None:
+        self.url = url.rstrip("/")
+        self.target = Target.parse(url)
+        self._signer = signer
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=verifying(ca) if self.target.scheme == b"https" else None,
+            max_connections=None,
+            max_keepalive_connections=KEPT,
+            keepalive_expiry=KEEP_ALIVE,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; whoever of the two sides leaves, the other is let go, too."""
+        body = Body(receive, present=has_body(scope["headers"]))
+        exchange = asyncio.ensure_future(self._exchange(scope, body, send))
+        leaving = asyncio.ensure_future(body.client_left())
+        try:
+            await asyncio.wait({exchange, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if exchange.done():
+                exchange.result()
+        finally:
+            for task in (exchange, leaving):
+                task.cancel()
+            await asyncio.gather(exchange, leaving, return_exceptions=True)
+
+    async def get(self, path: str) -> tuple[int, dict[str, str], bytes]:
+        """Ask the upstream itself for a document; its status, headers (lower case) and body.
+
+        Raises:
+            OSError: It does not answer within a second.
+
+        """
+        request = httpcore2.Request(
+            b"GET",
+            self._url(path.encode()),
+            headers=[(b"host", self.target.authority), (b"accept", b"application/json")],
+            extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), 1.0)},
+        )
+        try:
+            response = await self._pool.handle_async_request(request)
+            try:
+                content = await response.aread()
+            finally:
+                await response.aclose()
+        except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError) as error:
+            raise OSError(_words(error)) from error
+        headers = {name.decode().lower(): value.decode("latin-1") for name, value in response.headers}
+        return response.status, headers, content
+
+    async def stop(self) -> None:
+        """Close every connection."""
+        await self._pool.aclose()
+
+    def _url(self, path: bytes) -> httpcore2.URL:
+        return httpcore2.URL(
+            scheme=self.target.scheme, host=self.target.host, port=self.target.port, target=path
+        )
+
+    async def _exchange(self, scope: Scope, body: Body, answer: Send) -> None:
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start" and not body.complete:
+                # What follows on this connection may be the rest of the body, or not.
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await answer(message)
+
+        try:
+            response = await self._answered(scope, body)
+        except ClientLeft:
+            return
+        except AwsError as error:
+            await body.drain(DRAINED)
+            await refusal(scope, error)(scope, _nothing, send)
+            return
+        except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError) as error:
+            log.warning("the upstream %s does not answer: %s", self.url, _words(error))
+            message = f"The upstream {self.url} does not answer: {_words(error)}"
+            await body.drain(DRAINED)
+            await refusal(scope, AwsError("ServiceUnavailable", message, status=503))(scope, _nothing, send)
+            return
+        try:
+            headers = for_client(response.headers, response.status)
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            async for chunk in response.stream:  # type: ignore[union-attr]
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError) as error:
+            # Without its end the answer is broken for the client, too: the server closes the connection.
+            log.warning("the upstream %s broke an answer off: %s", self.url, _words(error))
+        finally:
+            await response.aclose()
+
+    async def _answered(self, scope: Scope, body: Body) -> httpcore2.Response:
+        """Return the upstream's answer as soon as its headers are there."""
+        method = scope["method"].encode()
+        path = scope.get("raw_path") or scope["path"].encode()
+        query = scope["query_string"]
+        target = path + b"?" + query if query else path
+        headers = for_upstream(scope["headers"], self.target.authority)
+        content: AsyncIterable[bytes] | None = body if has_body(scope["headers"]) else None
+        if self._signer:
+            target, headers, content = await self._signer.signed(method, target, headers, content)
+        request = httpcore2.Request(
+            method,
+            self._url(target),
+            headers=headers,
+            content=content,
+            extensions={"timeout": {"connect": CONNECT_TIMEOUT}},
+        )
+        try:
+            return await self._pool.handle_async_request(request)
+        except (httpcore2.ReadError, httpcore2.WriteError, httpcore2.RemoteProtocolError):
+            # A kept connection that the upstream closed at this moment.
+            if body.begun or method not in _REPEATABLE:
+                raise
+            return await self._pool.handle_async_request(request)
+
+
+def verifying(ca: Path | None) -> ssl.SSLContext:
+    """Return how https is verified.
+
+    Raises:
+        UrlRefused: The file holds no certificates.
+
+    """
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as error:
+        raise UrlRefused(f"{ca} is no bundle of certificates: {error}") from error
+
+
+def _words(error: Exception) -> str:
+    """Return what went wrong: the innermost error that says something."""
+    told = str(error)
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        told = str(cause) or told
+        cause = cause.__cause__ or cause.__context__
+    return told or type(error).__name__
+
+
+async def _nothing() -> dict[str, str]:
+    """Receive nothing: an answer that is complete asks for nothing."""
+    return {"type": "http.disconnect"}

@@ -1,0 +1,133 @@
+"""The upstream at a URL, with moto in process for what a LocalStack says it lacks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers
+
+from samjhadoo_emulator.upstream.described import Description
+from samjhadoo_emulator.upstream.in_process import NAME as MOTO
+from samjhadoo_emulator.upstream.in_process import moto_application, moto_services
+from samjhadoo_emulator.upstream.loading import Loading
+from samjhadoo_emulator.upstream.services import moto_name, service_of
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from samjhadoo_emulator.upstream.proxy import Proxy
+
+log = logging.getLogger(__name__)
+
+LOCALSTACK = "localstack"
+_EDITIONS = {"community", "pro", "enterprise", "base", "ultimate"}
+
+
+class Remote:
+    """An upstream at a URL.
+
+    What is not recognised gets every request. A LocalStack gets those for services that its health page
+    lists; its open-source edition has no RDS, ElastiCache or Service Quotas, and moto serves these.
+
+    Args:
+        proxy: Passes requests to the URL.
+        account: The account id, for moto.
+        region: The region of requests that name none, for moto.
+
+    """
+
+    def __init__(self, proxy: Proxy, *, account: str, region: str) -> None:
+        self._proxy = proxy
+        self._account = account
+        self._region = region
+        self._known: Description | None = None
+        self._moto: ASGIApp | None = None
+        self._falling_back = asyncio.Lock()
+        self._loading = Loading()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request to the URL, or to moto."""
+        service = service_of(
+            Headers(scope=scope),
+            query=scope["query_string"].decode("latin-1"),
+            path=scope["path"],
+            known=scope.get("aws.service", ""),
+        )
+        if service and await self._lacks(service):
+            application = await self._fallback()
+            await application(scope, receive, send)
+        elif service and self._known and self._known.kind == LOCALSTACK:
+            await self._loading.pass_on(self._proxy, service, scope, receive, send)
+        else:
+            await self._proxy(scope, receive, send)
+
+    async def described(self) -> Description:
+        """Tell who the upstream is, asking it."""
+        try:
+            self._known = await self._recognised()
+        except OSError as error:
+            kind = self._known.kind if self._known else self._proxy.target.host.decode()
+            return Description(kind, url=self._proxy.url, answers=False, problem=str(error))
+        return self._known
+
+    async def serving(self) -> dict[str, str]:
+        """Tell who serves each service; of an upstream that lists none, what moto knows has to do."""
+        upstream = await self.described()
+        if upstream.services is None:
+            return dict.fromkeys(moto_services(), upstream.kind)
+        here = {moto_name(service) for service in upstream.services}
+        fallen = dict.fromkeys((name for name in moto_services() if name not in here), MOTO)
+        return {**fallen, **dict.fromkeys(sorted(upstream.services), upstream.kind)}
+
+    async def stop(self) -> None:
+        """Close the connections to the upstream."""
+        await self._proxy.stop()
+
+    async def _lacks(self, service: str) -> bool:
+        """Tell whether the upstream says that it lacks a service which moto has."""
+        if self._known is None:
+            await self.described()
+        known = self._known.services if self._known else None
+        return known is not None and service not in known and moto_name(service) in moto_services()
+
+    async def _fallback(self) -> ASGIApp:
+        """Return moto, which is loaded when the first request needs it: it takes a second and 50 MB."""
+        async with self._falling_back:
+            if self._moto is None:
+                self._moto = await asyncio.to_thread(moto_application, self._account, self._region)
+        return self._moto
+
+    async def _recognised(self) -> Description:
+        """Return who the upstream is by what it tells of itself.
+
+        MiniStack answers LocalStack's health page, too, and has one of its own; moto's server has a
+        dashboard; what has none of these is called by its host.
+
+        Raises:
+            OSError: It does not answer.
+
+        """
+        status, headers, page = await self._page("/_localstack/health")
+        services = page.get("services")
+        if status == 200 and isinstance(services, dict):  # noqa: PLR2004
+            version = str(page.get("version", ""))
+            if "x-localstack" in headers or page.get("edition") in _EDITIONS:
+                has = frozenset(name for name, state in services.items() if state != "disabled")
+                return Description(LOCALSTACK, version, self._proxy.url, services=has)
+            if (await self._page("/_ministack/health"))[0] == 200:  # noqa: PLR2004
+                return Description("ministack", version, self._proxy.url)
+        elif (await self._page("/moto-api/data.json"))[2]:
+            return Description(MOTO, url=self._proxy.url)
+        return Description(self._proxy.target.host.decode(), url=self._proxy.url)
+
+    async def _page(self, path: str) -> tuple[int, dict[str, str], dict[str, object]]:
+        """Return a page's status, headers and document, empty if it is no JSON object of a good answer."""
+        status, headers, content = await self._proxy.get(path)
+        try:
+            document = json.loads(content) if status == 200 else {}  # noqa: PLR2004
+        except ValueError:
+            document = {}
+        return status, headers, document if isinstance(document, dict) else {}

@@ -1,0 +1,176 @@
+"""The AWS wire protocols, driven by botocore's models through moto's parsers and serialisers.
+
+Shapes are AWS's: a member that the model does not know is neither read nor written.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import uuid
+import zlib
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from botocore.utils import parse_timestamp
+from botocore.validate import ParamValidator
+from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.serialize import SerializationContext, get_serializer_class
+from moto.core.utils import get_service_model
+from werkzeug.datastructures import Headers, MultiDict
+
+from samjhadoo_emulator import cbor
+from samjhadoo_emulator.errors import AwsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from moto.core.model import OperationModel, ServiceModel
+
+CBOR = cbor.PROTOCOL
+
+_VALIDATOR = ParamValidator()
+_REFUSALS = {"application-autoscaling": "ValidationException"}
+"""Services that refuse malformed parameters with a code of their own."""
+_SUBTYPE_OF_JSON = "application/x-amz-json-{}"
+
+
+@cache
+def service_model(service: str) -> ServiceModel:
+    """Return botocore's model of a service."""
+    return get_service_model(service)
+
+
+@cache
+def operation_model(service: str, operation: str) -> OperationModel:
+    """Return botocore's model of an operation."""
+    return service_model(service).operation_model(operation)
+
+
+def has_operation(service: str, operation: str) -> bool:
+    """Tell whether AWS's model of a service has an operation."""
+    return operation in service_model(service).operation_names
+
+
+@cache
+def targets() -> dict[str, str]:
+    """Return the service that each `X-Amz-Target` prefix of a live service names."""
+    return {
+        service_model(service).metadata["targetPrefix"]: service
+        for service in ("ecs", "ecr", "application-autoscaling", "cloudwatch")
+    }
+
+
+def plain(headers: Mapping[str, str], body: bytes) -> bytes:
+    """Return a body uncompressed: clients compress the requests of some operations (PutMetricData)."""
+    if headers.get("content-encoding", "").strip().lower() != "gzip":
+        return body
+    try:
+        return gzip.decompress(body)
+    except (OSError, EOFError, zlib.error):
+        return body
+
+
+def parse(
+    service: str,
+    operation: str,
+    *,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    protocol: str = "",
+) -> dict[str, Any]:
+    """Return an operation's parameters from a request.
+
+    Args:
+        service: botocore's name of the service.
+        operation: The operation's name.
+        method: The request's method.
+        path: The request's path.
+        headers: Its headers.
+        body: Its body, uncompressed.
+        protocol: The protocol it speaks; the one of the service's model by default.
+
+    Raises:
+        AwsError: The body is not what the protocol or the operation's input shape says.
+
+    """
+    model = operation_model(service, operation)
+    protocol = protocol or model.service_model.protocol
+    if protocol == CBOR:
+        return _validated(model, _parsed(lambda: cbor.parse(model, body)), "ValidationError")
+    values = MultiDict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+    if protocol == "json":
+        _refuse_malformed_json(body)
+    request = {
+        "body": body,
+        "headers": Headers(list(headers.items())),
+        "method": method,
+        "url_path": path,
+        "url_params": {},
+        "values": values,
+    }
+    params = _parsed(lambda: PROTOCOL_PARSERS[protocol](model, timestamp_parser=_moment).parse(request))
+    code = "InvalidParameterException" if model.service_model.protocol == "json" else "ValidationError"
+    return _validated(model, params, _REFUSALS.get(service, code))
+
+
+def _parsed(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return read() or {}
+    except Exception as error:
+        raise AwsError("SerializationException", f"{type(error).__name__}: {error}") from error
+
+
+def _moment(text: Any) -> datetime:
+    """Return a timestamp in UTC: the parsers' own reading has no zone."""
+    moment: datetime = parse_timestamp(text)
+    return moment.astimezone(UTC)
+
+
+def _validated(model: OperationModel, params: dict[str, Any], code: str) -> dict[str, Any]:
+    if model.input_shape is not None:
+        report = _VALIDATOR.validate(params, model.input_shape)
+        if report.has_errors():
+            raise AwsError(code, report.generate_report())
+    return params
+
+
+def _refuse_malformed_json(body: bytes) -> None:
+    try:
+        document = json.loads(body or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise AwsError("SerializationException", f"The request body is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise AwsError("SerializationException", "Start of structure or map found where not expected.")
+
+
+def serialise(
+    service: str, operation: str, result: dict[str, Any] | AwsError | None, *, protocol: str = ""
+) -> tuple[int, dict[str, str], bytes]:
+    """Return status, headers and body of an operation's result or error."""
+    model = operation_model(service, operation)
+    request_id = str(uuid.uuid4())
+    protocol = protocol or model.service_model.protocol
+    # An RPC error differs from a JSON one in its encoding only.
+    spoken = "json" if protocol == CBOR else protocol
+    serializer = get_serializer_class(service, spoken)(
+        operation_model=model, context=SerializationContext(request_id=request_id)
+    )
+    headers = {"x-amzn-RequestId": request_id}
+    if protocol == CBOR and not isinstance(result, AwsError):
+        return 200, {**headers, **cbor.HEADERS}, cbor.serialise(model, result or {})
+    response = serializer.serialize({} if result is None else result)
+    status = response["status_code"]
+    if isinstance(result, AwsError) and status in (200, 400):
+        status = result.status
+    headers = {**response["headers"], **headers}
+    if spoken == "json":
+        headers["Content-Type"] = _SUBTYPE_OF_JSON.format(model.service_model.metadata["jsonVersion"])
+    body = response["body"]
+    if isinstance(result, AwsError) and protocol == CBOR:
+        return status, {**headers, **cbor.HEADERS}, cbor.serialise_error(json.loads(body)["__type"], result)
+    return status, headers, body.encode() if isinstance(body, str) else body

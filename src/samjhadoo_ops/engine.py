@@ -1,0 +1,105 @@
+"""The Docker engine, reached as `docker` reaches it; what a stack has in it is found by its labels."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["PROJECT", "STACK", "EngineUnavailable", "address", "connect", "labels", "leftovers"]
+
+STACK = "samjhadoo-ops.stack"
+"""The label that names the stack, or the emulator, to which a container, network or volume belongs."""
+PROJECT = "samjhadoo-ops.project"
+"""The label that names the project to which the stack belongs."""
+_DEFAULT = "unix:///var/run/docker.sock"
+
+
+class EngineUnavailable(ConfigurationError):
+    """There is no Docker engine, or it does not let us in."""
+
+
+def connect(*, connections: int = 10) -> Any:
+    """Return a client (`docker.DockerClient`) of the engine that DOCKER_HOST or Docker's context names.
+
+    Args:
+        connections: How many are kept for the next calls.
+
+    Raises:
+        EngineUnavailable: It does not answer.
+
+    """
+    import docker
+    from docker.errors import DockerException
+
+    url = address()
+    try:
+        _knock(url or _DEFAULT)
+        pool = {"max_pool_size": connections}
+        client = docker.DockerClient(base_url=url, **pool) if url else docker.from_env(**pool)
+        client.ping()
+    except (DockerException, OSError) as error:
+        raise EngineUnavailable(
+            f"there is no Docker engine at {url or _DEFAULT}: {_reason(error)}",
+            hint="start Docker, or set DOCKER_HOST; the embedded stack needs none: SAMJHADOO_STACK=embedded",
+        ) from error
+    return client
+
+
+def address() -> str:
+    """Return the engine's address that DOCKER_HOST or Docker's context names; empty for the usual one."""
+    return os.environ.get("DOCKER_HOST") or _context_host()
+
+
+def labels(stack: str, project: str = "") -> dict[str, str]:
+    """Return the labels of what belongs to a stack."""
+    return {STACK: stack} | ({PROJECT: project} if project else {})
+
+
+def leftovers(client: Any, wanted: Mapping[str, str]) -> list[Any]:
+    """Return the containers, networks and volumes that carry labels, in the order in which they can go."""
+    return list(_found(client, wanted))
+
+
+def _found(client: Any, wanted: Mapping[str, str]) -> Iterator[Any]:
+    filters = {"label": [f"{name}={value}" for name, value in wanted.items()]}
+    yield from client.containers.list(all=True, filters=filters, ignore_removed=True)
+    yield from client.networks.list(filters=filters)
+    yield from client.volumes.list(filters=filters)
+
+
+def _knock(url: str) -> None:
+    """Try an engine's socket: docker-py leaks its own when nobody listens there.
+
+    Raises:
+        OSError: Nobody does.
+
+    """
+    if url.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.connect(url.removeprefix("unix://"))
+
+
+def _context_host() -> str:
+    """Return the engine's address of Docker's current context (Docker Desktop has one of its own)."""
+    from docker.context import ContextAPI
+    from docker.errors import DockerException
+
+    try:
+        context = ContextAPI.get_current_context()
+    except (DockerException, OSError, ValueError):
+        return ""
+    return str(context.Host or "") if context else ""
+
+
+def _reason(error: Exception) -> str:
+    """Return why the engine does not answer, without the layers of libraries."""
+    inner: BaseException = error
+    while inner.__cause__ or inner.__context__:
+        inner = inner.__cause__ or inner.__context__ or inner
+    return str(getattr(inner, "strerror", None) or inner)

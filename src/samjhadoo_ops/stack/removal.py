@@ -1,0 +1,71 @@
+"""Removal of what a stack has in the Docker engine, by a process that outlives the stack.
+
+It is the emulator's `docker_cleanup`: it waits on a pipe, and removes everything with the stack's labels when
+the pipe is closed without a word.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.processes import MARKER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REMOVAL_TIME = 30.0
+"""Real seconds that a removal may take."""
+_ORDERLY = b"."
+_PATIENCE = 10.0
+
+
+class Reaper:
+    """Removes what carries labels from the engine when this process is killed.
+
+    Args:
+        wanted: The labels.
+
+    """
+
+    def __init__(self, wanted: Mapping[str, str]) -> None:
+        # Without the stack's mark: whoever ends all processes of a stack leaves it to its work.
+        variables = {name: value for name, value in os.environ.items() if name != MARKER}
+        self._process = subprocess.Popen(
+            _command(wanted),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            env=variables,
+            start_new_session=True,
+        )
+
+    def dismiss(self) -> None:
+        """Let it end without doing anything."""
+        with suppress(OSError), self._process:
+            if self._process.stdin is not None:
+                self._process.stdin.write(_ORDERLY)
+                self._process.stdin.close()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_PATIENCE)
+
+
+def remove(wanted: Mapping[str, str]) -> bool:
+    """Remove what carries labels from the engine; return whether nothing is left.
+
+    Args:
+        wanted: The labels.
+
+    """
+    try:
+        done = subprocess.run(_command(wanted), stdin=subprocess.DEVNULL, timeout=REMOVAL_TIME, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def _command(wanted: Mapping[str, str]) -> list[str]:
+    labels = (f"{name}={value}" for name, value in wanted.items())
+    return [sys.executable, "-m", "samjhadoo_emulator.docker_cleanup", *labels]
