@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from samjhadoo_emulator.ecs.runtime.docker.estate import Estate
     from samjhadoo_emulator.edge import Edge
-    from samjhadoo_emulator.snapshots.file import SnapshotFile
 
 DEFAULT_ACCOUNT = "000000000000"
 
@@ -82,29 +81,18 @@ def arguments() -> argparse.ArgumentParser:
         help="another reading of what AWS does not document; may be repeated: "
         + "; ".join(f"{name}: {text}" for name, text in VARIANTS.items()),
     )
-    parser.add_argument(
-        "--snapshots",
-        action="store_true",
-        help="keep all state in the data folder, and go on from it at the next start",
-    )
     add_arguments(parser)
     docker.add_arguments(parser)
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     return parser
 
 
-def build(
-    options: argparse.Namespace, snapshot: SnapshotFile | None = None, estate: Estate | None = None
-) -> Edge:
+def build(options: argparse.Namespace, estate: Estate | None = None) -> Edge:
     """Return the edge with every live service, ready to serve.
 
     Args:
         options: The command line's.
-        snapshot: Where to go on from.
         estate: What the Docker runtime has in the engine.
-
-    Raises:
-        SnapshotError: The snapshot is of an emulator with other settings.
 
     """
     from samjhadoo_emulator.control import PREFIX, control_application
@@ -114,16 +102,12 @@ def build(
     from samjhadoo_emulator.faults.table import JumpingTime
     from samjhadoo_emulator.registry import live_services, registry_application
     from samjhadoo_emulator.service import Host
-    from samjhadoo_emulator.snapshots.keeper import Keeper, continued
 
     options.data_dir.mkdir(parents=True, exist_ok=True)
-    head = continued(snapshot, options) if snapshot else None
     jumps = JumpingTime()
-    jumps.offset = head.offset if head else 0.0
-    origin = head.origin if head else options.origin or time.time()
     host = Host(
         account=options.account,
-        clock=Clock(minute=options.minute, origin=origin, read=jumps),
+        clock=Clock(minute=options.minute, origin=options.origin or time.time(), read=jumps),
         data_dir=options.data_dir.resolve(),
         edge_url=f"http://{options.host}:{options.port}",
         environment={MARKER: os.environ[MARKER]} if MARKER in os.environ else {},
@@ -136,15 +120,13 @@ def build(
         },
         variants=frozenset(options.variant),
         jumps=jumps,
-        snapshots=snapshot is not None,
     )
-    upstream = chosen_upstream(options)
     services = {name: kind for name, kind in live_services().items() if name not in options.pass_on}
     registry = {"/v2": registry_application(lambda: edge)} if "ecr" in services else {}
     edge = Edge(
         host,
         services=services,
-        upstream=upstream,
+        upstream=chosen_upstream(options),
         prefixes={
             PREFIX: control_application(lambda: edge),
             **registry,
@@ -152,17 +134,14 @@ def build(
         },
         region=options.region,
     )
-    if snapshot and head:
-        edge.keeper = Keeper(snapshot, head, upstream)
     return edge
 
 
-async def serve(options: argparse.Namespace, snapshot: SnapshotFile | None = None) -> None:
+async def serve(options: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT; then end every task, process and connection.
 
     Raises:
-        SnapshotError: The snapshot cannot be used.
-        ConfigurationError: The Docker engine cannot.
+        ConfigurationError: The Docker engine cannot be used.
 
     """
     listener = socket.socket(fileno=options.fd) if options.fd >= 0 else _listen(options.host, options.port)
@@ -171,7 +150,7 @@ async def serve(options: argparse.Namespace, snapshot: SnapshotFile | None = Non
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     options.port = listener.getsockname()[1]
     async with docker.engine_for(options) as (estate, sockets):
-        await _serve(build(options, snapshot, estate), [listener, *sockets])
+        await _serve(build(options, estate), [listener, *sockets])
 
 
 async def _serve(edge: Edge, sockets: list[socket.socket]) -> None:
@@ -191,8 +170,6 @@ async def _serve(edge: Edge, sockets: list[socket.socket]) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, lambda: setattr(server, "should_exit", True))
     try:
-        if edge.keeper:
-            await edge.keeper.restore(edge)
         # What was loaded so far stays: the garbage collector need not look at it, which takes a tenth of a
         # second, over and over.
         gc.collect()
@@ -200,8 +177,6 @@ async def _serve(edge: Edge, sockets: list[socket.socket]) -> None:
         logging.getLogger(__name__).info("listening on %s", edge.host.edge_url)
         await server.serve(sockets=sockets)
     finally:
-        if edge.keeper:
-            await edge.keeper.close()
         await edge.stop()
 
 
@@ -224,8 +199,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the emulator."""
     parser = arguments()
     options = parser.parse_args(argv)
-    if options.snapshots and options.data_dir is None:
-        parser.error("--snapshots needs a --data-dir")
     if problem := refused(options) or docker.refused(options):
         parser.error(problem)
     logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -236,12 +209,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if options.data_dir is None:
             scratch = tempfile.TemporaryDirectory(prefix="samjhadoo-emulator-", ignore_cleanup_errors=True)
             options.data_dir = Path(stack.enter_context(scratch))
-        from samjhadoo_emulator.snapshots.file import NAME, SnapshotError, SnapshotFile
-
         try:
-            snapshot = SnapshotFile(options.data_dir / NAME) if options.snapshots else None
-            asyncio.run(serve(options, snapshot))
-        except (SnapshotError, ConfigurationError) as error:
+            asyncio.run(serve(options))
+        except ConfigurationError as error:
             parser.exit(2, f"{parser.prog}: {error}\n")
 
 

@@ -4,11 +4,10 @@ and what image scans are to find.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from samjhadoo_emulator.ecr.control import ecr_routes
@@ -27,18 +26,6 @@ PREFIX = "/_emulator"
 def _bare(names: list[str]) -> set[str]:
     """Return services' names as moto writes them, which may name one that is live in another way."""
     return {name.replace("-", "") for name in names}
-
-
-def _readable(value: Any) -> Any:
-    """Return data with keys that JSON can have, and bytes as text."""
-    if isinstance(value, dict):
-        return {
-            ":".join(map(str, key)) if isinstance(key, tuple) else str(key): _readable(each)
-            for key, each in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [_readable(each) for each in value]
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def control_application(edge: Callable[[], Edge]) -> Starlette:
@@ -61,19 +48,10 @@ def control_application(edge: Callable[[], Edge]) -> Starlette:
             }
         )
 
-    async def state(request: Request) -> Response:
-        """Show a summary of each live service or, with `?all`, every row that a snapshot would keep; secrets
-        are the upstream's, and so never there.
-        """
-        services: dict[str, Any] = {}
-        for (name, region), service in edge().live.items():
-            dump = getattr(service, "dump", None)
-            shown = dump() if dump else {}
-            if "all" in request.query_params:
-                shown = {table.name: table.shown() for table in service.tables()}
-            services[f"{name}/{region}"] = shown
-        # Not `json`: rows hold times, bytes and keys that are no strings.
-        return Response(msgspec.json.encode(_readable(services)), media_type="application/json")
+    async def state(_: Request) -> JSONResponse:
+        """Show a summary of each live service; secrets are the upstream's, and so never there."""
+        live = edge().live
+        return JSONResponse({f"{name}/{region}": service.dump() for (name, region), service in live.items()})
 
     async def listeners(_: Request) -> JSONResponse:
         balancing = [service for (name, _), service in edge().live.items() if name == "elbv2"]

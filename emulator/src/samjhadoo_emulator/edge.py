@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from samjhadoo_emulator.service import Host, LiveService
-    from samjhadoo_emulator.snapshots.keeper import Keeper
     from samjhadoo_emulator.upstream.described import Upstream
 
 log = logging.getLogger(__name__)
@@ -41,7 +40,6 @@ class Edge:
 
     Attributes:
         upstream: Serves whatever no live service owns.
-        keeper: Keeps what requests change in a snapshot; None without one.
 
     """
 
@@ -57,7 +55,6 @@ class Edge:
         self.host = host
         self.region = region
         self.live: dict[tuple[str, str], LiveService] = {}
-        self.keeper: Keeper | None = None
         self._services = services
         self._operations = {name: service.operations() for name, service in services.items()}
         self.upstream = upstream
@@ -74,7 +71,7 @@ class Edge:
         if not signed:
             for prefix, application in self._prefixes.items():
                 if scope["path"] == prefix or scope["path"].startswith(f"{prefix}/"):
-                    await self._durable(application, "", scope)(scope, receive, send)
+                    await application(scope, receive, send)
                     return
         # Whatever its type, S3's bodies are content: they stream.
         form = identify.is_form(headers) and request.method == "POST" and signed != "s3"
@@ -86,7 +83,7 @@ class Edge:
             body=wire.plain(headers, body),
             path=scope["path"],
         )
-        serving = self._durable(self._application(address, request, body), address.operation, scope)
+        serving = self._application(address, request, body)
         faults = striking(self.host.faults, address, headers) if self.host.faults else []
         if faults:
             serving = disturbed(serving, faults, address, headers)
@@ -96,11 +93,6 @@ class Edge:
     def live_names(self) -> list[str]:
         """The services that are served live, at least some of their operations."""
         return sorted(self._services)
-
-    @property
-    def order(self) -> list[str]:
-        """The services in the order in which they go on after a restart: those that others need first."""
-        return list(self._services)[::-1]
 
     def is_live(self, service: str, operation: str) -> bool:
         """Tell whether an operation is served live."""
@@ -146,10 +138,6 @@ class Edge:
             await service.stop()
         await self.upstream.stop()
 
-    def _durable(self, application: ASGIApp, operation: str, scope: Scope) -> ASGIApp:
-        """Return an application that answers once what it has changed is in the snapshot, if there is one."""
-        return self.keeper.durable(application, operation, scope) if self.keeper else application
-
     def _application(self, address: identify.Address, request: Request, body: bytes) -> ASGIApp:
         """Return what serves a request."""
         own = address.service in self._services
@@ -165,11 +153,8 @@ class Edge:
 
         async def pass_on(scope: Scope, receive: Receive, send: Send) -> None:
             self.host.passed_on.add(address.operation)
-            upstream: ASGIApp = self.upstream
-            if self.keeper:
-                upstream = self.keeper.recorded(upstream, address.operation, scope)
             scope = {**scope, "aws.service": address.service}
-            await upstream(scope, _replay(body, receive) if body else receive, send)
+            await self.upstream(scope, _replay(body, receive) if body else receive, send)
 
         # Not every upstream speaks CBOR: it is asked on behalf of clients of services that are live here.
         translated = own and address.protocol == wire.CBOR

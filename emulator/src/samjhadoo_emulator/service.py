@@ -7,7 +7,7 @@ client ever sees half of a change; long work is done in tasks of the loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from samjhadoo_emulator.clock import Clock
-    from samjhadoo_emulator.snapshots.tables import Table
 
 Params = dict[str, Any]
 Result = dict[str, Any] | None
@@ -62,7 +61,6 @@ class Host:
         passed_on: Operations that were passed to the upstream so far.
         faults: What is made to go wrong.
         jumps: What the clock reads: the wall clock and the jumps that faults made it do.
-        snapshots: Whether what is there is kept when the emulator ends.
 
     """
 
@@ -76,7 +74,6 @@ class Host:
     passed_on: set[str] = field(default_factory=set)
     faults: Faults = field(default_factory=Faults)
     jumps: JumpingTime = field(default_factory=JumpingTime)
-    snapshots: bool = False
 
 
 class LiveService:
@@ -122,12 +119,9 @@ class LiveService:
     async def start(self) -> None:
         """Prepare; called once before the first operation."""
 
-    def tables(self) -> Sequence[Table]:
-        """Return what a snapshot keeps of this service, in the order in which it is loaded."""
-        return ()
-
-    async def resume(self) -> None:
-        """Go on from what a snapshot held; called once, when all services have been loaded."""
+    def dump(self) -> dict[str, Any]:
+        """Return a summary of what there is, for people."""
+        return {}
 
     def clock_jumped(self) -> None:
         """Look again at what waits for a time: a fault made the clock jump."""

@@ -184,12 +184,6 @@ def test_every_request_goes_to_an_upstream_that_is_no_localstack(scripted, tmp_p
         pytest.param(
             ["--upstream", "http://h", "--pass-on", "s3"], {}, "invalid choice: 's3'", id="not-live"
         ),
-        pytest.param(
-            ["--upstream", "http://h", "--snapshots", "--data-dir", "x"],
-            {},
-            "--snapshots cannot",
-            id="snapshots",
-        ),
         pytest.param(["--port", "4599", "--upstream", "http://localhost:4599"], {}, "itself", id="itself"),
         pytest.param(["--upstream", "http://h", "--upstream-profile", "no"], {}, "profile no", id="profile"),
         pytest.param(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime  # noqa: TC003 - read at run time, by snapshots
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 NAMESPACE, DIMENSION = "ecs", "ecs:service:DesiredCount"
 TRACKING, STEP = "TargetTrackingScaling", "StepScaling"

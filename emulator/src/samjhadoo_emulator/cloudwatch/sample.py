@@ -59,10 +59,6 @@ class Sample:
             return self._values
         return {self.low: self.count} if self.low == self.high else None
 
-    def parts(self) -> tuple[float, float, float, float, dict[float, float] | None]:
-        """Return what it is made of: the arguments that make it again."""
-        return self.count, self.total, self.low, self.high, self._values
-
     def merged(self, other: Sample) -> Sample:
         """Return the observations of both."""
         mine, others = self.distribution, other.distribution

@@ -32,22 +32,13 @@ LISTED = 14 * DAY
 
 RECENT = 3 * HOUR
 
-CHUNK = 60
-"""Points of one resolution that a snapshot keeps in one row."""
-
 
 class Series:
-    """The points of one metric in one unit, by resolution and start of their period.
+    """The points of one metric in one unit, by resolution and start of their period."""
 
-    Attributes:
-        touched: The chunks (resolution and number) in which points have changed since a snapshot was made.
-
-    """
-
-    __slots__ = ("latest", "points", "touched")
+    __slots__ = ("latest", "points")
 
     def __init__(self) -> None:
-        self.touched: set[tuple[int, int]] = set()
         self.points: dict[int, dict[int, Sample]] = {SECOND: {}, MINUTE: {}, FIVE_MINUTES: {}, HOUR: {}}
         self.latest = 0.0
 
@@ -57,7 +48,6 @@ class Series:
         points = self.points[resolution]
         present = points.get(start)
         points[start] = sample if present is None else present.merged(sample)
-        self.touched.add((resolution, start // (resolution * CHUNK)))
         self.latest = max(self.latest, at)
 
     @property
@@ -74,7 +64,6 @@ class Series:
             limit = now - RETENTION[resolution]
             while points and ((oldest := next(iter(points))) < limit or len(points) > MOST_POINTS):
                 sample = points.pop(oldest)
-                self.touched.add((resolution, oldest // (resolution * CHUNK)))
                 if coarser:
                     self.add(oldest, sample, coarser)
 
@@ -116,19 +105,9 @@ class Store:
         self, key: Key, unit: str, at: float, sample: Sample, *, resolution: int = MINUTE, now: float
     ) -> None:
         """Add observations of a metric."""
-        series = self.series(key, unit)
+        series = self._metrics.setdefault(key, {}).setdefault(unit, Series())
         series.add(at, sample, resolution)
         series.expire(now)
-
-    def all_series(self) -> Iterator[tuple[Key, str, Series]]:
-        """Yield every series with its metric and unit."""
-        for key, units in self._metrics.items():
-            for unit, series in units.items():
-                yield key, unit, series
-
-    def series(self, key: Key, unit: str) -> Series:
-        """Return a metric's series in a unit; a new one if there is none."""
-        return self._metrics.setdefault(key, {}).setdefault(unit, Series())
 
     def units(self, key: Key, unit: str | None) -> dict[str, Series]:
         """Return a metric's series by unit: of one unit, or all of them."""

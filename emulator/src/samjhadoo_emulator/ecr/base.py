@@ -8,7 +8,6 @@ import shutil
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
-from samjhadoo_emulator.ecr.kept import ecr_tables
 from samjhadoo_emulator.ecr.registry import Registry
 from samjhadoo_emulator.errors import AwsError
 from samjhadoo_emulator.service import LiveService, Params
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     from samjhadoo_emulator.ecr.model import Repository
     from samjhadoo_emulator.service import AwsApi, Host
-    from samjhadoo_emulator.snapshots.tables import Table
 
 PAGE = 100
 T = TypeVar("T")
@@ -35,22 +33,9 @@ class RegistryService(LiveService):
         self.registry = Registry(host.account, self._root, host.clock.now)
 
     async def stop(self) -> None:
-        """End background work and remove the images from disk, unless a snapshot keeps them."""
+        """End background work and remove the images from disk."""
         await super().stop()
-        if self.host.snapshots:
-            return
         await asyncio.to_thread(shutil.rmtree, self._root, ignore_errors=True)
-
-    def tables(self) -> Sequence[Table]:
-        """Return what a snapshot keeps; blobs are files already, and uploads that were under way are lost."""
-        return ecr_tables(self.registry)
-
-    async def resume(self) -> None:
-        """Go on with the images in the order in which they were pushed."""
-        for repository in self.registry.repositories.values():
-            images = sorted(repository.images.values(), key=lambda image: image.pushed_at)
-            repository.images = {image.digest: image for image in images}
-        await asyncio.to_thread(self.registry.blobs.forget_uploads)
 
     @property
     def endpoint(self) -> str:

@@ -132,11 +132,6 @@ class BlobStore:
         """
         return self.path(digest).stat().st_size
 
-    def forget_uploads(self) -> None:
-        """Remove what uploads left that nobody can go on with: those of an emulator that was killed."""
-        for left in self._uploads.iterdir():
-            left.unlink()
-
     def start(self) -> Upload:
         """Begin an upload."""
         return Upload(self._uploads / str(uuid.uuid4()))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 from dataclasses import dataclass, field
-from datetime import datetime  # noqa: TC003 - read at run time, by snapshots
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.ecr import manifests  # noqa: TC001 - read at run time, by snapshots
-from samjhadoo_emulator.ecr.blobs import Upload  # noqa: TC001 - the same
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from samjhadoo_emulator.ecr import manifests
+    from samjhadoo_emulator.ecr.blobs import Upload
 
 
 @dataclass

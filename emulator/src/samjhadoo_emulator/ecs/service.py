@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from samjhadoo_emulator.ecs import kept
 from samjhadoo_emulator.ecs.announcer import Announcer
 from samjhadoo_emulator.ecs.deployment_operations import DeploymentOperations
 from samjhadoo_emulator.ecs.runtime import runtime_for
-from samjhadoo_emulator.ecs.scheduler.balancer import Balancer
-from samjhadoo_emulator.ecs.scheduler.replica import Target
-from samjhadoo_emulator.ecs.services import new_hook_id
 from samjhadoo_emulator.ecs.tags import TagOperations
 from samjhadoo_emulator.ecs.tasks import Task, TaskOperations, Tasks
 from samjhadoo_emulator.ecs.utilization import Utilization
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable, Sequence
 
     from samjhadoo_emulator.service import AwsApi, Host
-    from samjhadoo_emulator.snapshots.tables import Table
 
 
 class Ecs(DeploymentOperations, TaskOperations, TagOperations):
@@ -40,26 +34,12 @@ class Ecs(DeploymentOperations, TaskOperations, TagOperations):
         self.announcer = Announcer(aws, host, self.spawn)
         self.tasks.subscribe(self._task_changed)
         self.utilization = Utilization(self.tasks.tasks, aws, host.clock)
-        self._kept = kept.Kept(self, new_hook_id)
         self._measuring: asyncio.Task[None] | None = None
         self.tasks.subscribe(self.announcer.task_changed)
 
     def clock_jumped(self) -> None:
         for scheduler in self.schedulers.values():
             scheduler.clock_jumped()
-
-    def tables(self) -> Sequence[Table]:
-        """Return what a snapshot keeps."""
-        return self._kept.tables()
-
-    async def resume(self) -> None:
-        """Replace the tasks, which ended with the emulator, and go on with every deployment."""
-        await kept.resume(self, self._kept)
-
-    async def forget_targets(self, groups: Iterable[str], addresses: Iterable[tuple[str, int]]) -> None:
-        """Deregister addresses from target groups, wherever they are registered."""
-        balancer = Balancer(self.aws)
-        await balancer.deregister(Target(group, *each) for group in groups for each in addresses)
 
     async def stop(self) -> None:
         """End the schedulers first, so that none restarts what is being stopped, then every task."""

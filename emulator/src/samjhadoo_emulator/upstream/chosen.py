@@ -57,11 +57,6 @@ def refused(options: argparse.Namespace) -> str:
     if not options.upstream:
         needing = [name for name in ("upstream_ca", "upstream_profile", "pass_on") if getattr(options, name)]
         return f"--{needing[0].replace('_', '-')} needs an --upstream" if needing else ""
-    if options.snapshots:
-        return (
-            "--snapshots cannot keep what an --upstream holds, and the live services' state is of no use "
-            "without it"
-        )
     from samjhadoo_emulator.upstream.proxy import Target, UrlRefused, verifying
     from samjhadoo_emulator.upstream.signing import CredentialsRefused, credentials_from
 

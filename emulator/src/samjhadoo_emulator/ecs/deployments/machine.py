@@ -192,8 +192,6 @@ def _expire(state: State, hook: Hook, now: float) -> State:
 
 def _walk(plan: Plan, state: State, seen: Observation, *, done: Status) -> State:
     step = state.step
-    if not seen.recovered:
-        return state
     if seen.weights is not None and seen.weights != (step.production, step.test):
         return state
     if step.stage is Stage.SCALE_UP and not _scaled(state, seen):

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.ecs.deployments.steps import Stage, Step  # noqa: TC001 - read by snapshots
 from samjhadoo_emulator.variants import BREAKER_FOR_ROLLING_ONLY, BREAKER_STRICT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from samjhadoo_emulator.ecs.deployments.steps import Stage, Step
 
 
 class Status(StrEnum):
@@ -151,7 +152,6 @@ class Observation:
         breaker_tripped: The circuit breaker's threshold was reached.
         alarms: Names of deployment alarms in ALARM.
         problem: Why traffic cannot be managed (invalid networking configuration), or empty.
-        recovered: The tasks that the step needs are there again after they were lost with their host.
 
     """
 
@@ -163,7 +163,6 @@ class Observation:
     breaker_tripped: bool = False
     alarms: tuple[str, ...] = ()
     problem: str = ""
-    recovered: bool = True
 
 
 @dataclass(frozen=True)

@@ -92,10 +92,6 @@ class Fleet:
         """Tell whether so many percent of the service's desired count are healthy tasks of a revision."""
         return self.healthy(revision) >= math.ceil(self.service.desired_count * percent / 100)
 
-    def troubled(self, revision: Revision) -> bool:
-        """Tell whether tasks of a revision have failed, and none has been healthy since."""
-        return self._pace.troubled(revision.number)
-
     def only(self, kept: Iterable[Revision]) -> bool:
         """Tell whether no task is left of any other revision."""
         keep = {revision.number for revision in kept}
@@ -197,10 +193,6 @@ class Fleet:
             elif len(replicas) < revision.desired and not revision.stalled:
                 done = self._start(revision, revision.desired - len(replicas)) or done
         return done
-
-    def replace_lost(self, revision: Revision, count: int) -> None:
-        """Start tasks in the place of some that were lost with their host, which is no failure of theirs."""
-        self._start(revision, count)
 
     def _start(self, revision: Revision, missing: int) -> bool:
         if time.monotonic() < self._pace.not_before(revision.number):

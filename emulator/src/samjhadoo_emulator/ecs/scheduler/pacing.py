@@ -47,10 +47,6 @@ class Pace:
         """Note that a task of a revision has become healthy."""
         self._failures.pop(number, None)
 
-    def troubled(self, number: str) -> bool:
-        """Tell whether tasks of a revision have failed, and none has been healthy since."""
-        return number in self._failures
-
     def not_before(self, number: str) -> float:
         """Return the real monotonic time before which no task of a revision is started."""
         return self._failures.get(number, (0, 0.0))[1]

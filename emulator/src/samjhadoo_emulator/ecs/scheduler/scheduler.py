@@ -13,12 +13,10 @@ from samjhadoo_emulator.ecs.deployments.steps import SHIFT_STAGES, Stage, rollin
 from samjhadoo_emulator.ecs.scheduler.balancer import Balancer, networking_problem
 from samjhadoo_emulator.ecs.scheduler.fleet import Fleet
 from samjhadoo_emulator.ecs.scheduler.hooks import HookCaller
-from samjhadoo_emulator.ecs.scheduler.watch import AlarmWatch, observe, recovered
+from samjhadoo_emulator.ecs.scheduler.watch import AlarmWatch, observe
 from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from samjhadoo_emulator.ecs.announcer import Announcer
     from samjhadoo_emulator.ecs.model import Deployment, Revision, Service
     from samjhadoo_emulator.ecs.scheduler.hooks import Spawn
@@ -51,7 +49,6 @@ class Scheduler:
             service, tasks, self._balancer, host.clock, impaired=lambda: announcer.starts_impaired(service)
         )
         self._wake = asyncio.Event()
-        self._recovering = False
 
     def wake(self) -> None:
         """Have the loop look again at once."""
@@ -70,23 +67,6 @@ class Scheduler:
     def counts(self) -> dict[str, tuple[int, int]]:
         """Return running and pending tasks by revision number."""
         return self._fleet.counts()
-
-    def resume(self, lost: Mapping[str, int]) -> None:
-        """Go on with a service whose tasks were lost with their host.
-
-        Args:
-            lost: How many tasks of each revision there were, by its number.
-
-        """
-        self._recovering = True
-        for revision in self.service.revisions.values():
-            count = min(lost.get(revision.number, 0), revision.desired)
-            if count:
-                self._fleet.replace_lost(revision, count)
-        for deployment in self.service.deployments:
-            if deployment.ongoing:
-                self._told[deployment.arn] = deployment.state
-                self._hooks.call(self.service, deployment)
 
     async def run(self) -> None:
         """Run until the service is gone."""
@@ -164,8 +144,7 @@ class Scheduler:
             await self._plan_rolling_bake(deployment)
             problem = await self._problem(deployment)
         else:
-            self._recovering = self._recovering and not recovered(deployment, self._fleet)
-            problem = "" if self._recovering else await self._shift(deployment)
+            problem = await self._shift(deployment)
         alarms = await self._alarms.firing(deployment)
         seen = observe(
             self.service,
@@ -174,7 +153,6 @@ class Scheduler:
             now=self._clock.timestamp(),
             alarms=alarms,
             problem=problem,
-            recovered=not self._recovering,
         )
         state = deployment.state  # a client may have changed it while we asked
         if problem and state.status is Status.PENDING:

@@ -33,7 +33,6 @@ def observe(
     now: float,
     alarms: tuple[str, ...],
     problem: str,
-    recovered: bool = True,
 ) -> Observation:
     """Return what the state machine has to know now."""
     rolling = deployment.plan.configuration.get("strategy", "ROLLING") == "ROLLING"
@@ -51,23 +50,7 @@ def observe(
         breaker_tripped=bool(configuration.get("enable")) and deployment.breaker.failures >= limit,
         alarms=alarms,
         problem=problem,
-        recovered=recovered,
     )
-
-
-def recovered(deployment: Deployment, fleet: Fleet) -> bool:
-    """Tell whether the tasks that a deployment's step needs are there again after all were lost.
-
-    The revision that is left need not be healthy, as long as its tasks have had their chance.
-    """
-    step, state = deployment.state.step, deployment.state
-    source = deployment.candidate or (deployment.sources[0] if deployment.sources else None)
-    if state.rolling_back:
-        return source is None or fleet.ready(source)
-    if step.target and not fleet.ready(deployment.target, percent=step.healthy):
-        return False
-    stays = source is not None and step.source and not deployment.plan.rolling
-    return not stays or source is None or fleet.ready(source) or fleet.troubled(source)
 
 
 def _weights(deployment: Deployment) -> tuple[float, float]:

@@ -93,25 +93,6 @@ class Tasks:
         work.add_done_callback(lambda _: self._done(task))
         return task
 
-    def adopt(self, task: Task) -> None:
-        """Take a task of an emulator that was killed; it is shown as long as others that have stopped."""
-        self.tasks[task.arn] = task
-        self._numbers = itertools.count(max(task.number + 1, next(self._numbers)))
-        self._keep_stopped(task)
-
-    def lose(self, task: Task, *, reason: str, code: str) -> None:
-        """Have an adopted task stopped: its processes ended unseen, with no exit code that anybody knows."""
-        task.desired_status = task.last_status = "STOPPED"
-        if not task.stopped_reason:
-            task.stopped_reason, task.stop_code = reason, code
-        now = self._host.clock.now()
-        task.stopping_at = task.stopping_at or now
-        task.execution_stopped_at = task.execution_stopped_at or now
-        task.stopped_at = now
-        for container in task.containers:
-            container.last_status = "STOPPED"
-        self._changed(task)
-
     def stop(self, task: Task, *, reason: str, code: str) -> None:
         """Have a task stopped; the first reason counts, later calls do nothing.
 
@@ -144,9 +125,6 @@ class Tasks:
     def _done(self, task: Task) -> None:
         self._drivers.pop(task.arn, None)
         self._work.pop(task.arn, None)
-        self._keep_stopped(task)
-
-    def _keep_stopped(self, task: Task) -> None:
         kept = max(self._host.clock.real(KEPT_SECONDS), KEPT_REAL_SECONDS)
         self._stopped.append((asyncio.get_running_loop().time() + kept, task))
 

@@ -86,39 +86,26 @@ def test_an_emulator_that_is_killed_leaves_nothing_in_the_engine(
         eventually(lambda: not mine(engine, owner), within=60)
 
 
-def test_a_service_comes_back_with_the_emulator_that_was_killed(
+def test_what_a_killed_emulator_left_is_removed_and_the_next_one_on_its_folder_keeps_its_tasks(
     engine: Any, python_image: str, server: str, tasks_of: Any, tmp_path: Path
 ) -> None:
-    options = ["--pause-image", python_image, "--snapshots"]
+    options = ["--pause-image", python_image]
     with running_emulator(*options, runtime="docker", folder=tmp_path) as emulator:
         tasks = tasks_of(emulator, engine, python_image)
-        tasks.ecs.create_service(
-            serviceName="web",
-            taskDefinition=tasks.define(tasks.container(server)),
-            desiredCount=1,
-            launchType="FARGATE",
-            networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
-        )
-        before = eventually(lambda: running(tasks), within=60)
-        owner = owner_of(tasks, before[0])
+        before = tasks.run(tasks.container(server))
+        tasks.reached(before, "RUNNING")
+        owner = owner_of(tasks, before)
         emulator.process.send_signal(signal.SIGKILL)
         emulator.process.wait()
     with running_emulator(*options, runtime="docker", folder=tmp_path) as emulator:
         tasks = tasks_of(emulator, engine, python_image)
-        after = eventually(lambda: running(tasks), within=60)
-        assert set(before).isdisjoint(after)
-        assert owner_of(tasks, after[0]) == owner
+        after = tasks.run(tasks.container(server))
+        tasks.reached(after, "RUNNING")
+        assert owner_of(tasks, after) == owner
         time.sleep(2)  # the helper of the killed run would have removed it by now
-        assert running(tasks) == after
-        assert tasks.containers(task_id=before[0][-32:]) == []
+        assert tasks.describe(after)["lastStatus"] == "RUNNING"
+        assert tasks.containers(task_id=before[-32:]) == []
     assert mine(engine, owner) == []
-
-
-def running(tasks: Any) -> list[str]:
-    """Return the tasks of the service that run."""
-    arns = tasks.ecs.list_tasks(serviceName="web")["taskArns"]
-    found = tasks.ecs.describe_tasks(tasks=arns)["tasks"] if arns else []
-    return [task["taskArn"] for task in found if task["lastStatus"] == "RUNNING"]
 
 
 @pytest.mark.parametrize(
