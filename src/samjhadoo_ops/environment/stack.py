@@ -50,8 +50,6 @@ class StackSettings(Section, frozen=True, kw_only=True):
     Attributes:
         upstream: Serves what the emulator does not; empty: moto (embedded) or LocalStack (containers).
         upstream_ca: A file of certificates that an upstream's https is verified with; empty: the system's.
-        upstream_profile: A profile of ~/.aws whose key requests to the upstream are signed with, for one that
-            verifies signatures; empty: the variables `SAMJHADOO_UPSTREAM_ACCESS_KEY_ID` and so on, if set.
         passed_on: Services of the emulator that are left to the upstream, for one that has them itself.
         localstack: Variables of LocalStack's container.
 
@@ -63,7 +61,6 @@ class StackSettings(Section, frozen=True, kw_only=True):
     redis_port: Port
     upstream: UrlOrNone
     upstream_ca: str
-    upstream_profile: str
     passed_on: list[LiveService]
     images: Images
     localstack: dict[str, str]

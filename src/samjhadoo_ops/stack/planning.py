@@ -105,7 +105,6 @@ def _emulator(env: Environment, settings: StackSettings) -> tuple[str, ...]:
     given = {
         "--upstream": settings.upstream,
         "--upstream-ca": str(env.root / settings.upstream_ca) if settings.upstream_ca else "",
-        "--upstream-profile": settings.upstream_profile,
     }
     options = [part for option, value in given.items() if value for part in (option, value)]
     options += [part for service in settings.passed_on for part in ("--pass-on", service)]

@@ -18,12 +18,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose the upstream."""
-    group = parser.add_argument_group(
-        "upstream",
-        "What serves everything that is not live here. For one that verifies signatures, requests are signed "
-        "anew with the key in the variables SAMJHADOO_UPSTREAM_ACCESS_KEY_ID, "
-        "SAMJHADOO_UPSTREAM_SECRET_ACCESS_KEY and SAMJHADOO_UPSTREAM_SESSION_TOKEN, if these are set.",
-    )
+    group = parser.add_argument_group("upstream", "What serves everything that is not live here.")
     group.add_argument(
         "--upstream",
         default="",
@@ -38,12 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="certificates that https is verified with",
     )
     group.add_argument(
-        "--upstream-profile",
-        default="",
-        metavar="NAME",
-        help="profile of ~/.aws whose key is used instead of the variables'",
-    )
-    group.add_argument(
         "--pass-on",
         action="append",
         default=[],
@@ -55,10 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def refused(options: argparse.Namespace) -> str:
     """Return what is wrong with the options about the upstream, empty if nothing is."""
     if not options.upstream:
-        needing = [name for name in ("upstream_ca", "upstream_profile", "pass_on") if getattr(options, name)]
+        needing = [name for name in ("upstream_ca", "pass_on") if getattr(options, name)]
         return f"--{needing[0].replace('_', '-')} needs an --upstream" if needing else ""
     from samjhadoo_emulator.upstream.proxy import Target, UrlRefused, verifying
-    from samjhadoo_emulator.upstream.signing import CredentialsRefused, credentials_from
 
     try:
         target = Target.parse(options.upstream)
@@ -66,8 +54,7 @@ def refused(options: argparse.Namespace) -> str:
             if target.scheme != b"https":
                 return f"--upstream-ca is for https, and the upstream is {options.upstream}"
             verifying(options.upstream_ca)
-        credentials_from(os.environ, options.upstream_profile)
-    except (UrlRefused, CredentialsRefused) as error:
+    except UrlRefused as error:
         return str(error)
     if target.port == _own_port(options) and _is_loopback(target.host.decode()):
         return f"--upstream {options.upstream} is this emulator itself"
@@ -83,13 +70,9 @@ def chosen_upstream(options: argparse.Namespace) -> Upstream:
     from samjhadoo_emulator.lean import trim
     from samjhadoo_emulator.upstream.proxy import Proxy
     from samjhadoo_emulator.upstream.remote import Remote
-    from samjhadoo_emulator.upstream.signing import Signer, credentials_from
 
     trim(options.region)  # the live services read botocore's models, too
-    credentials = credentials_from(os.environ, options.upstream_profile)
-    proxy = Proxy(
-        options.upstream, ca=options.upstream_ca, signer=Signer(credentials) if credentials else None
-    )
+    proxy = Proxy(options.upstream, ca=options.upstream_ca)
     return Remote(proxy, account=options.account, region=options.region)
 
 

@@ -1,8 +1,8 @@
 """Passes a request to a URL and its answer back, both streaming.
 
 httpcore2 carries it: the transport beneath httpx2, with asyncio, pooled connections and TLS, and nothing that
-rewrites what it is given. Targets and headers go through it byte for byte, which signatures need, and it
-looks at no proxy variables. It needs h11 alone, which uvicorn brings.
+rewrites what it is given. Targets and headers go through it byte for byte, and it looks at no proxy
+variables. It needs h11 alone, which uvicorn brings.
 """
 
 from __future__ import annotations
@@ -22,12 +22,9 @@ from samjhadoo_emulator.upstream.headers import for_client, for_upstream, has_bo
 from samjhadoo_emulator.upstream.refusals import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable
     from pathlib import Path
 
     from starlette.types import Message, Receive, Scope, Send
-
-    from samjhadoo_emulator.upstream.signing import Signer
 
 log = logging.getLogger(__name__)
 
@@ -86,17 +83,15 @@ class Proxy:
     Args:
         url: `http://HOST:PORT` or `https://HOST:PORT`.
         ca: A bundle of certificates that https is verified with; the system's by default.
-        signer: Signs requests anew; None leaves them as they are.
 
     Raises:
         UrlRefused: The URL or the bundle cannot be used.
 
     """
 
-    def __init__(self, url: str, *, ca: Path | None = None, signer: Signer | None = None) -> None:
+    def __init__(self, url: str, *, ca: Path | None = None) -> None:
         self.url = url.rstrip("/")
         self.target = Target.parse(url)
-        self._signer = signer
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=verifying(ca) if self.target.scheme == b"https" else None,
             max_connections=None,
@@ -162,10 +157,6 @@ class Proxy:
             response = await self._answered(scope, body)
         except ClientLeft:
             return
-        except AwsError as error:
-            await body.drain(DRAINED)
-            await refusal(scope, error)(scope, _nothing, send)
-            return
         except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError) as error:
             log.warning("the upstream %s does not answer: %s", self.url, _words(error))
             message = f"The upstream {self.url} does not answer: {_words(error)}"
@@ -190,15 +181,11 @@ class Proxy:
         path = scope.get("raw_path") or scope["path"].encode()
         query = scope["query_string"]
         target = path + b"?" + query if query else path
-        headers = for_upstream(scope["headers"], self.target.authority)
-        content: AsyncIterable[bytes] | None = body if has_body(scope["headers"]) else None
-        if self._signer:
-            target, headers, content = await self._signer.signed(method, target, headers, content)
         request = httpcore2.Request(
             method,
             self._url(target),
-            headers=headers,
-            content=content,
+            headers=for_upstream(scope["headers"], self.target.authority),
+            content=body if has_body(scope["headers"]) else None,
             extensions={"timeout": {"connect": CONNECT_TIMEOUT}},
         )
         try:
