@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from samjhadoo_ops.database import lint
-from samjhadoo_ops.database.contract import destructive, since
-from samjhadoo_ops.database.lint import Objection
+from samjhadoo_ops.database.judge import judge_script
 from samjhadoo_ops.environment import load_environment
 
 if TYPE_CHECKING:
@@ -54,7 +53,8 @@ def test_what_the_settings_call_destructive_squawk_finds(
     path = script("V1__x.sql", f"SELECT 1;\n\n{sql}\n")
     found = lint.lint([path], engine_version="14")
     assert (3, rule) in [(each.line, each.rule) for each in found]
-    assert rule in {each.rule for each in destructive(found, settings.destructive, path.read_text())}
+    judged = judge_script(path.name, path.read_text(), found, settings.destructive)
+    assert rule in {each.rule.partition(":")[0] for each in judged.reasons}
 
 
 def test_an_expansion_is_not_objected_to(script: Callable[[str, str], Path]) -> None:
@@ -109,23 +109,3 @@ def test_without_squawk_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lint.shutil, "which", lambda *_, **__: None)
     with pytest.raises(lint.LinterMissing, match="not installed"):
         lint.find_squawk()
-
-
-@pytest.mark.parametrize(
-    ("text", "release"),
-    [
-        ("-- contract: since=v1.2\nDROP TABLE t;", "v1.2"),
-        ("SELECT 1;\n  --Contract:since=abc123  \n", "abc123"),
-        ("SELECT '-- contract: since=x' ;", ""),
-        ("-- contract: since=\n", ""),
-        ("-- we had a contract: since=v1 once\n", ""),
-    ],
-)
-def test_the_marker_names_the_release(text: str, release: str) -> None:
-    assert since(text) == release
-
-
-def test_a_view_that_is_dropped_to_be_created_again_is_no_danger() -> None:
-    text = "DROP VIEW IF EXISTS a;\nDROP VIEW b;\nCREATE VIEW a AS SELECT 1;\n"
-    found = [Objection("R__v.sql", line, "ban-drop-view", "x") for line in (1, 2)]
-    assert [each.line for each in destructive(found, ["ban-drop-view"], text)] == [2]

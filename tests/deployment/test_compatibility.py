@@ -1,53 +1,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from samjhadoo_ops.database.answer import Migration
-from samjhadoo_ops.deployment.compatibility import breaking_scripts, schema_version, takes_away, unsupported
+from samjhadoo_ops.deployment.compatibility import schema_version, unsupported
 from samjhadoo_ops.deployment.journal import FINISHED, STARTED, Entry, Event
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("sql", "what"),
-    [
-        ("CREATE TABLE t (a int);", ""),
-        ("ALTER TABLE t ADD COLUMN a int;", ""),
-        ("ALTER TABLE t DROP CONSTRAINT c;", ""),
-        ("ALTER TABLE t ALTER COLUMN a DROP NOT NULL;", ""),
-        ("-- DROP TABLE t;\nSELECT 'drop table t'; /* drop view v */", ""),
-        ("DO $$ BEGIN PERFORM 'drop table t'; END $$;", ""),
-        ("DROP TABLE t;", "drops a table"),
-        ("drop  materialized view v", "drops a materialized view"),
-        ("ALTER TABLE t\n  DROP COLUMN IF EXISTS a;", "drops a column"),
-        ("ALTER TABLE t DROP a", "drops a column"),
-        ("ALTER TABLE t RENAME COLUMN a TO b", "renames something"),
-        ("ALTER TABLE t RENAME TO u", "renames something"),
-        ("ALTER TABLE t ALTER COLUMN a TYPE bigint", "changes a column's type"),
-        ("ALTER TABLE t ALTER a SET DATA TYPE bigint", "changes a column's type"),
-        ("ALTER TABLE t ALTER COLUMN a SET NOT NULL", "makes a column required"),
-        ("-- contract: since=v3\nALTER TABLE t DROP COLUMN a;", "since=v3"),
-    ],
-)
-def test_what_a_script_takes_away(sql: str, what: str) -> None:
-    assert takes_away(sql) == what
-
-
-def test_only_scripts_that_take_something_away_are_named(tmp_path: Path) -> None:
-    (tmp_path / "V1__a.sql").write_text("CREATE TABLE t (a int);")
-    (tmp_path / "V2__b.sql").write_text("DROP TABLE t;")
-    found = breaking_scripts(
-        Migration(str(number), "", "Pending", str(tmp_path / name))
-        for number, name in enumerate(["V1__a.sql", "V2__b.sql", "V3__missing.sql"])
-    )
-    assert found == {"V2__b.sql": "drops a table"}
 
 
 def deploy(release: str, breaking: dict[str, str] | None = None, *, arrived: bool = True) -> Entry:
@@ -100,7 +61,17 @@ CONTRACT = {"V9__drop.sql": "since=v3"}
 def test_a_release_lives_with_what_was_there_before_it(
     entries: list[Entry], release: str, broken: set[str]
 ) -> None:
-    assert set(unsupported(entries, release)) == broken
+    assert {each.script for each in unsupported(entries, release)} == broken
+
+
+def test_a_release_may_not_live_with_what_nobody_could_judge() -> None:
+    migrating = Event(
+        number=1, event="migrating", at=NOW, data={"breaking": {}, "unknown": {"R__v.sql": "x"}}
+    )
+    started = Event(number=0, event=STARTED, at=NOW, data={"kind": "deploy"})
+    assert [each.what for each in unsupported([Entry("v2", (started, migrating)), deploy("v1")], "v1")] == [
+        "x"
+    ]
 
 
 def test_the_schema_is_what_the_newest_deploy_that_knew_it_recorded() -> None:

@@ -56,15 +56,15 @@ def read_consent(
         ConfigurationError: A gate is unknown or cannot be overridden, or a reason is missing.
 
     """
-    from samjhadoo_ops.deployment.gates import BY_NAME
+    from samjhadoo_ops.deployment.gates import GATES
 
     reasons: dict[str, str] = {}
     for option in overrides or ():
         said, _, reason = option.partition("=")
         name = said.strip().replace("-", "_")
-        gate = BY_NAME.get(name)
+        gate = GATES.get(name)
         if gate is None:
-            known = ", ".join(sorted(each.name for each in BY_NAME.values() if each.overridable))
+            known = ", ".join(sorted(each.name for each in GATES.values() if each.overridable))
             raise ConfigurationError(
                 f"--override {said.strip()}: there is no such gate", hint=f"gates: {known}"
             )

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment import preflight
 from samjhadoo_ops.deployment.attendance import Attendance
-from samjhadoo_ops.deployment.compatibility import breaking_scripts
 from samjhadoo_ops.deployment.consent import Consent
 from samjhadoo_ops.deployment.deployed import Deployed
 from samjhadoo_ops.deployment.differences import task_definition_differences
 from samjhadoo_ops.deployment.ending import Course
-from samjhadoo_ops.deployment.gates.gate import Stage
-from samjhadoo_ops.deployment.gates.ground import Image
+from samjhadoo_ops.deployment.gates.gate import Image, Stage
 from samjhadoo_ops.deployment.interrupts import held_back
 from samjhadoo_ops.deployment.journal import FINISHED
 from samjhadoo_ops.deployment.recording import recorded
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from samjhadoo_ops.database import Inspection, Schema
-    from samjhadoo_ops.deployment.gates.ground import Ground
+    from samjhadoo_ops.deployment.gates.gate import Facts
     from samjhadoo_ops.deployment.journal import Recorder
     from samjhadoo_ops.deployment.lock import Lock
     from samjhadoo_ops.deployment.rollout import Started
@@ -44,7 +42,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 class Prepared:
     """What is known before anything is changed at AWS."""
 
-    ground: Ground
+    facts: Facts
     built: BuiltImage
     schema: Schema | None
     inspection: Inspection
@@ -128,15 +126,15 @@ class Deploy:
         with ThreadPoolExecutor(1, thread_name_prefix="schema") as pool:
             looking = pool.submit(self._look)
             with self._timed("preflight"):
-                ground = survey(site, self.consent, own=lock.holder)
-                self._pass(ground, Stage.GROUND)
+                facts = survey(site, self.consent, own=lock.holder)
+                self._pass(facts, Stage.SERVICE)
             with self._timed("build"):
                 built = self._built()
             schema, inspection = looking.result()
-        ground = replace(ground, inspection=inspection)
+        facts = replace(facts, inspection=inspection)
         with self._timed("preflight"):
-            self._pass(ground, Stage.SCHEMA)
-        return Prepared(ground, built, schema, inspection)
+            self._pass(facts, Stage.SCHEMA)
+        return Prepared(facts, built, schema, inspection)
 
     def _built(self) -> BuiltImage:
         """Return the image to deploy: the named one, or that of what stands here."""
@@ -155,9 +153,9 @@ class Deploy:
         )
         return found
 
-    def _pass(self, ground: Ground, stage: Stage) -> None:
+    def _pass(self, facts: Facts, stage: Stage) -> None:
         """Ask the gates of a stage, tell what they find, and go on only when none is closed."""
-        findings = preflight.inspect(ground, stage=stage)
+        findings = preflight.inspect(facts, stage=stage)
         preflight.tell(self.site.console, findings)
         preflight.refuse_closed(findings)
 
@@ -171,9 +169,9 @@ class Deploy:
         image = self._push(prepared.built, lock, recorder)
         with self._timed("preflight"):
             pushed = Image(image.tag, image.digest, fresh=not prepared.built.reused)
-            self._pass(replace(prepared.ground, image=pushed), Stage.IMAGE)
+            self._pass(replace(prepared.facts, image=pushed), Stage.IMAGE)
         document = render_task_definition(self.site.env, image.reference, image.tag)
-        if self._unchanged(self._current(prepared.ground), document, prepared.inspection):
+        if self._unchanged(self._current(prepared.facts), document, prepared.inspection):
             recorder.write(FINISHED, outcome="unchanged", exit_code=0)
             return Deployed(
                 "unchanged", image.tag, image.digest, deploy=recorder.deploy, seconds=self.seconds
@@ -198,7 +196,7 @@ class Deploy:
                     self.site.ecs,
                     self.site.env,
                     task_definition=arn,
-                    listening=prepared.ground.listening,
+                    listening=prepared.facts.listening,
                     clock=self.site.clock,
                     policy=self.site.policy,
                     teller=teller,
@@ -228,11 +226,11 @@ class Deploy:
             self.changes.append(f"image {image.reference} pushed")
         return image
 
-    def _current(self, ground: Ground) -> Any:
+    def _current(self, facts: Facts) -> Any:
         """Return the task definition that serves and was deployed with success, or None."""
-        if ground.service is None or ground.first:
+        if facts.service is None or facts.first:
             return None
-        arns = [revision["arn"] for revision in ground.service.get("currentServiceRevisions", ())]
+        arns = [revision["arn"] for revision in facts.service.get("currentServiceRevisions", ())]
         revisions = self.site.ecs.revisions(arns)
         serving = {revision["taskDefinition"] for revision in revisions.values()}
         return self.site.ecs.task_definition(serving.pop()) if len(serving) == 1 else None
@@ -246,6 +244,8 @@ class Deploy:
         return not found
 
     def _migrate(self, prepared: Prepared, lock: Lock, recorder: Recorder) -> None:
+        from samjhadoo_ops.database.judge import judge_migrations
+
         inspection = prepared.inspection
         with self._timed("migrate"):
             if prepared.schema is None or not inspection.pending:
@@ -255,7 +255,7 @@ class Deploy:
             recorder.write(
                 "migrating",
                 pending=[migration.script for migration in inspection.pending],
-                breaking=breaking_scripts(inspection.pending),
+                **judge_migrations(inspection.pending, self.site.env).record,
             )
             state = prepared.schema.migrate(inspection)
             recorder.write("migrated", schema=state.version)

@@ -6,6 +6,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.database.judge import recorded_judgement
 from samjhadoo_ops.redaction import clean
 from samjhadoo_ops.report.failure import Alarm, Container, Failure, StoppedTask
 
@@ -163,7 +164,7 @@ def schema_state(entry: Entry) -> str:
     scripts = ", ".join(str(script) for script in migrating.data.get("pending", ()))
     if migrated is None:
         return f"the migration did not end: {scripts}; invoke migrate.info shows how far it came"
-    broken = migrating.data.get("breaking") or {}
+    broken = [each.script for each in recorded_judgement(migrating.data).scripts]
     starting = entry.last("starting")
     stays = "; it stays, and the former release can live with it"
     if starting and starting.data.get("first"):

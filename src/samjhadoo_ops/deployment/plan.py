@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 from samjhadoo_ops.deployment import preflight
 from samjhadoo_ops.deployment.configuration import deployment_configuration, swift_configuration
 from samjhadoo_ops.deployment.differences import configuration_differences, task_definition_differences
-from samjhadoo_ops.deployment.gates.finding import Finding, State, unknown
-from samjhadoo_ops.deployment.gates.gate import Stage
-from samjhadoo_ops.deployment.gates.ground import Image
+from samjhadoo_ops.deployment.gates.gate import Finding, Image, Stage, State, unknown
 from samjhadoo_ops.deployment.survey import survey
 from samjhadoo_ops.errors import OpsError
 
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.database import Inspection
     from samjhadoo_ops.deployment.consent import Consent
     from samjhadoo_ops.deployment.differences import Difference
-    from samjhadoo_ops.deployment.gates.ground import Ground
+    from samjhadoo_ops.deployment.gates.gate import Facts
     from samjhadoo_ops.deployment.site import Site
     from samjhadoo_ops.release.image import BuiltImage
 
@@ -89,18 +87,18 @@ def make_plan(site: Site, consent: Consent | None = None, *, image: str = "") ->
     preflight.check_policy(site.env)
     with ThreadPoolExecutor(2, thread_name_prefix="plan") as pool:
         schema = pool.submit(_schema, site)
-        ground = survey(site, consent)
-        findings = pool.submit(preflight.inspect, ground)
+        facts = survey(site, consent)
+        findings = pool.submit(preflight.inspect, facts)
         release = existing(site.env, site.aws, image) if image else wanted(site.env, site.aws)
         inspection, schema_finding = schema.result()
         here = "" if release.source else release.digest
-        known = replace(ground, inspection=inspection, image=Image(release.version, here))
+        known = replace(facts, inspection=inspection, image=Image(release.version, here))
         return Plan(
             release=release.version,
             build=not release.digest,
-            first=ground.first,
-            task_definition=_task_definition(site, ground, release),
-            configuration=_configuration(site, ground),
+            first=facts.first,
+            task_definition=_task_definition(site, facts, release),
+            configuration=_configuration(site, facts),
             pending=tuple(migration.script for migration in (inspection.pending if inspection else ())),
             findings={
                 **findings.result(),
@@ -137,17 +135,17 @@ def _schema(site: Site) -> tuple[Inspection | None, dict[str, Finding]]:
     return inspection, {"migrations": Finding(State.OK, f"they fit; {len(inspection.pending)} pending")}
 
 
-def _task_definition(site: Site, ground: Ground, image: BuiltImage) -> tuple[Difference, ...]:
+def _task_definition(site: Site, facts: Facts, image: BuiltImage) -> tuple[Difference, ...]:
     from samjhadoo_ops.release import render_task_definition
 
     reference = f"{image.repository_uri}@{image.digest}" if image.digest else f"{image.tagged} (to be built)"
     document = render_task_definition(site.env, reference, image.version)
-    service = ground.service
+    service = facts.service
     registered = site.ecs.task_definition(service["taskDefinition"]) if service else None
     return tuple(task_definition_differences(registered.document if registered else {}, document))
 
 
-def _configuration(site: Site, ground: Ground) -> tuple[Difference, ...]:
-    wanted = swift_configuration(site.env) if ground.first else deployment_configuration(site.env)
-    current = (ground.service or {}).get("deploymentConfiguration", {})
+def _configuration(site: Site, facts: Facts) -> tuple[Difference, ...]:
+    wanted = swift_configuration(site.env) if facts.first else deployment_configuration(site.env)
+    current = (facts.service or {}).get("deploymentConfiguration", {})
     return tuple(configuration_differences(current, wanted))

@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.deployment.gates import BY_NAME, GATES
-from samjhadoo_ops.deployment.gates.finding import Finding, State, refused, unknown
-from samjhadoo_ops.deployment.gates.gate import Stage
+from samjhadoo_ops.deployment.gates import GATES
+from samjhadoo_ops.deployment.gates.gate import Finding, Stage, State, refused, unknown
 from samjhadoo_ops.errors import ConfigurationError, OpsError, Refused
 
 if TYPE_CHECKING:
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.console import Console
     from samjhadoo_ops.deployment.consent import Consent
-    from samjhadoo_ops.deployment.gates.gate import Gate
-    from samjhadoo_ops.deployment.gates.ground import Ground
+    from samjhadoo_ops.deployment.gates.gate import Facts, Gate
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.environment.gates import Gates
 
@@ -26,7 +24,7 @@ _WIDTH = 8
 
 
 def inspect(
-    ground: Ground, gates: Iterable[Gate] = GATES, *, stage: Stage = Stage.GROUND
+    facts: Facts, gates: Iterable[Gate] | None = None, *, stage: Stage = Stage.SERVICE
 ) -> dict[str, Finding]:
     """Ask every gate of a stage that is not switched off, side by side; findings by the gates' names.
 
@@ -34,15 +32,19 @@ def inspect(
         ConfigurationError: `gates.policy` names a gate that doesn't exist, or switches off what must hold.
 
     """
-    settings = ground.env.gates
-    check_policy(ground.env)
-    chosen = [gate for gate in gates if gate.stage is stage and policy_of(settings, gate) != "off"]
+    settings = facts.env.gates
+    check_policy(facts.env)
+    chosen = [
+        gate
+        for gate in (GATES.values() if gates is None else gates)
+        if gate.stage is stage and policy_of(settings, gate) != "off"
+    ]
     if not chosen:
         return {}
     with ThreadPoolExecutor(min(_WIDTH, len(chosen)), thread_name_prefix="gate") as pool:
-        asked = [(gate, pool.submit(_ask, gate, ground)) for gate in chosen]
+        asked = [(gate, pool.submit(_ask, gate, facts)) for gate in chosen]
         return {
-            gate.name: settle(gate, future.result(), settings=settings, consent=ground.consent)
+            gate.name: settle(gate, future.result(), settings=settings, consent=facts.consent)
             for gate, future in asked
         }
 
@@ -56,17 +58,17 @@ def check_policy(env: Environment) -> None:
     """
     for name, policy in env.gates.policy.items():
         where = f"{env.sources.get(('gates', 'policy', name), 'settings')}: gates.policy.{name}"
-        if name not in BY_NAME:
+        if name not in GATES:
             raise ConfigurationError(
-                f"{where}: there is no such gate", hint=f"gates: {', '.join(sorted(BY_NAME))}"
+                f"{where}: there is no such gate", hint=f"gates: {', '.join(sorted(GATES))}"
             )
-        if BY_NAME[name].mandatory and policy != "refuse":
+        if GATES[name].mandatory and policy != "refuse":
             raise ConfigurationError(f"{where}: this gate always refuses", hint="remove the line")
 
 
 def policy_of(settings: Gates, gate: Gate) -> str:
     """Return what becomes of a gate's refusal: `refuse`, `warn`, or `off` when it is not asked."""
-    return "refuse" if gate.mandatory else settings.policy.get(gate.name, "refuse")
+    return "refuse" if gate.mandatory else settings.policy.get(gate.name, gate.policy.value)
 
 
 def settle(gate: Gate, finding: Finding, *, settings: Gates, consent: Consent) -> Finding:
@@ -91,7 +93,7 @@ def lines(findings: Mapping[str, Finding]) -> tuple[str, ...]:
     tree: list[str] = []
     for name, finding in findings.items():
         remedy = f"; {finding.remedy}" if finding.remedy else ""
-        title = f"{BY_NAME[name].title}: " if name in BY_NAME else ""
+        title = f"{GATES[name].title}: " if name in GATES else ""
         tree.append(f"[{finding.state.value}] {name}: {title}{finding.reason}{remedy}")
         tree.extend(f"    {detail}" for detail in finding.details)
     return tuple(tree)
@@ -114,21 +116,21 @@ def refuse_closed(findings: Mapping[str, Finding]) -> None:
     closed = [name for name, finding in findings.items() if finding.state is State.REFUSED]
     if closed:
         hint = findings[closed[0]].remedy
-        if closed[0] in BY_NAME and BY_NAME[closed[0]].overridable:
+        if closed[0] in GATES and GATES[closed[0]].overridable:
             hint = "; ".join(filter(None, [hint, f'or pass it once: --override {closed[0]}="why"']))
         raise Refused(
             f"refused before anything was deployed: {', '.join(closed)}", hint=hint, details=lines(findings)
         )
 
 
-def _ask(gate: Gate, ground: Ground) -> Finding:
+def _ask(gate: Gate, facts: Facts) -> Finding:
     """Return what a gate finds; one that fails closes itself and never the others."""
     from botocore.parsers import ResponseParserError
 
     from samjhadoo_ops.aws_errors import translate
 
     try:
-        return gate.check(ground)
+        return gate.check(facts)
     except OpsError as error:
         return refused(error.message, remedy=error.hint, details=error.details)
     except ResponseParserError:

@@ -132,10 +132,11 @@ def target_of(site: Site, *, to: str = "", force_schema: str = "") -> Candidate:
             f"the schema no longer supports {target}: migrations since then have taken away what it may need",
             hint="deploy a release that lives with the schema (roll forward), or, knowing better: "
             '--force-schema "why"',
-            details=tuple(f"{script}: {what}" for script, what in sorted(broken.items())),
+            details=tuple(f"{each.script}: {each.what}" for each in broken),
         )
-    for script, what in sorted(broken.items()):
-        site.console.event("forced", f"in spite of {script} ({what}): {force_schema}", script=script)
+    for each in broken:
+        text = f"in spite of {each.script} ({each.what}): {force_schema}"
+        site.console.event("forced", text, script=each.script)
     return target
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment.consent import Consent
-from samjhadoo_ops.deployment.gates.ground import Ground
+from samjhadoo_ops.deployment.gates.gate import Facts
 from samjhadoo_ops.deployment.lock import read_lock
 from samjhadoo_ops.deployment.traffic import find_listening
 
@@ -20,7 +20,7 @@ SKETCH = "unbuilt"
 """Stands for image and version in a task definition that is only looked at."""
 
 
-def survey(site: Site, consent: Consent | None = None, *, own: Holder | None = None) -> Ground:
+def survey(site: Site, consent: Consent | None = None, *, own: Holder | None = None) -> Facts:
     """Read the service, its deployments and its load balancer; nothing is changed.
 
     Args:
@@ -40,7 +40,7 @@ def survey(site: Site, consent: Consent | None = None, *, own: Holder | None = N
         current = [revision["arn"] for revision in (service or {}).get("currentServiceRevisions", ())]
         revisions = site.ecs.revisions(current) if current else {}
         listening, rules = traffic.result()
-    return Ground(
+    return Facts(
         env=site.env,
         aws=site.aws,
         ecs=site.ecs,

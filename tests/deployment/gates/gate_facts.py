@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from samjhadoo_ops.deployment.gates.ground import Ground
+from samjhadoo_ops.deployment.gates.gate import Facts
 from samjhadoo_ops.deployment.traffic import Listening
 
 if TYPE_CHECKING:
@@ -48,14 +48,14 @@ def brief(*statuses: str) -> list[dict[str, Any]]:
     ]
 
 
-def ground(env: Environment, **facts: Any) -> Ground:
-    """Return the ground of a service in order, but for the facts that are given."""
+def facts_of(env: Environment, **facts: Any) -> Facts:
+    """Return the facts of a service in order, but for those that are given."""
     document = {"containerDefinitions": [{"name": env.service.container}]}
     revision = {
         "taskDefinition": "t/backend:1",
         "resolvedConfiguration": {"loadBalancers": [{"targetGroupArn": BLUE}]},
     }
-    return Ground(
+    return Facts(
         **{
             "env": env,
             "aws": SimpleNamespace(),

@@ -7,24 +7,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from gate_facts import brief, ground, with_settings
+from gate_facts import brief, facts_of, with_settings
 
 from samjhadoo_emulator.testing import eventually, running_emulator
 from samjhadoo_ops.aws import Aws
 from samjhadoo_ops.deployment.ecs import EcsService
-from samjhadoo_ops.deployment.gates import (
-    alarms,
-    error_budget,
-    free_addresses,
-    image,
-    read_replicas,
-    roles,
-    rollback_target,
-    secrets_resolvable,
-    vcpu_quota,
-)
-from samjhadoo_ops.deployment.gates.finding import State
-from samjhadoo_ops.deployment.gates.ground import Image
+from samjhadoo_ops.deployment.gates import access, capacity, release, service, traffic
+from samjhadoo_ops.deployment.gates.gate import Image, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,8 +52,8 @@ def document(**changes: Any) -> dict[str, Any]:
 
 
 def test_roles_must_be_there_and_trust_ecs(env: Environment, aws: Aws) -> None:
-    facts = ground(env, aws=aws, render=document)
-    found = roles.check(facts)
+    facts = facts_of(env, aws=aws, render=document)
+    found = access.roles(facts)
     assert found.state is State.REFUSED
     assert "there is no role arn:aws:iam::000000000000:role/execution" in found.reason
     for name in ROLES:
@@ -75,11 +64,11 @@ def test_roles_must_be_there_and_trust_ecs(env: Environment, aws: Aws) -> None:
             RoleName=name,
             AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
         )
-    found = roles.check(facts)
+    found = access.roles(facts)
     assert found.state is State.REFUSED
     assert found.reason == "arn:aws:iam::000000000000:role/task does not trust ecs-tasks.amazonaws.com"
-    facts = ground(env, aws=aws, render=lambda: document(taskRoleArn=""))
-    assert roles.check(facts).state is State.OK
+    facts = facts_of(env, aws=aws, render=lambda: document(taskRoleArn=""))
+    assert access.roles(facts).state is State.OK
 
 
 def test_secrets_must_be_there_and_stay(env: Environment, aws: Aws) -> None:
@@ -89,14 +78,14 @@ def test_secrets_must_be_there_and_stay(env: Environment, aws: Aws) -> None:
     manager.delete_secret(SecretId=leaving, RecoveryWindowInDays=7)
     named = {"THERE": f"{arn}:key::", "LEAVING": leaving, "GONE": SECRET.format("gone"), "P": "/no/parameter"}
     secrets = [{"name": name, "valueFrom": reference} for name, reference in named.items()]
-    found = secrets_resolvable.check(ground(env, aws=aws, render=lambda: document(secrets=secrets)))
+    found = access.secrets(facts_of(env, aws=aws, render=lambda: document(secrets=secrets)))
     assert found.state is State.REFUSED
     assert "LEAVING" in found.reason
     assert "GONE" in found.reason
     assert "P (/no/parameter" in found.reason
     assert "THERE" not in found.reason
     assert "planted" not in found.reason
-    found = secrets_resolvable.check(ground(env, aws=aws, render=lambda: document(secrets=secrets[:1])))
+    found = access.secrets(facts_of(env, aws=aws, render=lambda: document(secrets=secrets[:1])))
     assert (found.state, found.reason) == (State.OK, "1 of 1")
 
 
@@ -113,34 +102,34 @@ def test_a_firing_alarm_closes_the_gate(env: Environment, aws: Aws) -> None:
         ComparisonOperator="GreaterThanThreshold",
         TreatMissingData="ignore",
     )
-    facts = ground(with_settings(env, "deployment", alarms=["gates-errors"]), aws=aws)
-    assert alarms.check(facts).state is State.OK
+    facts = facts_of(with_settings(env, "deployment", alarms=["gates-errors"]), aws=aws)
+    assert service.alarms(facts).state is State.OK
     cloudwatch.set_alarm_state(AlarmName="gates-errors", StateValue="ALARM", StateReason="a test")
-    assert alarms.check(facts).state is State.REFUSED
-    missing = ground(with_settings(env, "deployment", alarms=["gates-errors", "gates-none"]), aws=aws)
-    assert "there is no alarm gates-none" in alarms.check(missing).reason
+    assert service.alarms(facts).state is State.REFUSED
+    missing = facts_of(with_settings(env, "deployment", alarms=["gates-errors", "gates-none"]), aws=aws)
+    assert "there is no alarm gates-none" in service.alarms(missing).reason
 
 
 def test_an_image_that_is_not_there_is_refused(env: Environment, aws: Aws) -> None:
     aws.client("ecr").create_repository(repositoryName=env.build.repository)
-    facts = ground(env, aws=aws, image=Image("v1", DIGEST))
-    assert image.check(facts).state is State.REFUSED
-    assert image.check(ground(env, aws=aws, image=Image("v1"))).state is State.SKIPPED
+    facts = facts_of(env, aws=aws, image=Image("v1", DIGEST))
+    assert release.image(facts).state is State.REFUSED
+    assert release.image(facts_of(env, aws=aws, image=Image("v1"))).state is State.SKIPPED
     definition = document()
     definition["containerDefinitions"][0]["image"] = f"127.0.0.1:1/{env.build.repository}@{DIGEST}"
     registered = aws.client("ecs").register_task_definition(family="gates", **_without_roles(definition))
     arn = registered["taskDefinition"]["taskDefinitionArn"]
-    facts = ground(
+    facts = facts_of(
         env,
         aws=aws,
         ecs=EcsService(aws.client("ecs"), cluster="c", name="s"),
         revisions={"r/1": {"taskDefinition": arn}},
     )
-    found = rollback_target.check(facts)
+    found = release.rollback_target(facts)
     assert found.state is State.REFUSED
     assert "is not in samjhadoo/backend any more" in found.reason
     aws.client("ecs").deregister_task_definition(taskDefinition=arn)
-    assert "is not registered" in rollback_target.check(facts).reason
+    assert "is not registered" in release.rollback_target(facts).reason
 
 
 def _without_roles(definition: dict[str, Any]) -> dict[str, Any]:
@@ -157,8 +146,8 @@ def test_capacity_is_told_or_said_to_be_unknown(env: Environment, aws: Aws) -> N
     subnets = aws.client("ec2").describe_subnets()["Subnets"]
     names = [subnet["SubnetId"] for subnet in subnets]
     placed = with_settings(env, "service", subnets=names)
-    assert free_addresses.check(ground(placed, aws=aws)).state is State.OK
-    found = vcpu_quota.check(ground(env, aws=aws, render=document))
+    assert capacity.free_addresses(facts_of(placed, aws=aws)).state is State.OK
+    found = capacity.vcpu_quota(facts_of(env, aws=aws, render=document))
     assert found.state in {State.UNKNOWN, State.OK}, found
 
 
@@ -166,8 +155,8 @@ def test_lag_is_read_in_the_replicas_own_region(env: Environment, aws: Aws, emul
     there = with_settings(env, "aws", region="us-east-1")
     far = Aws(there, emulator.url).client("cloudwatch")
     replicas = with_settings(env, "gates.replicas", instances=["us-east-1/replica"])
-    facts = ground(replicas, aws=aws, clock=emulator.clock)
-    assert read_replicas.check(facts).state is State.UNKNOWN
+    facts = facts_of(replicas, aws=aws, clock=emulator.clock)
+    assert capacity.read_replicas(facts).state is State.UNKNOWN
 
     def lagging() -> bool:
         datum = {
@@ -177,16 +166,16 @@ def test_lag_is_read_in_the_replicas_own_region(env: Environment, aws: Aws, emul
             "Value": 95.0,
         }
         far.put_metric_data(Namespace="AWS/RDS", MetricData=[datum])
-        return read_replicas.check(facts).state is State.REFUSED
+        return capacity.read_replicas(facts).state is State.REFUSED
 
     assert eventually(lagging)
     configured = with_settings(env, "database", read_replicas=["us-east-1"])
-    assert read_replicas.check(ground(configured, aws=aws)).state is State.UNKNOWN
+    assert capacity.read_replicas(facts_of(configured, aws=aws)).state is State.UNKNOWN
 
 
 def test_the_error_budget_is_counted_from_cloudwatch(env: Environment, aws: Aws, emulator: Emulator) -> None:
-    facts = ground(env, aws=aws, clock=emulator.clock, deployments=brief("SUCCESSFUL"))
-    assert error_budget.check(facts).state is State.SKIPPED
+    facts = facts_of(env, aws=aws, clock=emulator.clock, deployments=brief("SUCCESSFUL"))
+    assert traffic.error_budget(facts).state is State.SKIPPED
     at = facts.now - timedelta(minutes=5)
     dimensions = [{"Name": "LoadBalancer", "Value": facts.balancer}]
     counts = {"RequestCount": 1000.0, "HTTPCode_Target_5XX_Count": 3.0, "HTTPCode_ELB_5XX_Count": 1.0}
@@ -195,7 +184,7 @@ def test_the_error_budget_is_counted_from_cloudwatch(env: Environment, aws: Aws,
         for name, value in counts.items()
     ]
     aws.client("cloudwatch").put_metric_data(Namespace="AWS/ApplicationELB", MetricData=data)
-    found = eventually(lambda: _unless_skipped(error_budget.check(facts)))
+    found = eventually(lambda: _unless_skipped(traffic.error_budget(facts)))
     assert found.state is State.REFUSED
     assert "99.6 % of 1000 requests" in found.reason
     assert "the error budget is overdrawn" in found.reason

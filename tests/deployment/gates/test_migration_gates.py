@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from gate_facts import brief, ground
+from gate_facts import brief, facts_of
 
 from samjhadoo_ops.database import Inspection, Migration, lint
-from samjhadoo_ops.deployment.gates import migrations_compatible, migrations_linted
-from samjhadoo_ops.deployment.gates.finding import State
-from samjhadoo_ops.deployment.gates.migrations_compatible import Success, objection, successes
+from samjhadoo_ops.deployment.gates import migrations
+from samjhadoo_ops.deployment.gates.gate import State
+from samjhadoo_ops.deployment.gates.migrations import Success, objection, successes
 from samjhadoo_ops.deployment.journal import Entry, Event
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def write(folder: Path, text: str, name: str = "V6__x.sql") -> Path:
             State.REFUSED,
             id="silenced-is-still-destructive",
         ),
+        pytest.param("TRUNCATE t;", State.OK, State.REFUSED, id="only-the-patterns-find-it"),
         pytest.param(
             "-- contract: since=v1\nALTER TABLE t DROP COLUMN a;", State.OK, State.OK, id="contract"
         ),
@@ -112,18 +113,19 @@ def test_pending_migrations_must_be_safe_and_compatible(
         "inspection": pending(write(tmp_path, text)),
         "entries": lambda: [Entry("v1", events)],
     }
-    found = migrations_linted.check(ground(env, **facts))
+    found = migrations.migrations_linted(facts_of(env, **facts))
     assert found.state is linted, found
-    found = migrations_compatible.check(ground(env, **facts))
+    found = migrations.migrations_compatible(facts_of(env, **facts))
     assert found.state is compatible, found
     if compatible is State.REFUSED:
-        assert any("V6__x.sql:" in line and "ban-drop-column" in line for line in found.details)
+        what = "empties a table" if "TRUNCATE" in text else "ban-drop-column"
+        assert any("V6__x.sql:" in line and what in line for line in found.details)
         assert "expand/contract" in found.remedy
 
 
 def test_before_the_first_release_nothing_can_break(env: Environment, tmp_path: Path) -> None:
     facts = {"inspection": pending(write(tmp_path, "DROP TABLE t;")), "deployments": []}
-    assert migrations_compatible.check(ground(env, **facts)).state is State.SKIPPED
+    assert migrations.migrations_compatible(facts_of(env, **facts)).state is State.SKIPPED
 
 
 def test_when_nothing_is_pending_squawk_is_not_even_looked_for(
@@ -131,15 +133,45 @@ def test_when_nothing_is_pending_squawk_is_not_even_looked_for(
 ) -> None:
     monkeypatch.setattr(lint, "find_squawk", lambda: pytest.fail("asked"))
     facts = {"inspection": Inspection("1", (), ())}
-    for gate in (migrations_linted, migrations_compatible):
-        assert gate.check(ground(env, **facts)).state is State.OK
-        assert gate.check(ground(env)).state is State.SKIPPED
+    for gate in (migrations.migrations_linted, migrations.migrations_compatible):
+        assert gate(facts_of(env, **facts)).state is State.OK
+        assert gate(facts_of(env)).state is State.SKIPPED
 
 
-def test_without_squawk_nobody_knows(
+def test_without_squawk_the_gates_cannot_decide(
     env: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lint.shutil, "which", lambda *_, **__: None)
-    facts = {"inspection": pending(write(tmp_path, "DROP TABLE t;"))}
-    for gate in (migrations_linted, migrations_compatible):
-        assert gate.check(ground(env, **facts)).state is State.UNKNOWN
+    facts = {"inspection": pending(write(tmp_path, "ALTER TABLE t DROP CONSTRAINT c;"))}
+    for gate in (migrations.migrations_linted, migrations.migrations_compatible):
+        found = gate(facts_of(env, **facts))
+        assert found.state is State.UNKNOWN
+        assert found.remedy == "pip install squawk-cli"
+
+
+def test_without_squawk_what_the_patterns_find_is_still_refused(
+    env: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lint.shutil, "which", lambda *_, **__: None)
+    facts = facts_of(env, inspection=pending(write(tmp_path, "DROP TABLE t;")))
+    assert migrations.migrations_linted(facts).state is State.UNKNOWN
+    found = migrations.migrations_compatible(facts)
+    assert found.state is State.REFUSED
+    assert "V6__x.sql:3: drops a table" in found.details
+
+
+def test_a_script_that_cannot_be_read_is_refused(env: Environment, tmp_path: Path) -> None:
+    script = tmp_path / "V6__x.sql"
+    script.write_bytes(b"SELECT '\xff';")
+    facts = facts_of(env, inspection=pending(script))
+    found = migrations.migrations_compatible(facts)
+    assert found.state is State.REFUSED
+    assert "cannot be read" in found.reason
+
+
+def test_a_view_that_is_created_again_may_have_lost_columns(env: Environment, tmp_path: Path) -> None:
+    script = write(tmp_path, "DROP VIEW v;\nCREATE VIEW v AS SELECT 1;", "R__v.sql")
+    found = migrations.migrations_compatible(facts_of(env, inspection=pending(script)))
+    assert found.state is State.UNKNOWN
+    assert "R__v.sql:3: " in found.details[0]
+    assert "drops a view and creates it again" in found.details[0]

@@ -1,25 +1,36 @@
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from gate_facts import ground, with_settings
+from gate_facts import facts_of, with_settings
 
 from samjhadoo_ops.deployment.consent import Consent, read_consent, recorded_consent
-from samjhadoo_ops.deployment.gates import BY_NAME, GATES
-from samjhadoo_ops.deployment.gates.finding import Finding, State, ok, refused, skipped, unknown
-from samjhadoo_ops.deployment.gates.gate import Gate, Stage
+from samjhadoo_ops.deployment.gates import GATES
+from samjhadoo_ops.deployment.gates.gate import (
+    Finding,
+    Gate,
+    Policy,
+    Stage,
+    State,
+    ok,
+    refused,
+    skipped,
+    unknown,
+)
 from samjhadoo_ops.deployment.preflight import inspect, lines, policy_of, refuse_closed
 from samjhadoo_ops.errors import ConfigurationError, OpsError, Refused
 
 if TYPE_CHECKING:
-    from samjhadoo_ops.deployment.gates.ground import Ground
+    from samjhadoo_ops.deployment.gates.gate import Facts
     from samjhadoo_ops.environment import Environment
 
 
 def gate(name: str, finding: Finding | BaseException, **options: Any) -> Gate:
-    def check(_: Ground) -> Finding:
+    def check(_: Facts) -> Finding:
         if isinstance(finding, BaseException):
             raise finding
         return finding
@@ -33,7 +44,7 @@ def test_all_gates_are_told_at_once_and_a_closed_one_refuses(env: Environment) -
         gate("b", refused("no", remedy="do this", details=("x.sql:3: bad",))),
         gate("c", skipped("nothing to say")),
     ]
-    findings = inspect(ground(env), gates)
+    findings = inspect(facts_of(env), gates)
     with pytest.raises(Refused, match="before anything was deployed: b") as refusal:
         refuse_closed(findings)
     assert refusal.value.details == lines(findings)
@@ -66,7 +77,7 @@ def test_all_gates_are_told_at_once_and_a_closed_one_refuses(env: Environment) -
 def test_a_gate_that_fails_is_a_finding_and_the_others_are_asked(
     env: Environment, error: BaseException, state: State, said: str
 ) -> None:
-    found = inspect(ground(env), [gate("bad", error), gate("good", ok("fine"))])
+    found = inspect(facts_of(env), [gate("bad", error), gate("good", ok("fine"))])
     assert found["good"].state is State.OK
     assert found["bad"].state is state
     assert said in found["bad"].reason
@@ -75,16 +86,16 @@ def test_a_gate_that_fails_is_a_finding_and_the_others_are_asked(
 def test_settings_say_what_becomes_of_what_cannot_be_known(env: Environment) -> None:
     strict = with_settings(env, "gates", on_unknown="refuse")
     gates = [gate("a", unknown("not told"))]
-    assert inspect(ground(env), gates)["a"].state is State.SKIPPED
-    assert inspect(ground(strict), gates)["a"].state is State.REFUSED
-    mandatory = [gate("a", unknown("not told"), mandatory=True)]
-    assert inspect(ground(env), mandatory)["a"].state is State.REFUSED
+    assert inspect(facts_of(env), gates)["a"].state is State.SKIPPED
+    assert inspect(facts_of(strict), gates)["a"].state is State.REFUSED
+    mandatory = [gate("a", unknown("not told"), policy=Policy.MANDATORY)]
+    assert inspect(facts_of(env), mandatory)["a"].state is State.REFUSED
 
 
 def test_settings_switch_a_gate_off_or_let_it_only_warn(env: Environment) -> None:
     def found(policy: str) -> dict[str, Finding]:
         settings = with_settings(env, "gates", policy={"alarms": policy})
-        return inspect(ground(settings), [gate("alarms", refused("one fires", remedy="wait"))])
+        return inspect(facts_of(settings), [gate("alarms", refused("one fires", remedy="wait"))])
 
     assert found("off") == {}
     assert found("warn")["alarms"].state is State.WARNED
@@ -104,13 +115,13 @@ def test_settings_for_no_gate_and_for_what_must_hold_are_errors(
     env: Environment, policy: dict[str, str], said: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=said):
-        inspect(ground(with_settings(env, "gates", policy=policy)), [])
+        inspect(facts_of(with_settings(env, "gates", policy=policy)), [])
 
 
 def test_an_override_opens_its_gate_and_is_shown_with_its_reason(env: Environment) -> None:
     consent = read_consent(["alarms=known, ticket 12"])
     closed = refused("one fires", remedy="wait")
-    found = inspect(ground(env, consent=consent), [gate("alarms", closed), gate("roles", closed)])
+    found = inspect(facts_of(env, consent=consent), [gate("alarms", closed), gate("roles", closed)])
     assert found["alarms"].state is State.OVERRIDDEN
     assert "overridden: known, ticket 12" in lines(found)[0]
     assert found["roles"].state is State.REFUSED
@@ -119,8 +130,8 @@ def test_an_override_opens_its_gate_and_is_shown_with_its_reason(env: Environmen
 
 def test_what_cannot_be_overridden_stays_closed_whatever_the_journal_says(env: Environment) -> None:
     consent = Consent({"lock": "because"})
-    closed = [gate("lock", refused("held", remedy="wait"), overridable=False, mandatory=True)]
-    assert inspect(ground(env, consent=consent), closed)["lock"].state is State.REFUSED
+    closed = [gate("lock", refused("held", remedy="wait"), overridable=False, policy=Policy.MANDATORY)]
+    assert inspect(facts_of(env, consent=consent), closed)["lock"].state is State.REFUSED
 
 
 @pytest.mark.parametrize(
@@ -149,16 +160,22 @@ def test_consent_survives_the_journal() -> None:
     assert recorded_consent({}) == Consent()
 
 
+def test_the_settings_list_every_gate_with_the_policy_that_it_registers() -> None:
+    base = tomllib.loads((Path(__file__).parents[3] / "environments" / "base.toml").read_text())
+    assert base["gates"]["policy"] == {
+        each.name: each.policy for each in GATES.values() if not each.mandatory
+    }
+
+
 def test_every_gate_has_a_policy_in_the_settings_and_a_sentence(env: Environment) -> None:
-    assert len(BY_NAME) == len(GATES)
-    assert {each.name for each in GATES if not each.mandatory} == set(env.gates.policy)
-    assert all(each.title and each.check.__doc__ for each in GATES)
-    assert [each.name for each in GATES if policy_of(env.gates, each) == "off"] == [
+    assert {each.name for each in GATES.values() if not each.mandatory} == set(env.gates.policy)
+    assert all(each.title and each.check.__doc__ for each in GATES.values())
+    assert [each.name for each in GATES.values() if policy_of(env.gates, each) == "off"] == [
         "window",
         "vcpu_quota",
         "free_addresses",
     ]
-    assert {each.name for each in GATES if each.stage is not Stage.GROUND} == {
+    assert {each.name for each in GATES.values() if each.stage is not Stage.SERVICE} == {
         "migrations_linted",
         "migrations_compatible",
         "image",

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from gate_facts import with_settings
 
-from samjhadoo_ops.deployment.gates import error_budget, image, read_replicas, roles, rollback_target
-from samjhadoo_ops.deployment.gates.finding import State
-from samjhadoo_ops.deployment.gates.lifecycle import expires
+from samjhadoo_ops.deployment.gates import access, capacity, release, traffic
+from samjhadoo_ops.deployment.gates.gate import State
 
 if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
@@ -37,12 +36,12 @@ def trust(principal: Any, effect: str = "Allow") -> dict[str, Any]:
     ],
 )
 def test_a_role_must_trust_ecs(policy: dict[str, Any], trusted: bool) -> None:
-    assert roles.trusts(policy, "ecs.amazonaws.com") is trusted
+    assert access.trusts(policy, "ecs.amazonaws.com") is trusted
 
 
 def test_the_principal_of_a_session_is_its_role() -> None:
-    assert roles.role_of("arn:aws:sts::1:assumed-role/deployer/session") == "arn:aws:iam::1:role/deployer"
-    assert roles.role_of("arn:aws:iam::1:user/asha") == "arn:aws:iam::1:user/asha"
+    assert access.role_of("arn:aws:sts::1:assumed-role/deployer/session") == "arn:aws:iam::1:role/deployer"
+    assert access.role_of("arn:aws:iam::1:user/asha") == "arn:aws:iam::1:user/asha"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +55,7 @@ def test_the_principal_of_a_session_is_its_role() -> None:
     ],
 )
 def test_the_running_image_is_found_in_its_repository(name: str, reference: dict[str, str]) -> None:
-    assert rollback_target.image_id(name, "samjhadoo/backend") == reference
+    assert release.image_id(name, "samjhadoo/backend") == reference
 
 
 def images(*ages: float, **first: Any) -> list[dict[str, Any]]:
@@ -115,7 +114,7 @@ def policy(**selection: Any) -> str:
 def test_a_lifecycle_policy_keeps_the_running_image_or_not(
     rules: str, present: list[dict[str, Any]], kept: bool
 ) -> None:
-    assert (expires(rules, present, "sha256:0", now=NOW.timestamp()) == "") is kept
+    assert (release.expires(rules, present, "sha256:0", now=NOW.timestamp()) == "") is kept
 
 
 @pytest.mark.parametrize(
@@ -130,15 +129,15 @@ def test_a_lifecycle_policy_keeps_the_running_image_or_not(
 )
 def test_the_error_budget_is_what_the_objective_leaves(errors: int, left: float, state: State) -> None:
     total = 1_000_000.0  # 99.95 % allow 500 errors
-    assert error_budget.remaining(total, errors, objective=99.95) == pytest.approx(left)
-    found = error_budget.decide(total, errors, objective=99.95, wanted=10.0, period="30d")
+    assert traffic.remaining_budget(total, errors, objective=99.95) == pytest.approx(left)
+    found = traffic.decide_error_budget(total, errors, objective=99.95, wanted=10.0, period="30d")
     assert found.state is state, found
 
 
 def test_without_requests_there_is_no_budget_to_count() -> None:
-    found = error_budget.decide(0, 0, objective=99.95, wanted=10.0, period="30d")
+    found = traffic.decide_error_budget(0, 0, objective=99.95, wanted=10.0, period="30d")
     assert found.state is State.SKIPPED
-    assert error_budget.remaining(100, 1, objective=100.0) < 0
+    assert traffic.remaining_budget(100, 1, objective=100.0) < 0
 
 
 @pytest.mark.parametrize(
@@ -151,7 +150,7 @@ def test_without_requests_there_is_no_budget_to_count() -> None:
     ],
 )
 def test_replicas_may_lag_a_little(lags: dict[str, float | None], state: State) -> None:
-    assert read_replicas.decide(lags, most=30.0).state is state
+    assert capacity.decide_lag(lags, most=30.0).state is state
 
 
 @pytest.mark.parametrize(
@@ -172,5 +171,5 @@ def test_an_image_is_as_good_as_its_scan(
     env: Environment, status: str, counts: dict[str, int], changes: dict[str, Any], state: State
 ) -> None:
     settings = with_settings(env, "gates.image", **changes).gates.image
-    found = image.decide(status, counts, settings)
+    found = release.decide_scan(status, counts, settings)
     assert found.state is state, found

@@ -5,24 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from gate_facts import BLUE, GREEN, LISTENING, SERVICE, brief, ground, rule, rules
+from gate_facts import BLUE, GREEN, LISTENING, SERVICE, brief, facts_of, rule, rules
 
-from samjhadoo_ops.deployment.gates import (
-    alarms,
-    free_addresses,
-    identity,
-    last_deployment,
-    lock_free,
-    nothing_running,
-    production_traffic,
-    secrets_resolvable,
-    service_steady,
-    stickiness,
-    task_definition,
-    test_rule,
-    vcpu_quota,
-)
-from samjhadoo_ops.deployment.gates.finding import State
+from samjhadoo_ops.deployment.gates import access, capacity, release, service, traffic
+from samjhadoo_ops.deployment.gates.gate import State
 from samjhadoo_ops.deployment.traffic import rule_weights
 from samjhadoo_ops.errors import ConfigurationError, Refused
 
@@ -35,94 +21,100 @@ STICKY = {"TargetGroupStickinessConfig": {"Enabled": True, "DurationSeconds": 60
 @pytest.mark.parametrize(
     ("check", "facts", "state"),
     [
-        pytest.param(nothing_running.check, {}, State.OK, id="idle"),
+        pytest.param(service.no_deployment, {}, State.OK, id="idle"),
         pytest.param(
-            nothing_running.check,
+            service.no_deployment,
             {"deployments": brief("IN_PROGRESS", "SUCCESSFUL")},
             State.REFUSED,
             id="running",
         ),
-        pytest.param(last_deployment.check, {}, State.OK, id="ended-well"),
+        pytest.param(service.last_deployment, {}, State.OK, id="ended-well"),
         pytest.param(
-            last_deployment.check,
+            service.last_deployment,
             {"deployments": brief("ROLLBACK_SUCCESSFUL", "SUCCESSFUL")},
             State.OK,
             id="rolled-back",
         ),
         pytest.param(
-            last_deployment.check,
+            service.last_deployment,
             {"deployments": brief("ROLLBACK_FAILED", "SUCCESSFUL")},
             State.REFUSED,
             id="rollback-failed",
         ),
         pytest.param(
-            last_deployment.check,
+            service.last_deployment,
             {"deployments": brief("ROLLBACK_FAILED")},
             State.SKIPPED,
             id="never-succeeded",
         ),
-        pytest.param(service_steady.check, {}, State.OK, id="steady"),
+        pytest.param(service.service_steady, {}, State.OK, id="steady"),
         pytest.param(
-            service_steady.check,
+            service.service_steady,
             {"service": {**SERVICE, "runningCount": 1}},
             State.REFUSED,
             id="task-missing",
         ),
         pytest.param(
-            service_steady.check, {"service": {**SERVICE, "status": "DRAINING"}}, State.REFUSED, id="draining"
+            service.service_steady,
+            {"service": {**SERVICE, "status": "DRAINING"}},
+            State.REFUSED,
+            id="draining",
         ),
         pytest.param(
-            service_steady.check, {"service": None, "deployments": []}, State.SKIPPED, id="no-service-yet"
+            service.service_steady, {"service": None, "deployments": []}, State.SKIPPED, id="no-service-yet"
         ),
-        pytest.param(production_traffic.check, {}, State.OK, id="all-on-the-current"),
+        pytest.param(traffic.production_traffic, {}, State.OK, id="all-on-the-current"),
         pytest.param(
-            production_traffic.check,
+            traffic.production_traffic,
             {"rules": rules({BLUE: 999, GREEN: 0})},
             State.OK,
             id="ratios-not-literal-weights",
         ),
         pytest.param(
-            production_traffic.check, {"rules": rules({BLUE: 90, GREEN: 10})}, State.REFUSED, id="shared"
+            traffic.production_traffic, {"rules": rules({BLUE: 90, GREEN: 10})}, State.REFUSED, id="shared"
         ),
         pytest.param(
-            production_traffic.check,
+            traffic.production_traffic,
             {"rules": rules({BLUE: 90, GREEN: 10}), "deployments": brief("IN_PROGRESS", "SUCCESSFUL")},
             State.SKIPPED,
             id="being-shifted",
         ),
         pytest.param(
-            production_traffic.check, {"rules": rules({BLUE: 0, GREEN: 1})}, State.REFUSED, id="on-the-other"
+            traffic.production_traffic,
+            {"rules": rules({BLUE: 0, GREEN: 1})},
+            State.REFUSED,
+            id="on-the-other",
         ),
-        pytest.param(stickiness.check, {}, State.OK, id="not-sticky"),
+        pytest.param(traffic.stickiness, {}, State.OK, id="not-sticky"),
         pytest.param(
-            stickiness.check, {"rules": rules({BLUE: 1, GREEN: 0}, **STICKY)}, State.REFUSED, id="sticky"
+            traffic.stickiness, {"rules": rules({BLUE: 1, GREEN: 0}, **STICKY)}, State.REFUSED, id="sticky"
         ),
-        pytest.param(test_rule.check, {}, State.OK, id="test-rule"),
+        pytest.param(traffic.test_rule, {}, State.OK, id="test-rule"),
         pytest.param(
-            test_rule.check,
+            traffic.test_rule,
             {"rules": {LISTENING.production_rule: rule("p", {BLUE: 1})}},
             State.REFUSED,
             id="no-test-rule",
         ),
         pytest.param(
-            test_rule.check,
+            traffic.test_rule,
             {"rules": rules({BLUE: 1}, {"arn:other": 1})},
             State.REFUSED,
             id="test-rule-of-somebody-else",
         ),
-        pytest.param(task_definition.check, {}, State.OK, id="renders"),
+        pytest.param(release.task_definition, {}, State.OK, id="renders"),
         pytest.param(
-            task_definition.check,
+            release.task_definition,
             {"render": lambda: {"containerDefinitions": [{"name": "other"}]}},
             State.REFUSED,
             id="container-missing",
         ),
-        pytest.param(lock_free.check, {}, State.OK, id="lock-free"),
-        pytest.param(lock_free.check, {"holder": lambda: "asha@host"}, State.REFUSED, id="lock-held"),
+        pytest.param(access.lock, {}, State.OK, id="lock-free"),
+        pytest.param(access.lock, {"holder": lambda: "asha@host"}, State.REFUSED, id="lock-held"),
     ],
 )
 def test_a_gate_finds(env: Environment, check: Any, facts: dict[str, Any], state: State) -> None:
-    finding = check(ground(env, **facts))
+    finding = check(facts_of(env, **facts))
     assert finding.state is state, finding
     assert finding.remedy or state is not State.REFUSED
 
@@ -131,7 +123,7 @@ def test_a_task_definition_that_does_not_render_is_refused_with_its_reason(env: 
     def render() -> dict[str, Any]:
         raise ConfigurationError("task-definition.json:3: no such variable")
 
-    finding = task_definition.check(ground(env, render=render))
+    finding = release.task_definition(facts_of(env, render=render))
     assert finding.state is State.REFUSED
     assert "task-definition.json:3" in finding.reason
 
@@ -140,7 +132,7 @@ def test_another_account_is_refused(env: Environment) -> None:
     def guard() -> str:
         raise Refused("these credentials belong to account 1", hint="use others")
 
-    finding = identity.check(ground(env, aws=SimpleNamespace(account_guard=guard)))
+    finding = access.identity(facts_of(env, aws=SimpleNamespace(account_guard=guard)))
     assert (finding.state, finding.remedy) == (State.REFUSED, "use others")
 
 
@@ -152,8 +144,8 @@ def test_every_secret_of_a_task_definition_is_found_and_its_key_left_out() -> No
             {"name": "other"},
         ]
     }
-    assert [name for name, _ in secrets_resolvable.references(document)] == ["DB"]
-    assert secrets_resolvable.secret_id(f"{arn}:password::") == arn
+    assert [name for name, _ in access.references(document)] == ["DB"]
+    assert access.secret_id(f"{arn}:password::") == arn
 
 
 def test_a_secret_that_is_named_by_its_name_alone_is_refused(env: Environment) -> None:
@@ -164,7 +156,7 @@ def test_a_secret_that_is_named_by_its_name_alone_is_refused(env: Environment) -
     secret = {"name": "DB", "valueFrom": "shop/database:host::"}
     document = {"containerDefinitions": [{"name": "backend", "secrets": [secret]}]}
     ssm = SimpleNamespace(client=lambda _: SimpleNamespace(get_parameter=get_parameter))
-    found = secrets_resolvable.check(ground(env, aws=ssm, render=lambda: document))
+    found = access.secrets(facts_of(env, aws=ssm, render=lambda: document))
 
     assert found.state == State.REFUSED
     assert "a secret needs its whole ARN" in found.reason
@@ -179,7 +171,7 @@ def test_a_secret_that_is_named_by_its_name_alone_is_refused(env: Environment) -
     ],
 )
 def test_alarms_must_exist_and_be_quiet(states: dict[str, str], state: State, said: str) -> None:
-    finding = alarms.decide(["a", "b"], states)
+    finding = service.decide_alarms(["a", "b"], states)
     assert finding.state is state
     assert said in finding.reason
 
@@ -193,7 +185,7 @@ def test_alarms_must_exist_and_be_quiet(states: dict[str, str], state: State, sa
     ],
 )
 def test_every_new_task_needs_an_address(free: dict[str, int], state: State) -> None:
-    assert free_addresses.decide(free, tasks=4).state is state
+    assert capacity.decide_addresses(free, tasks=4).state is state
 
 
 @pytest.mark.parametrize(
@@ -206,7 +198,7 @@ def test_every_new_task_needs_an_address(free: dict[str, int], state: State) -> 
     ],
 )
 def test_the_account_needs_room_for_all_tasks_twice(limit: float, used: float | None, state: State) -> None:
-    assert vcpu_quota.decide(limit=limit, used=used, needed=16.0).state is state
+    assert capacity.decide_vcpus(limit=limit, used=used, needed=16.0).state is state
 
 
 def test_weights_are_shares() -> None:

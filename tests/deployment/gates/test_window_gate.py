@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from samjhadoo_ops.deployment.consent import Consent
-from samjhadoo_ops.deployment.gates.finding import State
-from samjhadoo_ops.deployment.gates.window import decide
+from samjhadoo_ops.deployment.gates.access import decide_window
+from samjhadoo_ops.deployment.gates.gate import State
 from samjhadoo_ops.environment.window import Window
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
 def test_production_is_deployed_in_its_window(
     production: Environment, moment: datetime, state: State
 ) -> None:
-    found = decide(production.windows, moment, Consent())
+    found = decide_window(production.windows, moment, Consent())
     assert found.state is state, found
     if state is State.REFUSED:
         assert "it opens Mon 23 Nov 22:00 IST" in found.remedy or "Nov 22:00" in found.remedy
@@ -66,21 +66,21 @@ def test_an_emergency_needs_a_manager(
     production: Environment, moment: datetime, consent: Consent, state: State, said: str
 ) -> None:
     windows = msgspec.structs.replace(production.windows, managers=["Asha", "Ravi"])
-    found = decide(windows, moment, consent)
+    found = decide_window(windows, moment, consent)
     assert found.state is state
     assert said in found.reason
 
 
 def test_where_emergencies_never_pass_even_a_manager_waits(production: Environment) -> None:
     windows = msgspec.structs.replace(production.windows, emergency="never", managers=["Asha"])
-    found = decide(windows, at(5, 12), EMERGENCY)
+    found = decide_window(windows, at(5, 12), EMERGENCY)
     assert found.state is State.REFUSED
     assert "--emergency" not in found.remedy
 
 
 def test_where_they_always_pass_nobody_is_asked(production: Environment) -> None:
     windows = msgspec.structs.replace(production.windows, emergency="always")
-    assert decide(windows, at(6, 3), Consent()).state is State.OK
+    assert decide_window(windows, at(6, 3), Consent()).state is State.OK
 
 
 @pytest.mark.parametrize(
@@ -100,4 +100,4 @@ def test_a_window_follows_the_local_clock_through_its_changes(
         production.windows, deployment=window, maintenance=Window.parse("Wed 02:00-04:00 Asia/Kolkata")
     )
     local = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo("Europe/Berlin"))
-    assert decide(windows, local, Consent()).state is state
+    assert decide_window(windows, local, Consent()).state is state
