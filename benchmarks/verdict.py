@@ -17,9 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from harness.figures import row
 
 from samjhadoo_ops.deployment.judge import Opinion
-from samjhadoo_ops.deployment.verdict.assessment import assess
+from samjhadoo_ops.deployment.verdict.assessment import assess, thresholds_of
 from samjhadoo_ops.deployment.verdict.counts import Counts, Minute
-from samjhadoo_ops.deployment.verdict.thresholds import thresholds_of
 from samjhadoo_ops.environment import load_environment
 
 DEPLOYS = 200

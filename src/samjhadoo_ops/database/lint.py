@@ -1,6 +1,6 @@
-"""squawk over migration scripts: what would lock, fail or break the release that is running.
+"""squawk on migration scripts: what would lock, fail or break the running release.
 
-Facts read in squawk 2.70's output: `--reporter json` prints a list of findings, lines counted from 0; it ends
+Seen in squawk 2.70's output: `--reporter json` prints a list of findings, lines counted from 0; it ends
 with 1 when there are any and with 0 when there are none. A comment `-- squawk-ignore RULE` silences a rule
 for the statement that follows. Settings of squawk's own (`.squawk.toml`) are not read: ours are in `[gates]`.
 """
@@ -36,7 +36,7 @@ class LinterMissing(OpsError):
 
 @dataclass(frozen=True)
 class Objection:
-    """What squawk says of a script."""
+    """What squawk reports for a statement."""
 
     script: str
     line: int
@@ -51,7 +51,7 @@ class Objection:
 def lint(
     scripts: Iterable[Path], *, engine_version: str, exclude: Sequence[str] = (), heed_comments: bool = True
 ) -> list[Objection]:
-    """Return what squawk objects to in SQL scripts of Flyway; others are left out.
+    """Return what squawk objects to in Flyway's SQL scripts; other scripts are left out.
 
     Args:
         engine_version: PostgreSQL's, such as `14`.
@@ -63,11 +63,11 @@ def lint(
         OpsError: It could not read the scripts.
 
     """
-    chosen = [script for script in scripts if script.suffix.lower() == ".sql"]
-    if not chosen:
+    sql = [script for script in scripts if script.suffix.lower() == ".sql"]
+    if not sql:
         return []
     program = find_squawk()
-    groups = {inside: [each for each in chosen if in_transaction(each) is inside] for inside in (True, False)}
+    groups = {inside: [each for each in sql if in_transaction(each) is inside] for inside in (True, False)}
     with tempfile.TemporaryDirectory(prefix="samjhadoo-lint-") as folder, ThreadPoolExecutor(2) as pool:
         runs = [
             pool.submit(
@@ -79,7 +79,7 @@ def lint(
             if group
         ]
         found = [objection for run in runs for objection in run.result()]
-    order = {script.name: number for number, script in enumerate(chosen)}
+    order = {script.name: number for number, script in enumerate(sql)}
     return sorted(found, key=lambda each: (order.get(each.script, 0), each.line, each.rule))
 
 
@@ -97,7 +97,7 @@ def find_squawk() -> str:
 
 
 def in_transaction(script: Path) -> bool:
-    """Tell whether Flyway runs a script in a transaction: unless `<script>.conf` says otherwise."""
+    """Return whether Flyway runs a script in a transaction: unless `<script>.conf` says otherwise."""
     try:
         return not _OUTSIDE.search(script.with_name(f"{script.name}.conf").read_text("utf-8"))
     except OSError:
@@ -116,7 +116,7 @@ def arguments(program: str, *, engine_version: str, exclude: Sequence[str], insi
 
 
 def readable(text: str, *, heed_comments: bool) -> str:
-    """Return a script as squawk is given it: Flyway's placeholders made names, lines as they are."""
+    """Return a script as squawk gets it: with names for Flyway's placeholders, lines unchanged."""
     filled = _PLACEHOLDER.sub("placeholder", text)
     return filled if heed_comments else _MUTE.sub("squawk-heed", filled)
 
@@ -137,7 +137,7 @@ def _copies(scripts: Sequence[Path], folder: Path, *, heed_comments: bool) -> li
 
 def _run(argv: list[str], scripts: list[Path]) -> list[Objection]:
     try:
-        # Where the copies are there is no .squawk.toml of anybody's.
+        # The folder of the copies has no .squawk.toml.
         process = subprocess.run(
             [*argv, *map(str, scripts)],
             cwd=scripts[0].parent,
@@ -151,9 +151,9 @@ def _run(argv: list[str], scripts: list[Path]) -> list[Objection]:
     try:
         return [objection(item) for item in json.loads(process.stdout)]
     except (ValueError, KeyError, TypeError) as error:
-        said = process.stderr.decode(errors="replace").strip().splitlines()
+        errors = process.stderr.decode(errors="replace").strip().splitlines()
         raise OpsError(
-            f"squawk did not answer as expected (exit code {process.returncode})", details=tuple(said[-5:])
+            f"squawk did not answer as expected (exit code {process.returncode})", details=tuple(errors[-5:])
         ) from error
 
 

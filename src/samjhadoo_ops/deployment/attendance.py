@@ -12,7 +12,7 @@ from samjhadoo_ops.deployment.ending import settle_ending
 from samjhadoo_ops.deployment.journal import FINISHED, LEFT
 from samjhadoo_ops.deployment.monitors import monitors_of
 from samjhadoo_ops.deployment.outcome import Phase
-from samjhadoo_ops.deployment.verdict.appointment import judge_of
+from samjhadoo_ops.deployment.verdict.factory import build_judge
 from samjhadoo_ops.deployment.watch import Watch
 from samjhadoo_ops.errors import ExitCode, OpsError, PersonNeeded
 
@@ -109,7 +109,7 @@ class Attendance:
             started.arn,
             clock=site.clock,
             policy=site.policy,
-            judge=judge_of(site, started, self.course.recorder),
+            judge=build_judge(site, started, self.course.recorder),
             test=partial(accept, site.env, site.aws, site.test, version=self.course.release),
             teller=teller,
             ensure=lock.ensure,

@@ -140,7 +140,7 @@ def test_synthetic_requests_are_judged_apart() -> None:
 def test_payment_outcomes_are_a_signal_where_they_are_counted() -> None:
     from dataclasses import replace
 
-    from samjhadoo_ops.deployment.verdict.sequential import Sprt
+    from samjhadoo_ops.deployment.verdict.evidence import Sprt
 
     paid = replace(PLAN, payments=Sprt(0.01, 0.1))
     bad = minutes(

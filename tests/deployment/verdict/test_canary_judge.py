@@ -14,18 +14,16 @@ from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.deployment.judge import Judges, Opinion, Verdict
 from samjhadoo_ops.deployment.observation import Hook, Observation
 from samjhadoo_ops.deployment.outcome import Phase
-from samjhadoo_ops.deployment.verdict.appointment import rules_of
-from samjhadoo_ops.deployment.verdict.canary_judge import CanaryJudge, Rules
-from samjhadoo_ops.deployment.verdict.counts import Counts, Minute
-from samjhadoo_ops.deployment.verdict.ledger import OwnTraffic
-from samjhadoo_ops.deployment.verdict.metrics import Reading
+from samjhadoo_ops.deployment.verdict.canary_judge import CanaryJudge, CanaryRules
+from samjhadoo_ops.deployment.verdict.counts import Counts, Minute, OwnTraffic, Reading
+from samjhadoo_ops.deployment.verdict.factory import rules_of
 from samjhadoo_ops.environment import load_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 MINUTE = 60.0
-RULES = Rules(
+RULES = CanaryRules(
     thresholds=plan(),
     canary_time=15 * MINUTE,
     policies=("extend", "rollback"),
@@ -36,30 +34,30 @@ RULES = Rules(
 
 
 class Course:
-    """A deployment whose minutes are counted by a function; looks at it when told to."""
+    """A deployment whose minutes are counted by a function; counts are read when a test says so."""
 
     def __init__(
         self,
         count: Callable[[int], Reading],
         *,
-        rules: Rules = RULES,
+        rules: CanaryRules = RULES,
         error: Exception | None = None,
         **options: Any,
     ) -> None:
         self.now = 600.0
         self.count, self.error = count, error
-        self.told: list[str] = []
-        self.kept: list[tuple[tuple[Minute, ...], Verdict]] = []
+        self.reported: list[str] = []
+        self.recorded: list[tuple[tuple[Minute, ...], Verdict]] = []
         self.asked: list[tuple[float, float]] = []
         self.judge = CanaryJudge(
             lambda _observed: self,
             clock=Clock(read=lambda: self.now),
             rules=rules,
-            tell=lambda _event, text, _data: self.told.append(text),
-            keep=lambda minutes, verdict: self.kept.append((tuple(minutes), verdict)),
+            report=lambda _event, text, _data: self.reported.append(text),
+            record=lambda minutes, verdict: self.recorded.append((tuple(minutes), verdict)),
             **options,
         )
-        self.judge._run = lambda: None  # looks come from the test, not from the clock
+        self.judge._run = lambda: None  # the test calls update, not the clock
 
     def read(self, start: float, end: float) -> Mapping[float, Reading]:
         if self.error:
@@ -80,7 +78,7 @@ class Course:
             self.judge.watch(observed, phase)
         self.judge._observed = observed
         try:
-            self.judge.look()
+            self.judge.update()
         except Exception as error:  # noqa: BLE001
             self.judge.blind = str(error)
         return self.judge.watch(observed, phase)
@@ -107,16 +105,16 @@ def test_a_healthy_canary_passes_and_is_kept_with_its_minutes() -> None:
     assert course.at(0).opinion is Opinion.OPEN
     assert course.at(15, gate=75).opinion is Opinion.PASS
     course.judge.close()
-    minutes, verdict = course.kept[0]
+    minutes, verdict = course.recorded[0]
     assert (len(minutes), verdict.opinion) == (13, Opinion.PASS)
-    assert course.told == [f"verdict PASS: {verdict.reason}"]
+    assert course.reported == [f"verdict PASS: {verdict.reason}"]
 
 
 def test_a_bad_canary_fails_as_soon_as_its_counts_are_final() -> None:
     course = Course(bad)
     course.at(0)
     assert [course.at(minute).opinion for minute in (1, 2, 3)] == [Opinion.OPEN, Opinion.OPEN, Opinion.FAIL]
-    assert "of 6 canary requests failed (2) in 1 min" in course.told[0]
+    assert "of 6 canary requests failed (2) in 1 min" in course.reported[0]
 
 
 def test_a_release_that_turns_bad_in_the_bake_fails() -> None:
@@ -133,14 +131,16 @@ def test_a_canary_without_requests_is_extended_within_the_gate_and_then_rolled_b
     course = Course(none)
     course.at(0)
     assert course.at(17, gate=75).opinion is Opinion.OPEN
-    assert course.told == []
+    assert course.reported == []
     assert course.at(20, gate=75).opinion is Opinion.OPEN
-    assert course.told[-1].startswith("verdict INCONCLUSIVE: errors: 0 canary requests failed (0) in 18 min")
-    assert "observing it for up to 30 min more" in course.told[-1]
+    assert course.reported[-1].startswith(
+        "verdict INCONCLUSIVE: errors: 0 canary requests failed (0) in 18 min"
+    )
+    assert "observing it for up to 30 min more" in course.reported[-1]
     verdict = course.at(50, gate=75)
     assert verdict.opinion is Opinion.FAIL
     assert verdict.reason.endswith("by policy it goes back")
-    assert len(course.told) == 2
+    assert len(course.reported) == 2
 
 
 @pytest.mark.parametrize(("policy", "opinion"), [("continue", Opinion.PASS), ("ask", Opinion.INCONCLUSIVE)])
@@ -150,7 +150,7 @@ def test_what_is_done_without_evidence_is_policy(policy: str, opinion: Opinion) 
     verdict = course.at(20, gate=75)
     assert verdict.opinion is opinion
     assert "0 canary requests" in verdict.reason
-    assert course.told[0].startswith("verdict INCONCLUSIVE")
+    assert course.reported[0].startswith("verdict INCONCLUSIVE")
 
 
 def test_when_both_releases_are_bad_it_is_held_and_goes_back_before_the_gate_ends() -> None:
@@ -217,7 +217,7 @@ def test_without_traffic_the_tool_sends_some_and_judges_by_that(errors: int, opi
     course.at(0)
     sending = course.at(20, gate=75)
     assert sending.opinion is Opinion.OPEN
-    assert "sending 100 requests through the test listener" in course.told[-1]
+    assert "sending 100 requests through the test listener" in course.reported[-1]
     assert course.at(21, gate=75).opinion is Opinion.OPEN
     verdict = course.at(24, gate=75)
     assert verdict.opinion is opinion

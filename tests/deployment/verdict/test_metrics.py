@@ -11,14 +11,14 @@ from botocore.validate import ParamValidator
 
 from samjhadoo_ops.deployment.observation import Observation
 from samjhadoo_ops.deployment.verdict.counts import Counts
-from samjhadoo_ops.deployment.verdict.metrics import Places, Release, TrafficMetrics, places_of
+from samjhadoo_ops.deployment.verdict.metrics import ReleaseSource, TrafficMetrics, TrafficSources, sources_of
 from samjhadoo_ops.environment.delivery import PaymentMetrics
 
 PREFIX = "arn:aws:elasticloadbalancing:ap-south-1:000000000000"
-PLACES = Places(
+SOURCES = TrafficSources(
     "app/alb/1",
-    Release("targetgroup/green/2", "arn:revision/c/s/22", "arn:task-definition/backend:8"),
-    Release("targetgroup/blue/3", "arn:revision/c/s/21", "arn:task-definition/backend:7"),
+    ReleaseSource("targetgroup/green/2", "arn:revision/c/s/22", "arn:task-definition/backend:8"),
+    ReleaseSource("targetgroup/blue/3", "arn:revision/c/s/21", "arn:task-definition/backend:7"),
 )
 PAID = PaymentMetrics(
     namespace="Samjhadoo/Payments",
@@ -74,11 +74,11 @@ class CloudWatch:
 
 def test_places_are_those_the_revisions_are_resolved_to() -> None:
     observed = Observation("d", "IN_PROGRESS", target_revision="new", source_revisions=("old",))
-    places = places_of(Revisions(), observed)
-    assert places == Places(
+    places = sources_of(Revisions(), observed)
+    assert places == TrafficSources(
         "app/alb/1",
-        Release("targetgroup/green/2", "new", "arn:task-definition/new"),
-        Release("targetgroup/blue/3", "old", "arn:task-definition/old"),
+        ReleaseSource("targetgroup/green/2", "new", "arn:task-definition/new"),
+        ReleaseSource("targetgroup/blue/3", "old", "arn:task-definition/old"),
     )
 
 
@@ -91,7 +91,7 @@ def test_places_are_those_the_revisions_are_resolved_to() -> None:
     ids=["a revision ECS has forgotten", "no load balancer"],
 )
 def test_without_a_load_balancer_there_is_nothing_to_read(ecs: Revisions, observed: Observation) -> None:
-    assert places_of(ecs, observed) is None
+    assert sources_of(ecs, observed) is None
 
 
 def test_counts_are_read_in_one_call_and_mean_what_aws_documents() -> None:
@@ -111,7 +111,7 @@ def test_counts_are_read_in_one_call_and_mean_what_aws_documents() -> None:
             "b_four": [10.0],
         }
     )
-    metrics = TrafficMetrics(client, PLACES, slow_above=0.5, payments=PAID)
+    metrics = TrafficMetrics(client, SOURCES, slow_above=0.5, payments=PAID)
     found = metrics.read(60.0, 120.0)
     assert found.keys() == {60.0}
     assert found[60.0].canary == Counts(
@@ -133,7 +133,7 @@ def test_counts_are_read_in_one_call_and_mean_what_aws_documents() -> None:
 
 
 def test_an_answer_in_pages_is_read_to_its_end() -> None:
-    metrics = TrafficMetrics(CloudWatch({"c_requests": [4.0, 5.0]}, pages=2), PLACES, slow_above=0.5)
+    metrics = TrafficMetrics(CloudWatch({"c_requests": [4.0, 5.0]}, pages=2), SOURCES, slow_above=0.5)
     found = metrics.read(60.0, 180.0)
     assert {at: reading.canary.requests for at, reading in found.items()} == {60.0: 4, 120.0: 5}
     assert metrics.calls == 2

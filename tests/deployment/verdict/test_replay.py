@@ -7,7 +7,7 @@ from verdict_runs import bake, minutes, plan
 
 from samjhadoo_ops.deployment.journal import FINISHED, Journal
 from samjhadoo_ops.deployment.judge import Opinion
-from samjhadoo_ops.deployment.verdict.appointment import MINUTES
+from samjhadoo_ops.deployment.verdict.factory import MINUTES
 from samjhadoo_ops.deployment.verdict.replay import COLUMNS, find, replay, rows
 from samjhadoo_ops.errors import Refused
 
@@ -50,7 +50,16 @@ def test_other_settings_may_judge_otherwise(journal: Journal) -> None:
     assert replay(found, lenient)[-1].opinion is not Opinion.FAIL
 
 
-def test_a_deployment_that_counted_nothing_is_told_as_that(journal: Journal) -> None:
+def test_a_deployment_is_found_without_reading_the_whole_journal(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy = record(journal, minutes((30, 0), baseline=(270, 0)))
+    monkeypatch.setattr(journal, "entries", lambda **_: pytest.fail("read the whole journal"))
+    entry, _ = find(journal, deploy)
+    assert entry.deploy == deploy
+
+
+def test_a_deployment_without_counts_is_refused(journal: Journal) -> None:
     record(journal)
     with pytest.raises(Refused, match="no canary was counted yet"):
         find(journal, "")

@@ -7,32 +7,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.deployment.verdict.power import Expectation, expectation, expected_requests
-from samjhadoo_ops.deployment.verdict.thresholds import Thresholds, thresholds_of
+from samjhadoo_ops.deployment.verdict.assessment import Thresholds, thresholds_of
+from samjhadoo_ops.deployment.verdict.evidence import CanaryExpectation, expectation
 
 if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
 
-__all__ = [
-    "Expectation",
-    "Thresholds",
-    "canary_expectation",
-    "expectation",
-    "expected_requests",
-    "thresholds_of",
-]
+__all__ = ["CanaryExpectation", "Thresholds", "canary_expectation", "thresholds_of"]
 
 
-def canary_expectation(env: Environment, *, per_second: float) -> Expectation:
-    """Return what an environment's canary can tell at a traffic, for the line of the preflight.
+def canary_expectation(env: Environment, *, per_second: float) -> CanaryExpectation:
+    """Return what an environment's canary can detect at a traffic, for the preflight.
 
     Args:
-        env: The environment.
         per_second: Requests per second (of the environment's clock) of the whole service.
 
     """
     deployment = env.deployment
-    requests = expected_requests(
-        per_second, canary_percent=deployment.canary_percent, seconds=float(deployment.canary_time)
-    )
+    requests = per_second * float(deployment.canary_time) * deployment.canary_percent / 100.0
     return expectation(requests, thresholds_of(env).errors)

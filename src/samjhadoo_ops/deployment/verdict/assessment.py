@@ -1,10 +1,10 @@
 """The verdict on a deployment's minutes: a pure function of counts and thresholds.
 
-FAIL: the canary gets more than its share of the errors, or has too many while the release beside it has not
-just as many; or the plan's own rule is broken (more than 5 % for 5 minutes). ENVIRONMENT: both are bad, or
-traffic is not shared as it should be. PASS: the canary was accepted. INCONCLUSIVE: too little was seen.
+FAIL: the canary gets more than its share of the errors, or too many while the release beside it does not; or
+the plan's own rule is broken (more than 5 % for 5 minutes). ENVIRONMENT: both are bad, or traffic is not
+shared as the weights say. PASS: the canary was accepted. INCONCLUSIVE: there were too few requests.
 
-Acceptance is asked of errors alone. Latency and payments must not be rejected.
+Only errors have to be accepted. Latency and payments only must not be rejected.
 """
 
 from __future__ import annotations
@@ -14,27 +14,90 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment.judge import Opinion, Verdict
-from samjhadoo_ops.deployment.verdict.counts import total
-from samjhadoo_ops.deployment.verdict.relative import at_least, log_e_value, log_share_e_value
-from samjhadoo_ops.deployment.verdict.sequential import Sprt, examine
+from samjhadoo_ops.deployment.verdict.counts import MINUTE, total
+from samjhadoo_ops.deployment.verdict.evidence import (
+    Sprt,
+    at_least,
+    examine,
+    log_e_value,
+    log_share_e_value,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from samjhadoo_ops.deployment.verdict.counts import Minute
-    from samjhadoo_ops.deployment.verdict.thresholds import Thresholds
+    from samjhadoo_ops.environment import Environment
 
-MINUTE = 60.0
 SHARE_ALPHA = 0.001
 """Probability of calling a healthy split of the traffic wrong."""
 EQUALLY_BAD = 0.05
-"""Probability of as many errors on the canary from which on the release beside it counts as just as bad."""
+"""The release beside the canary counts as just as bad when, with errors shared like the requests, the canary
+would get as many of them with at least this probability."""
 _WORDS = {
     "errors": "requests failed",
     "latency": "requests were slow",
     "payments": "payment outcomes failed",
     "no answer": "requests got no answer",
 }
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What the tests compare with.
+
+    Attributes:
+        errors: The test on failed requests.
+        slow: The test on slow requests.
+        slow_above: Seconds above which a request is slow.
+        payments: The test on payment outcomes; None where none are counted.
+        weight: The canary's nominal share of traffic, from 0 to 1.
+        alpha: Probability of a false alarm of each relative test.
+        literal_rate: The plan's own rule (6.1): a release goes back when more than this fraction fails …
+        literal_minutes: … over this many minutes …
+        literal_requests: … with at least this many requests in them.
+        minimum: Requests at the canary below which there is no pass.
+        provisional: Seconds in which counts may still change.
+
+    """
+
+    errors: Sprt
+    slow: Sprt
+    slow_above: float
+    payments: Sprt | None
+    weight: float
+    alpha: float
+    literal_rate: float
+    literal_minutes: int
+    literal_requests: int
+    minimum: int
+    provisional: float
+
+
+def thresholds_of(env: Environment) -> Thresholds:
+    """Return an environment's thresholds: the SLO's promise (plan 5.2) and the rollback line (plan 6.1)."""
+    canary, slo, rollback = env.canary, env.slo, env.rollback
+    share = {"alpha": canary.false_alarm, "beta": canary.miss}
+    paid = canary.payments
+    return Thresholds(
+        errors=Sprt(slo.error_rate_percent / 100, _below_one(rollback.error_rate_percent), **share),
+        slow=Sprt((100 - slo.latency_percentile) / 100, _below_one(canary.slow_percent), **share),
+        slow_above=float(slo.latency),
+        payments=Sprt(paid.expected_percent / 100, _below_one(paid.failed_percent), **share)
+        if paid
+        else None,
+        weight=env.deployment.canary_percent / 100,
+        alpha=canary.false_alarm,
+        literal_rate=rollback.error_rate_percent / 100,
+        literal_minutes=max(1, round(rollback.error_rate_time / MINUTE)),
+        literal_requests=canary.window_requests,
+        minimum=canary.minimum_requests,
+        provisional=float(canary.provisional),
+    )
+
+
+def _below_one(percent: float) -> float:
+    return min(percent / 100, 0.999)
 
 
 @dataclass(frozen=True)
@@ -70,7 +133,7 @@ def assess(minutes: Sequence[Minute], thresholds: Thresholds) -> Verdict:
 
 
 def _relative(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict]:
-    """Return where the canary gets more than its share."""
+    """Return the failures of which the canary gets more than its share."""
     shared = [minute for minute in minutes if minute.shared]
     tested = {signal.name: signal.sprt.p1 for signal in signals(thresholds)}
     found = []
@@ -79,14 +142,14 @@ def _relative(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict
         _, beside = total((minute.baseline for minute in shared), name)
         evidence = log_e_value(bad, bad + beside, thresholds.weight)
         if evidence >= -math.log(thresholds.alpha):
-            said = f", {bad} of all {bad + beside} on {100 * thresholds.weight:g} % of the traffic"
+            words = f", {bad} of all {bad + beside} on {100 * thresholds.weight:g} % of the traffic"
             limit = tested.get(name, thresholds.errors.p1)
-            found.append(_told(Opinion.FAIL, name, shared, (sample, bad), limit, said=said))
+            found.append(_verdict(Opinion.FAIL, name, shared, (sample, bad), limit, words=words))
     return found
 
 
 def _absolute(minutes: Sequence[Minute], signal: Signal) -> list[Verdict]:
-    """Return where the new release breaks its promise by more than chance; with the bake."""
+    """Return where the new release breaks its promise by more than chance, the bake included."""
     batches = [_with_lost(minute, signal.name) for minute in minutes]
     alarms = examine(signal.sprt, batches).alarms
     if not alarms:
@@ -95,13 +158,15 @@ def _absolute(minutes: Sequence[Minute], signal: Signal) -> list[Verdict]:
     guilty = [alarm for alarm in alarms if not equally_bad(alarm, beside)]
     opinion = Opinion.FAIL if guilty else Opinion.ENVIRONMENT
     requests, bad = max(guilty or alarms, key=lambda alarm: alarm[1] / alarm[0])
-    said = "" if guilty else ", and the release beside it is as bad"
+    words = "" if guilty else ", and the release beside it is as bad"
     seen = (round(requests), round(bad))
-    return [_told(opinion, signal.name, minutes, seen, signal.sprt.p1, said=said, promised=signal.sprt.p0)]
+    return [
+        _verdict(opinion, signal.name, minutes, seen, signal.sprt.p1, words=words, promised=signal.sprt.p0)
+    ]
 
 
 def equally_bad(canary: tuple[float, float], beside: tuple[float, float]) -> bool:
-    """Tell whether so many bad requests among so many could as well be the other release's."""
+    """Return whether the canary's bad requests could as well be those of the release beside it."""
     requests, bad = canary
     if beside[1] <= 0:
         return False
@@ -124,11 +189,11 @@ def _synthetic(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdic
         return []
     seen = max(((round(of), round(bad)) for of, bad in alarms), key=lambda alarm: alarm[1] / alarm[0])
     sent = ", of those sent for the purpose"
-    return [_told(Opinion.FAIL, "errors", minutes, seen, thresholds.errors.p1, said=sent)]
+    return [_verdict(Opinion.FAIL, "errors", minutes, seen, thresholds.errors.p1, words=sent)]
 
 
 def _literal(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict]:
-    """Return where the plan's rule (6.1) is broken in a window: noisy at few requests, hence the minimum.
+    """Return the window in which the plan's rule (6.1) is broken: noisy at few requests, hence the minimum.
 
     Its power and its false alarms depend on the traffic: at 6 canary requests a minute it finds 5 % in nine
     of ten canaries, and blames one in six that fails with 1 %, as does the release beside it.
@@ -141,16 +206,16 @@ def _literal(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict]
         other, beside = total((minute.baseline for minute in window), "errors")
         as_bad = other >= thresholds.literal_requests and beside > thresholds.literal_rate * other
         opinion = Opinion.ENVIRONMENT if as_bad else Opinion.FAIL
-        said = ", and the release beside it is as bad" if as_bad else " (plan 6.1)"
-        return [_told(opinion, "errors", window, (requests, bad), thresholds.literal_rate, said=said)]
+        words = ", and the release beside it is as bad" if as_bad else " (plan 6.1)"
+        return [_verdict(opinion, "errors", window, (requests, bad), thresholds.literal_rate, words=words)]
     return []
 
 
 def share_mismatch(minutes: Sequence[Minute], thresholds: Thresholds) -> Verdict | None:
     """Return the verdict that traffic is not shared as the weights say, when it isn't.
 
-    Stickiness, a rule edited by hand and a dead target group look like this. A batch that comes late does,
-    too; therefore no single minute may decide.
+    Stickiness, a rule edited by hand and a dead target group look like this. So does a batch that comes
+    late; therefore no single minute may decide.
     """
     pairs = [
         (minute.canary.requests, minute.canary.requests + minute.baseline.requests)
@@ -178,7 +243,7 @@ def share_mismatch(minutes: Sequence[Minute], thresholds: Thresholds) -> Verdict
 
 
 def _lost(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict]:
-    """Return the verdict that the load balancer itself fails, when it does and the canary isn't found to."""
+    """Return the verdict that the load balancer itself fails, if it does."""
     shared = [minute for minute in minutes if minute.shared]
     batches = [
         (minute.canary.requests + minute.baseline.requests + minute.lost, minute.lost) for minute in shared
@@ -190,7 +255,7 @@ def _lost(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict]:
         Verdict(
             Opinion.ENVIRONMENT,
             f"the load balancer itself answered {lost} of {requests} requests with 5xx in {len(shared)} min; "
-            "it doesn't tell for which release",
+            "it does not count them per release",
             signal="load balancer",
             observed=lost / requests,
             threshold=thresholds.errors.p1,
@@ -204,25 +269,25 @@ def _accepted(minutes: Sequence[Minute], thresholds: Thresholds) -> Verdict:
     sprt = thresholds.errors
     seen = total((minute.canary for minute in minutes), "errors")
     if seen[0] >= thresholds.minimum and examine(sprt, [m.canary.of("errors") for m in minutes]).accepted:
-        said = f", nearer to the promised {100 * sprt.p0:g} % than to it"
-        return _told(Opinion.PASS, "errors", minutes, seen, sprt.p1, said=said)
+        words = f", nearer to the promised {100 * sprt.p0:g} % than to it"
+        return _verdict(Opinion.PASS, "errors", minutes, seen, sprt.p1, words=words)
     sent = total((minute.synthetic for minute in minutes), "errors")
     if examine(sprt, [minute.synthetic.of("errors") for minute in minutes]).accepted:
-        said = f", of those sent for the purpose; {seen[0]} others"
-        return _told(Opinion.PASS, "errors", minutes, sent, sprt.p1, said=said)
+        words = f", of those sent for the purpose; {seen[0]} others"
+        return _verdict(Opinion.PASS, "errors", minutes, sent, sprt.p1, words=words)
     needed = max(thresholds.minimum, sprt.clean_to_pass)
-    said = f"; {needed} without an error would pass"
-    return _told(Opinion.INCONCLUSIVE, "errors", minutes, seen, sprt.p1, said=said)
+    words = f"; {needed} without an error would pass"
+    return _verdict(Opinion.INCONCLUSIVE, "errors", minutes, seen, sprt.p1, words=words)
 
 
-def _told(
+def _verdict(
     opinion: Opinion,
     name: str,
     minutes: Sequence[Minute],
     seen: tuple[int, int],
     threshold: float,
     *,
-    said: str,
+    words: str,
     promised: float | None = None,
 ) -> Verdict:
     """Return a verdict with its sentence: metric, value, threshold, window, sample size, baseline."""
@@ -236,7 +301,7 @@ def _told(
     return Verdict(
         opinion,
         f"{name}: {share}{sample} canary {_WORDS[name]} ({bad}) in {len(minutes)} min, "
-        f"{limits}{said}{compared}",
+        f"{limits}{words}{compared}",
         signal=name,
         observed=rate,
         threshold=threshold,

@@ -1,7 +1,7 @@
 """The judge of a canary: counts each minute in the background, assesses, and acts by the policies.
 
 A judge may only end a deployment or let it pass its gate. That metrics cannot be read is no evidence of
-anything: it is told, and the policies for the inconclusive decide.
+anything: it is reported, and the policies for inconclusive canaries decide.
 """
 
 from __future__ import annotations
@@ -9,31 +9,26 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol
 
 from samjhadoo_ops.deployment.judge import Opinion, Verdict
 from samjhadoo_ops.deployment.outcome import FULL_WEIGHT, Phase
 from samjhadoo_ops.deployment.verdict.assessment import assess
-from samjhadoo_ops.deployment.verdict.inconclusive import Situation, Step, next_step
-from samjhadoo_ops.deployment.verdict.ledger import MINUTE, Ledger, OwnTraffic
+from samjhadoo_ops.deployment.verdict.counts import MINUTE, Ledger, OwnTraffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from samjhadoo_ops.clock import Clock
     from samjhadoo_ops.deployment.observation import Observation
-    from samjhadoo_ops.deployment.verdict.counts import Minute
-    from samjhadoo_ops.deployment.verdict.metrics import Reading
-    from samjhadoo_ops.deployment.verdict.thresholds import Thresholds
+    from samjhadoo_ops.deployment.verdict.assessment import Thresholds
+    from samjhadoo_ops.deployment.verdict.counts import Minute, Reading
 
 SHORTEST_PAUSE = 0.2
 """Real seconds between two readings at least, however fast the clock runs."""
 READ_AGAIN = 10 * MINUTE
-"""Counts that are so old are not read again."""
-_BY_POLICY = {
-    Step.CONTINUE: (Opinion.PASS, "by policy it goes on"),
-    Step.ROLLBACK: (Opinion.FAIL, "by policy it goes back"),
-}
+"""Counts older than this are not read again."""
 _JUDGED = frozenset({Phase.CANARY, Phase.BEFORE_FULL, Phase.BAKING})
 
 
@@ -55,15 +50,15 @@ class Sender(Protocol):
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What is judged by and what is done when nothing can be said; seconds on the clock.
+class CanaryRules:
+    """What a canary is judged by and what happens when it is inconclusive; seconds on the clock.
 
     Attributes:
         canary_time: How long the canary is observed.
         policies: Of `extend`, `synthetic`, `ask`, `rollback`, `continue`.
         extend: How much longer it may be observed.
         to_send: How many synthetic requests are sent.
-        margin: How long before the gate rolls back by itself it is acted upon.
+        margin: How long before the gate rolls back by itself the judge acts.
 
     """
 
@@ -75,15 +70,80 @@ class Rules:
     margin: float
 
 
+class NextStep(Enum):
+    """What to do next."""
+
+    WAIT = auto()
+    SEND = auto()
+    ASK = auto()
+    ROLLBACK = auto()
+    CONTINUE = auto()
+
+
+_LAST = {"ask": NextStep.ASK, "rollback": NextStep.ROLLBACK, "continue": NextStep.CONTINUE}
+_BY_POLICY = {
+    NextStep.CONTINUE: (Opinion.PASS, "by policy it goes on"),
+    NextStep.ROLLBACK: (Opinion.FAIL, "by policy it goes back"),
+}
+
+
+@dataclass(frozen=True)
+class Situation:
+    """How far a canary is; seconds on the clock.
+
+    Attributes:
+        elapsed: Since it got traffic.
+        observed: How long it is to be observed, until its last counts have come.
+        extend: How much longer it may be.
+        left: Until the gate rolls back by itself; None while the gate isn't open.
+        margin: How much of `left` is needed to act.
+        sent: How many synthetic requests were sent.
+        to_send: How many are to be sent.
+
+    """
+
+    elapsed: float
+    observed: float
+    extend: float
+    left: float | None
+    margin: float
+    sent: int
+    to_send: int
+
+    @property
+    def late(self) -> bool:
+        """Return whether the gate is about to roll back by itself."""
+        return self.left is not None and self.left <= self.margin
+
+
+def next_step(policies: Sequence[str], situation: Situation) -> NextStep:
+    """Return what to do when the counts allow no verdict: the policies of the settings, in their order."""
+    deadline = situation.observed
+    if situation.elapsed < deadline:
+        return NextStep.WAIT
+    for policy in policies:
+        if policy in _LAST:
+            return _LAST[policy]
+        if situation.late:
+            continue
+        if policy == "extend":
+            deadline += situation.extend
+            if situation.elapsed < deadline:
+                return NextStep.WAIT
+        elif policy == "synthetic" and situation.sent < situation.to_send:
+            return NextStep.SEND
+    return NextStep.ASK
+
+
 class CanaryJudge:
     """Judges one deployment by its metrics.
 
     Args:
-        source: Returns where to read once the deployment is known; None: there is nothing to read.
-        since: When the canary got traffic, where a run before has seen it, on the clock.
-        tell: Hears of every new verdict.
-        keep: Takes the minutes when they have decided something, and at the end.
-        show: Hears what was counted and what it tells so far, whenever there is more.
+        source: Returns where to read the counts once the deployment is known; None: there is nothing to read.
+        since: When the canary got traffic, on the clock, where an earlier run has seen it.
+        report: Called with every new verdict.
+        record: Called with the minutes at the end.
+        show: Called with what was counted and the verdict so far, whenever there is more.
 
     """
 
@@ -92,12 +152,12 @@ class CanaryJudge:
         source: Callable[[Observation], Source | None],
         *,
         clock: Clock,
-        rules: Rules,
+        rules: CanaryRules,
         own: OwnTraffic | None = None,
         sender: Sender | None = None,
         since: float | None = None,
-        tell: Callable[[str, str, dict[str, Any]], None] = lambda _event, _text, _data: None,
-        keep: Callable[[Sequence[Minute], Verdict], None] = lambda _minutes, _verdict: None,
+        report: Callable[[str, str, dict[str, Any]], None] = lambda _event, _text, _data: None,
+        record: Callable[[Sequence[Minute], Verdict], None] = lambda _minutes, _verdict: None,
         show: Callable[[Sequence[Minute], Verdict], None] = lambda _minutes, _verdict: None,
     ) -> None:
         self.blind = ""
@@ -108,15 +168,15 @@ class CanaryJudge:
         self._own = own or OwnTraffic()
         self._sender = sender
         self._since = since
-        self._tell = tell
-        self._keep = keep
+        self._report = report
+        self._record = record
         self._show = show
         self._ledger: Ledger | None = None
         self._source: Source | None = None
         self._observed: Observation | None = None
         self._assessed = Verdict(Opinion.INCONCLUSIVE, "nothing was counted yet")
         self._stage = ""
-        self._told: tuple[object, ...] = ()
+        self._reported: tuple[object, ...] = ()
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -140,21 +200,21 @@ class CanaryJudge:
         return verdict
 
     def close(self) -> None:
-        """See `Judge.close`; keeps the minutes."""
+        """See `Judge.close`; records the minutes."""
         self._done.set()
         if self._sender:
             self._sender.stop()
         if self._ledger is not None:
-            self._keep(self.minutes, self._assessed)
+            self._record(self.minutes, self._assessed)
 
-    def look(self) -> None:
+    def update(self) -> None:
         """Read the counts once and assess them."""
         assert self._ledger is not None  # noqa: S101  # the thread starts with the first traffic
         assert self._observed is not None  # noqa: S101
         if self._source is None:
             self._source = self._find(self._observed)
             if self._source is None:
-                self.blind = "the deployment stands behind no load balancer that is known"
+                self.blind = "the deployment has no known load balancer"
                 return
         now = self._clock.timestamp()
         end = math.floor(now / MINUTE) * MINUTE
@@ -174,8 +234,8 @@ class CanaryJudge:
         while not self._done.is_set():
             began = self._clock.read()
             try:
-                self.look()
-            except Exception as error:  # noqa: BLE001  # no metrics are no evidence, whatever the reason
+                self.update()
+            except Exception as error:  # noqa: BLE001  # missing metrics are no evidence, whatever the reason
                 self.blind = f"{type(error).__name__}: {error}"
             took = self._clock.read() - began
             self._done.wait(max(SHORTEST_PAUSE, self._clock.real(MINUTE) - took))
@@ -198,21 +258,21 @@ class CanaryJudge:
 
     def _inconclusive(self, assessed: Verdict, situation: Situation) -> Verdict:
         step = next_step(self._rules.policies, situation)
-        said = f"inconclusive: {assessed.reason}"
+        reason = f"inconclusive: {assessed.reason}"
         if self.blind:
-            said += f" (metrics could not be read: {self.blind})"
-        if step is Step.SEND and self._sender:
+            reason += f" (metrics could not be read: {self.blind})"
+        if step is NextStep.SEND and self._sender:
             self._sender.start()
             self._stage = f"sending {situation.to_send} requests through the test listener"
         if step in _BY_POLICY:
             opinion, self._stage = _BY_POLICY[step]
-            return replace(assessed, opinion=opinion, reason=f"{said}; {self._stage}")
-        if step is Step.ASK:
-            return replace(assessed, opinion=Opinion.INCONCLUSIVE, reason=said)
-        if step is Step.WAIT and situation.elapsed >= situation.observed:
+            return replace(assessed, opinion=opinion, reason=f"{reason}; {self._stage}")
+        if step is NextStep.ASK:
+            return replace(assessed, opinion=Opinion.INCONCLUSIVE, reason=reason)
+        if step is NextStep.WAIT and situation.elapsed >= situation.observed:
             self._stage = f"observing it for up to {situation.extend / MINUTE:g} min more"
         return replace(
-            assessed, opinion=Opinion.OPEN, reason=f"{said}; {self._stage}" if self._stage else said
+            assessed, opinion=Opinion.OPEN, reason=f"{reason}; {self._stage}" if self._stage else reason
         )
 
     def _situation(self, observed: Observation, now: float) -> Situation:
@@ -230,11 +290,11 @@ class CanaryJudge:
         )
 
     def _announce(self, assessed: Verdict, verdict: Verdict, *, baking: bool) -> None:
-        """Tell a verdict when its opinion, or what it is about, is another than before."""
+        """Report a verdict when its opinion, or what it is about, has changed."""
         quiet = verdict.opinion is Opinion.PASS if baking else verdict.opinion is Opinion.OPEN
         key = (verdict.opinion, self._stage or verdict.signal)
-        if (quiet and not self._stage) or key == self._told:
+        if (quiet and not self._stage) or key == self._reported:
             return
-        self._told = key
-        said = verdict.reason.removeprefix("inconclusive: ")
-        self._tell("verdict", f"verdict {assessed.opinion.name}: {said}", assessed.numbers())
+        self._reported = key
+        reason = verdict.reason.removeprefix("inconclusive: ")
+        self._report("verdict", f"verdict {assessed.opinion.name}: {reason}", assessed.numbers())

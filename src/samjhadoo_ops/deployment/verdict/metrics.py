@@ -1,8 +1,8 @@
 """Each minute's counts of both releases, from CloudWatch, in one GetMetricData call.
 
 Source: "CloudWatch metrics for your Application Load Balancer". Errors that the load balancer itself answers
-are counted per load balancer only; what a target group's requests lack in answers is the part of them that
-can be attributed.
+are counted per load balancer only; requests of a target group that got no answer are the part of them that
+can be attributed to a release.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.deployment.verdict.counts import Counts
+from samjhadoo_ops.deployment.verdict.counts import Counts, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from samjhadoo_ops.deployment.observation import Observation
     from samjhadoo_ops.environment.delivery import PaymentMetrics
 
-MINUTE = 60
+_PERIOD = 60
 NAMESPACE = "AWS/ApplicationELB"
-NONE = Counts()
 _ANSWERED = ("two", "three", "four", "five")
 _PER_GROUP = {
     "requests": "RequestCount",
@@ -37,7 +36,7 @@ _PER_GROUP = {
 
 
 @dataclass(frozen=True)
-class Release:
+class ReleaseSource:
     """Where one release's counts are found.
 
     Attributes:
@@ -51,7 +50,7 @@ class Release:
 
 
 @dataclass(frozen=True)
-class Places:
+class TrafficSources:
     """Where a deployment's counts are found.
 
     Attributes:
@@ -62,23 +61,14 @@ class Places:
     """
 
     balancer: str
-    canary: Release
-    baseline: Release | None
+    canary: ReleaseSource
+    baseline: ReleaseSource | None
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What was counted in one minute."""
+def sources_of(ecs: EcsService, observed: Observation) -> TrafficSources | None:
+    """Return where a deployment's counts are; None when it has no load balancer, or ECS forgot it.
 
-    canary: Counts = NONE
-    baseline: Counts = NONE
-    lost: int = 0
-
-
-def places_of(ecs: EcsService, observed: Observation) -> Places | None:
-    """Return where a deployment's counts are; None when it stands behind no load balancer, or ECS forgot it.
-
-    The roles of the target groups change with every deployment: only the revisions tell them.
+    The target groups change roles with every deployment: only the revisions show which is which.
     """
     revisions = ecs.revisions([observed.target_revision, *observed.source_revisions])
     target = revisions.get(observed.target_revision)
@@ -86,11 +76,11 @@ def places_of(ecs: EcsService, observed: Observation) -> Places | None:
     if target is None or not balancers:
         return None
     rule = balancers[0].get("productionListenerRule", "")
-    sources = [_release(revisions[arn]) for arn in observed.source_revisions if arn in revisions]
+    baselines = [_release(revisions[arn]) for arn in observed.source_revisions if arn in revisions]
     canary = _release(target)
     if canary is None or not rule:
         return None
-    return Places(load_balancer_of_rule(rule), canary, sources[0] if sources else None)
+    return TrafficSources(load_balancer_of_rule(rule), canary, baselines[0] if baselines else None)
 
 
 def load_balancer_of_rule(arn: str) -> str:
@@ -103,12 +93,12 @@ def _balancers(revision: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     return found
 
 
-def _release(revision: Mapping[str, Any]) -> Release | None:
+def _release(revision: Mapping[str, Any]) -> ReleaseSource | None:
     balancers = _balancers(revision)
     if not balancers:
         return None
     group = str(balancers[0]["targetGroupArn"]).rpartition(":")[2]
-    return Release(group, str(revision["serviceRevisionArn"]), str(revision.get("taskDefinition", "")))
+    return ReleaseSource(group, str(revision["serviceRevisionArn"]), str(revision.get("taskDefinition", "")))
 
 
 class TrafficMetrics:
@@ -116,7 +106,7 @@ class TrafficMetrics:
 
     Args:
         client: A boto3 CloudWatch client.
-        slow_above: Seconds from which on a request is slow.
+        slow_above: Seconds above which a request is slow.
         payments: Metrics of payment outcomes; None for none.
 
     Attributes:
@@ -125,11 +115,16 @@ class TrafficMetrics:
     """
 
     def __init__(
-        self, client: Any, places: Places, *, slow_above: float, payments: PaymentMetrics | None = None
+        self,
+        client: Any,
+        sources: TrafficSources,
+        *,
+        slow_above: float,
+        payments: PaymentMetrics | None = None,
     ) -> None:
         self.calls = 0
         self._client = client
-        self._queries = list(queries(places, slow_above=slow_above, payments=payments))
+        self._queries = list(queries(sources, slow_above=slow_above, payments=payments))
 
     def read(self, start: float, end: float) -> dict[float, Reading]:
         """Return what was counted, by the beginning of each minute; minutes without any data are left out.
@@ -159,11 +154,11 @@ class TrafficMetrics:
         return {at: _reading({name: points.get(at, 0.0) for name, points in series.items()}) for at in times}
 
 
-def queries(places: Places, *, slow_above: float, payments: PaymentMetrics | None) -> Any:
+def queries(sources: TrafficSources, *, slow_above: float, payments: PaymentMetrics | None) -> Any:
     """Yield the metric data queries of a deployment; ids are `c_` for the canary, `b_` for the baseline."""
-    whole = [{"Name": "LoadBalancer", "Value": places.balancer}]
+    whole = [{"Name": "LoadBalancer", "Value": sources.balancer}]
     yield _query("lost", NAMESPACE, "HTTPCode_ELB_5XX_Count", whole, "Sum")
-    for prefix, release in (("c", places.canary), ("b", places.baseline)):
+    for prefix, release in (("c", sources.canary), ("b", sources.baseline)):
         if release is None:
             continue
         group = [{"Name": "TargetGroup", "Value": release.group}, *whole]
@@ -177,7 +172,7 @@ def queries(places: Places, *, slow_above: float, payments: PaymentMetrics | Non
             yield _query(f"{prefix}_failures", payments.namespace, payments.failures, own, "Sum")
 
 
-def _dimensions(payments: PaymentMetrics, release: Release) -> list[dict[str, str]]:
+def _dimensions(payments: PaymentMetrics, release: ReleaseSource) -> list[dict[str, str]]:
     known = {
         "target_group": release.group,
         "revision": release.revision.rpartition("/")[2],
@@ -193,7 +188,7 @@ def _query(
     name: str, namespace: str, metric: str, dimensions: list[dict[str, str]], stat: str
 ) -> dict[str, Any]:
     measured = {"Namespace": namespace, "MetricName": metric, "Dimensions": dimensions}
-    return {"Id": name, "MetricStat": {"Metric": measured, "Period": MINUTE, "Stat": stat}}
+    return {"Id": name, "MetricStat": {"Metric": measured, "Period": _PERIOD, "Stat": stat}}
 
 
 def _reading(values: Mapping[str, float]) -> Reading:

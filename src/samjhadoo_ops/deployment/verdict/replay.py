@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from samjhadoo_ops.deployment.verdict.appointment import MINUTES
 from samjhadoo_ops.deployment.verdict.assessment import assess
 from samjhadoo_ops.deployment.verdict.counts import Minute
+from samjhadoo_ops.deployment.verdict.factory import MINUTES
 from samjhadoo_ops.errors import Refused
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.deployment.journal import Entry, Journal
     from samjhadoo_ops.deployment.judge import Verdict
-    from samjhadoo_ops.deployment.verdict.thresholds import Thresholds
+    from samjhadoo_ops.deployment.verdict.assessment import Thresholds
 
 _LATEST = 50
 COLUMNS = (
@@ -40,7 +40,7 @@ def minutes_of(entry: Entry) -> tuple[Minute, ...]:
     events = [event for event in entry.events if event.event == MINUTES]
     if not events:
         return ()
-    # A run that resumed counts again from the canary on: the longest record holds the others.
+    # A resumed run counts again from the canary on: the longest record contains the others.
     fullest = max((event.data.get("minutes", []) for event in events), key=len)
     return msgspec.convert(fullest, type=tuple[Minute, ...])
 
@@ -56,9 +56,9 @@ def find(journal: Journal, deploy: str) -> tuple[Entry, tuple[Minute, ...]]:
         Refused: There is none, or nothing was counted.
 
     """
-    for entry in journal.entries(limit=0 if deploy else _LATEST):
-        minutes = minutes_of(entry) if deploy in ("", entry.deploy) else ()
-        if minutes:
+    known = [journal.entry(deploy)] if deploy else journal.entries(limit=_LATEST)
+    for entry in known:
+        if entry is not None and (minutes := minutes_of(entry)):
             return entry, minutes
     raise Refused(
         f"nothing was counted in {deploy}" if deploy else "no canary was counted yet",

@@ -1,4 +1,4 @@
-"""Requests that the tool sends to the new release for the want of others, through the test listener."""
+"""Requests that the tool sends to the new release through the test listener when there are too few others."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from samjhadoo_ops.clock import Clock
-    from samjhadoo_ops.deployment.verdict.ledger import OwnTraffic
+    from samjhadoo_ops.deployment.verdict.counts import OwnTraffic
 
 _SERVER_FAULT = 500
 _AT_ONCE = 4
 
 
 class SyntheticTraffic:
-    """Sends so many GET requests to one address, in the background, and notes how each ended.
+    """Sends GET requests to one address in the background and notes how each ended.
 
     Args:
         count: How many.
         timeout: Real seconds to wait for an answer; none within it is an error.
-        slow_above: Real seconds from which on an answer is slow.
+        slow_above: Real seconds above which an answer is slow.
         pause: Real seconds between two requests of each sender.
 
     """

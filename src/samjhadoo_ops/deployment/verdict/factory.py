@@ -1,4 +1,4 @@
-"""Appointing the judge of a deployment: probes of its health and the verdict on its counts, as one."""
+"""Builds the judge of a deployment: probes of its health and the verdict on its counts, as one."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from samjhadoo_ops.deployment.judge import HttpProbe, Judges, NoJudge, Prober, ProbingJudge
-from samjhadoo_ops.deployment.verdict.canary_judge import CanaryJudge, Rules
-from samjhadoo_ops.deployment.verdict.counts import summed
-from samjhadoo_ops.deployment.verdict.ledger import OwnTraffic
-from samjhadoo_ops.deployment.verdict.metrics import TrafficMetrics, places_of
+from samjhadoo_ops.deployment.verdict.assessment import thresholds_of
+from samjhadoo_ops.deployment.verdict.canary_judge import CanaryJudge, CanaryRules
+from samjhadoo_ops.deployment.verdict.counts import MINUTE, OwnTraffic, summed
+from samjhadoo_ops.deployment.verdict.metrics import TrafficMetrics, sources_of
 from samjhadoo_ops.deployment.verdict.synthetic import SyntheticTraffic
-from samjhadoo_ops.deployment.verdict.thresholds import MINUTE, thresholds_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,17 +30,17 @@ MINUTES = "minutes"
 _LEAST_MARGIN = 2 * MINUTE
 _MARGIN = 0.05
 _PACE = 0.05
-"""Real seconds between two synthetic requests of one sender: what a small service bears beside its users."""
+"""Real seconds between two synthetic requests of one sender: a small service has its users to serve, too."""
 
 
-def judge_of(site: Site, started: Started, recorder: Recorder | None = None) -> Judge:
-    """Return who watches a deployment.
+def build_judge(site: Site, started: Started, recorder: Recorder | None = None) -> Judge:
+    """Return the judge of a deployment.
 
     Probes of `/health` go through both listeners: the test listener reaches the new revision alone, the
     production listener what users reach. The canary is judged by what the load balancer counts.
 
     Args:
-        recorder: Keeps what was counted; None: nobody does.
+        recorder: Records what was counted; None: it is not recorded.
 
     """
     if started.swift:
@@ -50,10 +49,10 @@ def judge_of(site: Site, started: Started, recorder: Recorder | None = None) -> 
     return Judges([_probing(site, own), _counting(site, started, own, recorder)])
 
 
-def rules_of(env: Environment, *, poll: float) -> Rules:
-    """Return what an environment's canaries are judged by and what is done when nothing can be said."""
+def rules_of(env: Environment, *, poll: float) -> CanaryRules:
+    """Return what an environment's canaries are judged by and what happens when one is inconclusive."""
     canary, gate = env.canary, float(env.deployment.hook_timeouts.production)
-    return Rules(
+    return CanaryRules(
         thresholds=thresholds_of(env),
         canary_time=float(env.deployment.canary_time),
         policies=tuple(canary.inconclusive),
@@ -67,11 +66,11 @@ def _probing(site: Site, own: OwnTraffic) -> Judge:
     probe = HttpProbe(site.env.smoke.timeout)
     pause = site.clock.real(site.policy.poll)
 
-    def heard(why: str, *, shared: bool) -> None:
+    def note(why: str, *, shared: bool) -> None:
         own.note(site.clock.timestamp(), error=why.startswith("HTTP 5"), shared=shared)
 
     probers = {
-        name: Prober(_health(site, url), probe=probe, pause=pause, heard=partial(heard, shared=shared))
+        name: Prober(_health(site, url), probe=probe, pause=pause, heard=partial(note, shared=shared))
         for name, url, shared in (("test", site.test, False), ("production", site.production, True))
         if url
     }
@@ -88,17 +87,17 @@ def _counting(site: Site, started: Started, own: OwnTraffic, recorder: Recorder 
     rules = rules_of(env, poll=site.policy.poll)
 
     def source(observed: Observation) -> TrafficMetrics | None:
-        places = places_of(site.ecs, observed)
-        if places is None:
+        sources = sources_of(site.ecs, observed)
+        if sources is None:
             return None
         slow_above = rules.thresholds.slow_above
         client = site.aws.client("cloudwatch")
-        return TrafficMetrics(client, places, slow_above=slow_above, payments=env.canary.payments)
+        return TrafficMetrics(client, sources, slow_above=slow_above, payments=env.canary.payments)
 
-    def tell(event: str, text: str, data: dict[str, Any]) -> None:
+    def report(event: str, text: str, data: dict[str, Any]) -> None:
         site.console.event(event, text, **data)
 
-    def keep(minutes: Sequence[Minute], verdict: Verdict) -> None:
+    def record(minutes: Sequence[Minute], verdict: Verdict) -> None:
         if recorder is None:
             return
         try:
@@ -131,7 +130,15 @@ def _counting(site: Site, started: Started, own: OwnTraffic, recorder: Recorder 
         )
     since = started.before.canary_since if started.before else None
     return CanaryJudge(
-        source, clock=clock, rules=rules, own=own, sender=sender, since=since, tell=tell, keep=keep, show=show
+        source,
+        clock=clock,
+        rules=rules,
+        own=own,
+        sender=sender,
+        since=since,
+        report=report,
+        record=record,
+        show=show,
     )
 
 

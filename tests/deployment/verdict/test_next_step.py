@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from samjhadoo_ops.deployment.verdict.inconclusive import Situation, Step, next_step
+from samjhadoo_ops.deployment.verdict.canary_judge import NextStep, Situation, next_step
 from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.errors import ConfigurationError
 
@@ -23,24 +23,24 @@ NOW = Situation(
 @pytest.mark.parametrize(
     ("policies", "changes", "step"),
     [
-        (["rollback"], {"elapsed": 18 * MINUTE}, Step.WAIT),
-        (["rollback"], {}, Step.ROLLBACK),
-        (["continue"], {}, Step.CONTINUE),
-        (["ask"], {}, Step.ASK),
-        (["extend", "rollback"], {}, Step.WAIT),
-        (["extend", "rollback"], {"elapsed": 49 * MINUTE}, Step.ROLLBACK),
-        (["extend", "rollback"], {"left": 2 * MINUTE}, Step.ROLLBACK),
-        (["extend", "rollback"], {"left": None}, Step.WAIT),
-        (["synthetic", "continue"], {}, Step.SEND),
-        (["synthetic", "continue"], {"sent": 99}, Step.SEND),
-        (["synthetic", "continue"], {"sent": 100}, Step.CONTINUE),
-        (["synthetic", "continue"], {"left": 1 * MINUTE}, Step.CONTINUE),
-        (["extend", "synthetic", "ask"], {"elapsed": 50 * MINUTE}, Step.SEND),
-        (["extend", "synthetic", "ask"], {"elapsed": 50 * MINUTE, "sent": 100}, Step.ASK),
+        (["rollback"], {"elapsed": 18 * MINUTE}, NextStep.WAIT),
+        (["rollback"], {}, NextStep.ROLLBACK),
+        (["continue"], {}, NextStep.CONTINUE),
+        (["ask"], {}, NextStep.ASK),
+        (["extend", "rollback"], {}, NextStep.WAIT),
+        (["extend", "rollback"], {"elapsed": 49 * MINUTE}, NextStep.ROLLBACK),
+        (["extend", "rollback"], {"left": 2 * MINUTE}, NextStep.ROLLBACK),
+        (["extend", "rollback"], {"left": None}, NextStep.WAIT),
+        (["synthetic", "continue"], {}, NextStep.SEND),
+        (["synthetic", "continue"], {"sent": 99}, NextStep.SEND),
+        (["synthetic", "continue"], {"sent": 100}, NextStep.CONTINUE),
+        (["synthetic", "continue"], {"left": 1 * MINUTE}, NextStep.CONTINUE),
+        (["extend", "synthetic", "ask"], {"elapsed": 50 * MINUTE}, NextStep.SEND),
+        (["extend", "synthetic", "ask"], {"elapsed": 50 * MINUTE, "sent": 100}, NextStep.ASK),
     ],
 )
 def test_policies_are_followed_in_their_order(
-    policies: list[str], changes: dict[str, float | None], step: Step
+    policies: list[str], changes: dict[str, float | None], step: NextStep
 ) -> None:
     assert next_step(policies, replace(NOW, **changes)) is step
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samjhadoo_ops.deployment.verdict.counts import Counts
-from samjhadoo_ops.deployment.verdict.ledger import Ledger, OwnTraffic
-from samjhadoo_ops.deployment.verdict.metrics import Reading
+from samjhadoo_ops.deployment.verdict.counts import Counts, Ledger, OwnTraffic, Reading
 
 
 def ledger(own: OwnTraffic | None = None, *, since: float = 30.0) -> Ledger:
