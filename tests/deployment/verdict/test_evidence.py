@@ -5,6 +5,9 @@ incomplete beta function against sums of binomials, closed forms and numeric int
 from __future__ import annotations
 
 import math
+import re
+from itertools import takewhile
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -75,6 +78,28 @@ def test_the_power_is_that_of_the_published_table(rate: float, row: dict[int, tu
         assert 100 * found.fails == pytest.approx(fails, abs=0.55)
         assert 100 * found.passes == pytest.approx(passes, abs=0.55)
         assert found.fails + found.passes + found.open == pytest.approx(1.0)
+
+
+def documented(heading: str) -> list[list[float]]:
+    """Return the numbers of the table in docs/verdict.md whose first column is called like this."""
+    lines = (Path(__file__).parents[3] / "docs" / "verdict.md").read_text().splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(f"| {heading}"))
+    rows = takewhile(lambda line: line.startswith("|"), lines[start + 2 :])
+    return [[float(number) for number in re.findall(r"[\d.]+", row)] for row in rows]
+
+
+def test_the_documentation_has_the_numbers_of_the_code() -> None:
+    assert [[errors, PLAN.within(int(errors))] for errors, _ in documented("The canary fails")] == documented(
+        "The canary fails"
+    )
+    for rate, *row in documented("True error rate"):
+        found = [power(PLAN, rate / 100, requests) for requests in (18, 90, 450)]
+        exact = [100 * share for each in found for share in (each.fails, each.passes, each.open)]
+        assert row == pytest.approx(exact, abs=0.55)
+    shares = [(numbers[:-1], numbers[-1]) for numbers in documented("Errors on both sides")]
+    for totals, least in shares:
+        for total in range(int(totals[0]), int(totals[-1]) + 1):
+            assert log_e_value(least, total, 0.1) >= math.log(100) > log_e_value(least - 1, total, 0.1)
 
 
 def test_the_preflight_shows_what_the_canary_can_detect() -> None:
