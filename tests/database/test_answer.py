@@ -72,7 +72,7 @@ def test_a_failed_migration_tells_place_state_and_what_went_before(recorded: Rec
     result = answer.migrated(answer.read(recorded("sql_error")))
 
     assert [migration.script for migration in result.applied] == ["V6__add_streak.sql"]
-    assert result.failure == answer.Failure(
+    assert result.failure == answer.FlywayFailure(
         code="FAILED_VERSIONED_MIGRATION",
         message='ERROR: relation "lessonz" does not exist',
         sql_state="42P01",

@@ -163,7 +163,7 @@ def test_an_interrupt_removes_the_container_and_ends_its_session(
 
 
 @pytest.mark.containers
-def test_an_image_that_is_not_there_is_refused(engine: Any, tmp_path: Path) -> None:
+def test_a_missing_image_is_refused(engine: Any, tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"127\.0\.0\.1:1/flyway could not be run") as refused:
         runner(tmp_path, NOWHERE, "127.0.0.1:1/flyway").run("info")
 

@@ -71,12 +71,14 @@ def test_the_conf_beside_a_script_says_whether_it_runs_in_a_transaction(
     assert rules(path) == []
 
 
-def test_flyways_placeholders_are_no_syntax_errors_and_lines_stay(script: Callable[[str, str], Path]) -> None:
+def test_flyways_placeholders_are_no_syntax_errors_and_line_numbers_stay(
+    script: Callable[[str, str], Path],
+) -> None:
     path = script("V1__x.sql", "SELECT ${a}\nFROM ${schema}.t;\nDROP TABLE ${t};\n")
     assert rules(path) == [(3, "ban-drop-table")]
 
 
-def test_a_comment_silences_the_linter_but_not_the_question_of_compatibility(
+def test_a_comment_silences_the_linter_but_not_the_judge(
     script: Callable[[str, str], Path],
 ) -> None:
     path = script("V1__x.sql", "SELECT 1;\n-- squawk-ignore ban-drop-table\nDROP TABLE t;\n")
@@ -84,15 +86,15 @@ def test_a_comment_silences_the_linter_but_not_the_question_of_compatibility(
     assert rules(path, heed_comments=False) == [(3, "ban-drop-table")]
 
 
-def test_scripts_are_told_in_their_order_and_excluded_rules_left_out(
+def test_scripts_are_reported_in_their_order_without_excluded_rules(
     script: Callable[[str, str], Path],
 ) -> None:
     second, first = script("V2__b.sql", "DROP TABLE b;"), script("V10__a.sql", "DROP TABLE a;")
     java = script("V3__c.java", "class C {}")
     script("V10__a.sql.conf", "executeInTransaction = FALSE")
     found = lint.lint([second, java, first], engine_version="14", exclude=["prefer-robust-stmts"])
-    told = [each.script for each in found if each.rule == "ban-drop-table"]
-    assert told == ["V2__b.sql", "V10__a.sql"]
+    reported = [each.script for each in found if each.rule == "ban-drop-table"]
+    assert reported == ["V2__b.sql", "V10__a.sql"]
     assert not [each for each in found if each.rule == "prefer-robust-stmts"]
     assert lint.lint([java], engine_version="14") == []
 
@@ -105,7 +107,7 @@ def test_the_projects_own_migrations_pass() -> None:
     assert lint.lint(scripts, engine_version=env.database.engine_version, exclude=settings.exclude) == []
 
 
-def test_without_squawk_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_squawk_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lint.shutil, "which", lambda *_, **__: None)
     with pytest.raises(lint.LinterMissing, match="not installed"):
         lint.find_squawk()

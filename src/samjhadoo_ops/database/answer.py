@@ -90,7 +90,7 @@ class Inspection:
 
 
 @dataclass(frozen=True)
-class Failure:
+class FlywayFailure:
     """Why Flyway gave up; script, line and SQL state only when a statement failed."""
 
     code: str
@@ -111,7 +111,7 @@ class Migrated:
 
     applied: tuple[Migration, ...]
     version: str | None
-    failure: Failure | None = None
+    failure: FlywayFailure | None = None
 
 
 @dataclass(frozen=True)
@@ -147,14 +147,14 @@ def result_of(results: list[dict[str, Any]], operation: str) -> dict[str, Any]:
     return next(named, results[-1])
 
 
-def failure(results: list[dict[str, Any]]) -> Failure | None:
+def failure(results: list[dict[str, Any]]) -> FlywayFailure | None:
     """Return the first error of the results."""
     for result in results:
         error = result.get("error")
         if isinstance(error, dict):
             message = str(error.get("message") or "").strip()
             said = _SQL_MESSAGE.search(message)
-            return Failure(
+            return FlywayFailure(
                 code=str(error.get("errorCode") or ""),
                 message=(said[1] if said else message).strip(),
                 sql_state=str(error.get("sqlState") or ""),
@@ -190,7 +190,7 @@ def migrated(results: list[dict[str, Any]]) -> Migrated:
     result = result_of(results, "migrate")
     why = failure(results)
     if why is None and result.get("success") is not True:
-        why = Failure("", str(result.get("exception") or "Flyway did not say why"))
+        why = FlywayFailure("", str(result.get("exception") or "Flyway did not say why"))
     # When there was nothing to do, Flyway names the version it found, not one it reached.
     version = result.get("targetSchemaVersion") or result.get("initialSchemaVersion")
     return Migrated(_migrations(result.get("migrations"), state="Success"), version, why)

@@ -143,19 +143,17 @@ class MigrationsJudgement:
 
 def judge_migrations(migrations: Iterable[Migration], env: Environment) -> MigrationsJudgement:
     """Return whether the running release can live with migrations, script by script; never raises."""
-    paths = [Path(migration.path) for migration in migrations]
+    paths = {migration.script: Path(migration.path) for migration in migrations}
     failure = None
     try:
         # No comment in a script silences this: the marker is the way.
-        found = lint(paths, engine_version=env.database.engine_version, heed_comments=False)
+        found = lint(paths.values(), engine_version=env.database.engine_version, heed_comments=False)
     except OpsError as error:
         found, failure = [], error
     destructive = env.gates.migrations.destructive
     scripts = [
-        judge_script(
-            path.name, _text(path), (each for each in found if each.script == path.name), destructive
-        )
-        for path in paths
+        judge_script(script, _text(path), [each for each in found if each.script == script], destructive)
+        for script, path in paths.items()
     ]
     return MigrationsJudgement(tuple(scripts), failure)
 

@@ -51,7 +51,7 @@ def document(**changes: Any) -> dict[str, Any]:
     }
 
 
-def test_roles_must_be_there_and_trust_ecs(env: Environment, aws: Aws) -> None:
+def test_roles_must_exist_and_trust_ecs(env: Environment, aws: Aws) -> None:
     facts = facts_of(env, aws=aws, render=document)
     found = access.roles(facts)
     assert found.state is State.REFUSED
@@ -71,7 +71,7 @@ def test_roles_must_be_there_and_trust_ecs(env: Environment, aws: Aws) -> None:
     assert access.roles(facts).state is State.OK
 
 
-def test_secrets_must_be_there_and_stay(env: Environment, aws: Aws) -> None:
+def test_secrets_must_exist_and_not_be_deleted(env: Environment, aws: Aws) -> None:
     manager = aws.client("secretsmanager")
     arn = manager.create_secret(Name="gates/there", SecretString="planted")["ARN"]
     leaving = manager.create_secret(Name="gates/leaving", SecretString="planted")["ARN"]
@@ -110,7 +110,7 @@ def test_a_firing_alarm_closes_the_gate(env: Environment, aws: Aws) -> None:
     assert "there is no alarm gates-none" in service.alarms(missing).reason
 
 
-def test_an_image_that_is_not_there_is_refused(env: Environment, aws: Aws) -> None:
+def test_a_missing_image_is_refused(env: Environment, aws: Aws) -> None:
     aws.client("ecr").create_repository(repositoryName=env.build.repository)
     facts = facts_of(env, aws=aws, image=Image("v1", DIGEST))
     assert release.image(facts).state is State.REFUSED
@@ -142,7 +142,7 @@ def _without_roles(definition: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_capacity_is_told_or_said_to_be_unknown(env: Environment, aws: Aws) -> None:
+def test_capacity_is_checked_or_reported_as_unknown(env: Environment, aws: Aws) -> None:
     subnets = aws.client("ec2").describe_subnets()["Subnets"]
     names = [subnet["SubnetId"] for subnet in subnets]
     placed = with_settings(env, "service", subnets=names)

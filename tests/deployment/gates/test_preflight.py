@@ -13,7 +13,7 @@ from samjhadoo_ops.deployment.gates import GATES
 from samjhadoo_ops.deployment.gates.gate import (
     Finding,
     Gate,
-    Policy,
+    GatePolicy,
     Stage,
     State,
     ok,
@@ -88,7 +88,7 @@ def test_settings_say_what_becomes_of_what_cannot_be_known(env: Environment) -> 
     gates = [gate("a", unknown("not told"))]
     assert inspect(facts_of(env), gates)["a"].state is State.SKIPPED
     assert inspect(facts_of(strict), gates)["a"].state is State.REFUSED
-    mandatory = [gate("a", unknown("not told"), policy=Policy.MANDATORY)]
+    mandatory = [gate("a", unknown("not told"), policy=GatePolicy.MANDATORY)]
     assert inspect(facts_of(env), mandatory)["a"].state is State.REFUSED
 
 
@@ -130,7 +130,7 @@ def test_an_override_opens_its_gate_and_is_shown_with_its_reason(env: Environmen
 
 def test_what_cannot_be_overridden_stays_closed_whatever_the_journal_says(env: Environment) -> None:
     consent = Consent({"lock": "because"})
-    closed = [gate("lock", refused("held", remedy="wait"), overridable=False, policy=Policy.MANDATORY)]
+    closed = [gate("lock", refused("held", remedy="wait"), overridable=False, policy=GatePolicy.MANDATORY)]
     assert inspect(facts_of(env, consent=consent), closed)["lock"].state is State.REFUSED
 
 

@@ -127,14 +127,14 @@ def test_a_lifecycle_policy_keeps_the_running_image_or_not(
         pytest.param(1000, -100.0, State.REFUSED, id="overdrawn"),
     ],
 )
-def test_the_error_budget_is_what_the_objective_leaves(errors: int, left: float, state: State) -> None:
+def test_the_error_budget_is_what_the_objective_allows(errors: int, left: float, state: State) -> None:
     total = 1_000_000.0  # 99.95 % allow 500 errors
     assert traffic.remaining_budget(total, errors, objective=99.95) == pytest.approx(left)
     found = traffic.decide_error_budget(total, errors, objective=99.95, wanted=10.0, period="30d")
     assert found.state is state, found
 
 
-def test_without_requests_there_is_no_budget_to_count() -> None:
+def test_without_requests_the_error_budget_is_skipped() -> None:
     found = traffic.decide_error_budget(0, 0, objective=99.95, wanted=10.0, period="30d")
     assert found.state is State.SKIPPED
     assert traffic.remaining_budget(100, 1, objective=100.0) < 0
@@ -149,7 +149,7 @@ def test_without_requests_there_is_no_budget_to_count() -> None:
         pytest.param({"a": 99.0, "b": None}, State.REFUSED, id="lagging-beats-silent"),
     ],
 )
-def test_replicas_may_lag_a_little(lags: dict[str, float | None], state: State) -> None:
+def test_replicas_may_lag_up_to_the_limit(lags: dict[str, float | None], state: State) -> None:
     assert capacity.decide_lag(lags, most=30.0).state is state
 
 
@@ -167,7 +167,7 @@ def test_replicas_may_lag_a_little(lags: dict[str, float | None], state: State) 
         pytest.param("FAILED", {}, {"unscanned": "refuse"}, State.REFUSED, id="scan-failed"),
     ],
 )
-def test_an_image_is_as_good_as_its_scan(
+def test_an_image_is_judged_by_its_scan(
     env: Environment, status: str, counts: dict[str, int], changes: dict[str, Any], state: State
 ) -> None:
     settings = with_settings(env, "gates.image", **changes).gates.image

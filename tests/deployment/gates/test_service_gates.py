@@ -113,7 +113,9 @@ STICKY = {"TargetGroupStickinessConfig": {"Enabled": True, "DurationSeconds": 60
         pytest.param(access.lock, {"holder": lambda: "asha@host"}, State.REFUSED, id="lock-held"),
     ],
 )
-def test_a_gate_finds(env: Environment, check: Any, facts: dict[str, Any], state: State) -> None:
+def test_a_gate_returns_the_state_for_its_facts(
+    env: Environment, check: Any, facts: dict[str, Any], state: State
+) -> None:
     finding = check(facts_of(env, **facts))
     assert finding.state is state, finding
     assert finding.remedy or state is not State.REFUSED
@@ -136,7 +138,7 @@ def test_another_account_is_refused(env: Environment) -> None:
     assert (finding.state, finding.remedy) == (State.REFUSED, "use others")
 
 
-def test_every_secret_of_a_task_definition_is_found_and_its_key_left_out() -> None:
+def test_every_secret_of_a_task_definition_is_found_without_its_key() -> None:
     arn = "arn:aws:secretsmanager:r:a:secret:db"
     document = {
         "containerDefinitions": [
@@ -148,7 +150,7 @@ def test_every_secret_of_a_task_definition_is_found_and_its_key_left_out() -> No
     assert access.secret_id(f"{arn}:password::") == arn
 
 
-def test_a_secret_that_is_named_by_its_name_alone_is_refused(env: Environment) -> None:
+def test_a_secret_named_without_its_arn_is_refused(env: Environment) -> None:
     def get_parameter(**_: str) -> dict[str, Any]:
         # SSM's words for a name with colons.
         raise ClientError({"Error": {"Code": "ValidationException", "Message": "…"}}, "GetParameter")
@@ -194,7 +196,7 @@ def test_every_new_task_needs_an_address(free: dict[str, int], state: State) -> 
         pytest.param(32.0, 16.0, State.OK, id="just-enough"),
         pytest.param(32.0, 16.25, State.REFUSED, id="a-quarter-too-few"),
         pytest.param(8.0, None, State.REFUSED, id="never-enough"),
-        pytest.param(64.0, None, State.UNKNOWN, id="usage-not-told"),
+        pytest.param(64.0, None, State.UNKNOWN, id="usage-unknown"),
     ],
 )
 def test_the_account_needs_room_for_all_tasks_twice(limit: float, used: float | None, state: State) -> None:

@@ -108,7 +108,7 @@ def test_evidence_makes_a_verdict(given: list[Minute], opinion: Opinion, signal:
     assert (verdict.opinion, verdict.signal) == (opinion, signal), verdict.reason
 
 
-def test_a_failure_tells_metric_value_threshold_window_sample_and_baseline() -> None:
+def test_a_failure_shows_metric_value_threshold_window_sample_and_baseline() -> None:
     verdict = assess(minutes(*[(6, 1)] * 5, baseline=(54, 0)), PLAN)
     assert verdict.reason == (
         "errors: 16.7 % of 30 canary requests failed (5) in 5 min, limit 5 %, promised 0.1 %; "
@@ -125,7 +125,7 @@ def test_a_failure_tells_metric_value_threshold_window_sample_and_baseline() -> 
     }
 
 
-def test_too_little_is_told_as_that() -> None:
+def test_too_few_requests_are_inconclusive_and_the_reason_says_so() -> None:
     told = assess(minutes(*[(0, 0)] * 15), PLAN).reason
     assert told == "errors: 0 canary requests failed (0) in 15 min, limit 5 %; 60 without an error would pass"
 
@@ -215,7 +215,7 @@ def test_one_more_error_on_the_canary_never_makes_a_failure_pass(
 
 @settings(max_examples=40, deadline=None)
 @given(at_most_six)
-def test_every_verdict_can_be_told_in_numbers(pairs: list[tuple[int, int]]) -> None:
+def test_every_verdict_has_its_numbers(pairs: list[tuple[int, int]]) -> None:
     verdict = assess(minutes(*pairs), PLAN)
     assert verdict.reason
     assert verdict.numbers()["opinion"] == verdict.opinion.name

@@ -144,7 +144,7 @@ def test_a_canary_without_requests_is_extended_within_the_gate_and_then_rolled_b
 
 
 @pytest.mark.parametrize(("policy", "opinion"), [("continue", Opinion.PASS), ("ask", Opinion.INCONCLUSIVE)])
-def test_what_is_done_without_evidence_is_policy(policy: str, opinion: Opinion) -> None:
+def test_policy_decides_without_evidence(policy: str, opinion: Opinion) -> None:
     course = Course(none, rules=replace(RULES, policies=(policy,)))
     course.at(0)
     verdict = course.at(20, gate=75)

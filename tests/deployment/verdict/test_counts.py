@@ -22,14 +22,14 @@ def test_the_first_minute_is_the_first_whole_one() -> None:
     assert [(minute.at, minute.canary.requests) for minute in book.minutes(180.0)] == [(60.0, 7), (120.0, 0)]
 
 
-def test_a_minute_that_is_counted_again_is_counted_anew() -> None:
+def test_a_later_count_of_a_minute_replaces_the_earlier_one() -> None:
     book = ledger()
     book.take({60.0: reading(3)})
     book.take({60.0: reading(8, 1)})
     assert book.minutes(120.0)[0].canary == Counts(requests=8, errors=1)
 
 
-def test_only_minutes_that_have_ended_are_told() -> None:
+def test_only_minutes_that_have_ended_are_returned() -> None:
     assert [len(ledger().minutes(until)) for until in (0.0, 119.9, 120.0, 240.0)] == [0, 0, 1, 3]
 
 
@@ -49,7 +49,7 @@ def test_shares_are_not_compared_right_after_a_shift() -> None:
     assert [minute.weight for minute in minutes][8:10] == [10.0, 100.0]
 
 
-def test_own_probes_are_taken_off_also_when_they_are_counted_late() -> None:
+def test_own_probes_are_subtracted_even_when_they_are_counted_late() -> None:
     own = OwnTraffic()
     for at in (61.0, 121.0, 181.0):
         own.note(at, error=at == 121.0)
@@ -60,7 +60,7 @@ def test_own_probes_are_taken_off_also_when_they_are_counted_late() -> None:
     assert minutes[-1].canary.errors == 1
 
 
-def test_probes_that_go_the_way_of_users_are_taken_off_once_all_traffic_is_one_releases() -> None:
+def test_production_probes_are_subtracted_once_one_release_has_all_traffic() -> None:
     own = OwnTraffic()
     for at in (61.0, 121.0):
         own.note(at, error=False, shared=True)
@@ -83,7 +83,7 @@ def test_synthetic_requests_are_counted_apart() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 30)), max_size=12))
-def test_nothing_is_taken_off_twice_and_nothing_becomes_negative(pairs: list[tuple[int, int]]) -> None:
+def test_nothing_is_subtracted_twice_and_nothing_becomes_negative(pairs: list[tuple[int, int]]) -> None:
     own, book = OwnTraffic(), None
     for number, (probes, _) in enumerate(pairs):
         for _ in range(probes):

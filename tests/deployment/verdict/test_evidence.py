@@ -48,7 +48,7 @@ def test_the_boundaries_are_those_of_the_published_table(
 
 
 @pytest.mark.parametrize(("errors", "requests"), [(2, 67), (3, 145), (4, 224)])
-def test_so_many_errors_within_so_many_requests_are_rejected_and_in_one_more_they_are_not(
+def test_errors_are_rejected_within_the_published_number_of_requests_and_not_in_one_more(
     errors: int, requests: int
 ) -> None:
     assert examine(PLAN, [(requests, errors)]).rejected

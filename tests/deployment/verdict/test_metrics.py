@@ -72,7 +72,7 @@ class CloudWatch:
         return {"MetricDataResults": results, **({"NextToken": "n"} if page + 1 < self.pages else {})}
 
 
-def test_places_are_those_the_revisions_are_resolved_to() -> None:
+def test_the_metric_sources_are_those_of_the_resolved_revisions() -> None:
     observed = Observation("d", "IN_PROGRESS", target_revision="new", source_revisions=("old",))
     places = sources_of(Revisions(), observed)
     assert places == TrafficSources(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.deployment.gates.gate import Facts, Finding, Policy, gate, ok, refused, skipped
+from samjhadoo_ops.deployment.gates.gate import Facts, Finding, GatePolicy, gate, ok, refused, skipped
 from samjhadoo_ops.errors import OpsError, Refused
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _ARN_PARTS = 7
 _ABSENT = frozenset({"ResourceNotFoundException", "ParameterNotFound", "ParameterVersionNotFound"})
 
 
-@gate("the account is the environment's", policy=Policy.MANDATORY)
+@gate("the account is the environment's", policy=GatePolicy.MANDATORY)
 def identity(facts: Facts) -> Finding:
     """Refuse credentials of another account than the environment's: no mistake is more expensive."""
     try:
@@ -28,7 +28,7 @@ def identity(facts: Facts) -> Finding:
         return refused(error.message, remedy=error.hint)
 
 
-@gate("the deployment lock is free", policy=Policy.MANDATORY)
+@gate("the deployment lock is free", policy=GatePolicy.MANDATORY)
 def lock(facts: Facts) -> Finding:
     """Refuse while somebody else holds the deployment lock.
 

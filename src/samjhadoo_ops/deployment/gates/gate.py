@@ -148,7 +148,7 @@ class Stage(StrEnum):
     IMAGE = "image"
 
 
-class Policy(StrEnum):
+class GatePolicy(StrEnum):
     """What happens when a gate refuses, unless `gates.policy` in the settings says otherwise."""
 
     REFUSE = "refuse"
@@ -172,13 +172,13 @@ class Gate:
     title: str
     check: Callable[[Facts], Finding]
     stage: Stage = Stage.SERVICE
-    policy: Policy = Policy.REFUSE
+    policy: GatePolicy = GatePolicy.REFUSE
     overridable: bool = True
 
     @property
     def mandatory(self) -> bool:
         """Return whether no setting can switch the gate off."""
-        return self.policy is Policy.MANDATORY
+        return self.policy is GatePolicy.MANDATORY
 
 
 GATES: dict[str, Gate] = {}
@@ -189,14 +189,16 @@ def gate(
     title: str,
     *,
     stage: Stage = Stage.SERVICE,
-    policy: Policy = Policy.REFUSE,
+    policy: GatePolicy = GatePolicy.REFUSE,
     overridable: bool = True,
 ) -> Callable[[Callable[[Facts], Finding]], Callable[[Facts], Finding]]:
     """Register a check as a gate under the function's name; the function itself stays as it is."""
 
     def register(check: Callable[[Facts], Finding]) -> Callable[[Facts], Finding]:
         name = check.__name__
-        GATES[name] = Gate(name, title, check, stage, policy, overridable and policy is not Policy.MANDATORY)
+        GATES[name] = Gate(
+            name, title, check, stage, policy, overridable and policy is not GatePolicy.MANDATORY
+        )
         return check
 
     return register

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment.ecs import ONGOING
-from samjhadoo_ops.deployment.gates.gate import Facts, Finding, Policy, gate, ok, refused, skipped
+from samjhadoo_ops.deployment.gates.gate import Facts, Finding, GatePolicy, gate, ok, refused, skipped
 from samjhadoo_ops.deployment.traffic import rule_weights
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def test_rule(facts: Facts) -> Finding:
     return ok(f"port {port}")
 
 
-@gate("what the canary can detect", policy=Policy.WARN)
+@gate("what the canary can detect", policy=GatePolicy.WARN)
 def canary_sample(facts: Facts) -> Finding:
     """Report how many requests the canary will get and which failures that is enough to detect.
 
@@ -112,7 +112,7 @@ def canary_sample(facts: Facts) -> Finding:
     return ok(canary_expectation(facts.env, per_second=requests / _HOUR).sentence())
 
 
-@gate("there is error budget left", policy=Policy.WARN)
+@gate("there is error budget left", policy=GatePolicy.WARN)
 def error_budget(facts: Facts) -> Finding:
     """Refuse when less of the error budget is left than `gates.error_budget.remaining_percent`.
 
