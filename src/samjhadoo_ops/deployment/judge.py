@@ -113,7 +113,7 @@ class Prober:
 
     Args:
         pause: Real seconds between two probes.
-        heard: Is told how each probe ended: why it wasn't healthy; empty when it was.
+        note: Called after each probe with why it failed; empty when it succeeded.
 
     """
 
@@ -123,7 +123,7 @@ class Prober:
         *,
         probe: Probe,
         pause: float,
-        heard: Callable[[str], None] = lambda _why: None,
+        note: Callable[[str], None] = lambda _why: None,
     ) -> None:
         self.url = url
         self.failures = 0
@@ -131,7 +131,7 @@ class Prober:
         self.reason = ""
         self._probe = probe
         self._pause = pause
-        self._heard = heard
+        self._note = note
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -151,7 +151,7 @@ class Prober:
         self.failures = self.failures + 1 if why else 0
         self.reason = why
         self.probes += 1
-        self._heard(why)
+        self._note(why)
 
     def _run(self) -> None:
         while not self._done.is_set():
@@ -160,12 +160,12 @@ class Prober:
 
 
 class ProbingJudge:
-    """Fails a release after so many consecutive failed health probes, passes it otherwise.
+    """Fails a release after a number of consecutive failed health probes, passes it otherwise.
 
     Args:
         probers: By the name of the listener they go through; one that fails is enough.
         threshold: Consecutive failures.
-        show: Hears how often each prober has failed in a row, when that has changed.
+        show: Called with how often each prober has failed in a row, when that has changed.
 
     """
 
@@ -212,7 +212,7 @@ class Judges:
     """Several judges as one: the worst opinion counts.
 
     Args:
-        judges: Of those with the same opinion the last one's reason is told.
+        judges: When several have the worst opinion, the last one's reason counts.
 
     """
 
@@ -231,7 +231,7 @@ class Judges:
 
 
 class NoJudge:
-    """Lets everything pass: for deployments without a canary."""
+    """Passes everything: for deployments without a canary."""
 
     def watch(self, observed: Observation, phase: Phase) -> Verdict:  # noqa: ARG002  # it looks at nothing
         """See `Judge.watch`."""

@@ -70,7 +70,7 @@ def _probing(site: Site, own: OwnTraffic) -> Judge:
         own.note(site.clock.timestamp(), error=why.startswith("HTTP 5"), shared=shared)
 
     probers = {
-        name: Prober(_health(site, url), probe=probe, pause=pause, heard=partial(note, shared=shared))
+        name: Prober(_health(site, url), probe=probe, pause=pause, note=partial(note, shared=shared))
         for name, url, shared in (("test", site.test, False), ("production", site.production, True))
         if url
     }
