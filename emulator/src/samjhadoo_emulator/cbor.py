@@ -1,11 +1,11 @@
-"""Smithy's RPC v2 CBOR protocol, the servers' side of it, by botocore's own encoder and decoder."""
+"""Smithy's RPC v2 CBOR protocol, the server's side of it."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.parsers import RpcV2CBORParser
-from botocore.serialize import RpcV2CBORSerializer
+import cbor2
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel, Shape
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 PROTOCOL = "rpc-v2-cbor"
 HEADERS = {"Content-Type": "application/cbor", "smithy-protocol": PROTOCOL}
 
-_parser: Any = RpcV2CBORParser()
-_serializer: Any = RpcV2CBORSerializer()
+_ABSENT = (None, cbor2.undefined)
 
 
 def parse(model: OperationModel, body: bytes) -> dict[str, Any]:
@@ -26,47 +25,38 @@ def parse(model: OperationModel, body: bytes) -> dict[str, Any]:
         Exception: The body is not CBOR, or of another shape.
 
     """
-    document = _parser._initial_body_parse(body) if body else {}  # noqa: SLF001
+    document = cbor2.loads(body) if body else {}
     if not isinstance(document, dict):
         raise TypeError("The request body is not a map.")
-    params: dict[str, Any] = (
-        _parser._parse_shape(model.input_shape, document) if model.input_shape else {}  # noqa: SLF001
-    )
-    return params
+    return _shaped(model.input_shape, document) if model.input_shape else {}
 
 
 def serialise(model: OperationModel, result: dict[str, Any]) -> bytes:
     """Return the body of an operation's result."""
-    shape = model.output_shape
-    body = bytearray()
-    if shape is None:
-        _encode_map_header(body, 0)
-    else:
-        _serializer._serialize_data_item(body, _known(shape, result), shape)  # noqa: SLF001
-    return bytes(body)
+    document = _shaped(model.output_shape, result) if model.output_shape else {}
+    return cbor2.dumps(document, datetime_as_timestamp=True, timezone=UTC)
 
 
 def serialise_error(name: str, error: AwsError) -> bytes:
     """Return the body of an error; `name` is its shape with its namespace."""
-    body = bytearray()
-    _encode_map_header(body, 2)
-    for text in ("__type", name, "message", error.message):
-        _serializer._serialize_type_string(body, text, None, None)  # noqa: SLF001
-    return bytes(body)
+    return cbor2.dumps({"__type": name, "message": error.message})
 
 
-def _encode_map_header(body: bytearray, length: int) -> None:
-    body.extend(_serializer._get_initial_byte(_serializer.MAP_MAJOR_TYPE, length))  # noqa: SLF001
-
-
-def _known(shape: Shape, value: Any) -> Any:
-    """Return a value without the members that its shape does not know."""
-    if shape.type_name == "structure":
+def _shaped(shape: Shape, value: Any) -> Any:
+    """Return a value as its shape has it: without unknown members, with numbers of the shape's type."""
+    kind = shape.type_name
+    if kind == "structure":
         return {
-            name: _known(member, value[name])
+            name: _shaped(member, value[name])
             for name, member in shape.members.items()
-            if value.get(name) is not None
+            if value.get(name) not in _ABSENT
         }
-    if shape.type_name == "list":
-        return [_known(shape.member, each) for each in value]
+    if kind == "list":
+        return [_shaped(shape.member, each) for each in value]
+    if kind == "map":
+        return {key: _shaped(shape.value, each) for key, each in value.items()}
+    if kind in ("float", "double") and type(value) is int:
+        return float(value)
+    if kind == "timestamp" and type(value) in (int, float):
+        return datetime.fromtimestamp(value, UTC)
     return value
