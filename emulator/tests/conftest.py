@@ -163,18 +163,8 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="session")
-def push_server() -> Callable[[Any], str]:
-    """Push an image to an emulator whose one layer is a tiny HTTP server; return its reference by digest."""
-    return _push_server
-
-
-@pytest.fixture(scope="session")
 def server_image(emulator: Emulator) -> str:
     """The reference, by digest, of a pushed image whose one layer is a tiny HTTP server."""
-    return _push_server(emulator)
-
-
-def _push_server(emulator: Any) -> str:
     import gzip
     import hashlib
     import io

@@ -24,11 +24,8 @@ class AwsCallFailed(OpsError):
 
 
 @contextmanager
-def aws_errors(*, changed: str = "") -> Iterator[None]:
+def aws_errors() -> Iterator[None]:
     """Turn what an AWS client raises into an `OpsError` with the call and a remedy.
-
-    Args:
-        changed: What had been changed before.
 
     Raises:
         ConfigurationError: Credentials or profile are missing.
@@ -38,7 +35,7 @@ def aws_errors(*, changed: str = "") -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        translated = translate(error, changed=changed)
+        translated = translate(error)
         if translated is None:
             raise
         raise translated from error

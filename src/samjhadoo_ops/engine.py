@@ -24,11 +24,8 @@ class EngineUnavailable(ConfigurationError):
     """There is no Docker engine, or it does not let us in."""
 
 
-def connect(*, connections: int = 10) -> Any:
+def connect() -> Any:
     """Return a client (`docker.DockerClient`) of the engine that DOCKER_HOST or Docker's context names.
-
-    Args:
-        connections: How many are kept for the next calls.
 
     Raises:
         EngineUnavailable: It does not answer.
@@ -40,8 +37,7 @@ def connect(*, connections: int = 10) -> Any:
     url = address()
     try:
         _knock(url or _DEFAULT)
-        pool = {"max_pool_size": connections}
-        client = docker.DockerClient(base_url=url, **pool) if url else docker.from_env(**pool)
+        client = docker.DockerClient(base_url=url) if url else docker.from_env()
         client.ping()
     except (DockerException, OSError) as error:
         raise EngineUnavailable(

@@ -67,7 +67,6 @@ def arguments() -> argparse.ArgumentParser:
         help="command of this machine that application images may run as NAME, for example "
         "java=/opt/jdk/bin/java; may be repeated (--runtime process)",
     )
-    parser.add_argument("--noop-port", type=int, default=20000, help=argparse.SUPPRESS)  # for tests
     parser.add_argument(
         "--gate-before-bake",
         action="store_true",
@@ -113,7 +112,6 @@ def build(options: argparse.Namespace, estate: Estate | None = None) -> Edge:
         environment={MARKER: os.environ[MARKER]} if MARKER in os.environ else {},
         options={
             "runtime": options.runtime,
-            "noop_port": options.noop_port,
             "docker": estate,
             "gate_before_bake": options.gate_before_bake,
             "host_commands": dict(options.host_command),

@@ -10,7 +10,6 @@ stop) is measured in real seconds, because processes do not run faster on an emu
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -60,7 +59,3 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         """Sleep for `seconds` of this clock."""
         self.wait(max(0.0, self.real(seconds)))
-
-    async def sleep_async(self, seconds: float) -> None:
-        """Sleep for `seconds` of this clock without blocking the event loop."""
-        await asyncio.sleep(max(0.0, self.real(seconds)))

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_emulator.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-__all__ = ["PROJECT", "STACK", "EngineUnavailable", "address", "connect", "labels", "leftovers", "remove"]
+    from collections.abc import Mapping
 
 STACK = "samjhadoo-ops.stack"
 """The label that names the stack, or the emulator, to which a container, network or volume belongs."""
@@ -22,10 +20,6 @@ _ROUNDS = 5
 _GONE = (404, 409)  # removed meanwhile, or being removed by somebody else
 
 
-class EngineUnavailable(ConfigurationError):
-    """There is no Docker engine, or it does not let us in."""
-
-
 def connect(*, connections: int = 10) -> Any:
     """Return a client (`docker.DockerClient`) of the engine that DOCKER_HOST or Docker's context names.
 
@@ -33,39 +27,29 @@ def connect(*, connections: int = 10) -> Any:
         connections: How many are kept for the next calls.
 
     Raises:
-        EngineUnavailable: It does not answer.
+        ConfigurationError: It does not answer.
 
     """
     import docker
     from docker.errors import DockerException
 
-    url = address()
+    url = os.environ.get("DOCKER_HOST") or _context_host()
     try:
         _knock(url or _DEFAULT)
         pool = {"max_pool_size": connections}
         client = docker.DockerClient(base_url=url, **pool) if url else docker.from_env(**pool)
         client.ping()
     except (DockerException, OSError) as error:
-        raise EngineUnavailable(
+        raise ConfigurationError(
             f"there is no Docker engine at {url or _DEFAULT}: {_reason(error)}",
             hint="start Docker, or set DOCKER_HOST; --runtime process needs none",
         ) from error
     return client
 
 
-def address() -> str:
-    """Return the engine's address that DOCKER_HOST or Docker's context names; empty for the usual one."""
-    return os.environ.get("DOCKER_HOST") or _context_host()
-
-
 def labels(stack: str, project: str = "") -> dict[str, str]:
     """Return the labels of what belongs to a stack."""
     return {STACK: stack} | ({PROJECT: project} if project else {})
-
-
-def leftovers(client: Any, wanted: Mapping[str, str]) -> list[Any]:
-    """Return the containers, networks and volumes that carry labels, in the order in which they can go."""
-    return list(_found(client, wanted))
 
 
 def remove(client: Any, wanted: Mapping[str, str]) -> list[str]:
@@ -80,7 +64,7 @@ def remove(client: Any, wanted: Mapping[str, str]) -> list[str]:
                 # A network goes when its last container has gone: in the next round.
                 if error.status_code not in {*_GONE, 403}:
                     raise
-        left = leftovers(client, wanted)
+        left = _found(client, wanted)
         if not left:
             return []
     return [str(each.name) for each in left]
@@ -93,11 +77,14 @@ def _remove(each: Any) -> None:
         each.remove()
 
 
-def _found(client: Any, wanted: Mapping[str, str]) -> Iterator[Any]:
+def _found(client: Any, wanted: Mapping[str, str]) -> list[Any]:
+    """Return the containers, networks and volumes that carry labels, in the order in which they can go."""
     filters = {"label": [f"{name}={value}" for name, value in wanted.items()]}
-    yield from client.containers.list(all=True, filters=filters, ignore_removed=True)
-    yield from client.networks.list(filters=filters)
-    yield from client.volumes.list(filters=filters)
+    return [
+        *client.containers.list(all=True, filters=filters, ignore_removed=True),
+        *client.networks.list(filters=filters),
+        *client.volumes.list(filters=filters),
+    ]
 
 
 def _knock(url: str) -> None:

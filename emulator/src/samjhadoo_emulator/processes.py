@@ -22,31 +22,17 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def die_with_parent(
-    signum: int = signal.SIGKILL, *, uid: int | None = None, gid: int | None = None
-) -> Callable[[], None]:
-    """Return a `preexec_fn` after which the child gets `signum` when its parent ends (prctl(2); Linux only).
+def die_with_parent() -> Callable[[], None]:
+    """Return a `preexec_fn` after which the child is killed when its parent ends (prctl(2); Linux only).
 
     The kernel watches the *thread* that forked: start such children from a thread that lives as long as
-    the process. Elsewhere than on Linux only the change of user is made.
-
-    Args:
-        signum: The signal the child gets.
-        uid: The user the child runs as; supplementary groups are given up.
-        gid: The group the child runs as.
-
+    the process.
     """
     parent = os.getpid()
 
     def prepare() -> None:
-        if gid is not None:
-            os.setgroups([])
-            os.setgid(gid)
-        if uid is not None:
-            os.setuid(uid)
         if _LIBC is not None:
-            # After the change of user, which clears it.
-            _LIBC.prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
+            _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
             if os.getppid() != parent:
                 os._exit(1)
 

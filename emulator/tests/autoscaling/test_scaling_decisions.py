@@ -88,7 +88,6 @@ def test_target_tracking_is_proportional(capacity, value, goal, wanted):
     assert tracked(capacity, value, goal) == wanted
 
 
-NOT_OUT = {"suspended": {OUT_SUSPENDED: True, IN_SUSPENDED: False}}
 NOT_IN = {"suspended": {OUT_SUSPENDED: False, IN_SUSPENDED: True}}
 CASES = {
     "out": (4, 7, {}, Decision(7, "out")),

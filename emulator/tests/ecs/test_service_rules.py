@@ -13,7 +13,6 @@ from samjhadoo_emulator.ecs.tag_rules import check_tags
 from samjhadoo_emulator.errors import AwsError
 
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
-MANY_GROUPS = {"subnets": ["s"], "securityGroups": ["g"] * 6}
 BOTH = (
     "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again."
 )

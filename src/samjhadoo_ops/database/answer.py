@@ -67,7 +67,6 @@ class Inspection:
     migrations: tuple[Migration, ...]
     invalid: tuple[Invalid, ...]
     objection: str = ""
-    flyway_version: str = ""
 
     @property
     def pending(self) -> tuple[Migration, ...]:
@@ -120,8 +119,6 @@ class Repaired:
 
     actions: tuple[str, ...]
     removed: tuple[Migration, ...]
-    deleted: tuple[Migration, ...]
-    aligned: tuple[Migration, ...]
 
 
 def read(output: str) -> list[dict[str, Any]]:
@@ -181,7 +178,6 @@ def inspection(results: list[dict[str, Any]]) -> Inspection:
         migrations=_migrations(info.get("migrations")),
         invalid=tuple(_invalid(item) for item in validation.get("invalidMigrations") or ()),
         objection="" if validation.get("validationSuccessful") is True else _objection(validation),
-        flyway_version=str(info.get("flywayVersion") or ""),
     )
 
 
@@ -202,8 +198,6 @@ def repaired(results: list[dict[str, Any]]) -> Repaired:
     return Repaired(
         actions=tuple(str(action) for action in result.get("repairActions") or ()),
         removed=_migrations(result.get("migrationsRemoved")),
-        deleted=_migrations(result.get("migrationsDeleted")),
-        aligned=_migrations(result.get("migrationsAligned")),
     )
 
 

@@ -203,8 +203,3 @@ def as_series(value: Value, grid: range) -> list[Series]:
     if isinstance(value, str):
         raise ExpressionError("The expression does not give a time series")
     return [Series(dict.fromkeys(grid, float(value)) if math.isfinite(value) else {})]
-
-
-def _labelled(series: Series, query: dict[str, Any]) -> Series:
-    label = query.get("Label") or default_label(query)
-    return Series(series.points, label, query["Id"])

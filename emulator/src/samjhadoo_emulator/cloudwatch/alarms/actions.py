@@ -6,7 +6,6 @@ are executed again, once in a minute, for as long as the alarm stays in the stat
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.cloudwatch.alarms.history import History
@@ -15,7 +14,6 @@ from samjhadoo_emulator.errors import AwsError
 if TYPE_CHECKING:
     from samjhadoo_emulator.cloudwatch.alarms.model import Alarm
 
-_POLICY = re.compile(r"arn:[^:]+:autoscaling:[^:]+:\d+:scalingPolicy:[^:]+:resource/ecs/")
 AGAIN = 60.0
 """Emulated seconds between two executions of a scaling policy by an alarm that stays in its state."""
 

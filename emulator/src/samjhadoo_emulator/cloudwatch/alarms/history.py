@@ -43,7 +43,7 @@ class History(Base):
                 "Timestamp": self.clock.now(),
                 "HistoryItemType": kind,
                 "HistorySummary": summary,
-                "HistoryData": json.dumps({"version": "1.0", **data}, default=_plain, separators=(",", ":")),
+                "HistoryData": json.dumps({"version": "1.0", **data}, default=stamp, separators=(",", ":")),
             }
         )
 
@@ -92,7 +92,3 @@ def _wanted(item: dict[str, Any], params: Params) -> bool:
 
 def _aware(given: datetime, like: datetime) -> datetime:
     return given if given.tzinfo else given.replace(tzinfo=like.tzinfo)
-
-
-def _plain(value: Any) -> str:
-    return stamp(value)

@@ -50,7 +50,7 @@ def runtime_for(host: Host) -> Runtime:
 
         return DockerRuntime(host, host.options["docker"])
     if name == "noop":
-        from samjhadoo_emulator.ecs.runtime.noop import FIRST_PORT, NoopRuntime
+        from samjhadoo_emulator.ecs.runtime.noop import NoopRuntime
 
-        return NoopRuntime(int(host.options.get("noop_port", FIRST_PORT)))
+        return NoopRuntime()
     raise ValueError(f"there is no runtime {name!r}; there are 'process', 'docker' and 'noop'")

@@ -137,6 +137,11 @@ class Child:
             return None
         finally:
             _kill_group(transport.get_pid())
+            with suppress(
+                TimeoutError
+            ):  # the event loop may be closed before a process that nobody waits for
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    await protocol.exited.wait()
             transport.close()
         return _exit_code(transport.get_returncode())
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _STOPPED_BY_SIGTERM = 143
 _KILLED = 137
 FIRST_PORT, LAST_PORT = 20000, 60000
-"""Where the first and the last task are said to listen."""
+"""Where the first task is said to listen, and below which the last one is; 40 000 tasks in between."""
 
 
 class NoopContainer:
@@ -67,17 +67,11 @@ class NoopContainer:
 
 
 class NoopRuntime:
-    """Containers without processes.
-
-    Args:
-        first_port: The address of the first task; the next ones follow.
-
-    """
+    """Containers without processes."""
 
     real = False
 
-    def __init__(self, first_port: int = FIRST_PORT) -> None:
-        self._first_port = first_port
+    def __init__(self) -> None:
         self._numbers = itertools.count()
         self.containers: dict[tuple[str, str], NoopContainer] = {}
 
@@ -91,10 +85,8 @@ class NoopRuntime:
     async def start(self, launch: Launch) -> NoopContainer:
         """Start nothing; see `Runtime`."""
         number = next(self._numbers)
-        # From 20000 on, 127.0.0.1 has ports for 40 000 tasks; nothing listens there.
-        addresses = dict.fromkeys(
-            launch.ports, (LOOPBACK, self._first_port + number % (60000 - self._first_port))
-        )
+        port = FIRST_PORT + number % (LAST_PORT - FIRST_PORT)
+        addresses = dict.fromkeys(launch.ports, (LOOPBACK, port))
         container = NoopContainer(f"{launch.task_id}-{number}", addresses)
         self.containers[launch.task_id, launch.name] = container
         return container

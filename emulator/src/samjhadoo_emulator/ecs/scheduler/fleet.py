@@ -218,7 +218,6 @@ class Fleet:
                 network_configuration=workload.get("networkConfiguration"),
                 tags=_propagated(service),
                 enable_execute_command=bool(service.settings.get("enableExecuteCommand")),
-                platform_version=workload.get("platformVersion") or "LATEST",
             )
         )
         checked = any(container.get("healthCheck") for container in definition["containerDefinitions"])

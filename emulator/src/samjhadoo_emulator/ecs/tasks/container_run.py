@@ -164,7 +164,6 @@ class ContainerRun:
             self._checks.cancel()
             await asyncio.wait({self._checks})
         if self._restarts(self.state.exit_code, self._clock.timestamp() - since):
-            self.state.restarts += 1
             self.state.health_status = "UNKNOWN"
             return True
         await self._become("STOPPED")

@@ -132,7 +132,6 @@ class TaskOperations(LiveService):
             network_configuration=params.get("networkConfiguration"),
             tags=params.get("tags") or [],
             enable_execute_command=bool(params.get("enableExecuteCommand")),
-            platform_version=params.get("platformVersion", "LATEST"),
             capacity_provider=strategy[0]["capacityProvider"] if strategy else "",
         )
 

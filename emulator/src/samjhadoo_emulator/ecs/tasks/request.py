@@ -30,7 +30,6 @@ class TaskRequest:
     network_configuration: Definition | None = None
     tags: list[dict[str, str]] = field(default_factory=list)
     enable_execute_command: bool = False
-    platform_version: str = "LATEST"
     capacity_provider: str = ""
 
     @property

@@ -25,7 +25,6 @@ class ContainerState:
     Attributes:
         definition: Its container definition.
         handle: The running container, or the last one that ran; None before.
-        restarts: How often its restart policy has restarted it.
 
     """
 
@@ -37,7 +36,6 @@ class ContainerState:
     reason: str = ""
     health_status: str = "UNKNOWN"
     handle: Container | None = None
-    restarts: int = 0
 
     @property
     def name(self) -> str:

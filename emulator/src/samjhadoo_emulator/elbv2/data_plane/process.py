@@ -31,6 +31,8 @@ SHORT_LIFE = 10.0
 """Real seconds; an Envoy that ends sooner has failed to start, whatever it looked like."""
 MOST_RESTARTS = 5
 """Short lives in a row after which it is not started again."""
+LOG_TAIL = 2000
+"""Characters of Envoy's log that an error shows."""
 MANY = 100_000
 """More questions than can be under way at once: one for each target group."""
 
@@ -100,10 +102,10 @@ class EnvoyProcess:
         if self._socket_folder != self._folder:
             shutil.rmtree(self._socket_folder, ignore_errors=True)
 
-    def log_tail(self, characters: int = 2000) -> str:
+    def log_tail(self) -> str:
         """Return the end of Envoy's log."""
         try:
-            return self.log_file.read_text(errors="replace")[-characters:]
+            return self.log_file.read_text(errors="replace")[-LOG_TAIL:]
         except FileNotFoundError:
             return ""
 

@@ -170,9 +170,9 @@ class DockerContainer:
         cache = details.get("total_inactive_file", details.get("inactive_file", 0))
         return Usage(found["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9, max(0, memory["usage"] - cache))
 
-    def lose(self, reason: str = "") -> None:
+    def lose(self) -> None:
         """Take it for ended: nothing more will be heard of it."""
-        self._ended(KILLED, reason)
+        self._ended(KILLED, "")
 
     def _hear(self, action: str, attributes: dict[str, str]) -> None:
         if action == "start":

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 THREADS = 16
 """Calls under way at the same time. None of them waits for a container: ends are told by events."""
-NOT_MODIFIED, CONFLICT = 304, 409
+CONFLICT = 409
 
 
 class EngineError(Exception):

@@ -39,8 +39,7 @@ class Estate:
         settings: How tasks run.
 
     Raises:
-        EngineUnavailable: There is no engine.
-        ConfigurationError: It has no such network or image.
+        ConfigurationError: There is no engine, or it has no such network or image.
 
     """
 
