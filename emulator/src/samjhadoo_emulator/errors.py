@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 
@@ -23,6 +24,13 @@ class AwsError(Exception):
         self.status = status
         for name, value in fields.items():
             setattr(self, name, value)
+
+
+# The codes that services refuse most mistakes with.
+client_exception = partial(AwsError, "ClientException")  # ECS, of task definitions
+invalid_parameter = partial(AwsError, "InvalidParameterException")  # ECS and ECR
+validation_error = partial(AwsError, "ValidationError")  # ELBv2 and CloudWatch
+validation_exception = partial(AwsError, "ValidationException")  # Application Auto Scaling
 
 
 class NotLive(Exception):

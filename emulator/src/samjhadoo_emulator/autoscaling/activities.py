@@ -9,8 +9,9 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.autoscaling.base import Base, filtered, page
+from samjhadoo_emulator.autoscaling.base import Base, filtered
 from samjhadoo_emulator.autoscaling.model import DIMENSION, NAMESPACE, Activity
+from samjhadoo_emulator.pagination import AUTOSCALING
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ class Activities(Base):
             if everything or not activity.reasons
         ]
         found.sort(key=lambda activity: activity.started_at)
-        return page([_view(activity) for activity in reversed(found)], "ScalingActivities", params)
+        return AUTOSCALING.answer(
+            "ScalingActivities", [_view(activity) for activity in reversed(found)], params
+        )
 
     def begun(self, resource: str, description: str, cause: str) -> Activity:
         """Return a new activity; the one before that is still in progress is overridden."""

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from samjhadoo_emulator.autoscaling.model import DIMENSION, NAMESPACE
-from samjhadoo_emulator.autoscaling.refusals import invalid, no_target
-from samjhadoo_emulator.errors import AwsError, NotLive
+from samjhadoo_emulator.autoscaling.refusals import no_target
+from samjhadoo_emulator.errors import AwsError, NotLive, validation_exception
 from samjhadoo_emulator.service import LiveService
 
 if TYPE_CHECKING:
     from samjhadoo_emulator.autoscaling.model import Activity, Target
     from samjhadoo_emulator.service import AwsApi, Host, Params
 
-MOST_RESULTS = 50
 UNDER_WAY = ["PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"]
 _UNSUPPORTED = "Unsupported service namespace, resource type or scalable dimension"
 _RESOURCE_PARTS = 3
@@ -118,7 +115,7 @@ def checked(params: Params) -> str:
         or parts[0] != "service"
         or not all(parts)
     ):
-        raise invalid(_UNSUPPORTED)
+        raise validation_exception(_UNSUPPORTED)
     return resource
 
 
@@ -134,31 +131,9 @@ def filtered(params: Params) -> str:
     if params.get("ResourceId"):
         return checked(params)
     if params.get("ScalableDimension"):
-        raise invalid("ResourceId must be specified when ScalableDimension is specified")
+        raise validation_exception("ResourceId must be specified when ScalableDimension is specified")
     return ""
 
 
-def page(items: list[Any], member: str, params: Params) -> Params:
-    """Return the page of a list that a request asks for.
-
-    Raises:
-        AwsError: The token is not one that was handed out.
-
-    """
-    start = _position(params.get("NextToken"))
-    end = start + min(int(params.get("MaxResults") or MOST_RESULTS), MOST_RESULTS)
-    answer: Params = {member: items[start:end]}
-    if end < len(items):
-        answer["NextToken"] = base64.b64encode(f"position:{end}".encode()).decode()
-    return answer
-
-
-def _position(token: str | None) -> int:
-    try:
-        return int(base64.b64decode(token, validate=True).decode().removeprefix("position:")) if token else 0
-    except (binascii.Error, ValueError) as error:
-        raise AwsError("InvalidNextTokenException", "The next token is invalid.") from error
-
-
 def _no_service(resource: str) -> AwsError:
-    return invalid(f"ECS service doesn't exist: {resource}")
+    return validation_exception(f"ECS service doesn't exist: {resource}")

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.autoscaling import validation
 from samjhadoo_emulator.autoscaling.alarms import tracking_alarms
-from samjhadoo_emulator.autoscaling.base import filtered, page
+from samjhadoo_emulator.autoscaling.base import filtered
 from samjhadoo_emulator.autoscaling.model import STEP, TRACKING, Policy, Target
-from samjhadoo_emulator.autoscaling.refusals import exceeded, invalid, no_policy
+from samjhadoo_emulator.autoscaling.refusals import exceeded, no_policy
 from samjhadoo_emulator.autoscaling.targets import Targets
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, validation_exception
+from samjhadoo_emulator.pagination import AUTOSCALING
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
@@ -52,9 +53,8 @@ class Policies(Targets):
             for _, policy in sorted(target.policies.items())
             if not names or policy.name in names or policy.arn in names
         ]
-        answer = page(found, "ScalingPolicies", params)
-        answer["ScalingPolicies"] = [await self._view(*each) for each in answer["ScalingPolicies"]]
-        return answer
+        shown, more = AUTOSCALING.page(found, params)
+        return {"ScalingPolicies": [await self._view(*each) for each in shown], **more}
 
     @operation("DeleteScalingPolicy")
     async def delete_scaling_policy(self, params: Params) -> Result:
@@ -68,15 +68,15 @@ class Policies(Targets):
     @operation("GetPredictiveScalingForecast")
     async def get_predictive_scaling_forecast(self, params: Params) -> Result:
         del params
-        raise invalid("Predictive scaling is not supported by this emulator")
+        raise validation_exception("Predictive scaling is not supported by this emulator")
 
     def _policy(self, target: Target, params: Params, known: Policy | None) -> Policy:
         """Return a policy, new or updated; the ARN and the time of creation stay."""
         kind: str = params.get("PolicyType") or (known.type if known else STEP)
         if kind not in CONFIGURATIONS:
-            raise invalid("Predictive scaling is not supported by this emulator")
+            raise validation_exception("Predictive scaling is not supported by this emulator")
         if known and kind != known.type:
-            raise invalid("The policy type of an existing policy cannot be changed")
+            raise validation_exception("The policy type of an existing policy cannot be changed")
         given, before = params.get(CONFIGURATIONS[kind]), known.configuration if known else None
         if kind == STEP:
             configuration = validation.steps(given, before)
@@ -110,7 +110,7 @@ class Policies(Targets):
             )
         ]
         if not any(arn.endswith(f":{group}") for arn in used):
-            raise invalid(f"Target group {group} is not attached to resource {target.resource}")
+            raise validation_exception(f"Target group {group} is not attached to resource {target.resource}")
 
     async def _watch(self, target: Target, policy: Policy) -> None:
         """Put the alarms of a policy; their names are new with each update."""

@@ -6,11 +6,6 @@ from samjhadoo_emulator.autoscaling.model import DIMENSION, NAMESPACE
 from samjhadoo_emulator.errors import AwsError
 
 
-def invalid(message: str) -> AwsError:
-    """Return the refusal of a parameter."""
-    return AwsError("ValidationException", message)
-
-
 def exceeded(message: str) -> AwsError:
     """Return the refusal of one more."""
     return AwsError("LimitExceededException", message)

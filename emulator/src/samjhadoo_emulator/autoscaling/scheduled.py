@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.autoscaling.activities import FAILED, SUCCESSFUL
-from samjhadoo_emulator.autoscaling.base import filtered, page
+from samjhadoo_emulator.autoscaling.base import filtered
 from samjhadoo_emulator.autoscaling.model import SCHEDULED_SUSPENDED, ScheduledAction
-from samjhadoo_emulator.autoscaling.refusals import exceeded, invalid, no_scheduled_action
+from samjhadoo_emulator.autoscaling.refusals import exceeded, no_scheduled_action
 from samjhadoo_emulator.autoscaling.scaling import Scaling
 from samjhadoo_emulator.autoscaling.schedules import Schedule, ScheduleError
 from samjhadoo_emulator.autoscaling.targets import check_range
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, validation_exception
+from samjhadoo_emulator.pagination import AUTOSCALING
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
@@ -50,10 +51,10 @@ class Scheduled(Scaling):
             **{member: _aware(params[member]) for member in _SETTINGS if member in params},
         }
         if not settings.get("Schedule"):
-            raise invalid("Schedule must be specified")
+            raise validation_exception("Schedule must be specified")
         wanted = settings.get("ScalableTargetAction") or {}
         if "MinCapacity" not in wanted and "MaxCapacity" not in wanted:
-            raise invalid("MinCapacity or MaxCapacity of ScalableTargetAction must be specified")
+            raise validation_exception("MinCapacity or MaxCapacity of ScalableTargetAction must be specified")
         check_range(wanted.get("MinCapacity", 0), wanted.get("MaxCapacity", wanted.get("MinCapacity", 0)))
         if known is None and len(target.scheduled) >= MOST_ACTIONS:
             raise exceeded(f"A scalable target can have at most {MOST_ACTIONS} scheduled actions.")
@@ -77,7 +78,7 @@ class Scheduled(Scaling):
             for _, action in sorted(target.scheduled.items())
             if not names or action.name in names
         ]
-        return page(found, "ScheduledActions", params)
+        return AUTOSCALING.answer("ScheduledActions", found, params)
 
     @operation("DeleteScheduledAction")
     async def delete_scheduled_action(self, params: Params) -> Result:
@@ -169,7 +170,9 @@ class Scheduled(Scaling):
         try:
             return schedule.next_after(self.clock.timestamp())
         except ScheduleError as error:
-            raise invalid(f"Invalid schedule expression {settings['Schedule']}: {error}") from error
+            raise validation_exception(
+                f"Invalid schedule expression {settings['Schedule']}: {error}"
+            ) from error
 
 
 def _aware(value: Any) -> Any:

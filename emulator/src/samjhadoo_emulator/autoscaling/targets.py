@@ -5,11 +5,12 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.autoscaling.base import checked, page, served
+from samjhadoo_emulator.autoscaling.base import checked, served
 from samjhadoo_emulator.autoscaling.changes import Changes
 from samjhadoo_emulator.autoscaling.model import DIMENSION, SUSPENSIONS, Target
-from samjhadoo_emulator.autoscaling.refusals import invalid, no_resource, no_target_found
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.autoscaling.refusals import no_resource, no_target_found
+from samjhadoo_emulator.errors import AwsError, validation_exception
+from samjhadoo_emulator.pagination import AUTOSCALING
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ class Targets(Changes):
         known = self.targets.get(resource)
         for member, what in (("MinCapacity", "Minimum"), ("MaxCapacity", "Maximum")):
             if known is None and member not in params:
-                raise invalid(f"{what} capacity must be specified")
+                raise validation_exception(f"{what} capacity must be specified")
         if known and params.get("Tags"):
-            raise invalid(_TAGGED)
+            raise validation_exception(_TAGGED)
         minimum = params.get("MinCapacity", known.minimum if known else 0)
         maximum = params.get("MaxCapacity", known.maximum if known else 0)
         check_range(minimum, maximum)
@@ -73,13 +74,13 @@ class Targets(Changes):
         served(params)
         wanted = params.get("ResourceIds") or []
         if params.get("ScalableDimension", DIMENSION) != DIMENSION:
-            raise invalid("Unsupported service namespace, resource type or scalable dimension")
+            raise validation_exception("Unsupported service namespace, resource type or scalable dimension")
         found = [
             _view(target)
             for resource, target in sorted(self.targets.items())
             if not wanted or resource in wanted
         ]
-        return page(found, "ScalableTargets", params)
+        return AUTOSCALING.answer("ScalableTargets", found, params)
 
     @operation("DeregisterScalableTarget")
     async def deregister_scalable_target(self, params: Params) -> Result:
@@ -147,9 +148,9 @@ def check_range(minimum: int, maximum: int) -> None:
 
     """
     if minimum < 0:
-        raise invalid("Minimum capacity cannot be less than 0")
+        raise validation_exception("Minimum capacity cannot be less than 0")
     if maximum < minimum:
-        raise invalid("Maximum capacity cannot be less than minimum capacity")
+        raise validation_exception("Maximum capacity cannot be less than minimum capacity")
 
 
 def _view(target: Target) -> dict[str, Any]:

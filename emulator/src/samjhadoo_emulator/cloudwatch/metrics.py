@@ -5,15 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.cloudwatch import queries
 from samjhadoo_emulator.cloudwatch.base import Base
-from samjhadoo_emulator.cloudwatch.paging import page, position, token_of
-from samjhadoo_emulator.cloudwatch.refusals import contradictory, invalid, malformed, missing
 from samjhadoo_emulator.cloudwatch.sample import Sample
 from samjhadoo_emulator.cloudwatch.statistics import SIMPLE, compute, known
 from samjhadoo_emulator.cloudwatch.store import DAY, LISTED, MINUTE, RECENT, SECOND, grouped
+from samjhadoo_emulator.errors import AwsError, validation_error
+from samjhadoo_emulator.pagination import CLOUDWATCH
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 MOST_DATA = 1000
 MOST_DATAPOINTS_OF_STATISTICS = 1440
 MOST_DATAPOINTS = 100_800
+invalid = partial(AwsError, "InvalidParameterValueException")
+missing = partial(AwsError, "MissingRequiredParameterException")
+contradictory = partial(AwsError, "InvalidParameterCombinationException")
 LIST_PAGE = 500
 MOST_DIMENSIONS = 30
 GREATEST = 2.0**360
@@ -86,14 +90,14 @@ class Metrics(Base):
     async def get_metric_data(self, params: Params) -> Result:
         wanted = params["MetricDataQueries"]
         if len(wanted) > queries.MOST_QUERIES:
-            raise malformed("The collection MetricDataQueries must not have a size greater than 500.")
+            raise validation_error("The collection MetricDataQueries must not have a size greater than 500.")
         queries.check(wanted)
         longest = max(queries.periods(wanted).values(), default=MINUTE)
         start, end, _ = self._range(params, longest)
         found = queries.answer(self.store, wanted, start=start, end=end)
         descending = params.get("ScanBy", "TimestampDescending") == "TimestampDescending"
         size = int(params.get("MaxDatapoints") or MOST_DATAPOINTS)
-        first = position(params.get("NextToken"))
+        first = CLOUDWATCH.position(params)
         results, left = [], 0
         for query in wanted:
             if query.get("ReturnData", True):
@@ -103,11 +107,11 @@ class Metrics(Base):
                     results.append(_result(query["Id"], series.label, points[first : first + size]))
                 if query["Id"] in found.failures:
                     results.append(_failure(query, found.failures[query["Id"]]))
-        token = {"NextToken": token_of(first + size)} if left > 0 else {}
+        more = CLOUDWATCH.member(first + size) if left > 0 else {}
         for result in results:
             if left > 0 and result["StatusCode"] == "Complete":
                 result["StatusCode"] = "PartialData"
-        return {"MetricDataResults": results, "Messages": [], **token}
+        return {"MetricDataResults": results, "Messages": [], **more}
 
     @operation("ListMetrics")
     async def list_metrics(self, params: Params) -> Result:
@@ -127,15 +131,14 @@ class Metrics(Base):
             and name == params.get("MetricName", name)
             and all(_matches(each, dict(dimensions)) for each in filters)
         ]
-        metrics, token = page(found, params.get("NextToken"), LIST_PAGE)
-        return {"Metrics": metrics, "NextToken": token} if token else {"Metrics": metrics}
+        return CLOUDWATCH.answer("Metrics", found, params, default=LIST_PAGE)
 
     def _range(self, params: Params, period: int) -> tuple[int, int, int]:
         """Return a request's start, rounded down as AWS does, end and period; what is due arrives first."""
         self.store.arrive(self.clock.timestamp())
         start, end = _utc(params["StartTime"]).timestamp(), _utc(params["EndTime"]).timestamp()
         if start >= end:
-            raise malformed("The parameter StartTime must be less than the parameter EndTime.")
+            raise validation_error("The parameter StartTime must be less than the parameter EndTime.")
         queries.check_period(period)
         age = self.clock.timestamp() - start
         unit = min(period, MINUTE)

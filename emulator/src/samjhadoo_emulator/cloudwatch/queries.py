@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.cloudwatch.math.evaluation import Scope, Series, Value, evaluate
 from samjhadoo_emulator.cloudwatch.math.expression import ExpressionError, calls, names, parse
-from samjhadoo_emulator.cloudwatch.refusals import malformed
 from samjhadoo_emulator.cloudwatch.statistics import compute, known
+from samjhadoo_emulator.errors import validation_error
 
 if TYPE_CHECKING:
     from samjhadoo_emulator.cloudwatch.sample import Sample
@@ -54,16 +54,16 @@ def check(queries: list[dict[str, Any]]) -> None:
     """
     ids = [query["Id"] for query in queries]
     if len(set(ids)) < len(ids):
-        raise malformed("The values for parameter Id in MetricDataQueries are not unique.")
+        raise validation_error("The values for parameter Id in MetricDataQueries are not unique.")
     for query in queries:
         identity = query["Id"]
         if not _ID.fullmatch(identity):
-            raise malformed(
+            raise validation_error(
                 f"The value {identity} for parameter Id is not matching the expected pattern "
                 "^[a-z][a-zA-Z0-9_]*$."
             )
         if bool(query.get("MetricStat")) == bool(query.get("Expression")):
-            raise malformed(
+            raise validation_error(
                 "The parameters MetricDataQueries.member.N.MetricStat and Expression are mutually exclusive "
                 "and one of them is required."
             )
@@ -76,11 +76,11 @@ def check(queries: list[dict[str, Any]]) -> None:
 def _check_metric(stat: dict[str, Any]) -> None:
     for member in ("Namespace", "MetricName"):
         if not stat["Metric"].get(member):
-            raise malformed(
+            raise validation_error(
                 f"The parameter MetricDataQueries.member.N.MetricStat.Metric.{member} is required."
             )
     if not known(stat["Stat"]):
-        raise malformed(f"The value {stat['Stat']} for parameter MetricStat.Stat is not supported.")
+        raise validation_error(f"The value {stat['Stat']} for parameter MetricStat.Stat is not supported.")
     check_period(stat["Period"])
 
 
@@ -92,7 +92,7 @@ def check_period(period: int) -> None:
 
     """
     if period not in HIGH_RESOLUTION and (period <= 0 or period % SHORTEST_STANDARD):
-        raise malformed("Period must be 1, 5, 10, 20, 30 or a multiple of 60")
+        raise validation_error("Period must be 1, 5, 10, 20, 30 or a multiple of 60")
 
 
 def _check_expression(query: dict[str, Any], ids: list[str]) -> None:
@@ -100,13 +100,15 @@ def _check_expression(query: dict[str, Any], ids: list[str]) -> None:
     try:
         tree = parse(text)
     except ExpressionError as error:
-        raise malformed(f"Error in expression '{query['Id']}': {error}") from error
+        raise validation_error(f"Error in expression '{query['Id']}': {error}") from error
     for name in ("SEARCH", "ANOMALY_DETECTION_BAND", "INSIGHT_RULE_METRIC"):
         if calls(tree, name):
-            raise malformed(f"Error in expression '{query['Id']}': {name} is not supported by this emulator")
+            raise validation_error(
+                f"Error in expression '{query['Id']}': {name} is not supported by this emulator"
+            )
     for name in names(tree):
         if not name.isupper() and name not in ids:
-            raise malformed(f"Error in expression '{query['Id']}': The id '{name}' is not defined")
+            raise validation_error(f"Error in expression '{query['Id']}': The id '{name}' is not defined")
 
 
 def default_label(query: dict[str, Any]) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import shutil
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from samjhadoo_emulator.ecr.registry import Registry
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
 
     from samjhadoo_emulator.ecr.model import Repository
     from samjhadoo_emulator.service import AwsApi, Host
-
-PAGE = 100
-T = TypeVar("T")
 
 
 class RegistryService(LiveService):
@@ -71,21 +67,3 @@ class RegistryService(LiveService):
     def named(self, repository: Repository, **members: Any) -> dict[str, Any]:
         """Return the members that say which repository an answer is about, and `members`."""
         return {"registryId": self.account, "repositoryName": repository.name, **members}
-
-
-def page(items: Sequence[T], params: Params) -> tuple[Sequence[T], dict[str, str]]:
-    """Return the page that `nextToken` and `maxResults` ask for, and the answer's `nextToken` member.
-
-    Raises:
-        AwsError: The token is none of ours.
-
-    """
-    try:
-        start = int(base64.urlsafe_b64decode(params["nextToken"])) if params.get("nextToken") else 0
-    except ValueError as error:
-        raise AwsError(
-            "InvalidParameterException", "Invalid parameter at 'NextToken' failed to satisfy constraint"
-        ) from error
-    end = start + (params.get("maxResults") or PAGE)
-    more = {"nextToken": base64.urlsafe_b64encode(str(end).encode()).decode()} if end < len(items) else {}
-    return items[start:end], more

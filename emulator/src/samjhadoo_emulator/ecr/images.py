@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.ecr.base import page
 from samjhadoo_emulator.ecr.blobs import is_digest
 from samjhadoo_emulator.ecr.manifests import INDEXES, ManifestInvalid
 from samjhadoo_emulator.ecr.scanning import ScanOperations
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, invalid_parameter
+from samjhadoo_emulator.pagination import ECR
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class ImageOperations(ScanOperations):
             unique = {image.digest: image for image in found}
             return {"imageDetails": [self._detail(repository, image) for image in unique.values()]}
         images = [image for image in repository.images.values() if _wanted(repository, image, params)]
-        shown, more = page(images, params)
+        shown, more = ECR.page(images, params)
         return {"imageDetails": [self._detail(repository, image) for image in shown], **more}
 
     @operation("ListImages")
@@ -44,8 +44,7 @@ class ImageOperations(ScanOperations):
                 ids += [{"imageDigest": image.digest, "imageTag": tag} for tag in tags] or [
                     {"imageDigest": image.digest}
                 ]
-        shown, more = page(ids, params)
-        return {"imageIds": list(shown), **more}
+        return ECR.answer("imageIds", ids, params)
 
     @operation("ListImageReferrers")
     async def list_image_referrers(self, params: Params) -> Result:
@@ -57,7 +56,7 @@ class ImageOperations(ScanOperations):
             for image in repository.referrers(params["subjectId"]["imageDigest"])
             if not types or image.manifest.artifact_type in types
         ]
-        shown, more = page(found, params)
+        shown, more = ECR.page(found, params)
         return {"referrers": [_referrer(image) for image in shown], **more}
 
     @operation("BatchGetImage")
@@ -90,8 +89,7 @@ class ImageOperations(ScanOperations):
                 digest=params.get("imageDigest", ""),
             )
         except ManifestInvalid as error:
-            raise AwsError(
-                "InvalidParameterException",
+            raise invalid_parameter(
                 f"Invalid parameter at 'ImageManifest' failed to satisfy constraint: '{error}'",
             ) from error
         if before == (repository.tags, len(repository.images)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_emulator.ecr.base import RegistryService
 from samjhadoo_emulator.ecr.blobs import is_digest
 from samjhadoo_emulator.ecr.manifests import DOCKER_MANIFEST
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, invalid_parameter
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class LayerOperations(RegistryService):
         upload = self.registry.upload(repository, params["uploadId"])
         digest = params["layerDigests"][0]
         if not is_digest(digest):
-            raise AwsError("InvalidParameterException", f"Invalid parameter at 'layerDigests': {digest}")
+            raise invalid_parameter(f"Invalid parameter at 'layerDigests': {digest}")
         if not upload.size:
             raise AwsError("EmptyUploadException", f"Upload with id '{upload.id}' contains no layer parts")
         if any(size < SMALLEST_PART for size in upload.parts[:-1]):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import invalid_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -234,8 +234,7 @@ def _mistyped(value: Any, wanted: str) -> NoReturn:
 
 
 def _refuse(words: str) -> NoReturn:
-    raise AwsError(
-        "InvalidParameterException",
+    raise invalid_parameter(
         "Invalid parameter at 'LifecyclePolicyText' failed to satisfy constraint: "
         f"'Lifecycle policy validation failure: {words}'",
     )

@@ -8,8 +8,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.ecr import lifecycle
-from samjhadoo_emulator.ecr.base import RegistryService, page
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.ecr.base import RegistryService
+from samjhadoo_emulator.errors import AwsError, invalid_parameter
+from samjhadoo_emulator.pagination import ECR
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class PolicyOperations(RegistryService):
         results = [each for each in found if wanted is None or _named_by(wanted, each)]
         status = params.get("filter", {}).get("tagStatus", "ANY")
         results = [each for each in results if status in ("ANY", _status(each))]
-        shown, more = page(results, params)
+        shown, more = ECR.page(results, params)
         return self.named(
             repository,
             lifecyclePolicyText=text,
@@ -117,8 +118,7 @@ class PolicyOperations(RegistryService):
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict) or not isinstance(document.get("Statement"), list | dict):
-            raise AwsError(
-                "InvalidParameterException",
+            raise invalid_parameter(
                 "Invalid parameter at 'PolicyText' failed to satisfy constraint: "
                 "'Invalid repository policy provided'",
             )

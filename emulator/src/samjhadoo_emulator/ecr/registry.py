@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_emulator.ecr import manifests
 from samjhadoo_emulator.ecr.blobs import BlobStore, DigestMismatch, Upload, digest_of, is_digest
 from samjhadoo_emulator.ecr.model import Image, Repository
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, invalid_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +41,7 @@ class Registry:
 
         """
         if not NAME.fullmatch(name) or len(name) > MAX_NAME:
-            raise AwsError(
-                "InvalidParameterException",
+            raise invalid_parameter(
                 "Invalid parameter at 'repositoryName' failed to satisfy constraint: "
                 f"'must satisfy regular expression '{NAME.pattern}''",
             )
@@ -227,8 +226,7 @@ class Registry:
 
     def _require_free(self, repository: Repository, tag: str, digest: str) -> None:
         if not TAG.fullmatch(tag):
-            raise AwsError(
-                "InvalidParameterException",
+            raise invalid_parameter(
                 "Invalid parameter at 'imageTag' failed to satisfy constraint: "
                 f"'must satisfy regular expression '{TAG.pattern}''",
             )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.ecr.base import RegistryService, page
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.ecr.base import RegistryService
+from samjhadoo_emulator.errors import invalid_parameter
+from samjhadoo_emulator.pagination import ECR
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class RepositoryOperations(RegistryService):
             named = [self.repository({**params, "repositoryName": name}) for name in names]
             return {"repositories": [self.describe(repository) for repository in named]}
         everything = sorted(self.registry.repositories.values(), key=lambda repository: repository.name)
-        shown, more = page(everything, params)
+        shown, more = ECR.page(everything, params)
         return {"repositories": [self.describe(repository) for repository in shown], **more}
 
     @operation("DeleteRepository")
@@ -97,7 +98,7 @@ class RepositoryOperations(RegistryService):
 
     def _by_arn(self, arn: str) -> Repository:
         if not arn.startswith(self._arn_prefix):
-            raise AwsError("InvalidParameterException", f"Invalid parameter at 'resourceArn': {arn}")
+            raise invalid_parameter(f"Invalid parameter at 'resourceArn': {arn}")
         return self.registry.repository(arn.removeprefix(self._arn_prefix))
 
 
@@ -109,15 +110,13 @@ def _set_mutability(repository: Repository, params: Params) -> None:
     mutability = params.get("imageTagMutability", "MUTABLE")
     filters = params.get("imageTagMutabilityExclusionFilters", [])
     if bool(filters) != mutability.endswith("_WITH_EXCLUSION"):
-        raise AwsError(
-            "InvalidParameterException",
+        raise invalid_parameter(
             "Invalid parameter at 'imageTagMutabilityExclusionFilters' failed to satisfy constraint: "
             "'exclusion filters go with a mutability of IMMUTABLE_WITH_EXCLUSION or MUTABLE_WITH_EXCLUSION'",
         )
     for words in (item["filter"] for item in filters):
         if words.count("*") > MOST_WILDCARDS:
-            raise AwsError(
-                "InvalidParameterException",
+            raise invalid_parameter(
                 "Invalid parameter at 'imageTagMutabilityExclusionFilters' failed to satisfy constraint: "
                 f"'a filter can have {MOST_WILDCARDS} wildcards (*) at most: {words}'",
             )

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.ecr.base import RegistryService, page
+from samjhadoo_emulator.ecr.base import RegistryService
 from samjhadoo_emulator.ecr.manifests import INDEXES
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, invalid_parameter
+from samjhadoo_emulator.pagination import ECR
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class ScanOperations(RegistryService):
         answer = self.named(repository, imageId=_id(params, image), imageScanStatus=status)
         if status["status"] != "COMPLETE":
             return answer
-        shown, more = page(self.findings.of(repository, image), params)
+        shown, more = ECR.page(self.findings.of(repository, image), params)
         return (
             answer
             | {"imageScanFindings": {**self.summary(repository, image), "findings": list(shown)}}
@@ -145,8 +146,7 @@ class ScanOperations(RegistryService):
     def _named_image(self, params: Params) -> tuple[Repository, Image]:
         repository, asked = self.repository(params), params["imageId"]
         if not asked:
-            raise AwsError(
-                "InvalidParameterException",
+            raise invalid_parameter(
                 "Invalid request parameters: both tag and digest cannot be null",
             )
         image = self.registry.image(repository, digest=asked.get("imageDigest"), tag=asked.get("imageTag"))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_emulator.ecs.definition_rules import FAMILY
 from samjhadoo_emulator.ecs.model import Cluster, Service
 from samjhadoo_emulator.ecs.tag_rules import check_tags
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, invalid_parameter
+from samjhadoo_emulator.pagination import ECS
 from samjhadoo_emulator.service import LiveService, Params, operation
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ class ClusterOperations(LiveService):
     async def create_cluster(self, params: Params) -> Params:
         name = params.get("clusterName", DEFAULT_CLUSTER)
         if not FAMILY.match(name):
-            raise AwsError(
-                "InvalidParameterException",
+            raise invalid_parameter(
                 "Identifier must contain only alphanumeric characters, hyphens and underscores; 255 at most.",
             )
         check_tags(params.get("tags", []))
@@ -98,7 +98,7 @@ class ClusterOperations(LiveService):
     @operation("ListClusters")
     async def list_clusters(self, params: Params) -> Params:
         arns = [cluster.arn for cluster in self.clusters.values() if cluster.status == "ACTIVE"]
-        return page(arns, "clusterArns", params, default=100)
+        return ECS.answer("clusterArns", arns, params)
 
     @operation("DeleteCluster")
     async def delete_cluster(self, params: Params) -> Params:
@@ -152,23 +152,3 @@ class ClusterOperations(LiveService):
         if "CONFIGURATIONS" in include and cluster.configuration:
             view["configuration"] = cluster.configuration
         return view
-
-
-def page(items: list[Any], key: str, params: Params, *, default: int, limit: int = 100) -> dict[str, Any]:
-    """Return one page of a listing; the token is the position of the next one.
-
-    Raises:
-        AwsError: The token was not one of ours.
-
-    """
-    token = params.get("nextToken") or "0"
-    if not token.isdecimal():
-        raise AwsError("InvalidParameterException", "Invalid token.")
-    size = default if params.get("maxResults") is None else params["maxResults"]
-    if not 1 <= size <= limit:
-        raise AwsError("InvalidParameterException", f"maxResults must be between 1 and {limit}.")
-    start = int(token)
-    answer: dict[str, Any] = {key: items[start : start + size]}
-    if start + size < len(items):
-        answer["nextToken"] = str(start + size)
-    return answer

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import client_exception
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,11 +43,6 @@ _AMOUNT = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,6})?)\s*(?P<unit>vcpu|gb)?", 
 _HEALTH = {"interval": (5, 300), "timeout": (2, 120), "retries": (1, 10), "startPeriod": (0, 300)}
 
 
-def refuse(message: str) -> AwsError:
-    """Return the error of a task definition that cannot be."""
-    return AwsError("ClientException", message)
-
-
 def check(params: dict[str, Any]) -> None:
     """Refuse a request that AWS refuses; put `cpu` and `memory` into units and MiB as AWS does.
 
@@ -56,7 +51,7 @@ def check(params: dict[str, Any]) -> None:
 
     """
     if not FAMILY.match(params["family"]):
-        raise refuse(
+        raise client_exception(
             "Family contains invalid characters. Up to 255 letters (uppercase and lowercase), numbers, "
             "hyphens, and underscores are allowed."
         )
@@ -65,13 +60,13 @@ def check(params: dict[str, Any]) -> None:
             params[name] = _amount(params[name], name, unit)
     for name, known in NAMESPACES.items():
         if params.get(name) not in (None, *known):
-            raise refuse(f"Invalid '{name}' {params[name]}: it is one of {', '.join(known)}.")
+            raise client_exception(f"Invalid '{name}' {params[name]}: it is one of {', '.join(known)}.")
     containers = params["containerDefinitions"]
     _check_list(containers)
     fargate = "FARGATE" in params.get("requiresCompatibilities", [])
     problem = fargate_problem(params) if fargate else ""
     if problem:
-        raise refuse(problem)
+        raise client_exception(problem)
     for container in containers:
         _check_container(container, params)
     _check_sums(containers, params)
@@ -131,7 +126,7 @@ def _amount(text: str, name: str, unit: str) -> str:
     match = _AMOUNT.fullmatch(text.strip())
     found = match and (match["unit"] or "").lower()
     if match is None or found not in ("", unit) or (not found and "." in match["number"]):
-        raise refuse(
+        raise client_exception(
             f"Invalid '{name}' setting for task. For more information, see the Troubleshooting section of "
             "the Amazon ECS Developer Guide."
         )
@@ -140,26 +135,26 @@ def _amount(text: str, name: str, unit: str) -> str:
 
 def _check_list(containers: list[dict[str, Any]]) -> None:
     if not containers:
-        raise refuse("Container list cannot be empty.")
+        raise client_exception("Container list cannot be empty.")
     if len(containers) > MOST_CONTAINERS:
-        raise refuse(f"Container list cannot have more than {MOST_CONTAINERS} elements.")
+        raise client_exception(f"Container list cannot have more than {MOST_CONTAINERS} elements.")
     names = [container.get("name") for container in containers]
     if not all(names):
-        raise refuse("Container.name should not be null or empty.")
+        raise client_exception("Container.name should not be null or empty.")
     for name in names:
         if not FAMILY.match(str(name)):
-            raise refuse("Container.name contains invalid characters.")
+            raise client_exception("Container.name contains invalid characters.")
     if len(set(names)) < len(names):
-        raise refuse("Container names should be unique within a task definition.")
+        raise client_exception("Container names should be unique within a task definition.")
     if not any(container.get("essential", True) for container in containers):
-        raise refuse("Task definition does not have any essential containers.")
+        raise client_exception("Task definition does not have any essential containers.")
 
 
 def _check_container(container: dict[str, Any], params: dict[str, Any]) -> None:
     if not container.get("image"):
-        raise refuse("Container.image should not be null or empty.")
+        raise client_exception("Container.image should not be null or empty.")
     if not _IMAGE.match(container["image"]):
-        raise refuse("Container.image contains invalid characters.")
+        raise client_exception("Container.image contains invalid characters.")
     _check_memory(container, params)
     _check_ports(container, params)
     _check_variables(container, params)
@@ -171,28 +166,28 @@ def _check_container(container: dict[str, Any], params: dict[str, Any]) -> None:
 def _check_memory(container: dict[str, Any], params: dict[str, Any]) -> None:
     memory, reserved, task = container.get("memory"), container.get("memoryReservation"), params.get("memory")
     if memory is None and reserved is None and not task:
-        raise refuse(
+        raise client_exception(
             f"Invalid setting for container '{container['name']}'. At least one of 'memory' or "
             "'memoryReservation' must be specified."
         )
     where = f"Invalid setting for container '{container['name']}'."
     for name, value in (("memory", memory), ("memoryReservation", reserved)):
         if value is not None and value < LEAST_MEMORY:
-            raise refuse(f"{where} The minimum of '{name}' is {LEAST_MEMORY} MiB.")
+            raise client_exception(f"{where} The minimum of '{name}' is {LEAST_MEMORY} MiB.")
     if memory and reserved and reserved > memory:
-        raise refuse(f"{where} 'memory' must be greater than or equal to 'memoryReservation'.")
+        raise client_exception(f"{where} 'memory' must be greater than or equal to 'memoryReservation'.")
     if (container.get("cpu") or 0) < 0:
-        raise refuse(f"{where} 'cpu' must not be negative.")
+        raise client_exception(f"{where} 'cpu' must not be negative.")
     for name, value in (("memory", memory or reserved), ("cpu", container.get("cpu"))):
         if value and params.get(name) and value > int(params[name]):
-            raise refuse(f"The '{name}' setting for container is greater than for the task.")
+            raise client_exception(f"The '{name}' setting for container is greater than for the task.")
 
 
 def _check_sums(containers: list[dict[str, Any]], params: dict[str, Any]) -> None:
     for name, limit in (("cpu", "cpu"), ("memoryReservation", "memory")):
         if params.get(limit) and sum(each.get(name) or 0 for each in containers) > int(params[limit]):
             what = f"all container '{name}' values cannot be greater than the value of the task '{limit}'."
-            raise refuse(f"The sum of {what}")
+            raise client_exception(f"The sum of {what}")
 
 
 def _check_ports(container: dict[str, Any], params: dict[str, Any]) -> None:
@@ -200,11 +195,13 @@ def _check_ports(container: dict[str, Any], params: dict[str, Any]) -> None:
         inside, outside = mapping.get("containerPort"), mapping.get("hostPort")
         for port in (inside, outside):
             if port is not None and not 0 <= port <= 65535:  # noqa: PLR2004
-                raise refuse(f"Invalid port {port} for container '{container['name']}'.")
+                raise client_exception(f"Invalid port {port} for container '{container['name']}'.")
         if mapping.get("protocol") not in (None, *PROTOCOLS):
-            raise refuse(f"Invalid protocol {mapping['protocol']} for container '{container['name']}'.")
+            raise client_exception(
+                f"Invalid protocol {mapping['protocol']} for container '{container['name']}'."
+            )
         if params.get("networkMode") == "awsvpc" and outside not in (None, 0, inside):
-            raise refuse(
+            raise client_exception(
                 "When networkMode=awsvpc, the host ports and container ports in port mappings must match."
             )
 
@@ -213,13 +210,13 @@ def _check_variables(container: dict[str, Any], params: dict[str, Any]) -> None:
     taken = {variable.get("name") for variable in container.get("environment", [])}
     for secret in container.get("secrets", []):
         if secret["name"] in taken:
-            raise refuse(
+            raise client_exception(
                 "The secret name must be unique and not shared with any new or existing environment "
                 f"variables set on the container, such as '{secret['name']}'."
             )
         taken.add(secret["name"])
     if container.get("secrets") and not params.get("executionRoleArn"):
-        raise refuse(
+        raise client_exception(
             "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'."
         )
 
@@ -230,19 +227,19 @@ def _check_logging(container: dict[str, Any], params: dict[str, Any]) -> None:
         return
     driver, options = configuration.get("logDriver"), configuration.get("options") or {}
     if driver not in LOG_DRIVERS:
-        raise refuse(f"Log driver {driver} is not one of: {', '.join(sorted(LOG_DRIVERS))}.")
+        raise client_exception(f"Log driver {driver} is not one of: {', '.join(sorted(LOG_DRIVERS))}.")
     fargate = "FARGATE" in params.get("requiresCompatibilities", [])
     needed = ["awslogs-region", "awslogs-group", *(["awslogs-stream-prefix"] if fargate else [])]
     missing = [name for name in needed if not options.get(name)]
     if driver == "awslogs" and missing:
-        raise refuse(f"Log driver awslogs requires options: {', '.join(missing)}")
+        raise client_exception(f"Log driver awslogs requires options: {', '.join(missing)}")
 
 
 def _check_volumes(container: dict[str, Any], params: dict[str, Any]) -> None:
     volumes = {volume.get("name") for volume in params.get("volumes", [])}
     for mount in container.get("mountPoints", []):
         if mount.get("sourceVolume") not in volumes:
-            raise refuse(f"Unknown volume '{mount.get('sourceVolume')}'.")
+            raise client_exception(f"Unknown volume '{mount.get('sourceVolume')}'.")
 
 
 def _check_health(container: dict[str, Any]) -> None:
@@ -251,13 +248,14 @@ def _check_health(container: dict[str, Any]) -> None:
         return
     command = health.get("command") or []
     if not command or command[0] not in ("CMD", "CMD-SHELL", "NONE"):
-        raise refuse(f"The health check command of container '{container['name']}' must begin with CMD or "
-                     "CMD-SHELL.")  # fmt: skip
+        raise client_exception(
+            f"The health check command of container '{container['name']}' must begin with CMD or CMD-SHELL."
+        )
     for name, (least, most) in _HEALTH.items():
         value = health.get(name)
         if value is not None and not least <= value <= most:
             where = f"The health check {name} of container '{container['name']}'"
-            raise refuse(f"{where} must be between {least} and {most}.")
+            raise client_exception(f"{where} must be between {least} and {most}.")
 
 
 def _check_dependencies(containers: list[dict[str, Any]]) -> None:
@@ -267,21 +265,27 @@ def _check_dependencies(containers: list[dict[str, Any]]) -> None:
         for dependency in container.get("dependsOn", []):
             name, condition = dependency["containerName"], dependency["condition"]
             if name not in by_name:
-                raise refuse(f"Container '{container['name']}' depends on '{name}', which does not exist.")
+                raise client_exception(
+                    f"Container '{container['name']}' depends on '{name}', which does not exist."
+                )
             if condition == "HEALTHY" and not by_name[name].get("healthCheck"):
-                raise refuse(
+                raise client_exception(
                     f"Container '{container['name']}' depends on '{name}' being HEALTHY, which has no "
                     "health check."
                 )
             if condition in ("COMPLETE", "SUCCESS") and by_name[name].get("essential", True):
                 what = f"'{name}' being {condition}"
-                raise refuse(f"Container '{container['name']}' depends on {what}, which is essential.")
+                raise client_exception(
+                    f"Container '{container['name']}' depends on {what}, which is essential."
+                )
             needs.setdefault(container["name"], []).append(name)
     while leaves := [name for name in needs if not any(other in needs for other in needs[name])]:
         for name in leaves:
             del needs[name]
     if needs:
-        raise refuse(f"The containers {', '.join(sorted(needs))} depend on one another in a circle.")
+        raise client_exception(
+            f"The containers {', '.join(sorted(needs))} depend on one another in a circle."
+        )
 
 
 def _check_execution_role(params: dict[str, Any]) -> None:
@@ -297,4 +301,6 @@ def _check_execution_role(params: dict[str, Any]) -> None:
     )
     for applies, what in reasons:
         if any(applies(container) for container in params["containerDefinitions"]):
-            raise refuse(f"Fargate requires task definition to have execution role ARN to support {what}.")
+            raise client_exception(
+                f"Fargate requires task definition to have execution role ARN to support {what}."
+            )

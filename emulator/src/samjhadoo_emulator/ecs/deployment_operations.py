@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.ecs import validation, views
-from samjhadoo_emulator.ecs.clusters import page
+from samjhadoo_emulator.ecs import views
 from samjhadoo_emulator.ecs.deployments import machine
 from samjhadoo_emulator.ecs.deployments.machine import TERMINAL, Status
 from samjhadoo_emulator.ecs.services import ServiceOperations
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, invalid_parameter
+from samjhadoo_emulator.pagination import ECS
 from samjhadoo_emulator.service import Params, operation
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class DeploymentOperations(ServiceOperations):
             and ("after" not in window or deployment.created_at >= window["after"])
             and ("before" not in window or deployment.created_at <= window["before"])
         ]
-        return page(briefs, "serviceDeployments", params, default=20)
+        return ECS.answer("serviceDeployments", briefs, params, default=20)
 
     @operation("DescribeServiceDeployments")
     async def describe_service_deployments(self, params: Params) -> Params:
@@ -69,9 +69,9 @@ class DeploymentOperations(ServiceOperations):
     async def continue_service_deployment(self, params: Params) -> Params:
         service, deployment = self._existing(params["serviceDeploymentArn"])
         if not _HOOK_ID.match(params["hookId"]):
-            raise validation.refuse("Invalid hookId: hookId must follow the format: ecs-{hookType}-{id}")
+            raise invalid_parameter("Invalid hookId: hookId must follow the format: ecs-{hookType}-{id}")
         if deployment.state.status in TERMINAL:
-            raise validation.refuse(
+            raise invalid_parameter(
                 "Continuing a service deployment is not allowed for service deployment in terminal states."
             )
         succeeded = params.get("action", "CONTINUE") == "CONTINUE"
@@ -79,7 +79,7 @@ class DeploymentOperations(ServiceOperations):
             deployment.state, params["hookId"], succeeded=succeeded, now=self.clock.timestamp()
         )
         if state is None:
-            raise validation.refuse(UNKNOWN_HOOK)
+            raise invalid_parameter(UNKNOWN_HOOK)
         deployment.state = state
         self.schedulers[service.arn].wake()
         return {"serviceDeploymentArn": deployment.arn}
@@ -88,7 +88,7 @@ class DeploymentOperations(ServiceOperations):
     async def stop_service_deployment(self, params: Params) -> Params:
         service, deployment = self._existing(params["serviceDeploymentArn"])
         if params.get("stopType", "ROLLBACK") != "ROLLBACK":
-            raise validation.refuse("Invalid stopType. The valid values are ROLLBACK.")
+            raise invalid_parameter("Invalid stopType. The valid values are ROLLBACK.")
         if deployment.state.status in TERMINAL:
             raise AwsError(
                 "ConflictException",
@@ -125,5 +125,5 @@ class DeploymentOperations(ServiceOperations):
 
 def _limited(arns: list[str], name: str) -> list[Any]:
     if len(arns) > DESCRIBE_LIMIT:
-        raise validation.refuse(f"{name} cannot have more than {DESCRIBE_LIMIT} elements.")
+        raise invalid_parameter(f"{name} cannot have more than {DESCRIBE_LIMIT} elements.")
     return arns

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.ecs import definition_rules
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, invalid_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +33,9 @@ def check_new(settings: Mapping[str, Any], desired_count: int | None) -> None:
 
     """
     if settings["schedulingStrategy"] == "REPLICA" and desired_count is None:
-        raise _refuse("DesiredCount must be specified for a service with REPLICA scheduling strategy.")
+        raise invalid_parameter(
+            "DesiredCount must be specified for a service with REPLICA scheduling strategy."
+        )
 
 
 def check_service(settings: dict[str, Any], workload: dict[str, Any], desired_count: int | None) -> None:
@@ -44,14 +46,18 @@ def check_service(settings: dict[str, Any], workload: dict[str, Any], desired_co
 
     """
     if desired_count is not None and desired_count < 0:
-        raise _refuse("DesiredCount cannot be negative.")
+        raise invalid_parameter("DesiredCount cannot be negative.")
     balancers = workload.get("loadBalancers", [])
     if settings.get("healthCheckGracePeriodSeconds") and not balancers:
-        raise _refuse("Health check grace period is only valid for services configured to use load balancers")
+        raise invalid_parameter(
+            "Health check grace period is only valid for services configured to use load balancers"
+        )
     if len(balancers) > MOST_LOAD_BALANCERS:
-        raise _refuse(f"load balancers can have at most {MOST_LOAD_BALANCERS} items.")
+        raise invalid_parameter(f"load balancers can have at most {MOST_LOAD_BALANCERS} items.")
     if settings.get("schedulingStrategy") == "DAEMON" and workload.get("launchType") == "FARGATE":
-        raise _refuse("The DAEMON scheduling strategy is not supported for the FARGATE launch type.")
+        raise invalid_parameter(
+            "The DAEMON scheduling strategy is not supported for the FARGATE launch type."
+        )
 
 
 def of_strategy(merged: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -75,20 +81,24 @@ def check_run(definition: dict[str, Any], request: dict[str, Any]) -> None:
     """
     launch_type = request.get("launchType")
     if launch_type and request.get("capacityProviderStrategy"):
-        raise _refuse(
+        raise invalid_parameter(
             "Specifying both a launch type and capacity provider strategy is not supported. "
             "Remove one and try again."
         )
     mode = definition.get("networkMode")
     if launch_type == "FARGATE" and mode != "awsvpc":
-        raise _refuse("Task definition does not support launch_type FARGATE.")
+        raise invalid_parameter("Task definition does not support launch_type FARGATE.")
     if launch_type == "FARGATE" and request.get("platformVersion", "LATEST") not in PLATFORMS:
         raise AwsError("PlatformUnknownException", "The specified platform does not exist.")
     network = request.get("networkConfiguration")
     if mode == "awsvpc" and not network:
-        raise _refuse("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
+        raise invalid_parameter(
+            "Network Configuration must be provided when networkMode 'awsvpc' is specified."
+        )
     if network and mode != "awsvpc":
-        raise _refuse("Network Configuration is not valid for the given networkMode of this task definition.")
+        raise invalid_parameter(
+            "Network Configuration is not valid for the given networkMode of this task definition."
+        )
     if network:
         _check_interfaces(network.get("awsvpcConfiguration") or {})
 
@@ -104,15 +114,17 @@ def check_overrides(overrides: dict[str, Any], definition: dict[str, Any]) -> No
     for override in overrides.get("containerOverrides", []):
         name = override.get("name")
         if name not in names:
-            raise _refuse(f"Override for container named {name} is not a container in the TaskDefinition.")
+            raise invalid_parameter(
+                f"Override for container named {name} is not a container in the TaskDefinition."
+            )
     changed = {key: overrides[key] for key in ("cpu", "memory") if overrides.get(key)}
     if changed and "FARGATE" in definition.get("compatibilities", []):
         for key, value in changed.items():
             if not str(value).isdecimal():
-                raise _refuse(f"Invalid '{key}' setting for task.")
+                raise invalid_parameter(f"Invalid '{key}' setting for task.")
         problem = definition_rules.fargate_problem({**definition, **changed})
         if problem:
-            raise _refuse(problem)
+            raise invalid_parameter(problem)
 
 
 async def check_target_types(aws: AwsApi, arns: Sequence[str], mode: str) -> None:
@@ -127,7 +139,7 @@ async def check_target_types(aws: AwsApi, arns: Sequence[str], mode: str) -> Non
     answer = await aws.call("elbv2", "DescribeTargetGroups", TargetGroupArns=list(arns))
     for group in answer["TargetGroups"]:
         if (group["TargetType"] == "ip") != (mode == "awsvpc"):
-            raise _refuse(
+            raise invalid_parameter(
                 f"The provided target group {group['TargetGroupArn']} has target type {group['TargetType']}, "
                 f"which is incompatible with the {mode} network mode specified in the task definition."
             )
@@ -135,11 +147,7 @@ async def check_target_types(aws: AwsApi, arns: Sequence[str], mode: str) -> Non
 
 def _check_interfaces(network: dict[str, Any]) -> None:
     if not network.get("subnets"):
-        raise _refuse("subnets can not be empty.")
+        raise invalid_parameter("subnets can not be empty.")
     for name, most in (("subnets", MOST_SUBNETS), ("securityGroups", MOST_SECURITY_GROUPS)):
         if len(network.get(name) or []) > most:
-            raise _refuse(f"{name} can have at most {most} items.")
-
-
-def _refuse(message: str) -> AwsError:
-    return AwsError("InvalidParameterException", message)
+            raise invalid_parameter(f"{name} can have at most {most} items.")

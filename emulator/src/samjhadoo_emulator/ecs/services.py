@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.ecs import lineage, service_rules, validation, views
-from samjhadoo_emulator.ecs.clusters import ClusterOperations, page
+from samjhadoo_emulator.ecs.clusters import ClusterOperations
 from samjhadoo_emulator.ecs.deployments import machine
 from samjhadoo_emulator.ecs.deployments.machine import Plan, State, Status
 from samjhadoo_emulator.ecs.deployments.steps import forward_steps
@@ -15,7 +15,8 @@ from samjhadoo_emulator.ecs.model import Deployment, Revision, Service, revision
 from samjhadoo_emulator.ecs.scheduler import Scheduler
 from samjhadoo_emulator.ecs.tag_rules import check_tags
 from samjhadoo_emulator.ecs.task_definitions import TaskDefinitionOperations
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, invalid_parameter
+from samjhadoo_emulator.pagination import ECS
 from samjhadoo_emulator.service import Params, operation
 from samjhadoo_emulator.variants import FIRST_WITHOUT_HOOKS
 
@@ -71,11 +72,11 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
         cluster = self.cluster(params.get("cluster"))
         name = params["serviceName"]
         if not _NAME.match(name):
-            raise validation.refuse(
+            raise invalid_parameter(
                 "Invalid service name. Up to 255 letters, numbers, hyphens, and underscores are allowed."
             )
         if not params.get("taskDefinition"):
-            raise validation.refuse("TaskDefinition can not be blank.")
+            raise invalid_parameter("TaskDefinition can not be blank.")
         workload = {key: params[key] for key in (*WORKLOAD, *CARRIED) if params.get(key) is not None}
         given = {key: params[key] for key in SETTINGS if params.get(key) is not None}
         settings = copy.deepcopy({**service_rules.DEFAULTS, **given})
@@ -101,7 +102,7 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
         if existing is not None and existing.status != "INACTIVE":
             if self.creations.get(existing.arn) == params:
                 return {"service": self.view(existing, include_tags=True)}
-            raise validation.refuse("Creation of service was not idempotent.")
+            raise invalid_parameter("Creation of service was not idempotent.")
         self.creations.pop(service.arn, None)
         if params.get("clientToken"):
             self.creations[service.arn] = copy.deepcopy(params)
@@ -160,7 +161,7 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
     async def describe_services(self, params: Params) -> Params:
         names = params["services"]
         if len(names) > 10:  # noqa: PLR2004
-            raise validation.refuse("Services cannot have more than 10 elements.")
+            raise invalid_parameter("Services cannot have more than 10 elements.")
         cluster = self.cluster(params.get("cluster"))
         found, failures = [], []
         for name in names:
@@ -182,13 +183,13 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
             and params.get("launchType") in (None, service.workload.get("launchType"))
             and params.get("schedulingStrategy") in (None, service.settings["schedulingStrategy"])
         ]
-        return page(arns, "serviceArns", params, default=10)
+        return ECS.answer("serviceArns", arns, params, default=10)
 
     @operation("DeleteService")
     async def delete_service(self, params: Params) -> Params:
         service = self.active_service(params["service"], params.get("cluster"))
         if service.desired_count and not params.get("force"):
-            raise validation.refuse("The service cannot be stopped while it is scaled above 0.")
+            raise invalid_parameter("The service cannot be stopped while it is scaled above 0.")
         service.status, service.desired_count = "DRAINING", 0
         for deployment in service.deployments:
             deployment.state = machine.supersede(deployment.state, self.clock.timestamp())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import invalid_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,16 +26,14 @@ def check_tags(tags: Sequence[dict[str, str]], present: Sequence[dict[str, str]]
     """
     keys = [tag.get("key", "") for tag in tags]
     if len(set(keys)) < len(keys):
-        raise _refuse("Duplicate tag keys found. Tag keys must be unique.")
+        raise invalid_parameter("Duplicate tag keys found. Tag keys must be unique.")
     if len({*keys, *(tag["key"] for tag in present)}) > MOST_TAGS:
-        raise _refuse(f"The maximum number of tags per resource is {MOST_TAGS}.")
+        raise invalid_parameter(f"The maximum number of tags per resource is {MOST_TAGS}.")
     for tag in tags:
         key, value = tag.get("key", ""), tag.get("value", "")
         if not 1 <= len(key) <= LONGEST_KEY or len(value) > LONGEST_VALUE:
-            raise _refuse(f"Tag keys have 1 to {LONGEST_KEY} characters, values up to {LONGEST_VALUE}.")
+            raise invalid_parameter(
+                f"Tag keys have 1 to {LONGEST_KEY} characters, values up to {LONGEST_VALUE}."
+            )
         if key.lower().startswith("aws:"):
-            raise _refuse("Tag keys that begin with 'aws:' are reserved for AWS.")
-
-
-def _refuse(message: str) -> AwsError:
-    return AwsError("InvalidParameterException", message)
+            raise invalid_parameter("Tag keys that begin with 'aws:' are reserved for AWS.")

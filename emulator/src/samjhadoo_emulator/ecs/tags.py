@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from samjhadoo_emulator.ecs.clusters import ClusterOperations
 from samjhadoo_emulator.ecs.tag_rules import check_tags
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, invalid_parameter
 from samjhadoo_emulator.service import Params, operation
 
 
@@ -23,7 +23,7 @@ class TagOperations(ClusterOperations):
                 raise AwsError("ResourceNotFoundException", "The specified task is not found.")
             return self.tasks.tasks[arn].tags
         if kind not in ("cluster", "task-definition"):
-            raise AwsError("InvalidParameterException", "Invalid ARN")
+            raise invalid_parameter("Invalid ARN")
         return self.tags.setdefault(arn, [])
 
     @operation("TagResource")

@@ -6,9 +6,9 @@ import copy
 from typing import Any
 
 from samjhadoo_emulator.ecs import definition_rules
-from samjhadoo_emulator.ecs.clusters import page
 from samjhadoo_emulator.ecs.tag_rules import check_tags
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, client_exception
+from samjhadoo_emulator.pagination import ECS
 from samjhadoo_emulator.service import LiveService, Params, operation
 
 
@@ -32,13 +32,13 @@ class TaskDefinitionOperations(LiveService):
             if revision.isdecimal() and 0 < int(revision) <= len(revisions):
                 found: dict[str, Any] = revisions[int(revision) - 1]
                 if found["status"] == "INACTIVE" and active:
-                    raise AwsError("ClientException", "TaskDefinition is inactive")
+                    raise client_exception("TaskDefinition is inactive")
                 return found
         else:
             for found in reversed(revisions):
                 if found["status"] == "ACTIVE":
                     return found
-        raise AwsError("ClientException", "Unable to describe task definition.")
+        raise client_exception("Unable to describe task definition.")
 
     def _prefix(self) -> str:
         return f"arn:aws:ecs:{self.region}:{self.account}:task-definition"
@@ -89,7 +89,7 @@ class TaskDefinitionOperations(LiveService):
     @operation("DeregisterTaskDefinition")
     async def deregister_task_definition(self, params: Params) -> Params:
         if ":" not in params["taskDefinition"].rpartition("/")[2]:
-            raise AwsError("ClientException", "Revision is missing.")
+            raise client_exception("Revision is missing.")
         definition = self.task_definition(params["taskDefinition"], active=False)
         if definition["status"] == "ACTIVE":
             definition["status"] = "INACTIVE"
@@ -129,7 +129,7 @@ class TaskDefinitionOperations(LiveService):
         ]
         if params.get("sort") == "DESC":
             arns.reverse()
-        return page(arns, "taskDefinitionArns", params, default=100)
+        return ECS.answer("taskDefinitionArns", arns, params)
 
     @operation("ListTaskDefinitionFamilies")
     async def list_task_definition_families(self, params: Params) -> Params:
@@ -142,4 +142,4 @@ class TaskDefinitionOperations(LiveService):
                 "ACTIVE" if active else "INACTIVE",
             ):
                 families.append(family)
-        return page(families, "families", params, default=100)
+        return ECS.answer("families", families, params)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.ecs.deployments.steps import PAUSE_STAGES, Stage
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, invalid_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,40 +19,37 @@ HOOK_LIMIT = 10
 BAKE_LIMIT = 1440
 
 
-def refuse(message: str) -> AwsError:
-    """Return AWS's error for a parameter that cannot be."""
-    return AwsError("InvalidParameterException", message)
-
-
 def check_deployment_configuration(
     configuration: dict[str, Any], load_balancers: list[dict[str, Any]]
 ) -> None:
     """Refuse a deployment configuration that AWS refuses (A.2, A.5, A.7 of the reference)."""
     strategy = configuration.get("strategy", "ROLLING")
     if strategy not in STRATEGIES:
-        raise refuse(f"Invalid deployment strategy. Valid values are: {', '.join(STRATEGIES)}")
+        raise invalid_parameter(f"Invalid deployment strategy. Valid values are: {', '.join(STRATEGIES)}")
     _check_percentages(configuration)
     _check_breaker(configuration.get("deploymentCircuitBreaker") or {})
     _check_hooks(configuration.get("lifecycleHooks", []))
     for key, owner in (("canaryConfiguration", "CANARY"), ("linearConfiguration", "LINEAR")):
         if configuration.get(key) and strategy != owner:
-            raise refuse(f"{key} can only be specified when the deployment strategy is {owner}.")
+            raise invalid_parameter(f"{key} can only be specified when the deployment strategy is {owner}.")
     early = configuration.get("earlySuccessCriteria")
     if early and early.get("enable") and strategy != "ROLLING":
-        raise refuse("earlySuccessCriteria can only be specified when the deployment strategy is ROLLING.")
+        raise invalid_parameter(
+            "earlySuccessCriteria can only be specified when the deployment strategy is ROLLING."
+        )
     _check_early_success(configuration)
     advanced = [balancer for balancer in load_balancers if balancer.get("advancedConfiguration")]
     if advanced and len(advanced) < len(load_balancers):
-        raise refuse(
+        raise invalid_parameter(
             "Either all or none of the provided loadBalancers must have advancedConfiguration defined"
         )
     if strategy != "ROLLING" and load_balancers and not advanced:
-        raise refuse(
+        raise invalid_parameter(
             "advancedConfiguration field is required for all loadBalancers when using a "
             "non-ROLLING deployment strategy"
         )
     if strategy == "BLUE_GREEN" and configuration.get("bakeTimeInMinutes") is None:
-        raise refuse("bakeTimeInMinutes is required when the deployment strategy is BLUE_GREEN.")
+        raise invalid_parameter("bakeTimeInMinutes is required when the deployment strategy is BLUE_GREEN.")
 
 
 def _check_early_success(configuration: dict[str, Any]) -> None:
@@ -60,12 +57,12 @@ def _check_early_success(configuration: dict[str, Any]) -> None:
     if not early.get("enable"):
         return
     if early.get("healthyPercent") is None or early.get("sourceServiceRevisionCleanup") is None:
-        raise refuse(
+        raise invalid_parameter(
             "healthyPercent and sourceServiceRevisionCleanup are required when "
             "earlySuccessCriteria is enabled."
         )
     if not configuration.get("minimumHealthyPercent", 100) <= early["healthyPercent"] <= 100:  # noqa: PLR2004
-        raise refuse("healthyPercent must be between minimumHealthyPercent and 100.")
+        raise invalid_parameter("healthyPercent must be between minimumHealthyPercent and 100.")
 
 
 def _check_percentages(configuration: dict[str, Any]) -> None:
@@ -80,18 +77,18 @@ def _check_percentages(configuration: dict[str, Any]) -> None:
     ):
         value = holder.get(key)
         if value is not None and not 0 <= value <= BAKE_LIMIT:
-            raise refuse(f"{key} must be between 0 and {BAKE_LIMIT}.")
+            raise invalid_parameter(f"{key} must be between 0 and {BAKE_LIMIT}.")
     minimum, maximum = (
         configuration.get("minimumHealthyPercent", 100),
         configuration.get("maximumPercent", 200),
     )
     if not 0 <= minimum <= 100 or not 100 <= maximum <= 200:  # noqa: PLR2004
-        raise refuse(
+        raise invalid_parameter(
             "deploymentConfiguration: minimumHealthyPercent must be between 0 and 100, "
             "maximumPercent between 100 and 200."
         )
     if minimum == maximum == 100:  # noqa: PLR2004
-        raise refuse(
+        raise invalid_parameter(
             "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments."
         )
 
@@ -102,41 +99,41 @@ def _check_breaker(breaker: dict[str, Any]) -> None:
         return
     kind, value = threshold.get("type"), threshold.get("value")
     if kind not in THRESHOLD_TYPES:
-        raise refuse(f"Invalid threshold type. Valid values are: {', '.join(THRESHOLD_TYPES)}")
+        raise invalid_parameter(f"Invalid threshold type. Valid values are: {', '.join(THRESHOLD_TYPES)}")
     if value is None or value < 1 or (kind != "COUNT" and value > 100):  # noqa: PLR2004
         limits = "at least 1" if kind == "COUNT" else "between 1 and 100"
-        raise refuse(f"The value of a threshold of type {kind} must be {limits}.")
+        raise invalid_parameter(f"The value of a threshold of type {kind} must be {limits}.")
 
 
 def _multiple(value: float | None, name: str, *, low: float) -> None:
     if value is None:
         return
     if not low <= value <= 100 or abs(value * 10 - round(value * 10)) > 1e-6:  # noqa: PLR2004
-        raise refuse(f"{name} must be a multiple of 0.1 from {low} to 100.0.")
+        raise invalid_parameter(f"{name} must be a multiple of 0.1 from {low} to 100.0.")
 
 
 def _check_hooks(hooks: list[dict[str, Any]]) -> None:
     for kind in ("PAUSE", "AWS_LAMBDA"):
         if sum(hook.get("targetType", "AWS_LAMBDA") == kind for hook in hooks) > HOOK_LIMIT:
-            raise refuse(f"A service can have at most {HOOK_LIMIT} {kind} lifecycle hooks.")
+            raise invalid_parameter(f"A service can have at most {HOOK_LIMIT} {kind} lifecycle hooks.")
     for hook in hooks:
         kind = hook.get("targetType", "AWS_LAMBDA")
         if kind not in ("AWS_LAMBDA", "PAUSE"):
-            raise refuse("Invalid targetType. Valid values are: AWS_LAMBDA, PAUSE")
+            raise invalid_parameter("Invalid targetType. Valid values are: AWS_LAMBDA, PAUSE")
         if kind == "PAUSE" and not PAUSE_STAGES.issuperset(hook.get("lifecycleStages", [])):
-            raise refuse("Invalid lifecycle stage provided for Pause Hook")
+            raise invalid_parameter("Invalid lifecycle stage provided for Pause Hook")
         stages = hook.get("lifecycleStages", [])
         if not stages or any(stage not in set(Stage) - NO_HOOK_STAGES for stage in stages):
-            raise refuse("Invalid lifecycle stage provided for Lambda Hook")
+            raise invalid_parameter("Invalid lifecycle stage provided for Lambda Hook")
         if kind == "AWS_LAMBDA" and not hook.get("hookTargetArn"):
-            raise refuse("hookTargetArn is required for lifecycle hooks of type AWS_LAMBDA.")
+            raise invalid_parameter("hookTargetArn is required for lifecycle hooks of type AWS_LAMBDA.")
         limit = 20160 if kind == "PAUSE" else 1440
         timeout = hook.get("timeoutConfiguration") or {}
         if timeout.get("action", "ROLLBACK") not in ("ROLLBACK", "CONTINUE"):
-            raise refuse("Invalid timeout action. Valid values are: ROLLBACK, CONTINUE")
+            raise invalid_parameter("Invalid timeout action. Valid values are: ROLLBACK, CONTINUE")
         minutes = timeout.get("timeoutInMinutes")
         if minutes is not None and not 1 <= minutes <= limit:
-            raise refuse(f"timeoutInMinutes must be between 1 and {limit}.")
+            raise invalid_parameter(f"timeoutInMinutes must be between 1 and {limit}.")
 
 
 def check_containers(definition: dict[str, Any], load_balancers: Iterable[dict[str, Any]]) -> None:
@@ -145,22 +142,22 @@ def check_containers(definition: dict[str, Any], load_balancers: Iterable[dict[s
     for balancer in load_balancers:
         name, port = balancer.get("containerName"), balancer.get("containerPort")
         if name not in containers:
-            raise refuse(f"The container {name} does not exist in the task definition.")
+            raise invalid_parameter(f"The container {name} does not exist in the task definition.")
         ports = [mapping.get("containerPort") for mapping in containers[name].get("portMappings", [])]
         if port not in ports:
-            raise refuse(f"The container {name} did not have a container port {port} defined.")
+            raise invalid_parameter(f"The container {name} did not have a container port {port} defined.")
 
 
 async def check_load_balancers(aws: AwsApi, load_balancers: list[dict[str, Any]], *, strategy: str) -> None:
     """Refuse load balancers that do not exist or are used twice, against the live load balancing service."""
     if any(balancer.get("loadBalancerName") for balancer in load_balancers):
         if any(balancer.get("targetGroupArn") for balancer in load_balancers):
-            raise refuse(
+            raise invalid_parameter(
                 "All loadBalancers must be strictly either ELBv1 (defining loadBalancerName) or "
                 "ELBv2 (defining targetGroupArn)"
             )
         if any(balancer.get("advancedConfiguration") for balancer in load_balancers):
-            raise refuse("advancedConfiguration field is not allowed with ELBv1 loadBalancers")
+            raise invalid_parameter("advancedConfiguration field is not allowed with ELBv1 loadBalancers")
         raise AwsError("UnsupportedFeatureException", "Classic Load Balancers are not served here.")
     seen: set[str] = set()
     production: set[str | None] = set()
@@ -170,7 +167,7 @@ async def check_load_balancers(aws: AwsApi, load_balancers: list[dict[str, Any]]
         arns = [balancer.get("targetGroupArn"), advanced.get("alternateTargetGroupArn")]
         for arn in filter(None, arns):
             if arn in seen:
-                raise refuse(f"Duplicate targetGroupArn found: {arn}")
+                raise invalid_parameter(f"Duplicate targetGroupArn found: {arn}")
             seen.add(arn)
             await _check_target_group(aws, arn)
         if advanced:
@@ -181,7 +178,7 @@ async def check_load_balancers(aws: AwsApi, load_balancers: list[dict[str, Any]]
                 await _check_both_in_production(aws, balancer, advanced)
     both = sorted(arn for arn in production & test if arn)
     if both:
-        raise refuse(
+        raise invalid_parameter(
             "The following rules cannot be used as both production and test listener rules: "
             + ", ".join(both)
         )
@@ -191,18 +188,20 @@ async def _check_target_group(aws: AwsApi, arn: str) -> None:
     try:
         answer = await aws.call("elbv2", "DescribeTargetGroups", TargetGroupArns=[arn])
     except AwsError as error:
-        raise refuse(
+        raise invalid_parameter(
             f"Unable to assume role and validate the specified targetGroupArn. {error.message}"
         ) from error
     if not answer["TargetGroups"][0].get("LoadBalancerArns"):
-        raise refuse(f"The target group with targetGroupArn {arn} does not have an associated load balancer.")
+        raise invalid_parameter(
+            f"The target group with targetGroupArn {arn} does not have an associated load balancer."
+        )
 
 
 def _check_rules(advanced: dict[str, Any]) -> None:
     production, test = advanced.get("productionListenerRule", ""), advanced.get("testListenerRule")
     for name, arn in (("productionListenerRule", production), ("testListenerRule", test)):
         if arn is not None and ":listener-rule/" not in arn and ":listener/net/" not in arn:
-            raise refuse(
+            raise invalid_parameter(
                 f"{name} has an invalid ARN format. Must be RuleArn for ALB or ListenerArn for "
                 f"NLB. Got: {arn}"
             )
@@ -216,7 +215,7 @@ async def _check_both_in_production(aws: AwsApi, balancer: dict[str, Any], advan
         for group in action.get("ForwardConfig", {}).get("TargetGroups", [])
     }
     if not {balancer["targetGroupArn"], advanced.get("alternateTargetGroupArn")} <= forwarded:
-        raise refuse(
+        raise invalid_parameter(
             "For Application LoadBalancer, testListenerRule is required when "
             "productionListenerRule is not associated with both targetGroup and alternateTargetGroup"
         )

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.elbv2.refusals import invalid
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, validation_error
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -39,7 +38,7 @@ def normalise(actions: list[dict[str, Any]], target_groups: Container[str]) -> l
 
     """
     if len(actions) != 1:
-        raise invalid(
+        raise validation_error(
             "Exactly one action of type 'forward', 'redirect' or 'fixed-response' is needed",
         )
     action = actions[0]
@@ -65,9 +64,9 @@ def _forward(action: dict[str, Any], target_groups: Container[str]) -> dict[str,
     groups = config.get("TargetGroups") or []
     scalar = action.get("TargetGroupArn")
     if not groups and not scalar:
-        raise invalid("You must specify a target group for actions of type 'forward'")
+        raise validation_error("You must specify a target group for actions of type 'forward'")
     if scalar and groups and [group.get("TargetGroupArn") for group in groups] != [scalar]:
-        raise invalid("TargetGroupArn and ForwardConfig must name the same, single target group")
+        raise validation_error("TargetGroupArn and ForwardConfig must name the same, single target group")
     groups = [_weighted(group) for group in groups or [{"TargetGroupArn": scalar}]]
     arns = [group["TargetGroupArn"] for group in groups]
     if len(arns) > MOST_TARGET_GROUPS:
@@ -75,7 +74,7 @@ def _forward(action: dict[str, Any], target_groups: Container[str]) -> dict[str,
             "TooManyTargetGroups", f"A rule can forward to '{MOST_TARGET_GROUPS}' target groups at most"
         )
     if len(set(arns)) < len(arns):
-        raise invalid("A target group can be named only once in an action")
+        raise validation_error("A target group can be named only once in an action")
     for arn in arns:
         if arn not in target_groups:
             raise AwsError("TargetGroupNotFound", f"Target group '{arn}' not found")
@@ -91,7 +90,7 @@ def _forward(action: dict[str, Any], target_groups: Container[str]) -> dict[str,
 def _weighted(group: dict[str, Any]) -> dict[str, Any]:
     weight = group.get("Weight", 1)
     if not 0 <= weight <= HEAVIEST:
-        raise invalid(f"Target group weight '{weight}' must be between '0-{HEAVIEST}' inclusive")
+        raise validation_error(f"Target group weight '{weight}' must be between '0-{HEAVIEST}' inclusive")
     return {"TargetGroupArn": group.get("TargetGroupArn"), "Weight": weight}
 
 
@@ -100,7 +99,7 @@ def _stickiness(config: dict[str, Any]) -> dict[str, Any]:
         return {"Enabled": False}
     seconds = config.get("DurationSeconds")
     if seconds is None or not 1 <= seconds <= LONGEST_STICKINESS:
-        raise invalid(
+        raise validation_error(
             f"Target group stickiness duration must be between 1 and {LONGEST_STICKINESS} seconds",
         )
     return {"Enabled": True, "DurationSeconds": seconds}
@@ -113,11 +112,11 @@ def _redirect(action: dict[str, Any]) -> dict[str, Any]:
     if status not in ("HTTP_301", "HTTP_302"):
         raise _enum("redirectConfig.statusCode", str(status), ("HTTP_301", "HTTP_302"))
     if config["Protocol"] not in ("HTTP", "HTTPS", "#{protocol}"):
-        raise invalid("The Protocol must be 'HTTP', 'HTTPS' or '#{protocol}'")
+        raise validation_error("The Protocol must be 'HTTP', 'HTTPS' or '#{protocol}'")
     if config["Port"] != "#{port}" and not (config["Port"].isdigit() and 1 <= int(config["Port"]) <= 65535):  # noqa: PLR2004
-        raise invalid("The Port must be between 1 and 65535, or '#{port}'")
+        raise validation_error("The Port must be between 1 and 65535, or '#{port}'")
     if not config["Path"].startswith("/"):
-        raise invalid("The Path parameter must begin with '/'")
+        raise validation_error("The Path parameter must begin with '/'")
     if all(config[key] == REDIRECT[key] for key in ("Protocol", "Port", "Host", "Path")):
         raise AwsError(
             "InvalidLoadBalancerAction", "The redirect configuration is not valid because it creates a loop."
@@ -129,7 +128,7 @@ def _fixed_response(action: dict[str, Any]) -> dict[str, Any]:
     config = action.get("FixedResponseConfig") or {}
     status = config.get("StatusCode", "")
     if not re.match(STATUS, status):
-        raise invalid(
+        raise validation_error(
             f"1 validation error detected: Value '{status}' at 'actions.1.member.fixedResponseConfig"
             ".statusCode' failed to satisfy constraint:"
             f" Member must satisfy regular expression pattern: {STATUS}"
@@ -145,7 +144,7 @@ def _fixed_response(action: dict[str, Any]) -> dict[str, Any]:
 
 
 def _enum(member: str, value: str, permitted: tuple[str, ...]) -> AwsError:
-    return invalid(
+    return validation_error(
         f"1 validation error detected: Value '{value}' at 'actions.1.member.{member}' failed to satisfy"
         f" constraint: Member must satisfy enum value set: [{', '.join(permitted)}]",
     )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.elbv2.refusals import invalid
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, validation_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,9 +103,9 @@ def changes(table: Table, resource: str, wanted: list[dict[str, str]]) -> dict[s
     for attribute in wanted:
         key, value = attribute.get("Key", ""), attribute.get("Value", "")
         if key not in table:
-            raise invalid(f"{resource} attribute key '{key}' is not recognized")
+            raise validation_error(f"{resource} attribute key '{key}' is not recognized")
         if key in result:
-            raise invalid(f"{resource} attribute key '{key}' is specified more than once")
+            raise validation_error(f"{resource} attribute key '{key}' is specified more than once")
         _check(key, value, table[key][1])
         result[key] = value
     return result
@@ -121,7 +120,7 @@ def check_slow_start(attributes: Mapping[str, str]) -> None:
     """
     seconds = int(attributes[SLOW_START])
     if 0 < seconds < 30:  # noqa: PLR2004 - AWS's lower bound
-        raise invalid(f"'{SLOW_START}' value '{seconds}' must be 0 or between '30-900' inclusive")
+        raise validation_error(f"'{SLOW_START}' value '{seconds}' must be 0 or between '30-900' inclusive")
     if seconds and attributes[ALGORITHM] != "round_robin":
         raise AwsError(
             "InvalidConfigurationRequest",
@@ -133,6 +132,6 @@ def _check(key: str, value: str, permitted: Permitted) -> None:
     if isinstance(permitted, range):
         if not value.isdigit() or int(value) not in permitted:
             bounds = f"{permitted.start}-{permitted.stop - 1}"
-            raise invalid(f"'{key}' value '{value}' must be between '{bounds}' inclusive")
+            raise validation_error(f"'{key}' value '{value}' must be between '{bounds}' inclusive")
     elif isinstance(permitted, tuple) and value not in permitted:
-        raise invalid(f"'{key}' value '{value}' must be one of [{', '.join(permitted)}]")
+        raise validation_error(f"'{key}' value '{value}' must be one of [{', '.join(permitted)}]")

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import Any
 
-from samjhadoo_emulator.elbv2.refusals import invalid
+from samjhadoo_emulator.errors import validation_error
 
 CONFIGS = {
     "host-header": "HostHeaderConfig",
@@ -35,13 +35,13 @@ def normalise(conditions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     """
     if not conditions:
-        raise invalid("A condition must be specified")
+        raise validation_error("A condition must be specified")
     fields = [condition.get("Field", "") for condition in conditions]
     for field in fields:
         if field not in CONFIGS:
-            raise invalid(f"Condition field '{field}' must be one of '[{','.join(CONFIGS)}]'")
+            raise validation_error(f"Condition field '{field}' must be one of '[{','.join(CONFIGS)}]'")
         if field not in REPEATABLE and fields.count(field) > 1:
-            raise invalid(f"A rule can only have one '{field}' condition")
+            raise validation_error(f"A rule can only have one '{field}' condition")
     result = [_normalised(condition) for condition in conditions]
     _check_amounts(result)
     return result
@@ -65,15 +65,17 @@ def _normalised(condition: dict[str, Any]) -> dict[str, Any]:
     given = condition.get("Values")
     config = condition.get(name)
     if given and field not in SHORTHAND:
-        raise invalid(f"The 'Values' field is not compatible with '{field}'")
+        raise validation_error(f"The 'Values' field is not compatible with '{field}'")
     if given and config:
-        raise invalid(f"You cannot provide both Values and '{name}' for a condition of type '{field}'")
+        raise validation_error(
+            f"You cannot provide both Values and '{name}' for a condition of type '{field}'"
+        )
     if config is None:
         if field not in SHORTHAND:
-            raise invalid(f"A '{name}' must be specified with '{field}'")
+            raise validation_error(f"A '{name}' must be specified with '{field}'")
         config = {key: condition[key] for key in ("Values", "RegexValues") if condition.get(key)}
     if not config.get("Values") and not config.get("RegexValues"):
-        raise invalid("A condition value must be specified")
+        raise validation_error("A condition value must be specified")
     _CHECKS[field](config)
     for expression in config.get("RegexValues", []):
         _check_expression(field, expression)
@@ -84,24 +86,26 @@ def _normalised(condition: dict[str, Any]) -> dict[str, Any]:
 def _check_texts(field: str, texts: list[str]) -> None:
     for text in texts:
         if len(text) > LONGEST_VALUE:
-            raise invalid(f"The '{field}' value is too long; the limit is '{LONGEST_VALUE}'")
+            raise validation_error(f"The '{field}' value is too long; the limit is '{LONGEST_VALUE}'")
 
 
 def _check_header(config: dict[str, Any]) -> None:
     name = config.get("HttpHeaderName", "")
     if not name:
-        raise invalid("An 'HttpHeaderName' must be specified with 'http-header'")
+        raise validation_error("An 'HttpHeaderName' must be specified with 'http-header'")
     if len(name) > LONGEST_NAME:
-        raise invalid(f"The 'HttpHeaderName' value is too long; the limit is '{LONGEST_NAME}'")
+        raise validation_error(f"The 'HttpHeaderName' value is too long; the limit is '{LONGEST_NAME}'")
     _check_texts("http-header", config.get("Values", []))
 
 
 def _check_methods(config: dict[str, Any]) -> None:
     for method in config.get("Values", []):
         if len(method) > LONGEST_NAME:
-            raise invalid(f"The 'http-request-method' value is too long; the limit is '{LONGEST_NAME}'")
+            raise validation_error(
+                f"The 'http-request-method' value is too long; the limit is '{LONGEST_NAME}'"
+            )
         if not _METHOD.fullmatch(method):
-            raise invalid(
+            raise validation_error(
                 "The 'http-request-method' value is invalid; the allowed characters are"
                 " A-Z, hyphen and underscore"
             )
@@ -110,10 +114,10 @@ def _check_methods(config: dict[str, Any]) -> None:
 def _check_query(config: dict[str, Any]) -> None:
     for pair in config.get("Values", []):
         if "Value" not in pair:
-            raise invalid("A 'Value' must be specified in 'QueryStringKeyValuePair'")
+            raise validation_error("A 'Value' must be specified in 'QueryStringKeyValuePair'")
         for member in ("Key", "Value"):
             if len(pair.get(member, "")) > LONGEST_VALUE:
-                raise invalid(f"The '{member}' value is too long; the limit is '{LONGEST_VALUE}'")
+                raise validation_error(f"The '{member}' value is too long; the limit is '{LONGEST_VALUE}'")
 
 
 def _check_addresses(config: dict[str, Any]) -> None:
@@ -121,9 +125,9 @@ def _check_addresses(config: dict[str, Any]) -> None:
         try:
             ipaddress.ip_network(block)
         except ValueError as error:
-            raise invalid(f"The CIDR block '{block}' is not valid") from error
+            raise validation_error(f"The CIDR block '{block}' is not valid") from error
         if "/" not in block:
-            raise invalid(f"The CIDR block '{block}' is not valid")
+            raise validation_error(f"The CIDR block '{block}' is not valid")
 
 
 _CHECKS = {
@@ -140,15 +144,15 @@ def _check_expression(field: str, expression: str) -> None:
     try:
         re.compile(expression)
     except re.error as error:
-        raise invalid(f"The '{field}' regex value '{expression}' is not valid") from error
+        raise validation_error(f"The '{field}' regex value '{expression}' is not valid") from error
     if _NOT_IN_RE2.search(expression):
-        raise invalid(f"The '{field}' regex value '{expression}' uses lookarounds or references")
+        raise validation_error(f"The '{field}' regex value '{expression}' uses lookarounds or references")
 
 
 def _check_amounts(conditions: list[dict[str, Any]]) -> None:
     amount = sum(len(values(condition)) + len(expressions(condition)) for condition in conditions)
     if amount > MOST_VALUES:
-        raise invalid(f"A rule can only have '{MOST_VALUES}' condition values")
+        raise validation_error(f"A rule can only have '{MOST_VALUES}' condition values")
     texts = [
         text
         for condition in conditions
@@ -157,4 +161,4 @@ def _check_amounts(conditions: list[dict[str, Any]]) -> None:
         for text in (value.values() if isinstance(value, dict) else (value,))
     ]
     if sum(text.count("*") + text.count("?") for text in texts) > MOST_WILDCARDS:
-        raise invalid(f"A rule can only have '{MOST_WILDCARDS}' condition wildcards")
+        raise validation_error(f"A rule can only have '{MOST_WILDCARDS}' condition wildcards")

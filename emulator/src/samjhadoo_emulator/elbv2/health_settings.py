@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from samjhadoo_emulator.elbv2.data_plane.clusters import statuses
-from samjhadoo_emulator.elbv2.refusals import invalid
+from samjhadoo_emulator.errors import validation_error
 
 DEFAULTS: dict[str, Any] = {
     "HealthCheckPort": "traffic-port",
@@ -41,14 +41,18 @@ def settings(params: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:
     result = {**current, **given}
     for member, (words, least, most) in _BOUNDS.items():
         if not least <= result[member] <= most:
-            raise invalid(f"{words} '{result[member]}' must be between '{least}-{most}' inclusive")
+            raise validation_error(f"{words} '{result[member]}' must be between '{least}-{most}' inclusive")
     interval, timeout = result["HealthCheckIntervalSeconds"], result["HealthCheckTimeoutSeconds"]
     if timeout >= interval:
-        raise invalid(f"Health check timeout '{timeout}' must be smaller than the interval '{interval}'")
+        raise validation_error(
+            f"Health check timeout '{timeout}' must be smaller than the interval '{interval}'"
+        )
     if result["HealthCheckProtocol"] not in ("HTTP", "HTTPS"):
-        raise invalid(f"Health check protocol '{result['HealthCheckProtocol']}' must be one of 'HTTP, HTTPS'")
+        raise validation_error(
+            f"Health check protocol '{result['HealthCheckProtocol']}' must be one of 'HTTP, HTTPS'"
+        )
     if not result["HealthCheckEnabled"]:
-        raise invalid(
+        raise validation_error(
             "Health check enabled must be true for target groups with target type 'ip' or 'instance'"
         )
     _check_port(result["HealthCheckPort"])
@@ -59,23 +63,27 @@ def settings(params: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:
 
 def _check_port(port: str) -> None:
     if port != "traffic-port" and not (port.isdigit() and 1 <= int(port) <= 65535):  # noqa: PLR2004
-        raise invalid(
+        raise validation_error(
             f"Health check port '{port}' must be 'traffic-port' or in the range '1-65535' inclusive"
         )
 
 
 def _check_path(path: str) -> None:
     if not path.startswith("/"):
-        raise invalid(f"Health check path '{path}' must begin with '/' character")
+        raise validation_error(f"Health check path '{path}' must begin with '/' character")
     if len(path) > LONGEST_PATH:
-        raise invalid(f"Health check path '{path}' cannot be longer than '{LONGEST_PATH}' characters")
+        raise validation_error(
+            f"Health check path '{path}' cannot be longer than '{LONGEST_PATH}' characters"
+        )
 
 
 def _check_matcher(matcher: dict[str, str]) -> None:
     codes = matcher.get("HttpCode", "")
     if not _CODES.fullmatch(codes):
-        raise invalid(f"Health check matcher HTTP code '{codes}' must be a code, a list or a range of codes")
+        raise validation_error(
+            f"Health check matcher HTTP code '{codes}' must be a code, a list or a range of codes"
+        )
     if any(not _FIRST_CODE <= first <= last <= _LAST_CODE for first, last in statuses(codes)):
-        raise invalid(
+        raise validation_error(
             f"Health check matcher HTTP code '{codes}' must be within '{_FIRST_CODE}-{_LAST_CODE}' inclusive"
         )

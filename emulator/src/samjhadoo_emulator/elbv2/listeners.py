@@ -8,10 +8,9 @@ from samjhadoo_emulator.elbv2 import actions, attributes
 from samjhadoo_emulator.elbv2.arns import listener_arn, rule_arn
 from samjhadoo_emulator.elbv2.base import Base
 from samjhadoo_emulator.elbv2.model import DEFAULT_PRIORITY, Listener, LoadBalancer, Rule
-from samjhadoo_emulator.elbv2.paging import page
-from samjhadoo_emulator.elbv2.refusals import invalid
 from samjhadoo_emulator.elbv2.tags import checked
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, validation_error
+from samjhadoo_emulator.pagination import ELBV2
 from samjhadoo_emulator.processes import free_port
 from samjhadoo_emulator.service import operation
 
@@ -74,16 +73,16 @@ class Listeners(Base):
     async def describe_listeners(self, params: Params) -> Result:
         arns, balancer = params.get("ListenerArns") or [], params.get("LoadBalancerArn")
         if not arns and not balancer:
-            raise invalid("You must specify either listener ARNs or a load balancer ARN")
+            raise validation_error("You must specify either listener ARNs or a load balancer ARN")
         if arns and balancer:
-            raise invalid(
+            raise validation_error(
                 "Listener ARNs and a load balancer ARN cannot be specified at the same time",
             )
         if balancer:
             found = list(self.load_balancer(balancer).listeners.values())
         else:
             found = [self.listener(arn) for arn in arns]
-        return page("Listeners", [listener.describe() for listener in found], params)
+        return ELBV2.answer("Listeners", [listener.describe() for listener in found], params)
 
     @operation("ModifyListener")
     async def modify_listener(self, params: Params) -> Result:
@@ -119,7 +118,9 @@ class Listeners(Base):
     @operation("DescribeListenerCertificates")
     async def describe_listener_certificates(self, params: Params) -> Result:
         listener = self.listener(params["ListenerArn"])
-        return page("Certificates", [{**each, "IsDefault": True} for each in listener.certificates], params)
+        return ELBV2.answer(
+            "Certificates", [{**each, "IsDefault": True} for each in listener.certificates], params
+        )
 
     @operation("DescribeListenerAttributes")
     async def describe_listener_attributes(self, params: Params) -> Result:
@@ -170,18 +171,18 @@ def _check_unused(balancer: LoadBalancer, port: int) -> None:
 
 def _check_port(port: int | None) -> None:
     if port is None:
-        raise invalid("A listener port must be specified")
+        raise validation_error("A listener port must be specified")
     if not 1 <= port <= 65535:  # noqa: PLR2004
-        raise invalid(f"Listener port '{port}' must be between '1-65535' inclusive")
+        raise validation_error(f"Listener port '{port}' must be between '1-65535' inclusive")
 
 
 def _check_protocol(protocol: str | None, certificates: list[dict[str, Any]] | None) -> None:
     if protocol is None:
-        raise invalid("A listener protocol must be specified")
+        raise validation_error("A listener protocol must be specified")
     if protocol not in PROTOCOLS:
-        raise invalid(f"Listener protocol '{protocol}' must be one of '{', '.join(PROTOCOLS)}'")
+        raise validation_error(f"Listener protocol '{protocol}' must be one of '{', '.join(PROTOCOLS)}'")
     if protocol == "HTTPS" and not certificates:
-        raise invalid("A certificate must be specified for HTTPS listeners")
+        raise validation_error("A certificate must be specified for HTTPS listeners")
 
 
 def _secure(listener: Listener, params: Params) -> None:

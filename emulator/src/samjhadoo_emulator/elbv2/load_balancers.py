@@ -8,10 +8,9 @@ from samjhadoo_emulator.elbv2 import attributes, names, network
 from samjhadoo_emulator.elbv2.arns import load_balancer_arn
 from samjhadoo_emulator.elbv2.base import Base
 from samjhadoo_emulator.elbv2.model import LoadBalancer
-from samjhadoo_emulator.elbv2.paging import page
-from samjhadoo_emulator.elbv2.refusals import invalid
 from samjhadoo_emulator.elbv2.tags import checked
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, validation_error
+from samjhadoo_emulator.pagination import ELBV2
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class LoadBalancers(Base):
     async def describe_load_balancers(self, params: Params) -> Result:
         arns, wanted = params.get("LoadBalancerArns") or [], params.get("Names") or []
         if arns and wanted:
-            raise invalid(
+            raise validation_error(
                 "Load balancer names and load balancer ARNs cannot be specified at the same time",
             )
         balancers = self.state.load_balancers
@@ -75,7 +74,7 @@ class LoadBalancers(Base):
             for balancer in balancers.values()
             if (not arns or balancer.arn in arns) and (not wanted or balancer.name in wanted)
         ]
-        return page("LoadBalancers", found, params)
+        return ELBV2.answer("LoadBalancers", found, params)
 
     @operation("DeleteLoadBalancer")
     async def delete_load_balancer(self, params: Params) -> Result:
@@ -154,9 +153,9 @@ class LoadBalancers(Base):
 def _subnets(params: Params) -> list[str]:
     mapped = [mapping.get("SubnetId", "") for mapping in params.get("SubnetMappings") or []]
     if not all(mapped):
-        raise invalid("A subnet ID must be specified in each subnet mapping")
+        raise validation_error("A subnet ID must be specified in each subnet mapping")
     if mapped and params.get("Subnets"):
-        raise invalid("You must specify either subnets or subnet mappings, but not both")
+        raise validation_error("You must specify either subnets or subnet mappings, but not both")
     return mapped or list(params.get("Subnets") or [])
 
 
@@ -164,12 +163,12 @@ def _check_settings(params: Params) -> None:
     names.check("Load balancer", params["Name"])
     kind = params.get("Type", "application")
     if kind not in TYPES:
-        raise invalid(
+        raise validation_error(
             f"1 validation error detected: Value '{kind}' at 'type' failed to satisfy constraint: "
             f"Member must satisfy enum value set: [{', '.join(TYPES)}]"
         )
     if kind != "application":
-        raise invalid(
+        raise validation_error(
             f"The emulator serves application load balancers only, no load balancers of type '{kind}'"
         )
     if params.get("Scheme", SCHEMES[0]) not in SCHEMES:
@@ -179,7 +178,7 @@ def _check_settings(params: Params) -> None:
 
 def _check_address_type(value: str) -> None:
     if value not in ADDRESS_TYPES:
-        raise invalid(
+        raise validation_error(
             f"1 validation error detected: Value '{value}' at 'ipAddressType' failed to satisfy constraint:"
             f" Member must satisfy enum value set: [{', '.join(ADDRESS_TYPES)}]",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from samjhadoo_emulator.elbv2.refusals import invalid
+from samjhadoo_emulator.errors import validation_error
 
 LONGEST = 32
 _PERMITTED = re.compile("[a-zA-Z0-9-]+")
@@ -18,13 +18,13 @@ def check(kind: str, name: str) -> None:
 
     """
     if len(name) > LONGEST:
-        raise invalid(f"{kind} name '{name}' cannot be longer than '{LONGEST}' characters")
+        raise validation_error(f"{kind} name '{name}' cannot be longer than '{LONGEST}' characters")
     if not _PERMITTED.fullmatch(name):
-        raise invalid(
+        raise validation_error(
             f"{kind} name '{name}' can only contain characters that are"
             " alphanumeric characters or hyphens(-)",
         )
     if name.startswith("-") or name.endswith("-"):
-        raise invalid(f"{kind} name '{name}' cannot begin or end with '-'")
+        raise validation_error(f"{kind} name '{name}' cannot begin or end with '-'")
     if name.startswith("internal-"):
-        raise invalid(f"{kind} name '{name}' cannot begin with 'internal-'")
+        raise validation_error(f"{kind} name '{name}' cannot begin with 'internal-'")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.elbv2.refusals import invalid
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, validation_error
 
 if TYPE_CHECKING:
     from samjhadoo_emulator.service import AwsApi
@@ -20,7 +19,7 @@ async def zones(aws: AwsApi, subnets: list[str]) -> tuple[str, list[dict[str, An
 
     """
     if not subnets:
-        raise invalid("At least two subnets in two different Availability Zones must be specified")
+        raise validation_error("At least two subnets in two different Availability Zones must be specified")
     try:
         answer = await aws.call("ec2", "DescribeSubnets", SubnetIds=subnets)
     except AwsError as error:
@@ -37,7 +36,7 @@ async def zones(aws: AwsApi, subnets: list[str]) -> tuple[str, list[dict[str, An
             "A load balancer cannot be attached to multiple subnets in the same Availability Zone",
         )
     if len(names) < 2:  # noqa: PLR2004 - an ALB's minimum
-        raise invalid("At least two subnets in two different Availability Zones must be specified")
+        raise validation_error("At least two subnets in two different Availability Zones must be specified")
     return found[0]["VpcId"], [
         {"ZoneName": subnet["AvailabilityZone"], "SubnetId": subnet["SubnetId"], "LoadBalancerAddresses": []}
         for subnet in sorted(found, key=lambda subnet: str(subnet["AvailabilityZone"]))
@@ -77,5 +76,5 @@ async def check_vpc(aws: AwsApi, vpc_id: str) -> None:
         await aws.call("ec2", "DescribeVpcs", VpcIds=[vpc_id])
     except AwsError as error:
         if error.code == "InvalidVpcID.NotFound":
-            raise invalid(f"The VPC ID '{vpc_id}' is not found") from error
+            raise validation_error(f"The VPC ID '{vpc_id}' is not found") from error
         raise

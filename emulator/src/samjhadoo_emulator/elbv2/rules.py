@@ -8,10 +8,9 @@ from samjhadoo_emulator.elbv2 import actions, conditions
 from samjhadoo_emulator.elbv2.arns import rule_arn
 from samjhadoo_emulator.elbv2.base import Base
 from samjhadoo_emulator.elbv2.model import Rule
-from samjhadoo_emulator.elbv2.paging import page
-from samjhadoo_emulator.elbv2.refusals import invalid
 from samjhadoo_emulator.elbv2.tags import checked
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, validation_error
+from samjhadoo_emulator.pagination import ELBV2
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
@@ -47,11 +46,11 @@ class Rules(Base):
     async def describe_rules(self, params: Params) -> Result:
         arns, listener = params.get("RuleArns") or [], params.get("ListenerArn")
         if not arns and not listener:
-            raise invalid("You must specify either listener rule ARNs or a listener ARN")
+            raise validation_error("You must specify either listener rule ARNs or a listener ARN")
         if arns and listener:
-            raise invalid("You can't specify both listener rule ARNs and listener ARN")
+            raise validation_error("You can't specify both listener rule ARNs and listener ARN")
         found = self.listener(listener).in_order() if listener else [self.rule(arn)[1] for arn in arns]
-        return page("Rules", [rule.describe() for rule in found], params)
+        return ELBV2.answer("Rules", [rule.describe() for rule in found], params)
 
     @operation("ModifyRule")
     async def modify_rule(self, params: Params) -> Result:
@@ -60,7 +59,7 @@ class Rules(Base):
         if rule.is_default:
             raise AwsError("OperationNotPermitted", f"Default rule '{rule.arn}' cannot be modified")
         if not params.get("Conditions") and not params.get("Actions"):
-            raise invalid("Either conditions or actions must be specified")
+            raise validation_error("Either conditions or actions must be specified")
         wanted = Rule(rule.arn, rule.priority, rule.conditions, rule.actions)
         if params.get("Conditions"):
             wanted.conditions = conditions.normalise(params["Conditions"])
@@ -86,14 +85,14 @@ class Rules(Base):
         wanted = {}
         for pair in params["RulePriorities"]:
             if "RuleArn" not in pair or "Priority" not in pair:
-                raise invalid("A rule ARN and a priority must be specified")
+                raise validation_error("A rule ARN and a priority must be specified")
             wanted[pair["RuleArn"]] = str(pair["Priority"])
         found = {arn: self.rule(arn) for arn in wanted}
         for arn, (listener, rule) in found.items():
             if rule.is_default:
                 raise AwsError("OperationNotPermitted", f"Default rule '{arn}' cannot be modified")
             if list(wanted.values()).count(wanted[arn]) > 1:
-                raise invalid(f"Priority '{wanted[arn]}' was provided multiple times")
+                raise validation_error(f"Priority '{wanted[arn]}' was provided multiple times")
             kept = {each.priority for each in listener.rules.values() if each.arn not in wanted}
             if wanted[arn] in kept:
                 raise AwsError("PriorityInUse", f"Priority '{wanted[arn]}' is currently in use")
@@ -105,4 +104,4 @@ class Rules(Base):
 
 def _refuse_transforms(params: Params) -> None:
     if params.get("Transforms") or params.get("ResetTransforms"):
-        raise invalid("The emulator's load balancers do not serve transforms")
+        raise validation_error("The emulator's load balancers do not serve transforms")

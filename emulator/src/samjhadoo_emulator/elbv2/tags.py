@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samjhadoo_emulator.elbv2.base import LIMITS, Base
-from samjhadoo_emulator.elbv2.paging import page
-from samjhadoo_emulator.elbv2.refusals import invalid
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, validation_error
+from samjhadoo_emulator.pagination import ELBV2
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def checked(tags: list[dict[str, str]]) -> dict[str, str]:
         if key in result:
             raise AwsError("DuplicateTagKeys", f"Tag key was specified more than once: {key}")
         if key.lower().startswith(RESERVED):
-            raise invalid(f"Tag keys cannot begin with '{RESERVED}'")
+            raise validation_error(f"Tag keys cannot begin with '{RESERVED}'")
         result[key] = tag.get("Value", "")
     return result
 
@@ -72,7 +71,7 @@ class Tags(Base):
     @operation("DescribeAccountLimits")
     async def describe_account_limits(self, params: Params) -> Result:
         limits = [{"Name": name, "Max": str(value)} for name, value in LIMITS.items()]
-        return page("Limits", limits, params)
+        return ELBV2.answer("Limits", limits, params)
 
     def _check_exists(self, arn: str) -> None:
         kind = arn.rpartition(":")[2].partition("/")[0]
@@ -85,4 +84,6 @@ class Tags(Base):
         elif kind == "listener-rule":
             self.rule(arn)
         else:
-            raise invalid(f"'{arn}' is not a valid load balancer, target group, listener or rule ARN")
+            raise validation_error(
+                f"'{arn}' is not a valid load balancer, target group, listener or rule ARN"
+            )

@@ -8,10 +8,9 @@ from samjhadoo_emulator.elbv2 import attributes, health_settings, names, network
 from samjhadoo_emulator.elbv2.arns import target_group_arn
 from samjhadoo_emulator.elbv2.base import Base
 from samjhadoo_emulator.elbv2.model import TargetGroup
-from samjhadoo_emulator.elbv2.paging import page
-from samjhadoo_emulator.elbv2.refusals import invalid
 from samjhadoo_emulator.elbv2.tags import checked
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, validation_error
+from samjhadoo_emulator.pagination import ELBV2
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class TargetGroups(Base):
         arns, wanted = params.get("TargetGroupArns") or [], params.get("Names") or []
         balancer = params.get("LoadBalancerArn")
         if sum(map(bool, (arns, wanted, balancer))) > 1:
-            raise invalid(
+            raise validation_error(
                 "Target group names, target group ARNs and a load balancer ARN"
                 " cannot be specified at the same time",
             )
@@ -75,7 +74,7 @@ class TargetGroups(Base):
             and (not wanted or group.name in wanted)
             and (not balancer or balancer in users.get(group.arn, ()))
         ]
-        return page("TargetGroups", found, params)
+        return ELBV2.answer("TargetGroups", found, params)
 
     @operation("ModifyTargetGroup")
     async def modify_target_group(self, params: Params) -> Result:
@@ -140,16 +139,16 @@ def _check(params: Params) -> None:
     names.check("Target group", params["Name"])
     kind = params.get("TargetType") or TARGET_TYPES[0]
     if kind not in TARGET_TYPES:
-        raise invalid(f"The emulator has no target groups of type '{kind}'")
+        raise validation_error(f"The emulator has no target groups of type '{kind}'")
     for member, words in (("Protocol", "protocol"), ("Port", "port"), ("VpcId", "VPC ID")):
         if not params.get(member):
-            raise invalid(f"A {words} must be specified")
+            raise validation_error(f"A {words} must be specified")
     if params["Protocol"] not in PROTOCOLS:
-        raise invalid(
+        raise validation_error(
             "The emulator serves application load balancers only, no target groups of protocol "
             f"'{params['Protocol']}'"
         )
     if params.get("ProtocolVersion", VERSIONS[0]) not in VERSIONS:
-        raise invalid(
+        raise validation_error(
             f"The emulator has no target groups of protocol version '{params['ProtocolVersion']}'",
         )

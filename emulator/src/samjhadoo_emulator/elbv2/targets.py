@@ -14,7 +14,7 @@ from samjhadoo_emulator.elbv2.data_plane.clusters import cluster_name, health_po
 from samjhadoo_emulator.elbv2.health import NOT_REGISTERED, Failure, Health, decide, unhealthy
 from samjhadoo_emulator.elbv2.look import look
 from samjhadoo_emulator.elbv2.model import Target
-from samjhadoo_emulator.elbv2.refusals import invalid
+from samjhadoo_emulator.errors import validation_error
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
@@ -164,12 +164,12 @@ def _target(group: TargetGroup, description: dict[str, Any], now: float) -> Targ
     identity = description["Id"]
     if group.target_type == "instance":
         if not identity.startswith("i-"):
-            raise invalid(f"Instance ID '{identity}' is not valid")
+            raise validation_error(f"Instance ID '{identity}' is not valid")
     else:
         try:
             ipaddress.ip_address(identity)
         except ValueError as error:
-            raise invalid(f"The IP address '{identity}' is not a valid IPv4 address") from error
+            raise validation_error(f"The IP address '{identity}' is not a valid IPv4 address") from error
     return Target(
         id=identity,
         port=description.get("Port") or group.port,

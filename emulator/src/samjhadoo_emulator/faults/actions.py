@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import invalid_parameter, validation_error
 from samjhadoo_emulator.faults.kinds import (
     ClockJump,
     KilledTask,
@@ -34,7 +34,7 @@ async def act(edge: Edge, fault: Action) -> dict[str, Any]:
     """
     if isinstance(fault, ClockJump):
         if not EARLIEST <= edge.host.clock.timestamp() + fault.minutes * 60 <= LATEST:
-            raise AwsError("ValidationError", "The clock cannot jump out of the years 1971 to 8999.")
+            raise validation_error("The clock cannot jump out of the years 1971 to 8999.")
         edge.host.jumps.offset += edge.host.clock.real(fault.minutes * 60)
         for service in edge.live.values():
             service.clock_jumped()
@@ -75,7 +75,7 @@ def _tasks(ecs: Ecs, fault: OfTasks) -> list[Task]:
         found = [task for task in running if task.group == group and task.cluster_arn == cluster.arn]
         found = sorted(found, key=lambda task: -task.number)[: fault.count]
     if not found:
-        raise AwsError("InvalidParameterException", "There is no such running task.")
+        raise invalid_parameter("There is no such running task.")
     return found
 
 

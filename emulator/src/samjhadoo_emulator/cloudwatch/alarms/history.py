@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.cloudwatch.alarms.reasons import stamp
 from samjhadoo_emulator.cloudwatch.base import Base
-from samjhadoo_emulator.cloudwatch.paging import page
+from samjhadoo_emulator.pagination import CLOUDWATCH
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from samjhadoo_emulator.cloudwatch.alarms.model import Alarm
     from samjhadoo_emulator.service import Params, Result
-
-PAGE = 100
 
 
 class History(Base):
@@ -31,8 +29,7 @@ class History(Base):
         items = [item for each in kept for item in each if _wanted(item, params)]
         newest_first = params.get("ScanBy", "TimestampDescending") == "TimestampDescending"
         items.sort(key=lambda item: item["Timestamp"], reverse=newest_first)
-        shown, token = page(items, params.get("NextToken"), int(params.get("MaxRecords") or PAGE))
-        return {"AlarmHistoryItems": shown, **({"NextToken": token} if token else {})}
+        return CLOUDWATCH.answer("AlarmHistoryItems", items, params)
 
     def record(self, alarm: Alarm, kind: str, summary: str, data: dict[str, Any]) -> None:
         """Add an item to an alarm's history."""

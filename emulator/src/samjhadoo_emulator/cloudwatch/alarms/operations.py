@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from samjhadoo_emulator.cloudwatch.alarms import rule, validation
 from samjhadoo_emulator.cloudwatch.alarms.driver import Driver
 from samjhadoo_emulator.cloudwatch.alarms.model import Alarm
-from samjhadoo_emulator.cloudwatch.paging import page
 from samjhadoo_emulator.cloudwatch.queries import metric_key
-from samjhadoo_emulator.cloudwatch.refusals import malformed
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, validation_error
+from samjhadoo_emulator.pagination import CLOUDWATCH
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
@@ -39,9 +38,11 @@ class AlarmOperations(Driver):
         term = validation.composite_rule(params["AlarmRule"])
         unknown = [name for name in rule.children(term) if self.named(name) is None]
         if unknown:
-            raise malformed(f"AlarmRule contains alarms that do not exist: {', '.join(unknown)}")
+            raise validation_error(f"AlarmRule contains alarms that do not exist: {', '.join(unknown)}")
         if params["AlarmName"] in self._below(term):
-            raise malformed("AlarmRule must not refer to the alarm itself, not even through other alarms")
+            raise validation_error(
+                "AlarmRule must not refer to the alarm itself, not even through other alarms"
+            )
         alarm = self._put(params)
         self.judge(alarm)
         self.drive()
@@ -55,12 +56,12 @@ class AlarmOperations(Driver):
             for alarm in sorted(self.alarms.values(), key=lambda each: each.name)
             if alarm.type in types and self._wanted(alarm, params)
         ]
-        shown, token = page(found, params.get("NextToken"), int(params.get("MaxRecords") or PAGE))
-        answer: dict[str, Any] = {
+        shown, more = CLOUDWATCH.page(found, params, default=PAGE)
+        return {
             "CompositeAlarms": [alarm.describe() for alarm in shown if alarm.composite],
             "MetricAlarms": [alarm.describe() for alarm in shown if not alarm.composite],
+            **more,
         }
-        return {**answer, "NextToken": token} if token else answer
 
     @operation("DescribeAlarmsForMetric")
     async def describe_alarms_for_metric(self, params: Params) -> Result:
@@ -90,7 +91,9 @@ class AlarmOperations(Driver):
             if alarm.composite and alarm.name not in names:
                 needed = [child.name for child in self.children(alarm) if child.name in names]
                 if needed:
-                    raise malformed(f"Alarm {needed[0]} cannot be deleted as {alarm.name} depends on it")
+                    raise validation_error(
+                        f"Alarm {needed[0]} cannot be deleted as {alarm.name} depends on it"
+                    )
         for name in names:
             alarm = self.alarms.pop(name)
             self.tags.pop(alarm.arn, None)
@@ -150,7 +153,7 @@ class AlarmOperations(Driver):
             self.record_configuration(alarm, "Create")
             return alarm
         if alarm.composite != ("AlarmRule" in settings):
-            raise malformed(f"An alarm of another type has the name {name}")
+            raise validation_error(f"An alarm of another type has the name {name}")
         alarm.settings, alarm.configured_at = settings, now
         self.record_configuration(alarm, "Update")
         return alarm

@@ -8,8 +8,8 @@ from samjhadoo_emulator.cloudwatch import queries
 from samjhadoo_emulator.cloudwatch.alarms import rule
 from samjhadoo_emulator.cloudwatch.alarms.evaluation import COMPARISONS
 from samjhadoo_emulator.cloudwatch.alarms.model import SINGLE
-from samjhadoo_emulator.cloudwatch.refusals import malformed
 from samjhadoo_emulator.cloudwatch.statistics import extended
+from samjhadoo_emulator.errors import validation_error
 
 if TYPE_CHECKING:
     from samjhadoo_emulator.service import Params
@@ -33,12 +33,14 @@ def metric_alarm(params: Params) -> tuple[list[dict[str, Any]], str]:
     """
     for member in ("EvaluationCriteria", "EvaluationInterval", "ThresholdMetricId"):
         if member in params:
-            raise malformed(f"{member} (PromQL and anomaly detection) is not supported by this emulator")
+            raise validation_error(
+                f"{member} (PromQL and anomaly detection) is not supported by this emulator"
+            )
     for member in ("EvaluationPeriods", "ComparisonOperator", "Threshold"):
         if member not in params:
-            raise malformed(f"The parameter {member} is required.")
+            raise validation_error(f"The parameter {member} is required.")
     if params["ComparisonOperator"] not in COMPARISONS:
-        raise malformed(
+        raise validation_error(
             f"The comparison operator {params['ComparisonOperator']} is used for anomaly detection only."
         )
     periods: int = params["EvaluationPeriods"]
@@ -47,18 +49,20 @@ def metric_alarm(params: Params) -> tuple[list[dict[str, Any]], str]:
     for query in wanted:
         period = (query.get("MetricStat") or {}).get("Period", SHORTEST_PERIOD)
         if period < SHORTEST_PERIOD:
-            raise malformed("Period must be 10, 20, 30 or a multiple of 60")
+            raise validation_error("Period must be 10, 20, 30 or a multiple of 60")
         if period * periods > LONGEST_WINDOW:
-            raise malformed("Metrics cannot be checked across more than 7 days (EvaluationPeriods * Period).")
+            raise validation_error(
+                "Metrics cannot be checked across more than 7 days (EvaluationPeriods * Period)."
+            )
     return wanted, watched
 
 
 def _check_options(params: Params, periods: int) -> None:
     if not 1 <= int(params.get("DatapointsToAlarm") or periods) <= periods:
-        raise malformed("DatapointsToAlarm must be between 1 and EvaluationPeriods.")
+        raise validation_error("DatapointsToAlarm must be between 1 and EvaluationPeriods.")
     for member, options in _OPTIONS.items():
         if params.get(member, options[0]) not in options:
-            raise malformed(f"Option {params[member]} is not supported for {member}.")
+            raise validation_error(f"Option {params[member]} is not supported for {member}.")
 
 
 def _queries(params: Params) -> tuple[list[dict[str, Any]], str]:
@@ -69,25 +73,25 @@ def _queries(params: Params) -> tuple[list[dict[str, Any]], str]:
         return [query], SINGLE
     given = [member for member in _OF_ONE_METRIC if params.get(member)]
     if given:
-        raise malformed(f"Metrics cannot be combined with {', '.join(given)}.")
+        raise validation_error(f"Metrics cannot be combined with {', '.join(given)}.")
     queries.check(metrics)
     returned = [query["Id"] for query in metrics if query.get("ReturnData", True)]
     if len(returned) != 1:
-        raise malformed("Exactly one element of the metrics list should return data.")
+        raise validation_error("Exactly one element of the metrics list should return data.")
     if len({query["MetricStat"]["Period"] for query in metrics if query.get("MetricStat")}) > 1:
-        raise malformed("Period must be consistent across all metrics.")
+        raise validation_error("Period must be consistent across all metrics.")
     return metrics, returned[0]
 
 
 def _metric_stat(params: Params) -> dict[str, Any]:
     for member in ("MetricName", "Namespace", "Period"):
         if not params.get(member):
-            raise malformed(f"The parameter {member} is required.")
+            raise validation_error(f"The parameter {member} is required.")
     statistic, other = params.get("Statistic"), params.get("ExtendedStatistic")
     if bool(statistic) == bool(other):
-        raise malformed("Exactly one of Statistic and ExtendedStatistic must be specified.")
+        raise validation_error("Exactly one of Statistic and ExtendedStatistic must be specified.")
     if other and not extended(other):
-        raise malformed(f"The value {other} for parameter ExtendedStatistic is not supported.")
+        raise validation_error(f"The value {other} for parameter ExtendedStatistic is not supported.")
     metric = {"Namespace": params["Namespace"], "MetricName": params["MetricName"]}
     unit = {"Unit": params["Unit"]} if params.get("Unit") else {}
     return {
@@ -108,4 +112,4 @@ def composite_rule(text: str) -> rule.Term:
     try:
         return rule.parse(text)
     except rule.RuleError as error:
-        raise malformed(f"Invalid AlarmRule: {error}") from error
+        raise validation_error(f"Invalid AlarmRule: {error}") from error

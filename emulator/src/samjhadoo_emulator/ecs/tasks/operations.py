@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_emulator.ecs import service_rules
 from samjhadoo_emulator.ecs.tag_rules import check_tags
 from samjhadoo_emulator.ecs.tasks.request import TaskRequest
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, invalid_parameter
+from samjhadoo_emulator.pagination import ECS
 from samjhadoo_emulator.service import LiveService, Params, operation
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ MOST_STARTED = 10
 MOST_DESCRIBED = 100
 MOST_LISTED = 100
 STOPPED_BY_USER = "Task stopped by user"
-_TOKEN = "tasks-after-"  # noqa: S105 - begins the tokens of pages
 
 
 class TaskOperations(LiveService):
@@ -44,7 +44,7 @@ class TaskOperations(LiveService):
         """Start up to ten tasks."""
         count = params.get("count", 1)
         if not 1 <= count <= MOST_STARTED:
-            raise _invalid(f"count must be between 1 and {MOST_STARTED}")
+            raise invalid_parameter(f"count must be between 1 and {MOST_STARTED}")
         request = self._task_request(params)
 
         def start() -> list[Task]:
@@ -61,7 +61,9 @@ class TaskOperations(LiveService):
         self.task_definition(params["taskDefinition"])
         instances = params["containerInstances"]
         if not 1 <= len(instances) <= MOST_STARTED:
-            raise _invalid(f"Container instances must contain between 1 and {MOST_STARTED} elements.")
+            raise invalid_parameter(
+                f"Container instances must contain between 1 and {MOST_STARTED} elements."
+            )
         return {"tasks": [], "failures": [{"arn": each, "reason": "MISSING"} for each in instances]}
 
     @operation("StopTask")
@@ -70,7 +72,7 @@ class TaskOperations(LiveService):
         cluster = self.cluster(params.get("cluster"))
         task = self._find_task(cluster.arn, params["task"])
         if task is None:
-            raise _invalid("The referenced task was not found.")
+            raise invalid_parameter("The referenced task was not found.")
         self.tasks.stop(task, reason=params.get("reason") or STOPPED_BY_USER, code="UserInitiated")
         return {"task": _task_view(task, with_tags=True)}
 
@@ -79,9 +81,9 @@ class TaskOperations(LiveService):
         """Describe up to a hundred tasks of a cluster."""
         names = params["tasks"]
         if not names:
-            raise _invalid("Tasks cannot be empty.")
+            raise invalid_parameter("Tasks cannot be empty.")
         if len(names) > MOST_DESCRIBED:
-            raise _invalid(f"Tasks cannot contain more than {MOST_DESCRIBED} elements.")
+            raise invalid_parameter(f"Tasks cannot contain more than {MOST_DESCRIBED} elements.")
         cluster = self.cluster(params.get("cluster"))
         with_tags = "TAGS" in params.get("include", [])
         found, failures = [], []
@@ -99,13 +101,13 @@ class TaskOperations(LiveService):
         cluster = self.cluster(params.get("cluster"))
         size = params.get("maxResults") or MOST_LISTED
         if not 1 <= size <= MOST_LISTED:
-            raise _invalid(f"maxResults must be between 1 and {MOST_LISTED}.")
-        after = _position(params.get("nextToken"))
+            raise invalid_parameter(f"maxResults must be between 1 and {MOST_LISTED}.")
+        after = ECS.position(params)  # the number of the last task of the page before
         listed = _listed(self.tasks.tasks.values(), cluster.arn, params)
         tasks = [task for task in listed if task.number > after]
         answer: Params = {"taskArns": [task.arn for task in tasks[:size]]}
         if len(tasks) > size:
-            answer["nextToken"] = f"{_TOKEN}{tasks[size - 1].number}"
+            answer |= ECS.member(tasks[size - 1].number)
         return answer
 
     def _task_request(self, params: Params) -> TaskRequest:
@@ -187,22 +189,8 @@ def _listed(tasks: Iterable[Task], cluster_arn: str, params: Params) -> Iterable
     return [task for task in tasks if all(getattr(task, name) == value for name, value in filters.items())]
 
 
-def _position(token: str | None) -> int:
-    """Return the number of the task the last page ended with. Tasks are listed as they were started."""
-    if not token:
-        return 0
-    number = token.removeprefix(_TOKEN)
-    if not token.startswith(_TOKEN) or not number.isdecimal():
-        raise _invalid("Invalid token.")
-    return int(number)
-
-
 def _launch_type(params: Params, definition: dict[str, Any]) -> str:
     """Return the launch type of a request: what it says, or what goes with the task definition."""
     compatible = definition.get("requiresCompatibilities") or []
     default = "FARGATE" if "FARGATE" in compatible or params.get("capacityProviderStrategy") else "EC2"
     return str(params.get("launchType") or default)
-
-
-def _invalid(message: str) -> AwsError:
-    return AwsError("InvalidParameterException", message)
