@@ -57,7 +57,7 @@ def refusal(check: Any, *arguments: Any) -> tuple[str, str]:
     ],
 )
 def test_a_service_that_cannot_be_is_refused(settings: Any, workload: Any, count: Any, words: str) -> None:
-    found = refusal(service_rules.check_service, settings, workload, count)
+    found = refusal(service_rules.check_settings, settings, workload, count)
     assert found == ("InvalidParameterException", words)
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from samjhadoo_emulator.ecs.validation import check_deployment_configuration, check_load_balancers
+from samjhadoo_emulator.ecs.service_rules import check_deployment_configuration, check_load_balancers
 from samjhadoo_emulator.errors import AwsError
 
 RULE = "arn:aws:elasticloadbalancing:ap-south-1:000000000000:listener-rule/app/a/b/c/"

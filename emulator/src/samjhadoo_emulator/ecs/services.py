@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import copy
-import re
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.ecs import lineage, service_rules, validation, views
+from samjhadoo_emulator.ecs import lineage, service_rules, views
 from samjhadoo_emulator.ecs.clusters import ClusterOperations
 from samjhadoo_emulator.ecs.deployments import machine
 from samjhadoo_emulator.ecs.deployments.machine import Plan, State, Status
 from samjhadoo_emulator.ecs.deployments.steps import forward_steps
 from samjhadoo_emulator.ecs.model import Deployment, Revision, Service, revision_number, service_id
 from samjhadoo_emulator.ecs.scheduler import Scheduler
-from samjhadoo_emulator.ecs.tag_rules import check_tags
 from samjhadoo_emulator.ecs.task_definitions import TaskDefinitionOperations
 from samjhadoo_emulator.errors import AwsError, invalid_parameter
 from samjhadoo_emulator.pagination import ECS
@@ -23,7 +21,6 @@ from samjhadoo_emulator.variants import FIRST_WITHOUT_HOOKS
 if TYPE_CHECKING:
     from samjhadoo_emulator.ecs.announcer import Announcer
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}\Z")
 WORKLOAD = (
     "taskDefinition", "networkConfiguration", "loadBalancers", "serviceRegistries",
     "serviceConnectConfiguration", "volumeConfigurations", "platformVersion", "vpcLatticeConfigurations",
@@ -36,6 +33,14 @@ SETTINGS = (
     "enableECSManagedTags", "propagateTags", "placementConstraints", "placementStrategy",
     "availabilityZoneRebalancing", "schedulingStrategy", "deploymentController", "role",
 )  # fmt: skip
+DEFAULTS = {
+    "schedulingStrategy": "REPLICA",
+    "deploymentController": {"type": "ECS"},
+    "propagateTags": "NONE",
+    "enableECSManagedTags": False,
+    "enableExecuteCommand": False,
+}
+"""What CreateService assumes of settings that are not given."""
 DEPLOYMENT_ID_LENGTH = 21
 HOOK_ID_LENGTH = 43
 HISTORY_KEPT = 1000
@@ -70,24 +75,18 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
     @operation("CreateService")
     async def create_service(self, params: Params) -> Params:
         cluster = self.cluster(params.get("cluster"))
+        service_rules.check_new(params)
         name = params["serviceName"]
-        if not _NAME.match(name):
-            raise invalid_parameter(
-                "Invalid service name. Up to 255 letters, numbers, hyphens, and underscores are allowed."
-            )
-        if not params.get("taskDefinition"):
-            raise invalid_parameter("TaskDefinition can not be blank.")
         workload = {key: params[key] for key in (*WORKLOAD, *CARRIED) if params.get(key) is not None}
         given = {key: params[key] for key in SETTINGS if params.get(key) is not None}
-        settings = copy.deepcopy({**service_rules.DEFAULTS, **given})
+        settings = copy.deepcopy({**DEFAULTS, **given})
         if "capacityProviderStrategy" not in workload:
             workload.setdefault("launchType", "FARGATE")
         if workload.get("launchType") == "FARGATE":
             workload.setdefault("platformVersion", "LATEST")
-        check_tags(params.get("tags", []))
-        service_rules.check_new(settings, params.get("desiredCount"))
-        service_rules.check_service(settings, workload, params.get("desiredCount"))
-        await self._check(workload, settings)
+        service_rules.check_settings(settings, workload, params.get("desiredCount"))
+        definition = self.task_definition(workload["taskDefinition"])
+        await service_rules.check_workload(self.aws, definition, workload, settings)
         service = Service(
             arn=self.arn("service", cluster.name, name),
             name=name,
@@ -136,14 +135,14 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
                 **(service.settings.get("deploymentConfiguration") or {}),
                 **params["deploymentConfiguration"],
             }
-            settings["deploymentConfiguration"] = service_rules.of_strategy(
-                merged, params["deploymentConfiguration"]
-            )
+            settings["deploymentConfiguration"] = _of_strategy(merged, params["deploymentConfiguration"])
         triggers = bool(params.get("forceNewDeployment")) or any(
             params.get(key) is not None for key in WORKLOAD
         )
-        service_rules.check_service(settings, workload, params.get("desiredCount"))
-        await self._check(workload, settings, named="taskDefinition" in params)
+        service_rules.check_settings(settings, workload, params.get("desiredCount"))
+        # A task definition that the request does not name may be inactive: AWS still scales such services.
+        definition = self.task_definition(workload["taskDefinition"], active="taskDefinition" in params)
+        await service_rules.check_workload(self.aws, definition, workload, settings)
         if (
             self.services.get(f"{service.cluster.name}/{service.name}") is not service
             or service.status != "ACTIVE"
@@ -268,29 +267,13 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
         service.workload["taskDefinition"] = definition["taskDefinitionArn"]
         return revision
 
-    async def _check(self, workload: dict[str, Any], settings: dict[str, Any], *, named: bool = True) -> None:
-        """Refuse what cannot be deployed; only a task definition `named` by the caller has to be active (AWS:
-        services that use an inactive one go on, and can be scaled).
-        """
-        controller = settings["deploymentController"]["type"]
-        if controller != "ECS":
-            raise AwsError(
-                "UnsupportedFeatureException", f"The deployment controller {controller} is not served here."
-            )
-        definition = self.task_definition(workload["taskDefinition"], active=named)
-        balancers = workload.get("loadBalancers", [])
-        configuration = settings.get("deploymentConfiguration") or {}
-        validation.check_deployment_configuration(configuration, balancers)
-        service_rules.check_run(definition, workload)
-        await validation.check_load_balancers(
-            self.aws, balancers, strategy=configuration.get("strategy", "ROLLING")
-        )
-        await service_rules.check_target_types(
-            self.aws,
-            [arn for balancer in balancers if (arn := balancer.get("targetGroupArn"))],
-            definition.get("networkMode", "bridge"),
-        )
-        validation.check_containers(definition, balancers)
+
+def _of_strategy(merged: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Drop the settings of a strategy that the update leaves."""
+    for key, owner in (("canaryConfiguration", "CANARY"), ("linearConfiguration", "LINEAR")):
+        if merged.get("strategy", "ROLLING") != owner and key not in given:
+            merged.pop(key, None)
+    return merged
 
 
 def _rollback_candidate(service: Service) -> Revision | None:
