@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.cloudwatch.math.evaluation import Scope, Series, Value, evaluate
+from samjhadoo_emulator.cloudwatch.math.evaluation import Scope, TimeSeries, Value, evaluate
 from samjhadoo_emulator.cloudwatch.math.expression import ExpressionError, calls, names, parse
 from samjhadoo_emulator.cloudwatch.statistics import compute, known
 from samjhadoo_emulator.errors import validation_error
@@ -34,7 +34,7 @@ class Found:
 
     """
 
-    series: dict[str, list[Series]] = field(default_factory=dict)
+    series: dict[str, list[TimeSeries]] = field(default_factory=dict)
     samples: dict[str, dict[int, Sample]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
@@ -167,7 +167,7 @@ class _Answer:
             for at, sample in samples.items()
             if (value := compute(sample, stat["Stat"])) is not None
         }
-        series = Series(points, query.get("Label") or default_label(query), identity, metric=True)
+        series = TimeSeries(points, query.get("Label") or default_label(query), identity, metric=True)
         self._found.samples[identity] = samples
         self._found.series[identity] = [series]
         self._values[identity] = series
@@ -193,15 +193,15 @@ class _Answer:
             return
         label = query.get("Label") or default_label(query)
         self._values[identity] = value
-        self._found.series[identity] = [Series(each.points, label, identity) for each in series]
+        self._found.series[identity] = [TimeSeries(each.points, label, identity) for each in series]
 
 
-def as_series(value: Value, grid: range) -> list[Series]:
+def as_series(value: Value, grid: range) -> list[TimeSeries]:
     """Return an expression's value as time series; a scalar has a point in every period."""
     if isinstance(value, list):
         return value
-    if isinstance(value, Series):
+    if isinstance(value, TimeSeries):
         return [value]
     if isinstance(value, str):
         raise ExpressionError("The expression does not give a time series")
-    return [Series(dict.fromkeys(grid, float(value)) if math.isfinite(value) else {})]
+    return [TimeSeries(dict.fromkeys(grid, float(value)) if math.isfinite(value) else {})]

@@ -36,7 +36,7 @@ class Name:
 
 
 @dataclass(frozen=True)
-class Call:
+class FunctionCall:
     """A function's call."""
 
     name: str
@@ -58,7 +58,7 @@ class Operation:
     operands: tuple[Node, ...]
 
 
-Node = Number | Text | Name | Call | Array | Operation
+Node = Number | Text | Name | FunctionCall | Array | Operation
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z][A-Za-z0-9_]*)"
@@ -93,7 +93,7 @@ def names(node: Node) -> frozenset[str]:
         return frozenset((node.value,))
     children = (
         node.arguments
-        if isinstance(node, Call)
+        if isinstance(node, FunctionCall)
         else node.items
         if isinstance(node, Array)
         else node.operands
@@ -105,7 +105,7 @@ def names(node: Node) -> frozenset[str]:
 
 def calls(node: Node, function: str) -> bool:
     """Tell whether an expression calls a function."""
-    if isinstance(node, Call):
+    if isinstance(node, FunctionCall):
         return node.name == function or any(calls(each, function) for each in node.arguments)
     children = node.items if isinstance(node, Array) else node.operands if isinstance(node, Operation) else ()
     return any(calls(each, function) for each in children)
@@ -151,7 +151,7 @@ class _Parser:
         if kind == "name":
             if self.tokens[self.at][1] == "(":
                 self.at += 1
-                return Call(text.upper(), self._items(")", depth))
+                return FunctionCall(text.upper(), self._items(")", depth))
             return Name(text)
         if text == "-":
             return Operation("-", (self.expression(_NEGATION, depth + 1),))
