@@ -12,8 +12,6 @@ from samjhadoo_emulator.errors import AwsError
 from samjhadoo_emulator.service import LiveService, Params
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from samjhadoo_emulator.ecr.model import Repository
     from samjhadoo_emulator.service import AwsApi, Host
 

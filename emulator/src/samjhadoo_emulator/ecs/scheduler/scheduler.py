@@ -7,13 +7,13 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from samjhadoo_emulator.ecs.deployments import machine, rolling
-from samjhadoo_emulator.ecs.deployments.machine import Status
+from samjhadoo_emulator.ecs.deployments import breaker, machine, rolling
+from samjhadoo_emulator.ecs.deployments.machine import Observation, Status
 from samjhadoo_emulator.ecs.deployments.steps import SHIFT_STAGES, Stage, rolling_steps
+from samjhadoo_emulator.ecs.scheduler.alarms import AlarmWatch
 from samjhadoo_emulator.ecs.scheduler.balancer import Balancer, networking_problem
-from samjhadoo_emulator.ecs.scheduler.fleet import Fleet
 from samjhadoo_emulator.ecs.scheduler.hooks import HookCaller
-from samjhadoo_emulator.ecs.scheduler.watch import AlarmWatch, observe
+from samjhadoo_emulator.ecs.scheduler.service_tasks import ServiceTasks
 from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Scheduler:
         self._hooks = HookCaller(aws, host.clock, spawn, self.wake)
         self._balancer = Balancer(aws)
         self._alarms = AlarmWatch(aws, host)
-        self._fleet = Fleet(
+        self._tasks = ServiceTasks(
             service, tasks, self._balancer, host.clock, impaired=lambda: announcer.starts_impaired(service)
         )
         self._wake = asyncio.Event()
@@ -56,7 +56,7 @@ class Scheduler:
 
     def clock_jumped(self) -> None:
         """Look at everything that waits for a time."""
-        self._alarms.look_again()
+        self._alarms.poll_now()
         self._hooks.clock_jumped()
         self.wake()
 
@@ -66,7 +66,7 @@ class Scheduler:
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """Return running and pending tasks by revision number."""
-        return self._fleet.counts()
+        return self._tasks.counts()
 
     async def run(self) -> None:
         """Run until the service is gone."""
@@ -91,7 +91,7 @@ class Scheduler:
     async def _turn(self) -> float | None:
         """Look, decide, act once. Returns real seconds until the next turn is due; None: when woken."""
         service = self.service
-        for event in await self._fleet.look():
+        for event in await self._tasks.observe():
             current = service.current
             if current and event.revision is current.target:
                 plan = current.plan
@@ -100,8 +100,8 @@ class Scheduler:
                 )
         moved = await self._walk()
         self._want()
-        acted = await self._fleet.act()
-        if service.status == "DRAINING" and not self._fleet.replicas:
+        acted = await self._tasks.act()
+        if service.status == "DRAINING" and not self._tasks.replicas:
             service.status = "INACTIVE"
             return 0.0
         self._announce_steadiness()
@@ -116,7 +116,7 @@ class Scheduler:
             self._tell(deployment)
             if deployment is not self.service.current:
                 deployment.state = machine.advance(
-                    deployment.plan, deployment.state, machine.Observation(self._clock.timestamp())
+                    deployment.plan, deployment.state, Observation(self._clock.timestamp())
                 )
                 moved = True
             else:
@@ -146,17 +146,17 @@ class Scheduler:
         else:
             problem = await self._shift(deployment)
         alarms = await self._alarms.firing(deployment)
-        seen = observe(
+        seen = _observe(
             self.service,
             deployment,
-            self._fleet,
+            self._tasks,
             now=self._clock.timestamp(),
             alarms=alarms,
             problem=problem,
         )
         state = deployment.state  # a client may have changed it while we asked
         if problem and state.status is Status.PENDING:
-            state = machine.advance(deployment.plan, state, machine.Observation(seen.now))
+            state = machine.advance(deployment.plan, state, Observation(seen.now))
         deployment.state = machine.advance(deployment.plan, state, seen)
         self._announce(deployment, before)
         return deployment.state is not before
@@ -227,16 +227,16 @@ class Scheduler:
 
     def _rolling(self, deployment: Deployment, arriving: Revision) -> dict[str, int]:
         others = [each for each in self.service.revisions.values() if each is not arriving]
-        leaving = {each.number: self._fleet.serving(each) for each in others}
+        leaving = {each.number: self._tasks.serving(each) for each in others}
         configuration = deployment.plan.configuration
         aim = rolling.wanted(
             self.service.desired_count,
             minimum_percent=configuration["minimumHealthyPercent"],
             maximum_percent=configuration["maximumPercent"],
-            arriving=self._fleet.serving(arriving),
-            arriving_healthy=self._fleet.healthy(arriving),
+            arriving=self._tasks.serving(arriving),
+            arriving_healthy=self._tasks.healthy(arriving),
             leaving=sum(leaving.values()),
-            replacing=self._fleet.replacing,
+            replacing=self._tasks.replacing,
         )
         wanted, left = {arriving.number: aim.arriving}, aim.leaving
         for number, serving in sorted(leaving.items(), key=lambda entry: -entry[1]):
@@ -250,15 +250,15 @@ class Scheduler:
             return
         if state.status is Status.SUCCESSFUL:
             self.service.successful = deployment.target
-            self._fleet.event(f"{name} deployment completed.")
+            self._tasks.event(f"{name} deployment completed.")
         elif state.status is Status.ROLLBACK_IN_PROGRESS:
-            self._fleet.event(_failure(deployment, name))
+            self._tasks.event(_failure(deployment, name))
             if deployment.candidate:
-                self._fleet.event(f"rolling back to deployment ecs-svc/{deployment.candidate.number}.")
+                self._tasks.event(f"rolling back to deployment ecs-svc/{deployment.candidate.number}.")
         elif state.status is Status.ROLLBACK_SUCCESSFUL and deployment.candidate:
-            self._fleet.event(f"(deployment ecs-svc/{deployment.candidate.number}) deployment completed.")
+            self._tasks.event(f"(deployment ecs-svc/{deployment.candidate.number}) deployment completed.")
         elif state.status in (Status.ROLLBACK_FAILED, Status.STOPPED):
-            self._fleet.event(_failure(deployment, name))
+            self._tasks.event(_failure(deployment, name))
         self.service.steady = False
 
     def _announce_steadiness(self) -> None:
@@ -266,14 +266,14 @@ class Scheduler:
         if deployment is None or deployment.ongoing or service.status != "ACTIVE":
             service.steady = False
             return
-        steady = self._fleet.steady(deployment.survivor or deployment.target)
+        steady = self._tasks.steady(deployment.survivor or deployment.target)
         if steady and not service.steady:
-            self._fleet.event("has reached a steady state.")
+            self._tasks.event("has reached a steady state.")
             self._announcer.steady(service)
         service.steady = steady
 
     def _due(self) -> float | None:
-        times = [self._fleet.due()]
+        times = [self._tasks.due()]
         deployment = self.service.current
         if deployment is not None and deployment.ongoing:
             at = machine.deadline(deployment.plan, deployment.state)
@@ -282,6 +282,38 @@ class Scheduler:
             times.append(self._alarms.due(deployment))
         waits = [wait for wait in times if wait is not None]
         return min(waits) if waits else None
+
+
+def _observe(
+    service: Service,
+    deployment: Deployment,
+    tasks: ServiceTasks,
+    *,
+    now: float,
+    alarms: tuple[str, ...],
+    problem: str,
+) -> Observation:
+    """Return what the state machine has to know now: of tasks, traffic, breaker and alarms."""
+    step = deployment.state.step
+    source = deployment.candidate or (deployment.sources[0] if deployment.sources else None)
+    kept = [deployment.target] * step.target + ([source] if step.source and source else [])
+    configuration = deployment.plan.breaker
+    limit = breaker.threshold(configuration, service.desired_count)
+    return Observation(
+        now=now,
+        target_ready=tasks.ready(deployment.target, percent=step.healthy),
+        source_ready=source is None or tasks.ready(source),
+        others_gone=tasks.only(kept),
+        weights=None if _rolls(deployment) else _weights(deployment),
+        breaker_tripped=bool(configuration.get("enable")) and deployment.breaker.failures >= limit,
+        alarms=alarms,
+        problem=problem,
+    )
+
+
+def _weights(deployment: Deployment) -> tuple[float, float]:
+    step = deployment.state.step
+    return deployment.weights if step.stage in SHIFT_STAGES else (step.production, step.test)
 
 
 def _failure(deployment: Deployment, name: str) -> str:

@@ -1,16 +1,19 @@
-"""The tasks of one service: started, registered, judged, drained, stopped and replaced."""
+"""The tasks of one service: started, registered, judged, replaced, drained and stopped.
+
+An unhealthy task is stopped once its replacement is healthy, within `maximumPercent` (AWS, "Amazon ECS
+services" and the announcement of 23 October 2023). One that has never been healthy is stopped at once.
+"""
 
 from __future__ import annotations
 
 import math
 import time
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from samjhadoo_emulator.ecs.scheduler.change import Change
 from samjhadoo_emulator.ecs.scheduler.pacing import Pace
 from samjhadoo_emulator.ecs.scheduler.registration import BUSY_POLL, Registration
-from samjhadoo_emulator.ecs.scheduler.replacement import Replacement
 from samjhadoo_emulator.ecs.scheduler.replica import Phase, Replica
 from samjhadoo_emulator.ecs.tasks import TaskRequest
 
@@ -18,12 +21,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from samjhadoo_emulator.clock import Clock
+    from samjhadoo_emulator.ecs.deployments.breaker import Count
     from samjhadoo_emulator.ecs.model import Revision, Service
     from samjhadoo_emulator.ecs.scheduler.balancer import Balancer
     from samjhadoo_emulator.ecs.tasks import Tasks
 
 
-class Fleet:
+@dataclass(frozen=True)
+class Change:
+    """What happened to a task that the circuit breaker of its deployment counts."""
+
+    revision: Revision
+    kind: str
+    reached_running: bool = False
+    unhealthy: bool = False
+
+    def count(self, count: Count, *, resets: bool, strictly: bool) -> Count:
+        """Return the breaker's count after this change; see `breaker.Count`."""
+        if self.kind == "running":
+            return count.running()
+        if self.kind == "healthy":
+            return count.healthy(reset=resets)
+        return count.failed(reached_running=self.reached_running, unhealthy=self.unhealthy, strictly=strictly)
+
+
+class ServiceTasks:
     """The replicas of a service and what is done with them.
 
     Args:
@@ -51,9 +73,9 @@ class Fleet:
         self._clock = clock
         self._pace = Pace(clock)
         self._impaired = impaired
-        self._replacement = Replacement(self, self._registration)
+        self._changes: list[Change] = []
 
-    # What it tells.
+    # Which tasks there are, and how they fare.
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """Return running and pending tasks by revision number."""
@@ -75,10 +97,6 @@ class Fleet:
         """Return how many replicas of a revision are not being stopped."""
         return len(self.of(revision))
 
-    def recovered(self, revision: Revision) -> None:
-        """Note that a task of a revision works."""
-        self._pace.recovered(revision.number)
-
     @property
     def replacing(self) -> int:
         """How many unhealthy replicas stay until others are healthy in their place."""
@@ -89,16 +107,16 @@ class Fleet:
         return sum(replica.healthy for replica in self.of(revision))
 
     def ready(self, revision: Revision, *, percent: float = 100.0) -> bool:
-        """Tell whether so many percent of the service's desired count are healthy tasks of a revision."""
+        """Return whether this percentage of the desired count are healthy tasks of a revision."""
         return self.healthy(revision) >= math.ceil(self.service.desired_count * percent / 100)
 
     def only(self, kept: Iterable[Revision]) -> bool:
-        """Tell whether no task is left of any other revision."""
+        """Return whether no task is left of any other revision."""
         keep = {revision.number for revision in kept}
         return all(replica.revision.number in keep for replica in self.replicas.values())
 
     def steady(self, revision: Revision) -> bool:
-        """Tell whether exactly the wanted tasks run, all healthy."""
+        """Return whether exactly the wanted tasks run, all healthy."""
         count = self.service.desired_count
         return len(self.replicas) == count and self.healthy(revision) == count
 
@@ -113,7 +131,7 @@ class Fleet:
         )
 
     def due(self) -> float | None:
-        """Return real seconds until the fleet has to be looked at though no task changes."""
+        """Return real seconds until the tasks have to be observed again though none changes."""
         waits: list[float] = []
         if any(replica.targets for replica in self.replicas.values()):
             busy = any(replica.balanced and not replica.healthy for replica in self.replicas.values())
@@ -128,11 +146,11 @@ class Fleet:
         ]
         return min(waits) if waits else None
 
-    # What it sees.
+    # Observing them.
 
-    async def look(self) -> list[Change]:
+    async def observe(self) -> list[Change]:
         """Update every replica from its task and its targets; return what the breaker counts."""
-        changes = self._replacement.take_changes()
+        changes, self._changes = self._changes, []
         for replica in list(self.replicas.values()):
             if replica.running and replica.running_since is None:
                 replica.running_since = time.monotonic()
@@ -154,10 +172,10 @@ class Fleet:
         asked = replica.phase is not Phase.SERVING
         if replica.counted or (asked and not replica.unhealthy):
             return []
-        return [self.failure(replica)]
+        return [self._failure(replica)]
 
-    def failure(self, replica: Replica) -> Change:
-        """Note that a task failed; return what the breaker counts."""
+    def _failure(self, replica: Replica) -> Change:
+        """Record that a task failed; return what the breaker counts."""
         early = not replica.was_healthy
         if early or replica.unhealthy:
             replica.revision.failed_tasks += 1
@@ -166,7 +184,7 @@ class Fleet:
         return Change(replica.revision, "failed", reached_running=reached, unhealthy=replica.unhealthy)
 
     def _failed(self, replica: Replica) -> None:
-        """Space the next start, and say why this one failed (AWS: service event messages)."""
+        """Delay the next start, and add an event with the reason (AWS: service event messages)."""
         task = replica.task
         impaired = self._pace.failed(replica.revision.number, started=task.started_at is not None)
         if task.started_at is None and task.stop_code == "TaskFailedToStart":
@@ -178,17 +196,17 @@ class Fleet:
             )
             self._impaired()
 
-    # What it does.
+    # Changing them.
 
     async def act(self) -> bool:
-        """Make the fleet match what is wanted; tell whether anything was done."""
+        """Start and stop what is wanted; return whether anything was done."""
         done = await self._register()
-        done = await self._replacement.act() or done
+        done = await self._replace_unhealthy() or done
         done = await self._finish_draining() or done
         for revision in list(self.service.revisions.values()):
             replicas = self.of(revision)
             if len(replicas) > revision.desired:
-                await self.retire(_least_useful(replicas, len(replicas) - revision.desired))
+                await self._retire(_least_useful(replicas, len(replicas) - revision.desired))
                 done = True
             elif len(replicas) < revision.desired and not revision.stalled:
                 done = self._start(revision, revision.desired - len(replicas)) or done
@@ -239,17 +257,82 @@ class Fleet:
             self._stop(replica, f"Unable to register targets: {reason}", unhealthy=True)
         return bool(ready)
 
-    async def retire(self, replicas: list[Replica]) -> None:
+    async def _retire(self, replicas: list[Replica]) -> None:
         """Take replicas out of service: deregister and drain those with targets, stop the others."""
         draining = [replica for replica in replicas if replica.targets]
         for replica in replicas:
             if replica in draining:
                 replica.phase = Phase.DRAINING
             else:
-                self._stop(replica, replica.stop_reason or self._why(replica))
+                self._stop(replica, replica.stop_reason or self._stop_reason(replica))
         if draining:
             self.event(f"has begun draining connections on {len(draining)} tasks.")
             await self._registration.deregister(draining)
+
+    async def _replace_unhealthy(self) -> bool:
+        """Begin and finish replacements; return whether anything was done."""
+        done = False
+        for replica in list(self.replicas.values()):
+            if replica.phase is Phase.SERVING and replica.running:
+                reason = await self._why_unhealthy(replica)
+                if reason:
+                    await self._begin_replacing(replica, reason)
+                    done = True
+        return await self._finish_replacing() or done
+
+    async def _why_unhealthy(self, replica: Replica) -> str:
+        """Return why a task is to be replaced, after an event about it; empty if it is not."""
+        task = replica.task
+        if replica.checked and task.health_status == "UNHEALTHY":
+            self.event(f"(task {task.id}) failed container health checks.")
+            return "Task failed container health checks"
+        failing = replica.failing_target()
+        if failing is None:
+            return ""
+        target, (_, reason, description) = failing
+        # Real seconds after a task's start in which its target health is ignored.
+        grace = float(self.service.settings.get("healthCheckGracePeriodSeconds") or 0)
+        if not await self._registration.gives_up(replica, target, reason, grace=grace):
+            return ""
+        self.event(
+            f"(task {task.id}) (port {target.port}) is unhealthy in "
+            f"(target-group {target.group}) due to (reason {description or reason})."
+        )
+        return f"Task failed ELB health checks in (target-group {target.group})"
+
+    async def _begin_replacing(self, replica: Replica, reason: str) -> None:
+        replica.unhealthy, replica.stop_reason = True, reason
+        if not (replica.was_healthy and self._has_room(replica.revision)):
+            await self._retire([replica])
+            return
+        replica.phase, replica.counted = Phase.REPLACING, True
+        self._changes.append(self._failure(replica))
+
+    def _has_room(self, revision: Revision) -> bool:
+        """Return whether `maximumPercent` lets a task be started before another is stopped."""
+        service = self.service
+        rolls = service.configuration["strategy"] == "ROLLING"  # whose tasks of all revisions count
+        tasks = sum(
+            (rolls or replica.revision is revision) and not replica.stopped
+            for replica in self.replicas.values()
+        )
+        return bool(tasks < service.desired_count * service.configuration["maximumPercent"] // 100)
+
+    async def _finish_replacing(self) -> bool:
+        """Keep unhealthy tasks that have recovered, and retire those whose replacements are healthy."""
+        done = False
+        for replica in [each for each in self.replicas.values() if each.phase is Phase.REPLACING]:
+            revision = replica.revision
+            if replica.fit and revision.desired:
+                replica.phase, replica.unhealthy, replica.stop_reason = Phase.SERVING, False, ""
+                replica.counted = False
+                self._pace.recovered(revision.number)
+            elif replica.running and self.healthy(revision) >= revision.desired:
+                await self._retire([replica])
+            else:
+                continue
+            done = True
+        return done
 
     async def _finish_draining(self) -> bool:
         drained = []
@@ -262,7 +345,7 @@ class Fleet:
             ):
                 drained.append(replica)
         for replica in drained:
-            self._stop(replica, replica.stop_reason or self._why(replica))
+            self._stop(replica, replica.stop_reason or self._stop_reason(replica))
         return bool(drained)
 
     def _stop(self, replica: Replica, reason: str, *, unhealthy: bool = False) -> None:
@@ -271,7 +354,7 @@ class Fleet:
         self._tasks.stop(replica.task, reason=reason, code=replica.stop_code)
         self.event(f"has stopped 1 running tasks: (task {replica.task.id}).")
 
-    def _why(self, replica: Replica) -> str:
+    def _stop_reason(self, replica: Replica) -> str:
         current = self.service.current
         number = current.target.number if current else replica.revision.number
         return f"Scaling activity initiated by (deployment ecs-svc/{number})"
