@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from samjhadoo_emulator.ecs.announcer import Announcer
 from samjhadoo_emulator.ecs.deployment_operations import DeploymentOperations
+from samjhadoo_emulator.ecs.eventbridge import EventBridgePublisher
 from samjhadoo_emulator.ecs.runtime import runtime_for
 from samjhadoo_emulator.ecs.tags import TagOperations
 from samjhadoo_emulator.ecs.tasks import Task, TaskOperations, Tasks
@@ -31,11 +31,11 @@ class Ecs(DeploymentOperations, TaskOperations, TagOperations):
         self.creations = {}
         self.tags = {}
         self.tasks = Tasks(host, region, aws, self.spawn, runtime_for(host))
-        self.announcer = Announcer(aws, host, self.spawn)
+        self.publisher = EventBridgePublisher(aws, host, self.spawn)
         self.tasks.subscribe(self._task_changed)
         self.utilization = Utilization(self.tasks.tasks, aws, host.clock)
         self._measuring: asyncio.Task[None] | None = None
-        self.tasks.subscribe(self.announcer.task_changed)
+        self.tasks.subscribe(self.publisher.task_changed)
 
     def clock_jumped(self) -> None:
         for scheduler in self.schedulers.values():

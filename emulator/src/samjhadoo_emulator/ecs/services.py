@@ -19,7 +19,7 @@ from samjhadoo_emulator.service import Params, operation
 from samjhadoo_emulator.variants import FIRST_WITHOUT_HOOKS
 
 if TYPE_CHECKING:
-    from samjhadoo_emulator.ecs.announcer import Announcer
+    from samjhadoo_emulator.ecs.eventbridge import EventBridgePublisher
 
 WORKLOAD = (
     "taskDefinition", "networkConfiguration", "loadBalancers", "serviceRegistries",
@@ -50,7 +50,7 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
     """Operations on services."""
 
     schedulers: dict[str, Scheduler]
-    announcer: Announcer
+    publisher: EventBridgePublisher
     creations: dict[str, Params]
     """The request with a token that created a service, by its ARN: AWS answers the same one again."""
 
@@ -111,9 +111,9 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
         return {"service": self.view(service, include_tags=True)}
 
     def schedule(self, service: Service) -> Scheduler:
-        """Have a service's tasks looked after until it is gone; return its scheduler."""
+        """Start the scheduler of a service, which runs until the service is gone, and return it."""
         scheduler = Scheduler(
-            service, self.tasks, self.aws, self.host, announcer=self.announcer, spawn=self.spawn
+            service, self.tasks, self.aws, self.host, publisher=self.publisher, spawn=self.spawn
         )
         self.schedulers[service.arn] = scheduler
         self.spawn(scheduler.run(), name=f"scheduler {service.name}")

@@ -17,7 +17,7 @@ from samjhadoo_emulator.ecs.scheduler.service_tasks import ServiceTasks
 from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:
-    from samjhadoo_emulator.ecs.announcer import Announcer
+    from samjhadoo_emulator.ecs.eventbridge import EventBridgePublisher
     from samjhadoo_emulator.ecs.model import Deployment, Revision, Service
     from samjhadoo_emulator.ecs.scheduler.hooks import Spawn
     from samjhadoo_emulator.ecs.tasks import Task, Tasks
@@ -36,26 +36,33 @@ class Scheduler:
     """
 
     def __init__(
-        self, service: Service, tasks: Tasks, aws: AwsApi, host: Host, *, announcer: Announcer, spawn: Spawn
+        self,
+        service: Service,
+        tasks: Tasks,
+        aws: AwsApi,
+        host: Host,
+        *,
+        publisher: EventBridgePublisher,
+        spawn: Spawn,
     ) -> None:
         self.service = service
         self._clock = host.clock
-        self._announcer = announcer
-        self._told: dict[str, machine.State] = {}
+        self._publisher = publisher
+        self._published: dict[str, machine.State] = {}
         self._hooks = HookCaller(aws, host.clock, spawn, self.wake)
         self._balancer = Balancer(aws)
         self._alarms = AlarmWatch(aws, host)
         self._tasks = ServiceTasks(
-            service, tasks, self._balancer, host.clock, impaired=lambda: announcer.starts_impaired(service)
+            service, tasks, self._balancer, host.clock, impaired=lambda: publisher.starts_impaired(service)
         )
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Have the loop look again at once."""
+        """Run the next turn at once."""
         self._wake.set()
 
     def clock_jumped(self) -> None:
-        """Look at everything that waits for a time."""
+        """Check everything that waits for a time."""
         self._alarms.poll_now()
         self._hooks.clock_jumped()
         self.wake()
@@ -104,16 +111,16 @@ class Scheduler:
         if service.status == "DRAINING" and not self._tasks.replicas:
             service.status = "INACTIVE"
             return 0.0
-        self._announce_steadiness()
+        self._record_steadiness()
         if moved or acted:
             return 0.0
         return self._due()
 
     async def _walk(self) -> bool:
-        """Advance every ongoing deployment by at most one transition; tell whether any moved."""
+        """Advance every ongoing deployment by at most one transition; return whether any moved."""
         moved = False
         for deployment in [each for each in self.service.deployments if each.ongoing]:
-            self._tell(deployment)
+            self._publish(deployment)
             if deployment is not self.service.current:
                 deployment.state = machine.advance(
                     deployment.plan, deployment.state, Observation(self._clock.timestamp())
@@ -121,21 +128,21 @@ class Scheduler:
                 moved = True
             else:
                 moved = await self._advance(deployment) or moved
-            self._tell(deployment)
+            self._publish(deployment)
         return moved
 
-    def _tell(self, deployment: Deployment) -> None:
-        """Tell EventBridge what changed, and Lambda functions that they are asked."""
-        state, before = deployment.state, self._told.get(deployment.arn)
+    def _publish(self, deployment: Deployment) -> None:
+        """Publish what changed to EventBridge, and invoke the Lambda functions of hooks."""
+        state, before = deployment.state, self._published.get(deployment.arn)
         if state is before:
             return
-        self._announcer.deployment_changed(self.service, deployment, before)
+        self._publisher.deployment_changed(self.service, deployment, before)
         if state.hooks:
             self._hooks.call(self.service, deployment)
         if state.terminal:
-            self._told.pop(deployment.arn, None)
+            self._published.pop(deployment.arn, None)
         else:
-            self._told[deployment.arn] = state
+            self._published[deployment.arn] = state
 
     async def _advance(self, deployment: Deployment) -> bool:
         before = deployment.state
@@ -154,11 +161,11 @@ class Scheduler:
             alarms=alarms,
             problem=problem,
         )
-        state = deployment.state  # a client may have changed it while we asked
+        state = deployment.state  # a client may have changed it in the meantime
         if problem and state.status is Status.PENDING:
             state = machine.advance(deployment.plan, state, Observation(seen.now))
         deployment.state = machine.advance(deployment.plan, state, seen)
-        self._announce(deployment, before)
+        self._record(deployment, before)
         return deployment.state is not before
 
     async def _plan_rolling_bake(self, deployment: Deployment) -> None:
@@ -244,7 +251,7 @@ class Scheduler:
             left -= wanted[number]
         return wanted
 
-    def _announce(self, deployment: Deployment, before: machine.State) -> None:
+    def _record(self, deployment: Deployment, before: machine.State) -> None:
         state, name = deployment.state, f"(deployment ecs-svc/{deployment.target.number})"
         if state.status is before.status:
             return
@@ -261,7 +268,7 @@ class Scheduler:
             self._tasks.event(_failure(deployment, name))
         self.service.steady = False
 
-    def _announce_steadiness(self) -> None:
+    def _record_steadiness(self) -> None:
         service, deployment = self.service, self.service.current
         if deployment is None or deployment.ongoing or service.status != "ACTIVE":
             service.steady = False
@@ -269,7 +276,7 @@ class Scheduler:
         steady = self._tasks.steady(deployment.survivor or deployment.target)
         if steady and not service.steady:
             self._tasks.event("has reached a steady state.")
-            self._announcer.steady(service)
+            self._publisher.steady(service)
         service.steady = steady
 
     def _due(self) -> float | None:
@@ -327,7 +334,7 @@ def _failure(deployment: Deployment, name: str) -> str:
 
 
 def _unreconciled(deployment: Deployment) -> bool:
-    """Tell whether RECONCILE_SERVICE has yet to take the traffic from what was superseded."""
+    """Return whether RECONCILE_SERVICE has yet to take the traffic from what was superseded."""
     state = deployment.state
     reconciles = state.status is Status.IN_PROGRESS and state.step.stage is Stage.RECONCILE_SERVICE
     return reconciles and deployment.weights != (state.step.production, state.step.test)

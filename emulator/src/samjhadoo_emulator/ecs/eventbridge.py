@@ -1,6 +1,6 @@
-"""What ECS tells EventBridge: deployments, hooks and tasks that changed (AWS: Amazon ECS events).
+"""The events that ECS publishes of deployments, hooks and tasks (AWS: Amazon ECS events).
 
-Nothing is made or sent unless somebody has made a rule: the local EventBridge starts without any.
+None is made or sent until a client has made a rule: the local EventBridge starts without any.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ log = logging.getLogger(__name__)
 SOURCE = "aws.ecs"
 SERVICE_ACTION = "ECS Service Action"
 ACTIONS = frozenset({"SERVICE_DEPLOYMENT_ROLLBACK_FAILED"})
-"""What AWS announces as an action of the service, not as a change of a deployment's state."""
+"""What AWS publishes as an action of the service, not as a change of a deployment's state."""
 MOST_ENTRIES = 10
 """`PutEvents` takes no more in one call."""
 RULE_MAKERS = frozenset({"PutRule", "CreateStack", "UpdateStack", "ExecuteChangeSet"})
 """Operations that may make a rule."""
 
 
-class Announcer:
-    """Sends events of one region, in order, off the path of what causes them.
+class EventBridgePublisher:
+    """Publishes the events of one region, in order and in the background.
 
     Args:
         aws: EventBridge's API.
-        host: Tells which operations were passed upstream.
+        host: Knows which operations were passed to the upstream.
         spawn: Runs work in the background.
 
     """
@@ -54,11 +54,11 @@ class Announcer:
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody may have made a rule."""
+        """Whether a client may have made a rule."""
         return not RULE_MAKERS.isdisjoint(self._host.passed_on)
 
     def deployment_changed(self, service: Service, deployment: Deployment, before: State | None) -> None:
-        """Announce what changed of a deployment since `before`."""
+        """Publish what changed of a deployment since `before`."""
         if not self.wanted:
             return
         for name, number, reason in _deployment_events(deployment, before):
@@ -75,11 +75,11 @@ class Announcer:
             self._put("ECS Hook State Change", service.arn, _hook_detail(service, deployment, hook))
 
     def steady(self, service: Service) -> None:
-        """Announce that a service has reached a steady state."""
+        """Publish that a service has reached a steady state."""
         self._action(service, "INFO", "SERVICE_STEADY_STATE")
 
     def starts_impaired(self, service: Service) -> None:
-        """Announce that a service is unable to consistently start tasks successfully."""
+        """Publish that a service is unable to consistently start tasks successfully."""
         self._action(service, "WARN", "SERVICE_TASK_START_IMPAIRED")
 
     def _action(self, service: Service, kind: str, name: str) -> None:
@@ -88,12 +88,12 @@ class Announcer:
             self._put(SERVICE_ACTION, service.arn, {**detail, "createdAt": self._host.clock.now()})
 
     def task_changed(self, task: Task) -> None:
-        """Announce a task; what is not among the statuses that AWS announces is told with the next one."""
+        """Publish a task if one of the statuses that AWS's events are about has changed."""
         if not self.wanted:
             return
-        told = (task.last_status, task.desired_status, *(each.last_status for each in task.containers))
-        if self._tasks.get(task.arn) != told:
-            self._tasks[task.arn] = told
+        statuses = (task.last_status, task.desired_status, *(each.last_status for each in task.containers))
+        if self._tasks.get(task.arn) != statuses:
+            self._tasks[task.arn] = statuses
             self._put("ECS Task State Change", task.arn, task.describe())
         if task.last_status == "STOPPED":
             self._tasks.pop(task.arn, None)
@@ -125,7 +125,7 @@ class Announcer:
 
 
 def _deployment_events(deployment: Deployment, before: State | None) -> Iterator[tuple[str, str, str]]:
-    """Yield (name, number of the ECS deployment, reason) of what a status change is announced as."""
+    """Yield (name, number of the ECS deployment, reason) of the events of a status change."""
     state = deployment.state
     if before is not None and before.status is state.status:
         return
