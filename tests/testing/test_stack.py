@@ -25,7 +25,7 @@ def test_a_release_is_deployed(local_stack):
 """
 SUITE = """
 import redis, urllib.request
-from samjhadoo_emulator.testing import Edge
+from samjhadoo_emulator.testing import LocalAws
 
 def test_the_release_serves_and_redis_answers(local_stack):
     with urllib.request.urlopen(f"{local_stack.production}/health") as answer:
@@ -33,11 +33,11 @@ def test_the_release_serves_and_redis_answers(local_stack):
     assert redis.Redis.from_url(local_stack.redis).ping()
 
 def test_a_throttled_aws_is_asked_again(local_stack):
-    Edge(local_stack.aws, local_stack.region).faults.throttle("ecs", rate=0.2)
+    LocalAws(local_stack.aws, local_stack.region).faults.throttle("ecs", rate=0.2)
     assert local_stack.invoke("status").code == 0
 
 def test_faults_end_with_their_test(local_stack):
-    assert Edge(local_stack.aws, local_stack.region).faults.in_force() == []
+    assert LocalAws(local_stack.aws, local_stack.region).faults.in_force() == []
     print("kind:", local_stack.kind)
 """
 HOLDER = """

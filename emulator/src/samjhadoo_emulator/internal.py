@@ -15,7 +15,7 @@ from samjhadoo_emulator.faults.exchange import disturb_call
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from samjhadoo_emulator.faults.table import Faults
+    from samjhadoo_emulator.faults.table import FaultTable
     from samjhadoo_emulator.service import AwsApi
 
     Dispatch = Callable[[str, str, str, dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -31,7 +31,7 @@ class InternalAws:
         edge_url: str,
         is_live: Callable[[str, str], bool],
         dispatch: Dispatch,
-        faults: Faults,
+        faults: FaultTable,
     ) -> None:
         self._region = region
         self._edge_url = edge_url

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from samjhadoo_emulator.faults.table import Faults, JumpingTime
+from samjhadoo_emulator.faults.table import FaultTable, JumpingTime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +72,7 @@ class Host:
     options: dict[str, Any] = field(default_factory=dict)
     variants: frozenset[str] = frozenset()
     passed_on: set[str] = field(default_factory=set)
-    faults: Faults = field(default_factory=Faults)
+    faults: FaultTable = field(default_factory=FaultTable)
     jumps: JumpingTime = field(default_factory=JumpingTime)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from samjhadoo_emulator.autoscaling import validation
 from samjhadoo_emulator.autoscaling.alarms import tracking_alarms
-from samjhadoo_emulator.autoscaling.model import Policy, Target
+from samjhadoo_emulator.autoscaling.model import Policy, ScalableTarget
 from samjhadoo_emulator.errors import AwsError
 
 LABEL = "app/lb/50dc6c495c0c9188/targetgroup/tg/943f017f100becff"
@@ -125,7 +125,7 @@ def test_an_update_keeps_the_metric_that_it_does_not_name():
 
 def alarms(**configuration):
     now = datetime.now(UTC)
-    target = Target("service/prod/web", "arn", "role", 1, 4, now)
+    target = ScalableTarget("service/prod/web", "arn", "role", 1, 4, now)
     return tracking_alarms(target, Policy("p", "arn:p", "TargetTrackingScaling", configuration, now, "maker"))
 
 

@@ -17,7 +17,7 @@ from samjhadoo_emulator.autoscaling.decisions import (
     stepped,
     tracked,
 )
-from samjhadoo_emulator.autoscaling.model import IN_SUSPENDED, OUT_SUSPENDED, Cooldown, Target
+from samjhadoo_emulator.autoscaling.model import IN_SUSPENDED, OUT_SUSPENDED, Cooldown, ScalableTarget
 
 NOW = 1_000.0
 STEPS = {
@@ -32,7 +32,7 @@ STEPS = {
 
 
 def target(minimum=4, maximum=12, **state):
-    return Target("service/c/s", "arn", "role", minimum, maximum, datetime.now(UTC), **state)
+    return ScalableTarget("service/c/s", "arn", "role", minimum, maximum, datetime.now(UTC), **state)
 
 
 def decided(current, propose, *, of=None, deploying=False):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from samjhadoo_emulator.elbv2.data_plane.traffic import Kind, Reading, parse
+from samjhadoo_emulator.elbv2.data_plane.traffic import RequestKind, TrafficCounts, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,11 +130,11 @@ def test_hosts_are_counted_without_traffic_and_health_checks_are_not(
 
 
 def test_a_reading_tells_what_was_added_and_survives_a_restart_of_envoy() -> None:
-    kind = Kind("listener", "group", 200, frozenset())
-    before = Reading({kind: 10}, {"group": {0.1: 4}}, {"group": 1})
-    after = Reading({kind: 12}, {"group": {0.1: 4, 0.2: 1}}, {"group": 1})
-    assert after.since(before) == Reading({kind: 2}, {"group": {0.2: 1}}, {})
-    assert Reading({kind: 3}).since(before).requests == {kind: 3}
+    kind = RequestKind("listener", "group", 200, frozenset())
+    before = TrafficCounts({kind: 10}, {"group": {0.1: 4}}, {"group": 1})
+    after = TrafficCounts({kind: 12}, {"group": {0.1: 4, 0.2: 1}}, {"group": 1})
+    assert after.since(before) == TrafficCounts({kind: 2}, {"group": {0.2: 1}}, {})
+    assert TrafficCounts({kind: 3}).since(before).requests == {kind: 3}
     assert not after.since(after)
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from samjhadoo_emulator.faults.exchange import replaced
 from samjhadoo_emulator.faults.kinds import LateMetrics, Latency, MissedAlarms, Throttle, fault_of
-from samjhadoo_emulator.faults.table import Faults
+from samjhadoo_emulator.faults.table import FaultTable
 
 
 def strikes(fault, calls, *, callers="clients"):
-    faults = Faults()
+    faults = FaultTable()
     faults.add(fault)
     return [bool(faults.strike(service, operation, callers=callers)) for service, operation in calls]
 
@@ -47,14 +47,14 @@ def test_a_rate_strikes_that_share_of_calls_and_the_same_ones_for_the_same_seed(
 
 
 def test_several_faults_strike_one_call():
-    faults = Faults()
+    faults = FaultTable()
     faults.add(Throttle())
     faults.add(Latency(seconds=1))
     assert [type(fault) for fault in faults.strike("ecs", "ListServices")] == [Throttle, Latency]
 
 
 def test_alarms_are_missed_as_often_as_was_asked_for():
-    faults = Faults()
+    faults = FaultTable()
     faults.add(MissedAlarms(count=2))
     assert [faults.alarms_missed() for _ in range(3)] == [True, True, False]
 
@@ -71,14 +71,14 @@ def test_alarms_are_missed_as_often_as_was_asked_for():
     ],
 )
 def test_metrics_are_late_as_was_asked_for(fault, delay):
-    faults = Faults()
+    faults = FaultTable()
     faults.add(fault)
     assert faults.metrics_late("AWS/ECS", "CPUUtilization") == delay
     assert faults.strike("cloudwatch", "PutMetricData") == []
 
 
 def test_a_fault_that_is_removed_strikes_no_more_and_is_undone():
-    faults, undone = Faults(), []
+    faults, undone = FaultTable(), []
     entry = faults.add(Throttle(), undo=lambda: undone.append(True))
     assert faults.remove(entry.id)
     assert not faults.remove(entry.id)

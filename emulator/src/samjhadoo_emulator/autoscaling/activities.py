@@ -9,7 +9,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.autoscaling.base import Base, filtered
+from samjhadoo_emulator.autoscaling.base import AutoScalingBase, filtered
 from samjhadoo_emulator.autoscaling.model import DIMENSION, NAMESPACE, Activity
 from samjhadoo_emulator.pagination import AUTOSCALING
 from samjhadoo_emulator.service import operation
@@ -22,7 +22,7 @@ KEPT = 500
 IN_PROGRESS, SUCCESSFUL, FAILED, OVERRIDDEN = "InProgress", "Successful", "Failed", "Overridden"
 
 
-class Activities(Base):
+class Activities(AutoScalingBase):
     """The activities of each resource."""
 
     @operation("DescribeScalingActivities")

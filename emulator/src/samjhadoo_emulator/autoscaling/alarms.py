@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_emulator.autoscaling.validation import REQUESTS, UTILIZATION, labelled
 
 if TYPE_CHECKING:
-    from samjhadoo_emulator.autoscaling.model import Policy, Target
+    from samjhadoo_emulator.autoscaling.model import Policy, ScalableTarget
 
 HIGH_PERIODS, LOW_PERIODS = 3, 15
 PERIOD = 60
 LOW_PART = 0.9
 
 
-def tracking_alarms(target: Target, policy: Policy) -> dict[str, dict[str, Any]]:
+def tracking_alarms(target: ScalableTarget, policy: Policy) -> dict[str, dict[str, Any]]:
     """Return the parameters of PutMetricAlarm for each alarm of a policy, by `high` and `low`."""
     goal = float(policy.configuration["TargetValue"])
     high = {
@@ -38,7 +38,7 @@ def tracking_alarms(target: Target, policy: Policy) -> dict[str, dict[str, Any]]
     return alarms
 
 
-def _alarm(target: Target, policy: Policy, kind: str) -> dict[str, Any]:
+def _alarm(target: ScalableTarget, policy: Policy, kind: str) -> dict[str, Any]:
     action = f"{policy.arn}:createdBy/{policy.creator}"
     return {
         "AlarmName": f"TargetTracking-{target.resource}-{kind}-{uuid.uuid4()}",
@@ -49,7 +49,7 @@ def _alarm(target: Target, policy: Policy, kind: str) -> dict[str, Any]:
     }
 
 
-def _watched(target: Target, configuration: dict[str, Any]) -> dict[str, Any]:
+def _watched(target: ScalableTarget, configuration: dict[str, Any]) -> dict[str, Any]:
     """Return the members of PutMetricAlarm that name what is watched."""
     customized = configuration.get("CustomizedMetricSpecification")
     if customized:

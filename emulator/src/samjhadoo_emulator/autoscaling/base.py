@@ -12,7 +12,7 @@ from samjhadoo_emulator.errors import AwsError, NotLive, validation_exception
 from samjhadoo_emulator.service import LiveService
 
 if TYPE_CHECKING:
-    from samjhadoo_emulator.autoscaling.model import Activity, Target
+    from samjhadoo_emulator.autoscaling.model import Activity, ScalableTarget
     from samjhadoo_emulator.service import AwsApi, Host, Params
 
 UNDER_WAY = ["PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"]
@@ -20,7 +20,7 @@ _UNSUPPORTED = "Unsupported service namespace, resource type or scalable dimensi
 _RESOURCE_PARTS = 3
 
 
-class Base(LiveService):
+class AutoScalingBase(LiveService):
     """A region's scalable targets.
 
     Attributes:
@@ -33,14 +33,14 @@ class Base(LiveService):
 
     def __init__(self, host: Host, region: str, aws: AwsApi) -> None:
         super().__init__(host, region, aws)
-        self.targets: dict[str, Target] = {}
+        self.targets: dict[str, ScalableTarget] = {}
         self.activities: dict[str, list[Activity]] = {}
         self.turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def wake(self) -> None:
         """Look again at what waits for its time."""
 
-    def target(self, params: Params) -> Target:
+    def target(self, params: Params) -> ScalableTarget:
         """Return the target that a request names.
 
         Raises:
@@ -52,7 +52,7 @@ class Base(LiveService):
             raise no_target(resource)
         return self.targets[resource]
 
-    async def described(self, target: Target) -> dict[str, Any]:
+    async def described(self, target: ScalableTarget) -> dict[str, Any]:
         """Return botocore's `Service` of the ECS service behind a target.
 
         Raises:
@@ -70,7 +70,7 @@ class Base(LiveService):
             raise _no_service(target.resource)
         return active[0]
 
-    async def deploying(self, target: Target) -> bool:
+    async def deploying(self, target: ScalableTarget) -> bool:
         """Tell whether a deployment of the service behind a target is in progress."""
         answer = await self.aws.call(
             "ecs",

@@ -14,13 +14,13 @@ from samjhadoo_emulator.autoscaling.activities import (
 from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:
-    from samjhadoo_emulator.autoscaling.model import Activity, Target
+    from samjhadoo_emulator.autoscaling.model import Activity, ScalableTarget
 
 
 class Changes(Activities):
     """Sets desired counts, never by a deployment."""
 
-    async def change(self, target: Target, capacity: int, cause: str) -> bool:
+    async def change(self, target: ScalableTarget, capacity: int, cause: str) -> bool:
         """Set the desired count and tell whether ECS agreed."""
         activity = self.begun(target.resource, f"Setting desired count to {capacity}.", cause)
         try:
@@ -42,7 +42,7 @@ class Changes(Activities):
         self.wake()
         return True
 
-    async def come_into_range(self, target: Target) -> None:
+    async def come_into_range(self, target: ScalableTarget) -> None:
         """Bring the desired count between minimum and maximum.
 
         ECS is not scaled in while it deploys: what that holds back is done once the deployment has ended.
@@ -85,7 +85,7 @@ class Changes(Activities):
             for target in self.targets.values()
         )
 
-    async def _fulfilled(self, target: Target, activity: Activity, wanted: int) -> None:
+    async def _fulfilled(self, target: ScalableTarget, activity: Activity, wanted: int) -> None:
         try:
             service = await self.described(target)
             deploying = await self.deploying(target)

@@ -16,7 +16,7 @@ from samjhadoo_emulator.autoscaling.model import IN_SUSPENDED, OUT_SUSPENDED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from samjhadoo_emulator.autoscaling.model import Target
+    from samjhadoo_emulator.autoscaling.model import ScalableTarget
 
 AT_MAXIMUM, AT_MINIMUM = "AlreadyAtMaxCapacity", "AlreadyAtMinCapacity"
 AT_DESIRED = "AlreadyAtDesiredCapacity"
@@ -87,7 +87,7 @@ def tracked(capacity: int, value: float, target: float) -> int:
 
 
 def decide(
-    target: Target, current: int, propose: Callable[[int], int], *, now: float, deploying: bool
+    target: ScalableTarget, current: int, propose: Callable[[int], int], *, now: float, deploying: bool
 ) -> Decision:
     """Return what a policy's wish does to a target.
 
@@ -120,7 +120,7 @@ def decide(
     return Decision(capacity if capacity > current else None, OUT)
 
 
-def _scale_in(target: Target, current: int, wanted: int, *, now: float, deploying: bool) -> Decision:
+def _scale_in(target: ScalableTarget, current: int, wanted: int, *, now: float, deploying: bool) -> Decision:
     if target.suspended[IN_SUSPENDED]:
         return Decision(direction=IN)
     if current <= target.minimum:

@@ -74,7 +74,7 @@ class ScheduledAction:
 
 
 @dataclass
-class Target:
+class ScalableTarget:
     """A scalable target: the desired count of an ECS service.
 
     Attributes:

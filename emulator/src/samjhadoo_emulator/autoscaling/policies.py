@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_emulator.autoscaling import validation
 from samjhadoo_emulator.autoscaling.alarms import tracking_alarms
 from samjhadoo_emulator.autoscaling.base import filtered
-from samjhadoo_emulator.autoscaling.model import STEP, TRACKING, Policy, Target
+from samjhadoo_emulator.autoscaling.model import STEP, TRACKING, Policy, ScalableTarget
 from samjhadoo_emulator.autoscaling.refusals import exceeded, no_policy
-from samjhadoo_emulator.autoscaling.targets import Targets
+from samjhadoo_emulator.autoscaling.targets import ScalableTargets
 from samjhadoo_emulator.errors import AwsError, validation_exception
 from samjhadoo_emulator.pagination import AUTOSCALING
 from samjhadoo_emulator.service import operation
@@ -25,7 +25,7 @@ CONFIGURATIONS = {
 }
 
 
-class Policies(Targets):
+class Policies(ScalableTargets):
     """The policies of each target."""
 
     @operation("PutScalingPolicy")
@@ -70,7 +70,7 @@ class Policies(Targets):
         del params
         raise validation_exception("Predictive scaling is not supported by this emulator")
 
-    def _policy(self, target: Target, params: Params, known: Policy | None) -> Policy:
+    def _policy(self, target: ScalableTarget, params: Params, known: Policy | None) -> Policy:
         """Return a policy, new or updated; the ARN and the time of creation stay."""
         kind: str = params.get("PolicyType") or (known.type if known else STEP)
         if kind not in CONFIGURATIONS:
@@ -95,7 +95,7 @@ class Policies(Targets):
             creator=known.creator if known else str(uuid.uuid4()),
         )
 
-    async def _check_target_group(self, target: Target, configuration: dict[str, Any]) -> None:
+    async def _check_target_group(self, target: ScalableTarget, configuration: dict[str, Any]) -> None:
         """Refuse to track the requests of a target group that the service does not use."""
         metric = configuration.get("PredefinedMetricSpecification") or {}
         if metric.get("PredefinedMetricType") != validation.REQUESTS:
@@ -112,7 +112,7 @@ class Policies(Targets):
         if not any(arn.endswith(f":{group}") for arn in used):
             raise validation_exception(f"Target group {group} is not attached to resource {target.resource}")
 
-    async def _watch(self, target: Target, policy: Policy) -> None:
+    async def _watch(self, target: ScalableTarget, policy: Policy) -> None:
         """Put the alarms of a policy; their names are new with each update."""
         for kind, alarm in tracking_alarms(target, policy).items():
             try:
@@ -126,7 +126,7 @@ class Policies(Targets):
         place = f"arn:aws:cloudwatch:{self.region}:{self.account}:alarm"
         return [{"AlarmName": name, "AlarmARN": f"{place}:{name}"} for name in names]
 
-    async def _view(self, target: Target, policy: Policy) -> dict[str, Any]:
+    async def _view(self, target: ScalableTarget, policy: Policy) -> dict[str, Any]:
         """Return botocore's `ScalingPolicy`, with the alarms that execute it."""
         names = policy.alarms
         if policy.type == STEP:

@@ -13,7 +13,7 @@ ALARM = "ALARM"
 
 
 @dataclass(frozen=True)
-class Reading:
+class AlarmReading:
     """An alarm's state and its newest data points.
 
     Attributes:
@@ -27,7 +27,7 @@ class Reading:
     values: list[float]
 
 
-async def read(aws: AwsApi, name: str, at: float) -> Reading | None:
+async def read(aws: AwsApi, name: str, at: float) -> AlarmReading | None:
     """Return an alarm and the data points that it saw at a time (Unix, emulated); none without an alarm.
 
     Late data makes an alarm look further back than its evaluation periods, so this does, too.
@@ -55,7 +55,7 @@ async def read(aws: AwsApi, name: str, at: float) -> Reading | None:
     values: list[float] = next(
         (each["Values"] for each in answer["MetricDataResults"] if each["Id"] == watched), []
     )
-    return Reading(name, alarm["StateValue"], float(alarm["Threshold"]), values[-periods:])
+    return AlarmReading(name, alarm["StateValue"], float(alarm["Threshold"]), values[-periods:])
 
 
 def _queries(alarm: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:

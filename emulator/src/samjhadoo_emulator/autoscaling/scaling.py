@@ -17,14 +17,14 @@ from samjhadoo_emulator.autoscaling.decisions import (
 )
 from samjhadoo_emulator.autoscaling.model import STEP, TRACKING, Cooldown
 from samjhadoo_emulator.autoscaling.policies import Policies
-from samjhadoo_emulator.autoscaling.readings import ALARM, Reading, read
+from samjhadoo_emulator.autoscaling.readings import ALARM, AlarmReading, read
 from samjhadoo_emulator.errors import AwsError
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from samjhadoo_emulator.autoscaling.model import Policy, Target
+    from samjhadoo_emulator.autoscaling.model import Policy, ScalableTarget
     from samjhadoo_emulator.service import Params, Result
 
 COOLDOWN = 300
@@ -46,7 +46,7 @@ class Scaling(Policies):
                 await self._execute(target, policy, params["AlarmName"], float(params["At"]))
         return {}
 
-    async def _execute(self, target: Target, policy: Policy, alarm: str, at: float) -> None:
+    async def _execute(self, target: ScalableTarget, policy: Policy, alarm: str, at: float) -> None:
         reading = await read(self.aws, alarm, at)
         if reading is None:
             return
@@ -64,11 +64,11 @@ class Scaling(Policies):
         if await self.change(target, decision.capacity, cause):
             self._cool_down(target, policy, current, decision)
 
-    async def _decide(self, target: Target, current: int, propose: Callable[[int], int]) -> Decision:
+    async def _decide(self, target: ScalableTarget, current: int, propose: Callable[[int], int]) -> Decision:
         deploying = await self.deploying(target)
         return decide(target, current, propose, now=self.clock.timestamp(), deploying=deploying)
 
-    async def _shrink(self, target: Target, current: int, at: float) -> Decision:
+    async def _shrink(self, target: ScalableTarget, current: int, at: float) -> Decision:
         """Scale in by target tracking: only when all its policies that scale in want to, and by the least.
 
         The busiest of the minutes that a policy's alarm has looked at counts [I].
@@ -82,7 +82,7 @@ class Scaling(Policies):
                 wishes.append(_shrinking(policy, reading))
         return await self._decide(target, current, lambda base: max(wish(base) for wish in wishes))
 
-    def _cool_down(self, target: Target, policy: Policy, before: int, decision: Decision) -> None:
+    def _cool_down(self, target: ScalableTarget, policy: Policy, before: int, decision: Decision) -> None:
         now, configuration = self.clock.timestamp(), policy.configuration
         member = "Cooldown"
         if policy.type == TRACKING:
@@ -98,20 +98,20 @@ class Scaling(Policies):
             target.scaled_in = None
 
 
-def _stepping(policy: Policy, reading: Reading) -> Callable[[int], int]:
+def _stepping(policy: Policy, reading: AlarmReading) -> Callable[[int], int]:
     configuration = policy.configuration
     adjustment = step(configuration, step_breach(configuration, reading.values, reading.threshold))
     return lambda base: base if adjustment is None else stepped(configuration, base, adjustment)
 
 
-def _growing(policy: Policy, reading: Reading) -> Callable[[int], int]:
+def _growing(policy: Policy, reading: AlarmReading) -> Callable[[int], int]:
     """Return what a target tracking policy wants that scales out: by the newest data point [I]."""
     goal = float(policy.configuration["TargetValue"])
     newest = reading.values[-1] if reading.values else 0.0
     return lambda base: max(base, tracked(base, newest, goal))
 
 
-def _shrinking(policy: Policy, reading: Reading) -> Callable[[int], int]:
+def _shrinking(policy: Policy, reading: AlarmReading) -> Callable[[int], int]:
     goal = float(policy.configuration["TargetValue"])
     busiest = max(reading.values, default=goal)
     return lambda base: min(base, tracked(base, busiest, goal))

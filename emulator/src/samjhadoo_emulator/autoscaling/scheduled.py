@@ -21,7 +21,7 @@ from samjhadoo_emulator.pagination import AUTOSCALING
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
-    from samjhadoo_emulator.autoscaling.model import Target
+    from samjhadoo_emulator.autoscaling.model import ScalableTarget
     from samjhadoo_emulator.service import AwsApi, Host, Params, Result
 
 log = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class Scheduled(Scaling):
                         async with self.turns[target.resource]:
                             await self._run(target, action)
 
-    async def _run(self, target: Target, action: ScheduledAction) -> None:
+    async def _run(self, target: ScalableTarget, action: ScheduledAction) -> None:
         """Set a target's minimum and maximum, and bring its desired count between them."""
         wanted = action.settings["ScalableTargetAction"]
         text = " and ".join(
@@ -184,7 +184,7 @@ def _unix(moment: datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
 
 
-def _view(target: Target, action: ScheduledAction) -> dict[str, Any]:
+def _view(target: ScalableTarget, action: ScheduledAction) -> dict[str, Any]:
     """Return botocore's `ScheduledAction`."""
     return {
         "ScheduledActionName": action.name,

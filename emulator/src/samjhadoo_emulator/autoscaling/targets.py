@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.autoscaling.base import checked, served
 from samjhadoo_emulator.autoscaling.changes import Changes
-from samjhadoo_emulator.autoscaling.model import DIMENSION, SUSPENSIONS, Target
+from samjhadoo_emulator.autoscaling.model import DIMENSION, SUSPENSIONS, ScalableTarget
 from samjhadoo_emulator.autoscaling.refusals import no_resource, no_target_found
 from samjhadoo_emulator.errors import AwsError, validation_exception
 from samjhadoo_emulator.pagination import AUTOSCALING
@@ -28,7 +28,7 @@ _TAGGED = (
 )
 
 
-class Targets(Changes):
+class ScalableTargets(Changes):
     """The desired counts that are scaled."""
 
     @operation("RegisterScalableTarget")
@@ -41,7 +41,7 @@ class Targets(Changes):
                 await self.come_into_range(target)
         return {"ScalableTargetARN": target.arn}
 
-    async def _registered(self, resource: str, params: Params) -> Target:
+    async def _registered(self, resource: str, params: Params) -> ScalableTarget:
         """Return a target, new or updated."""
         known = self.targets.get(resource)
         for member, what in (("MinCapacity", "Minimum"), ("MaxCapacity", "Maximum")):
@@ -54,7 +54,7 @@ class Targets(Changes):
         check_range(minimum, maximum)
         identity = uuid.uuid4().hex + uuid.uuid4().hex[:4]
         place = f"arn:aws:application-autoscaling:{self.region}:{self.account}"
-        target = known or Target(
+        target = known or ScalableTarget(
             resource,
             f"{place}:scalable-target/{identity}",
             f"arn:aws:iam::{self.account}:{LINKED_ROLE}",
@@ -124,7 +124,7 @@ class Targets(Changes):
                 if error.code != "ResourceNotFound":
                     raise
 
-    def policy_of(self, arn: str) -> tuple[Target, Policy] | None:
+    def policy_of(self, arn: str) -> tuple[ScalableTarget, Policy] | None:
         """Return the policy of an ARN, with or without the name of its alarms' maker."""
         plain = arn.partition(":createdBy/")[0]
         for target in self.targets.values():
@@ -133,7 +133,7 @@ class Targets(Changes):
                     return target, policy
         return None
 
-    def _tagged(self, arn: str) -> Target:
+    def _tagged(self, arn: str) -> ScalableTarget:
         for target in self.targets.values():
             if target.arn == arn:
                 return target
@@ -153,7 +153,7 @@ def check_range(minimum: int, maximum: int) -> None:
         raise validation_exception("Maximum capacity cannot be less than minimum capacity")
 
 
-def _view(target: Target) -> dict[str, Any]:
+def _view(target: ScalableTarget) -> dict[str, Any]:
     """Return botocore's `ScalableTarget`."""
     return {
         **target.key(),

@@ -16,7 +16,7 @@ HISTORY_KEPT = 1000
 """Items of one alarm's history; AWS keeps them for 30 days."""
 
 
-class Base(LiveService):
+class CloudWatchBase(LiveService):
     """A region's metrics and alarms; operations raise AwsError in AWS's words."""
 
     name: ClassVar[str] = "cloudwatch"

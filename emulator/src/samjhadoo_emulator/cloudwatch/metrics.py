@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.cloudwatch import queries
-from samjhadoo_emulator.cloudwatch.base import Base
+from samjhadoo_emulator.cloudwatch.base import CloudWatchBase
 from samjhadoo_emulator.cloudwatch.sample import Sample
 from samjhadoo_emulator.cloudwatch.statistics import SIMPLE, compute, known
 from samjhadoo_emulator.cloudwatch.store import DAY, LISTED, MINUTE, RECENT, SECOND, grouped
@@ -34,7 +34,7 @@ YOUNGEST = timedelta(hours=2)
 FIVE_MINUTES_AFTER, HOUR_AFTER = 15 * DAY, 63 * DAY
 
 
-class Metrics(Base):
+class Metrics(CloudWatchBase):
     """Data points are put at times of the emulated clock; without one, it is now."""
 
     @operation("PutMetricData")

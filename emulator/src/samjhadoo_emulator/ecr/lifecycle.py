@@ -34,7 +34,7 @@ _ACTION: tuple[set[str], set[str]] = ({"type"}, {"targetStorageClass"})
 
 
 @dataclass(frozen=True)
-class Rule:
+class LifecycleRule:
     """A rule of a policy.
 
     Attributes:
@@ -61,7 +61,7 @@ class Rule:
         return bool(tags) and all(any(pattern.fullmatch(tag) for tag in tags) for pattern in self.patterns)
 
 
-def rules(text: str) -> list[Rule]:
+def rules(text: str) -> list[LifecycleRule]:
     """Return the rules of a policy by priority.
 
     Raises:
@@ -85,7 +85,9 @@ def rules(text: str) -> list[Rule]:
     return found
 
 
-def expiring(repository: Repository, policy: Iterable[Rule], now: datetime) -> list[tuple[Image, Rule]]:
+def expiring(
+    repository: Repository, policy: Iterable[LifecycleRule], now: datetime
+) -> list[tuple[Image, LifecycleRule]]:
     """Return the images that a policy expires now, each with the rule that does.
 
     Every rule looks at all images it is about, those of earlier rules included. An image that a rule is about
@@ -99,7 +101,7 @@ def expiring(repository: Repository, policy: Iterable[Rule], now: datetime) -> l
 
     """
     tags = {digest: repository.tags_of(digest) for digest in repository.images}
-    decided: dict[str, Rule | None] = {}
+    decided: dict[str, LifecycleRule | None] = {}
     for rule in policy:
         about = [image for image in repository.images.values() if rule.selects(tags[image.digest])]
         about.sort(key=lambda image: image.pushed_at, reverse=True)
@@ -114,7 +116,7 @@ def expiring(repository: Repository, policy: Iterable[Rule], now: datetime) -> l
     return [(repository.images[digest], rule) for digest, rule in gone.items()]
 
 
-def _spare_parts(repository: Repository, gone: dict[str, Rule]) -> None:
+def _spare_parts(repository: Repository, gone: dict[str, LifecycleRule]) -> None:
     """Take from `gone` what belongs to images that stay: an index's images, an image's referrers."""
     while True:
         kept = [image for digest, image in repository.images.items() if digest not in gone]
@@ -131,7 +133,7 @@ def _spare_parts(repository: Repository, gone: dict[str, Rule]) -> None:
             del gone[digest]
 
 
-def _rule(document: Any) -> Rule:
+def _rule(document: Any) -> LifecycleRule:
     if not isinstance(document, dict):
         _mistyped(document, "object")
     _members(document, _RULE)
@@ -154,7 +156,7 @@ def _rule(document: Any) -> Rule:
         _refuse("instance failed to match exactly one schema (matched 0 out of 2)")
     if unit is not None:
         _one_of(unit, ("days",))
-    return Rule(
+    return LifecycleRule(
         priority,
         selection["tagStatus"],
         patterns=_patterns(selection),
@@ -189,7 +191,7 @@ def _words(selection: Mapping[str, Any], member: str) -> list[str]:
     return words
 
 
-def _check_together(found: list[Rule]) -> None:
+def _check_together(found: list[LifecycleRule]) -> None:
     priorities = [rule.priority for rule in found]
     if len(set(priorities)) < len(priorities):
         _refuse("Rule priorities must be unique.")

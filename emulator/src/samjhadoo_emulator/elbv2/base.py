@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from samjhadoo_emulator.elbv2.data_plane.plane import DataPlane
-from samjhadoo_emulator.elbv2.model import Listener, LoadBalancer, Rule, State, TargetGroup
+from samjhadoo_emulator.elbv2.model import Listener, LoadBalancer, RegionState, Rule, TargetGroup
 from samjhadoo_emulator.errors import AwsError
 from samjhadoo_emulator.service import LiveService
 
@@ -28,14 +28,14 @@ LIMITS = {
 }
 
 
-class Base(LiveService):
+class Elbv2Base(LiveService):
     """A region's load balancers; operations raise AwsError in AWS's words."""
 
     name: ClassVar[str] = "elbv2"
 
     def __init__(self, host: Host, region: str, aws: AwsApi) -> None:
         super().__init__(host, region, aws)
-        self.state = State()
+        self.state = RegionState()
         self.plane = DataPlane.of(host)
 
     async def start(self) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.elbv2 import actions, attributes
 from samjhadoo_emulator.elbv2.arns import listener_arn, rule_arn
-from samjhadoo_emulator.elbv2.base import Base
+from samjhadoo_emulator.elbv2.base import Elbv2Base
 from samjhadoo_emulator.elbv2.model import DEFAULT_PRIORITY, Listener, LoadBalancer, Rule
 from samjhadoo_emulator.elbv2.tags import checked
 from samjhadoo_emulator.errors import AwsError, validation_error
@@ -22,7 +22,7 @@ PORTS_TRIED = 3
 SSL_POLICY = "ELBSecurityPolicy-2016-08"
 
 
-class Listeners(Base):
+class Listeners(Elbv2Base):
     """Listeners bind their port on loopback, or a free one when it is taken; `bound_ports` tells."""
 
     def bound_ports(self) -> list[dict[str, Any]]:

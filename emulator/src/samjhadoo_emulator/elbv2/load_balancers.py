@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_emulator.elbv2 import attributes, names, network
 from samjhadoo_emulator.elbv2.arns import load_balancer_arn
-from samjhadoo_emulator.elbv2.base import Base
+from samjhadoo_emulator.elbv2.base import Elbv2Base
 from samjhadoo_emulator.elbv2.model import LoadBalancer
 from samjhadoo_emulator.elbv2.tags import checked
 from samjhadoo_emulator.errors import AwsError, validation_error
@@ -21,7 +21,7 @@ SCHEMES = ("internet-facing", "internal")
 ADDRESS_TYPES = ("ipv4", "dualstack", "dualstack-without-public-ipv4")
 
 
-class LoadBalancers(Base):
+class LoadBalancers(Elbv2Base):
     """Application Load Balancers. Their DNS names end in `localhost`, which resolves to this machine."""
 
     @operation("CreateLoadBalancer")

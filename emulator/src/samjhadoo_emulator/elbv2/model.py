@@ -183,7 +183,7 @@ class LoadBalancer:
 
 
 @dataclass
-class State:
+class RegionState:
     """Everything of one region."""
 
     load_balancers: dict[str, LoadBalancer] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.elbv2 import traffic_metrics
 from samjhadoo_emulator.elbv2.data_plane.clusters import cluster_name
-from samjhadoo_emulator.elbv2.data_plane.traffic import Reading
+from samjhadoo_emulator.elbv2.data_plane.traffic import TrafficCounts
 from samjhadoo_emulator.elbv2.health import decide
 from samjhadoo_emulator.elbv2.targets import Targets
 from samjhadoo_emulator.errors import AwsError
@@ -43,7 +43,7 @@ class Publishing(Targets):
 
     def __init__(self, host: Host, region: str, aws: AwsApi) -> None:
         super().__init__(host, region, aws)
-        self._before = Reading()
+        self._before = TrafficCounts()
         self._published = 0
         self._busy_until = 0.0
 

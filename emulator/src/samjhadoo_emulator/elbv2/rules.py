@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_emulator.elbv2 import actions, conditions
 from samjhadoo_emulator.elbv2.arns import rule_arn
-from samjhadoo_emulator.elbv2.base import Base
+from samjhadoo_emulator.elbv2.base import Elbv2Base
 from samjhadoo_emulator.elbv2.model import Rule
 from samjhadoo_emulator.elbv2.tags import checked
 from samjhadoo_emulator.errors import AwsError, validation_error
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.service import Params, Result
 
 
-class Rules(Base):
+class Rules(Elbv2Base):
     """Rules of listeners. A change returns once the load balancer routes by it."""
 
     @operation("CreateRule")

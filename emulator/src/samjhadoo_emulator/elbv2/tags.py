@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from samjhadoo_emulator.elbv2.base import LIMITS, Base
+from samjhadoo_emulator.elbv2.base import LIMITS, Elbv2Base
 from samjhadoo_emulator.errors import AwsError, validation_error
 from samjhadoo_emulator.pagination import ELBV2
 from samjhadoo_emulator.service import operation
@@ -34,7 +34,7 @@ def checked(tags: list[dict[str, str]]) -> dict[str, str]:
     return result
 
 
-class Tags(Base):
+class Tags(Elbv2Base):
     """Tags of everything that has an ARN."""
 
     @operation("AddTags")

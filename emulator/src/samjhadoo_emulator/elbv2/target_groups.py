@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.elbv2 import attributes, health_settings, names, network
 from samjhadoo_emulator.elbv2.arns import target_group_arn
-from samjhadoo_emulator.elbv2.base import Base
+from samjhadoo_emulator.elbv2.base import Elbv2Base
 from samjhadoo_emulator.elbv2.model import TargetGroup
 from samjhadoo_emulator.elbv2.tags import checked
 from samjhadoo_emulator.errors import AwsError, validation_error
@@ -21,7 +21,7 @@ VERSIONS = ("HTTP1", "HTTP2")
 TARGET_TYPES = ("instance", "ip")
 
 
-class TargetGroups(Base):
+class TargetGroups(Elbv2Base):
     """Target groups of the types `ip` and `instance`; the emulator's instances are this machine."""
 
     @operation("CreateTargetGroup")

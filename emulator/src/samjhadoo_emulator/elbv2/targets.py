@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.elbv2 import attributes
-from samjhadoo_emulator.elbv2.base import Base
+from samjhadoo_emulator.elbv2.base import Elbv2Base
 from samjhadoo_emulator.elbv2.data_plane.admin import HostStatus
 from samjhadoo_emulator.elbv2.data_plane.clusters import cluster_name, health_port
 from samjhadoo_emulator.elbv2.health import NOT_REGISTERED, Failure, Health, decide, unhealthy
@@ -29,7 +29,7 @@ UNCHECKED = HostStatus(pending=True, failed=True, timed_out=False, active=0)
 IDLE_PAUSE = 1.0
 
 
-class Targets(Base):
+class Targets(Elbv2Base):
     """Targets are known by id and port. Those of type `instance` (`i-…`) are ports of this machine."""
 
     def __init__(self, host: Host, region: str, aws: AwsApi) -> None:

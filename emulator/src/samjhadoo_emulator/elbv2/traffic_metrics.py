@@ -16,8 +16,8 @@ from samjhadoo_emulator.elbv2.data_plane.listeners import listener_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from samjhadoo_emulator.elbv2.data_plane.traffic import Kind, Reading
-    from samjhadoo_emulator.elbv2.model import State
+    from samjhadoo_emulator.elbv2.data_plane.traffic import RequestKind, TrafficCounts
+    from samjhadoo_emulator.elbv2.model import RegionState
 
 NAMESPACE = "AWS/ApplicationELB"
 CLIENT_CLOSED = 460
@@ -88,7 +88,7 @@ class Counting:
             yield {"MetricName": name, "Dimensions": _dimensions(place), "Unit": unit, "Value": value}
 
 
-def traffic(reading: Reading, state: State) -> Counting:
+def traffic(reading: TrafficCounts, state: RegionState) -> Counting:
     """Return what was counted of a region's load balancers."""
     counting = Counting()
     listeners = {listener_name(each.arn): each.load_balancer for each in state.listeners()}
@@ -126,7 +126,7 @@ def hosts(counting: Counting, balancer: str, group: str, *, healthy: int, unheal
         counting.value(PER_TARGET, requests / healthy, place)
 
 
-def _count(counting: Counting, kind: Kind, amount: int, balancer: str, group: str) -> None:
+def _count(counting: Counting, kind: RequestKind, amount: int, balancer: str, group: str) -> None:
     places = [(balancer, ""), *([(balancer, group)] if group else [])]
     if kind.chose_target:
         counting.count("RequestCount", amount, *places)
@@ -144,7 +144,7 @@ def _count(counting: Counting, kind: Kind, amount: int, balancer: str, group: st
         counting.count(f"HTTPCode_ELB_{code}_Count", amount, whole)
 
 
-def _places(group: str | None, state: State) -> list[Place]:
+def _places(group: str | None, state: RegionState) -> list[Place]:
     if group is None:
         return []
     name = target_group_dimension(group)

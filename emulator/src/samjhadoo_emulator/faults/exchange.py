@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from samjhadoo_emulator.faults.table import Faults
+    from samjhadoo_emulator.faults.table import FaultTable
     from samjhadoo_emulator.identify import Address
 
 OWN_KEY = "Credential=emulator/"
@@ -35,7 +35,7 @@ SIGNING_NAMES = {"elasticloadbalancing": "elb", "monitoring": "cloudwatch", "ema
 LOST = AwsError("InternalFailure", "The response was lost.", status=500)
 
 
-def striking(faults: Faults, address: Address, headers: Mapping[str, str]) -> list[Disturbance]:
+def striking(faults: FaultTable, address: Address, headers: Mapping[str, str]) -> list[Disturbance]:
     """Return the faults that strike a request; those of clients never strike the emulator's own calls."""
     if OWN_KEY in headers.get("authorization", ""):
         return []

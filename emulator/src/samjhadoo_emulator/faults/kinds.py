@@ -14,11 +14,11 @@ Status = Annotated[int, msgspec.Meta(ge=400, le=599)]
 Callers = Literal["clients", "services"]
 
 
-class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+class BaseFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
     """What every fault is made of: a JSON object with a `kind` and no member that the kind does not know."""
 
 
-class Disturbance(Kind, frozen=True, kw_only=True):
+class Disturbance(BaseFault, frozen=True, kw_only=True):
     """A fault of calls.
 
     Attributes:
@@ -107,7 +107,7 @@ class LateMetrics(Disturbance, frozen=True, kw_only=True, tag="late-metrics"):
     minutes: Seconds | None = None
 
 
-class OfTasks(Kind, frozen=True, kw_only=True):
+class OfTasks(BaseFault, frozen=True, kw_only=True):
     """A fault of tasks: of one (ARN or id), or of running tasks of a service, the newest first.
 
     Attributes:
@@ -136,7 +136,7 @@ class PartitionedTask(OfTasks, frozen=True, kw_only=True, tag="partitioned-task"
     """
 
 
-class SecondDeployer(Kind, frozen=True, kw_only=True, tag="second-deployer"):
+class SecondDeployer(BaseFault, frozen=True, kw_only=True, tag="second-deployer"):
     """Somebody else deploys: `UpdateService` with a new deployment forced, or with a task definition."""
 
     service: str
@@ -145,7 +145,7 @@ class SecondDeployer(Kind, frozen=True, kw_only=True, tag="second-deployer"):
     region: str = ""
 
 
-class ClockJump(Kind, frozen=True, kw_only=True, tag="clock-jump"):
+class ClockJump(BaseFault, frozen=True, kw_only=True, tag="clock-jump"):
     """The emulated clock jumps, forwards or backwards; the clients' clocks do not."""
 
     minutes: float

@@ -39,7 +39,7 @@ class Entry:
 
 
 @dataclass
-class Faults:
+class FaultTable:
     """The faults in force, oldest first."""
 
     entries: dict[str, Entry] = field(default_factory=dict)

@@ -13,7 +13,7 @@ installed (`samjhadoo_emulator.testing.plugin`).
 
 from __future__ import annotations
 
-from samjhadoo_emulator.testing.emulator import Edge, Emulator, eventually, running_emulator
+from samjhadoo_emulator.testing.emulator import Emulator, LocalAws, eventually, running_emulator
 from samjhadoo_emulator.testing.faults import Fault, Faults
 
-__all__ = ["Edge", "Emulator", "Fault", "Faults", "eventually", "running_emulator"]
+__all__ = ["Emulator", "Fault", "Faults", "LocalAws", "eventually", "running_emulator"]

@@ -28,7 +28,7 @@ STOP_TIME = 20.0
 
 
 @dataclass
-class Edge:
+class LocalAws:
     """A local AWS, wherever it runs.
 
     Attributes:
@@ -101,7 +101,7 @@ class Edge:
 
 
 @dataclass
-class Emulator(Edge):
+class Emulator(LocalAws):
     """A running emulator.
 
     Attributes:

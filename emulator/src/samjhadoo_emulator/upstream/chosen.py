@@ -46,10 +46,10 @@ def refused(options: argparse.Namespace) -> str:
     if not options.upstream:
         needing = [name for name in ("upstream_ca", "pass_on") if getattr(options, name)]
         return f"--{needing[0].replace('_', '-')} needs an --upstream" if needing else ""
-    from samjhadoo_emulator.upstream.proxy import Target, UrlRefused, verifying
+    from samjhadoo_emulator.upstream.proxy import UpstreamAddress, UrlRefused, verifying
 
     try:
-        target = Target.parse(options.upstream)
+        target = UpstreamAddress.parse(options.upstream)
         if options.upstream_ca:
             if target.scheme != b"https":
                 return f"--upstream-ca is for https, and the upstream is {options.upstream}"

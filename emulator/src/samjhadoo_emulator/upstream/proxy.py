@@ -44,7 +44,7 @@ class UrlRefused(ValueError):
 
 
 @dataclass(frozen=True)
-class Target:
+class UpstreamAddress:
     """Where the upstream is."""
 
     scheme: bytes
@@ -53,7 +53,7 @@ class Target:
     authority: bytes
 
     @classmethod
-    def parse(cls, url: str) -> Target:
+    def parse(cls, url: str) -> UpstreamAddress:
         """Read a URL.
 
         Raises:
@@ -91,7 +91,7 @@ class Proxy:
 
     def __init__(self, url: str, *, ca: Path | None = None) -> None:
         self.url = url.rstrip("/")
-        self.target = Target.parse(url)
+        self.target = UpstreamAddress.parse(url)
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=verifying(ca) if self.target.scheme == b"https" else None,
             max_connections=None,

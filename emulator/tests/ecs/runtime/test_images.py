@@ -11,14 +11,14 @@ from samjhadoo_emulator.ecs.runtime.reference import parse_reference
 if TYPE_CHECKING:
     from fake_registry import FakeRegistry
 
-    from samjhadoo_emulator.ecs.runtime import Image
+    from samjhadoo_emulator.ecs.runtime import PulledImage
     from samjhadoo_emulator.service import Host
 
 APP = {"app/run": "#!/bin/sh\necho hello\n"}
 
 
-def pull(host: Host, *references: str) -> list[Image]:
-    async def run() -> list[Image]:
+def pull(host: Host, *references: str) -> list[PulledImage]:
+    async def run() -> list[PulledImage]:
         runtime = runtime_for(host)
         try:
             return list(await asyncio.gather(*(runtime.pull(each) for each in references)))

@@ -7,7 +7,7 @@ import pytest
 
 from samjhadoo_emulator.ecs.scheduler.balancer import Balancer
 from samjhadoo_emulator.ecs.scheduler.registration import ANSWERED, Registration
-from samjhadoo_emulator.ecs.scheduler.replica import Replica, Target
+from samjhadoo_emulator.ecs.scheduler.replica import RegisteredTarget, Replica
 from samjhadoo_emulator.errors import AwsError
 
 LOOPBACK = "127.0.0.1"
@@ -86,7 +86,7 @@ def test_a_replica_is_registered_in_all_its_groups_or_counts_as_refused():
     registering, _ = registration(load_balancer)
     both = replica(7, "blue", "inner")
     assert asyncio.run(registering.register([both])) == []
-    assert both.targets == (Target("blue", LOOPBACK, 7), Target("inner", LOOPBACK, 7))
+    assert both.targets == (RegisteredTarget("blue", LOOPBACK, 7), RegisteredTarget("inner", LOOPBACK, 7))
 
 
 def test_a_replica_without_an_address_is_not_registered_yet():
@@ -106,7 +106,7 @@ def test_health_is_looked_at_after_each_registration_and_deregistration():
         assert not registering.seen
         await registering.poll([one])
         assert registering.seen
-        assert one.health == {Target("blue", LOOPBACK, 1): ("healthy", "", "")}
+        assert one.health == {RegisteredTarget("blue", LOOPBACK, 1): ("healthy", "", "")}
         asked = len(load_balancer.calls)
         await registering.poll([one])  # has just been done
         assert len(load_balancer.calls) == asked
@@ -132,7 +132,7 @@ def test_a_failing_target_is_given_up_once_it_has_had_its_time(was_healthy, reas
     registering, _ = registration(LoadBalancer())
     one = replica(1, "blue")
     one.was_healthy = was_healthy
-    target = Target("blue", LOOPBACK, 1)
+    target = RegisteredTarget("blue", LOOPBACK, 1)
     assert asyncio.run(registering.gives_up(one, target, reason, grace=grace)) is gives_up
 
 

@@ -30,7 +30,7 @@ BATCH = 25
 """Alarms evaluated before others get their turn on the event loop."""
 
 
-class Driver(States):
+class AlarmDriver(States):
     """Evaluation on the emulated clock."""
 
     def __init__(self, host: Host, region: str, aws: AwsApi) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.cloudwatch.alarms.reasons import stamp
-from samjhadoo_emulator.cloudwatch.base import Base
+from samjhadoo_emulator.cloudwatch.base import CloudWatchBase
 from samjhadoo_emulator.pagination import CLOUDWATCH
 from samjhadoo_emulator.service import operation
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.service import Params, Result
 
 
-class History(Base):
+class History(CloudWatchBase):
     """The history of alarms, which outlives them."""
 
     @operation("DescribeAlarmHistory")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samjhadoo_emulator.cloudwatch.alarms import rule, validation
-from samjhadoo_emulator.cloudwatch.alarms.driver import Driver
+from samjhadoo_emulator.cloudwatch.alarms.driver import AlarmDriver
 from samjhadoo_emulator.cloudwatch.alarms.model import Alarm
 from samjhadoo_emulator.cloudwatch.queries import metric_key
 from samjhadoo_emulator.errors import AwsError, validation_error
@@ -22,7 +22,7 @@ HELD_REAL = 0.5
 """Real seconds of the same, so that it can be seen however fast the emulated clock runs."""
 
 
-class AlarmOperations(Driver):
+class AlarmOperations(AlarmDriver):
     """Alarms by name."""
 
     @operation("PutMetricAlarm")

@@ -38,7 +38,7 @@ class ImageConfig:
 
 
 @dataclass(frozen=True)
-class Image:
+class PulledImage:
     """An image that is there to be run.
 
     Attributes:
@@ -91,7 +91,7 @@ class Launch:
     task_id: str
     name: str
     region: str
-    image: Image
+    image: PulledImage
     entry_point: Sequence[str] | None = None
     command: Sequence[str] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -148,7 +148,7 @@ class Runtime(Protocol):
     def real(self) -> bool:
         """Whether containers really run; if not, the driver fetches no secrets and writes no logs."""
 
-    async def pull(self, reference: str) -> Image:
+    async def pull(self, reference: str) -> PulledImage:
         """Make an image ready.
 
         Raises:

@@ -40,7 +40,7 @@ def host_architecture() -> str:
     return _ARCHITECTURES.get(machine, machine)
 
 
-class Registry:
+class RegistryClient:
     """A registry at `<url>/v2/`.
 
     Args:

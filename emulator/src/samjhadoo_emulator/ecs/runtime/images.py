@@ -10,20 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.ecs.runtime import layers
-from samjhadoo_emulator.ecs.runtime.contract import CannotPullError, Image
+from samjhadoo_emulator.ecs.runtime.contract import CannotPullError, PulledImage
 from samjhadoo_emulator.ecs.runtime.distribution import parse_config
 from samjhadoo_emulator.ecs.runtime.reference import Reference, parse_reference
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from samjhadoo_emulator.ecs.runtime.distribution import Registry
+    from samjhadoo_emulator.ecs.runtime.distribution import RegistryClient
 
 PULLS = 4
 """Images pulled at the same time."""
 
 
-class Images:
+class ImageStore:
     """Images under a folder: `<digest>/rootfs` and `<digest>/config.json`.
 
     A folder named after a digest is complete: it is filled under another name first.
@@ -34,14 +34,14 @@ class Images:
 
     """
 
-    def __init__(self, folder: Path, registry: Registry) -> None:
+    def __init__(self, folder: Path, registry: RegistryClient) -> None:
         self._folder = folder
         self._registry = registry
         # Threads of its own: the registry is in this process and needs the event loop's to answer.
         self._threads = ThreadPoolExecutor(PULLS, "pull")
-        self._pulls: dict[tuple[str, str, str], asyncio.Future[Image]] = {}
+        self._pulls: dict[tuple[str, str, str], asyncio.Future[PulledImage]] = {}
 
-    async def pull(self, text: str) -> Image:
+    async def pull(self, text: str) -> PulledImage:
         """Return an image, fetched if it is not here. Pulls of the same image at the same time share one.
 
         Raises:
@@ -62,18 +62,18 @@ class Images:
         """Begin no further pull."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _pulled(self, key: tuple[str, str, str], pull: asyncio.Future[Image]) -> None:
+    def _pulled(self, key: tuple[str, str, str], pull: asyncio.Future[PulledImage]) -> None:
         self._pulls.pop(key, None)
         if not pull.cancelled():
             pull.exception()  # retrieved, even if nobody waits any more
 
-    def _pull(self, reference: Reference) -> Image:
+    def _pull(self, reference: Reference) -> PulledImage:
         digest, manifest = self._registry.manifest(reference)
         home = self._folder / digest.replace(":", "-")
         if not home.exists():
             self._fetch(reference, manifest, home)
         config = parse_config((home / "config.json").read_bytes())
-        return Image(reference.repository, digest, config, home / "rootfs")
+        return PulledImage(reference.repository, digest, config, home / "rootfs")
 
     def _fetch(self, reference: Reference, manifest: dict[str, Any], home: Path) -> None:
         partial = self._folder / f".partial-{uuid.uuid4().hex}"

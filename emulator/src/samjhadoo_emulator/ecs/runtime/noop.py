@@ -7,7 +7,7 @@ import hashlib
 import itertools
 from typing import TYPE_CHECKING
 
-from samjhadoo_emulator.ecs.runtime.contract import Image, ImageConfig, Launch, Usage
+from samjhadoo_emulator.ecs.runtime.contract import ImageConfig, Launch, PulledImage, Usage
 from samjhadoo_emulator.processes import LOOPBACK
 
 if TYPE_CHECKING:
@@ -75,9 +75,11 @@ class NoopRuntime:
         self._numbers = itertools.count()
         self.containers: dict[tuple[str, str], NoopContainer] = {}
 
-    async def pull(self, reference: str) -> Image:
+    async def pull(self, reference: str) -> PulledImage:
         """Return an image of which nothing is known but its reference; see `Runtime`."""
-        return Image(reference, f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}", ImageConfig())
+        return PulledImage(
+            reference, f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}", ImageConfig()
+        )
 
     async def prepare(self, task_id: str, definition: Mapping[str, Any]) -> None:
         """Do nothing; see `Runtime`."""

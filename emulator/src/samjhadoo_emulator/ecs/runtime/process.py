@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_emulator.ecs.runtime.application import Application
 from samjhadoo_emulator.ecs.runtime.child import Child
-from samjhadoo_emulator.ecs.runtime.contract import CannotStartError, Image, Launch
-from samjhadoo_emulator.ecs.runtime.distribution import Registry
+from samjhadoo_emulator.ecs.runtime.contract import CannotStartError, Launch, PulledImage
+from samjhadoo_emulator.ecs.runtime.distribution import RegistryClient
 from samjhadoo_emulator.ecs.runtime.enclosure import Enclosure, possible_mode
 from samjhadoo_emulator.ecs.runtime.forward import pass_on
 from samjhadoo_emulator.ecs.runtime.host_commands import HostCommands
-from samjhadoo_emulator.ecs.runtime.images import Images
+from samjhadoo_emulator.ecs.runtime.images import ImageStore
 from samjhadoo_emulator.ecs.runtime.layout import DEFAULT_PATH, composed, is_complete
 from samjhadoo_emulator.ecs.runtime.ports import Ports
 from samjhadoo_emulator.ecs.runtime.surroundings import mark, surroundings
@@ -63,8 +63,8 @@ class ProcessRuntime:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._registry = Registry(host.edge_url)
-        self._images = Images(host.data_dir / "images", self._registry)
+        self._registry = RegistryClient(host.edge_url)
+        self._images = ImageStore(host.data_dir / "images", self._registry)
         self._folder = host.data_dir / "tasks"
         self._commands = host.data_dir / "commands"
         self._host_commands = HostCommands(host.options.get("host_commands", {}))
@@ -74,7 +74,7 @@ class ProcessRuntime:
         self._watches: set[asyncio.Task[None]] = set()
         self._mode: str | None = None
 
-    async def pull(self, reference: str) -> Image:
+    async def pull(self, reference: str) -> PulledImage:
         """Pull and unpack an image; see `Runtime`."""
         return await self._images.pull(reference)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from samjhadoo_emulator.ecs.model import Deployment, Revision, Service
-    from samjhadoo_emulator.ecs.scheduler.replica import Target
+    from samjhadoo_emulator.ecs.scheduler.replica import RegisteredTarget
     from samjhadoo_emulator.service import AwsApi
 
 log = logging.getLogger(__name__)
@@ -27,14 +27,14 @@ class Balancer:
     def __init__(self, aws: AwsApi) -> None:
         self._aws = aws
 
-    async def register(self, targets: Iterable[Target]) -> dict[Target, str]:
+    async def register(self, targets: Iterable[RegisteredTarget]) -> dict[RegisteredTarget, str]:
         """Register targets in their groups; return why those were refused that were."""
-        refused: dict[Target, str] = {}
+        refused: dict[RegisteredTarget, str] = {}
         for group, members in _by_group(targets).items():
             refused |= await self._register(group, members)
         return refused
 
-    async def _register(self, group: str, members: list[Target]) -> dict[Target, str]:
+    async def _register(self, group: str, members: list[RegisteredTarget]) -> dict[RegisteredTarget, str]:
         try:
             await self._aws.call(
                 "elbv2", "RegisterTargets", TargetGroupArn=group, Targets=[target.key() for target in members]
@@ -46,7 +46,7 @@ class Balancer:
             return {target: reason for refused in apart for target, reason in refused.items()}
         return {}
 
-    async def deregister(self, targets: Iterable[Target]) -> None:
+    async def deregister(self, targets: Iterable[RegisteredTarget]) -> None:
         """Take targets out of their groups; a group that is gone already is no error."""
         for group, members in _by_group(targets).items():
             try:
@@ -59,9 +59,11 @@ class Balancer:
             except AwsError as error:
                 log.info("deregistering from %s: %s", group, error.message)
 
-    async def health(self, targets: Iterable[Target]) -> dict[Target, tuple[str, str, str]]:
+    async def health(
+        self, targets: Iterable[RegisteredTarget]
+    ) -> dict[RegisteredTarget, tuple[str, str, str]]:
         """Return (state, reason, description) of each target; a target that is gone is absent."""
-        found: dict[Target, tuple[str, str, str]] = {}
+        found: dict[RegisteredTarget, tuple[str, str, str]] = {}
         for group, members in _by_group(targets).items():
             try:
                 answer = await self._aws.call("elbv2", "DescribeTargetHealth", TargetGroupArn=group)
@@ -221,8 +223,8 @@ def _split(green: str, blue: str, percent: float) -> list[dict[str, Any]]:
     ]
 
 
-def _by_group(targets: Iterable[Target]) -> dict[str, list[Target]]:
-    groups: dict[str, list[Target]] = {}
+def _by_group(targets: Iterable[RegisteredTarget]) -> dict[str, list[RegisteredTarget]]:
+    groups: dict[str, list[RegisteredTarget]] = {}
     for target in targets:
         groups.setdefault(target.group, []).append(target)
     return groups

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from samjhadoo_emulator.ecs.scheduler.replica import Replica, Target
+from samjhadoo_emulator.ecs.scheduler.replica import RegisteredTarget, Replica
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -83,7 +83,9 @@ class Registration:
         for replica in registered:
             replica.health = {target: health[target] for target in replica.targets if target in health}
 
-    async def gives_up(self, replica: Replica, target: Target, reason: str, *, grace: float) -> bool:
+    async def gives_up(
+        self, replica: Replica, target: RegisteredTarget, reason: str, *, grace: float
+    ) -> bool:
         """Tell whether an unhealthy target is to be replaced: its grace period (real seconds) is over and,
         if it never answered, so is the time that AWS would have given it to boot.
         """
@@ -102,7 +104,7 @@ class Registration:
             self._event(f"{what} {count} targets in (target-group {group})")
 
 
-def _targets(replica: Replica) -> tuple[Target, ...]:
+def _targets(replica: Replica) -> tuple[RegisteredTarget, ...]:
     """Return where a replica is to be registered; nothing unless all its ports are reached."""
     found = []
     balancers = replica.revision.workload.get("loadBalancers", [])
@@ -110,5 +112,5 @@ def _targets(replica: Replica) -> tuple[Target, ...]:
         address = replica.task.address(balancer["containerName"], balancer["containerPort"])
         if address is None:
             return ()
-        found.append(Target(group, *address))
+        found.append(RegisteredTarget(group, *address))
     return tuple(found)

@@ -16,7 +16,7 @@ SETTLING_TIME = 0.5
 """Real seconds for which a task that nobody checks must have been running to count as started."""
 
 
-class Target(NamedTuple):
+class RegisteredTarget(NamedTuple):
     """A registration in a target group."""
 
     group: str
@@ -59,8 +59,8 @@ class Replica:
     checked: bool
     balanced: bool
     phase: Phase = Phase.SERVING
-    targets: tuple[Target, ...] = ()
-    health: dict[Target, tuple[str, str, str]] = field(default_factory=dict)
+    targets: tuple[RegisteredTarget, ...] = ()
+    health: dict[RegisteredTarget, tuple[str, str, str]] = field(default_factory=dict)
     running_since: float | None = None
     was_healthy: bool = False
     stop_reason: str = ""
@@ -101,12 +101,12 @@ class Replica:
         """Real seconds since it was first seen running."""
         return 0.0 if self.running_since is None else time.monotonic() - self.running_since
 
-    def failing_target(self) -> tuple[Target, tuple[str, str, str]] | None:
+    def failing_target(self) -> tuple[RegisteredTarget, tuple[str, str, str]] | None:
         """Return a target that fails its health checks, if any."""
         for target in self.targets:
             if self._state(target) == "unhealthy":
                 return target, self.health[target]
         return None
 
-    def _state(self, target: Target) -> str:
+    def _state(self, target: RegisteredTarget) -> str:
         return self.health.get(target, ("initial", "", ""))[0]

@@ -21,7 +21,7 @@ from samjhadoo_emulator.ecs.tasks.transcript import Transcript
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from samjhadoo_emulator.ecs.runtime import Image, Runtime
+    from samjhadoo_emulator.ecs.runtime import PulledImage, Runtime
     from samjhadoo_emulator.ecs.tasks.task import ContainerState, Task
     from samjhadoo_emulator.service import AwsApi, Host
 
@@ -31,7 +31,7 @@ ESSENTIAL_EXITED = ("Essential container in task exited", "EssentialContainerExi
 FAILED_TO_START = "TaskFailedToStart"
 
 
-class Driver:
+class TaskDriver:
     """The driver of one task.
 
     Args:
@@ -143,7 +143,7 @@ class Driver:
                 state, runtime=self._runtime, launch=launch, clock=self._host.clock, changed=self._changed
             )
 
-    async def _pull(self) -> dict[str, Image] | None:
+    async def _pull(self) -> dict[str, PulledImage] | None:
         """Return the image of each container by its name; None if one cannot be had."""
         task, clock = self.task, self._host.clock
         task.pull_started_at = clock.now()
@@ -156,7 +156,7 @@ class Driver:
         # Its failure is that of the containers, which ask for it again.
         await asyncio.gather(network, return_exceptions=True)
         task.pull_stopped_at = clock.now()
-        images: dict[str, Image] = {}
+        images: dict[str, PulledImage] = {}
         for state, result in zip(task.containers, results, strict=True):
             if isinstance(result, CannotPullError):
                 state.reason = f"CannotPullContainerError: {result}"
@@ -199,7 +199,7 @@ class Driver:
     def _launch(
         self,
         state: ContainerState,
-        image: Image,
+        image: PulledImage,
         environment: dict[str, str],
         output: Callable[[bytes], None],
     ) -> Launch:

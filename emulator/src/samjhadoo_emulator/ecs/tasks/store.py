@@ -10,7 +10,7 @@ import shutil
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.ecs.tasks.driver import Driver
+from samjhadoo_emulator.ecs.tasks.driver import TaskDriver
 from samjhadoo_emulator.ecs.tasks.task import ContainerState, Task
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Tasks:
         self.runtime = runtime
         self._numbers = itertools.count(1)
         self.tasks: dict[str, Task] = {}
-        self._drivers: dict[str, Driver] = {}
+        self._drivers: dict[str, TaskDriver] = {}
         self._work: dict[str, asyncio.Task[None]] = {}
         self._stopped: deque[tuple[float, Task]] = deque()
         self._listeners: list[Callable[[Task], None]] = []
@@ -79,7 +79,7 @@ class Tasks:
             tags=list(request.tags),
         )
         self.tasks[task.arn] = task
-        driver = Driver(
+        driver = TaskDriver(
             task,
             host=self._host,
             region=self._region,

@@ -15,7 +15,7 @@ from samjhadoo_emulator.elbv2.data_plane.traffic import FILTER, parse
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from samjhadoo_emulator.elbv2.data_plane.traffic import Reading
+    from samjhadoo_emulator.elbv2.data_plane.traffic import TrafficCounts
 
 TIMEOUT = 5.0
 LONGEST_LINE = 2**20
@@ -64,7 +64,7 @@ class Admin:
             for each in document.get("listener_statuses", [])
         }
 
-    async def traffic(self) -> Reading:
+    async def traffic(self) -> TrafficCounts:
         """Return what the listeners have counted since Envoy started."""
         # A question has the histograms merged, but is answered before they are: so it is asked twice.
         await self._get("/stats?filter=^server.live$")

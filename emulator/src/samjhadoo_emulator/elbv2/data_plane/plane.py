@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_emulator.elbv2.data_plane.admin import Admin, HostStatus
     from samjhadoo_emulator.elbv2.data_plane.documents import Document
-    from samjhadoo_emulator.elbv2.model import Listener, State, TargetGroup
+    from samjhadoo_emulator.elbv2.model import Listener, RegionState, TargetGroup
     from samjhadoo_emulator.service import Host
 
 EFFECT_TIMEOUT = 15.0
@@ -53,7 +53,7 @@ class DataPlane:
         self._clock = host.clock
         self._folder = host.data_dir / "elbv2"
         self._environment = host.environment
-        self._states: list[State] = []
+        self._states: list[RegionState] = []
         self._lock = asyncio.Lock()
         self._requested = 0
         self._applied = 0
@@ -76,11 +76,11 @@ class DataPlane:
         plane: DataPlane = host.options.setdefault(OPTION, cls(host))
         return plane
 
-    def attach(self, state: State) -> None:
+    def attach(self, state: RegionState) -> None:
         """Serve a region's state."""
         self._states.append(state)
 
-    async def detach(self, state: State) -> None:
+    async def detach(self, state: RegionState) -> None:
         """Serve a region's state no longer; the last one to go ends Envoy."""
         self._states = [each for each in self._states if each is not state]
         if not self._states and self.process:

@@ -35,7 +35,7 @@ _OWN_CODES = frozenset({0, 408, 502, 503, 504})
 
 
 @dataclass(frozen=True)
-class Kind:
+class RequestKind:
     """What requests have in common.
 
     Attributes:
@@ -63,7 +63,7 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Reading:
+class TrafficCounts:
     """Counts, since Envoy started or between two readings.
 
     Attributes:
@@ -73,16 +73,16 @@ class Reading:
 
     """
 
-    requests: dict[Kind, int] = field(default_factory=dict)
+    requests: dict[RequestKind, int] = field(default_factory=dict)
     times: dict[str, dict[float, int]] = field(default_factory=dict)
     connect_failures: dict[str, int] = field(default_factory=dict)
 
-    def since(self, before: Reading) -> Reading:
+    def since(self, before: TrafficCounts) -> TrafficCounts:
         """Return what was added since another reading."""
         times = {
             cluster: _added(found, before.times.get(cluster, {})) for cluster, found in self.times.items()
         }
-        return Reading(
+        return TrafficCounts(
             _added(self.requests, before.requests),
             {cluster: found for cluster, found in times.items() if found},
             _added(self.connect_failures, before.connect_failures),
@@ -145,9 +145,9 @@ def _stat(name: str, tags: dict[str, str]) -> Document:
     return {"name": name, "tags": [{"name": key, "value_format": value} for key, value in tags.items()]}
 
 
-def parse(document: str) -> Reading:
+def parse(document: str) -> TrafficCounts:
     """Return the reading that Envoy's statistics (JSON, detailed histograms) hold."""
-    reading = Reading()
+    reading = TrafficCounts()
     for stat in json.loads(document)["stats"]:
         if "histograms" in stat:
             for histogram in stat["histograms"].get("details", []):
@@ -155,7 +155,7 @@ def parse(document: str) -> Reading:
                     reading.times[match["cluster"]] = _buckets(histogram["totals"])
         elif match := _REQUESTS.fullmatch(stat["name"]):
             flags = frozenset(match["flags"].split(",")) - {"-", ""}
-            kind = Kind(match["listener"], match["cluster"], int(match["code"]), flags)
+            kind = RequestKind(match["listener"], match["cluster"], int(match["code"]), flags)
             reading.requests[kind] = stat["value"]
         elif match := _CONNECT_FAILURES.fullmatch(stat["name"]):
             reading.connect_failures[match["cluster"]] = stat["value"]

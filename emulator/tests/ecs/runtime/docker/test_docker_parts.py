@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from samjhadoo_emulator.ecs.runtime import Image, ImageConfig, Launch
+from samjhadoo_emulator.ecs.runtime import ImageConfig, Launch, PulledImage
 from samjhadoo_emulator.ecs.runtime.contract import CannotStartError
 from samjhadoo_emulator.ecs.runtime.docker import forwarder
 from samjhadoo_emulator.ecs.runtime.docker.engine import EngineError
@@ -32,7 +32,7 @@ MIB = 1 << 20
 
 
 def launch(definition: dict[str, Any], **task: Any) -> Launch:
-    image = Image("x:1", "sha256:0", ImageConfig(), name="x:1")
+    image = PulledImage("x:1", "sha256:0", ImageConfig(), name="x:1")
     given: dict[str, Any] = {"definition": definition, "task_definition": task}
     return Launch(task_id="0" * 32, name="app", region="ap-south-1", image=image, **given)
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from docker.utils import parse_repository_tag
 
-from samjhadoo_emulator.ecs.runtime.contract import CannotPullError, Image, ImageConfig
-from samjhadoo_emulator.ecs.runtime.distribution import Registry, config_of
+from samjhadoo_emulator.ecs.runtime.contract import CannotPullError, ImageConfig, PulledImage
+from samjhadoo_emulator.ecs.runtime.distribution import RegistryClient, config_of
 from samjhadoo_emulator.ecs.runtime.docker.engine import EngineError, Missing
 from samjhadoo_emulator.ecs.runtime.reference import emulated, parse_reference
 from samjhadoo_emulator.processes import LOOPBACK
@@ -27,7 +27,7 @@ RETRIED = "pull image manifest has been retried 1 time(s): failed to resolve ref
 _HUB = "docker.io"
 
 
-class Images:
+class DockerImages:
     """Pulls images, and removes those of the emulated registry again.
 
     Args:
@@ -38,13 +38,13 @@ class Images:
 
     def __init__(self, engine: Engine, edge_url: str) -> None:
         self._engine = engine
-        self._registry = Registry(edge_url)
+        self._registry = RegistryClient(edge_url)
         self._port = urlsplit(edge_url).port
         self._few = asyncio.Semaphore(PULLS)
-        self._pulls: dict[str, asyncio.Task[Image]] = {}
+        self._pulls: dict[str, asyncio.Task[PulledImage]] = {}
         self._pulled: set[str] = set()
 
-    async def pull(self, text: str) -> Image:
+    async def pull(self, text: str) -> PulledImage:
         """Return an image, pulled if the engine does not have it; pulls of the same one share a pull.
 
         Raises:
@@ -65,16 +65,16 @@ class Images:
         await asyncio.gather(*map(self._remove, self._pulled))
         self._registry.close()
 
-    def _ended(self, text: str, pull: asyncio.Task[Image]) -> None:
+    def _ended(self, text: str, pull: asyncio.Task[PulledImage]) -> None:
         self._pulls.pop(text, None)
         if not pull.cancelled():
             pull.exception()  # retrieved, even if nobody waits any more
 
-    async def _pull(self, text: str) -> Image:
+    async def _pull(self, text: str) -> PulledImage:
         async with self._few:
             return await (self._emulated(text) if emulated(text) else self._foreign(text))
 
-    async def _emulated(self, text: str) -> Image:
+    async def _emulated(self, text: str) -> PulledImage:
         reference = parse_reference(text)
         # The registry is in this process: its answers need the event loop, this needs a thread.
         digest, _ = await asyncio.to_thread(self._registry.manifest, reference)
@@ -86,9 +86,9 @@ class Images:
             found = await self._inspect(name)
         if found is None:
             raise CannotPullError(f"{RETRIED}{reference}: {reference}: not found")
-        return Image(text, digest, _config(found), name=name)
+        return PulledImage(text, digest, _config(found), name=name)
 
-    async def _foreign(self, text: str) -> Image:
+    async def _foreign(self, text: str) -> PulledImage:
         found = await self._inspect(text)
         if found is None:
             full = canonical(text)
@@ -100,7 +100,7 @@ class Images:
         digests = [
             each.partition("@")[2] for each in found.get("RepoDigests") or [] if each.startswith(repository)
         ]
-        return Image(text, digests[0] if digests else str(found["Id"]), _config(found), name=text)
+        return PulledImage(text, digests[0] if digests else str(found["Id"]), _config(found), name=text)
 
     async def _inspect(self, name: str) -> dict[str, Any] | None:
         try:

@@ -6,11 +6,11 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.ecs.runtime.contract import CannotStartError, Image, Launch
+from samjhadoo_emulator.ecs.runtime.contract import CannotStartError, Launch, PulledImage
 from samjhadoo_emulator.ecs.runtime.docker.container import DockerContainer
 from samjhadoo_emulator.ecs.runtime.docker.engine import EngineError
 from samjhadoo_emulator.ecs.runtime.docker.host_config import container_config, host_config
-from samjhadoo_emulator.ecs.runtime.docker.images import Images
+from samjhadoo_emulator.ecs.runtime.docker.images import DockerImages
 from samjhadoo_emulator.ecs.runtime.docker.output import Output
 from samjhadoo_emulator.ecs.runtime.docker.sandbox import Sandbox
 from samjhadoo_emulator.ecs.runtime.surroundings import aws_variables
@@ -41,12 +41,12 @@ class DockerRuntime:
         self._host = host
         self._estate = estate
         self._engine = estate.engine
-        self._images = Images(estate.engine, host.edge_url)
+        self._images = DockerImages(estate.engine, host.edge_url)
         self._sandboxes: dict[str, Sandbox] = {}
         self._work: set[asyncio.Task[Any]] = set()
         self._closed = False
 
-    async def pull(self, reference: str) -> Image:
+    async def pull(self, reference: str) -> PulledImage:
         """Have an image in the engine; see `Runtime`."""
         return await self._images.pull(reference)
 
