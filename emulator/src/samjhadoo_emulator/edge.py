@@ -1,26 +1,30 @@
-"""The edge: one address for every AWS client. It gives a request to the live service that owns it and
-passes everything else through to the upstream, bodies streaming.
+"""The edge: one address for every AWS client.
+
+A request goes through the handlers that `Edge.__init__` lists: in the end the live service that owns it
+performs it, or the upstream gets it, bodies streaming.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from samjhadoo_emulator import identify, wire
 from samjhadoo_emulator.errors import AwsError, NotLive
-from samjhadoo_emulator.faults.exchange import disturbed, striking
+from samjhadoo_emulator.exchange import Exchange, chain
+from samjhadoo_emulator.faults.effects import disturb, striking
 from samjhadoo_emulator.internal import InternalAws
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from samjhadoo_emulator.exchange import Proceed
     from samjhadoo_emulator.service import Host, LiveService
     from samjhadoo_emulator.upstream.described import Upstream
 
@@ -31,7 +35,7 @@ class Edge:
     """Routes requests between live services, the registry, the control endpoint and the upstream.
 
     Args:
-        host: What every live service is lent.
+        host: What every live service is given.
         services: The live services by botocore's name.
         upstream: Serves whatever no live service owns.
         prefixes: Applications by path prefix (the registry at `/v2`, the control endpoint); a request
@@ -60,34 +64,21 @@ class Edge:
         self.upstream = upstream
         self._prefixes = prefixes
         self._starting = asyncio.Lock()
+        self._handle = chain(
+            # Every request goes through these, in this order; each one answers it or hands it to the next.
+            # A guard that decides who may ask belongs at the front.
+            (
+                self._serve_own_paths,
+                self._identify,
+                self._apply_faults,
+                self._serve_live,
+                self._pass_on,
+            )
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        request = Request(scope, receive)
-        headers = request.headers
-        query = scope["query_string"].decode("latin-1")
-        signed = identify.signing_scope(headers)[1] or identify.presigned_scope(query)[1]
-        if not signed:
-            for prefix, application in self._prefixes.items():
-                if scope["path"] == prefix or scope["path"].startswith(f"{prefix}/"):
-                    await application(scope, receive, send)
-                    return
-        # Whatever its type, S3's bodies are content: they stream.
-        form = identify.is_form(headers) and request.method == "POST" and signed != "s3"
-        named = form or "x-amz-target" in headers or identify.is_rpc(headers)
-        body = await request.body() if named else b""
-        address = identify.identify(
-            headers,
-            query=query,
-            body=wire.plain(headers, body),
-            path=scope["path"],
-        )
-        serving = self._application(address, request, body)
-        faults = striking(self.host.faults, address, headers) if self.host.faults else []
-        if faults:
-            serving = disturbed(serving, faults, address, headers)
-        await serving(scope, receive, send)
+        if scope["type"] == "http":
+            await self._handle(Exchange(scope, receive, send))
 
     @property
     def live_names(self) -> list[str]:
@@ -95,7 +86,7 @@ class Edge:
         return sorted(self._services)
 
     def is_live(self, service: str, operation: str) -> bool:
-        """Tell whether an operation is served live."""
+        """Return whether an operation is served live."""
         return operation in self._operations.get(service, {})
 
     async def service(self, name: str, region: str) -> Any:
@@ -133,44 +124,77 @@ class Edge:
         return result or {}
 
     async def stop(self) -> None:
-        """End every live service, the youngest first, and let go of the upstream."""
+        """End every live service, the youngest first, and close the upstream."""
         for service in reversed(list(self.live.values())):
             await service.stop()
         await self.upstream.stop()
 
-    def _application(self, address: identify.Address, request: Request, body: bytes) -> ASGIApp:
-        """Return what serves a request."""
+    async def _serve_own_paths(self, exchange: Exchange, proceed: Proceed) -> None:
+        """Answer at the paths of the emulator's own applications what no AWS client has signed."""
+        path = exchange.scope["path"]
+        if not _signing_name(exchange):
+            for prefix, application in self._prefixes.items():
+                if path == prefix or path.startswith(f"{prefix}/"):
+                    await application(exchange.scope, exchange.receive, exchange.send)
+                    return
+        await proceed(exchange)
+
+    async def _identify(self, exchange: Exchange, proceed: Proceed) -> None:
+        """Find out which service and operation a request is for, from its body, too, if need be."""
+        headers = exchange.headers
+        # Whatever its type, S3's bodies are content: they stream.
+        is_post = exchange.scope["method"] == "POST"
+        form = is_post and identify.is_form(headers) and _signing_name(exchange) != "s3"
+        if form or "x-amz-target" in headers or identify.is_rpc(headers):
+            await exchange.read()
+        body = wire.plain(headers, exchange.body)
+        path = exchange.scope["path"]
+        exchange.address = identify.identify(headers, query=exchange.query, body=body, path=path)
+        await proceed(exchange)
+
+    async def _apply_faults(self, exchange: Exchange, proceed: Proceed) -> None:
+        """Do to a request what the faults in force ask for."""
+        faults = striking(self.host.faults, exchange) if self.host.faults else []
+        if faults:
+            await disturb(exchange, faults, proceed)
+        else:
+            await proceed(exchange)
+
+    async def _serve_live(self, exchange: Exchange, proceed: Proceed) -> None:
+        """Perform an operation that is live here."""
+        address = exchange.address
         own = address.service in self._services
-        if own and not wire.has_operation(address.service, address.operation):
-            return _unknown_operation
-
-        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            try:
-                response: ASGIApp = await self._answer(address, request, wire.plain(request.headers, body))
-            except NotLive:
-                response = pass_on
-            await response(scope, receive, send)
-
-        async def pass_on(scope: Scope, receive: Receive, send: Send) -> None:
-            self.host.passed_on.add(address.operation)
-            scope = {**scope, "aws.service": address.service}
-            await self.upstream(scope, _replay(body, receive) if body else receive, send)
-
         # Not every upstream speaks CBOR: it is asked on behalf of clients of services that are live here.
         translated = own and address.protocol == wire.CBOR
-        return answer if translated or self.is_live(address.service, address.operation) else pass_on
+        response: Response | None = None
+        if own and not wire.has_operation(address.service, address.operation):
+            response = JSONResponse({"__type": "UnknownOperationException"}, status_code=400)
+        elif translated or self.is_live(address.service, address.operation):
+            with suppress(NotLive):
+                response = await self._answer(exchange)
+        if response is None:
+            await proceed(exchange)
+        else:
+            await response(exchange.scope, exchange.receive, exchange.send)
 
-    async def _answer(self, address: identify.Address, request: Request, body: bytes) -> Response:
+    async def _pass_on(self, exchange: Exchange, proceed: Proceed) -> None:  # noqa: ARG002 - the last handler
+        """Give a request to the upstream."""
+        self.host.passed_on.add(exchange.address.operation)
+        scope = {**exchange.scope, "aws.service": exchange.address.service}
+        await self.upstream(scope, exchange.replayed, exchange.send)
+
+    async def _answer(self, exchange: Exchange) -> Response:
+        address, scope = exchange.address, exchange.scope
         service, operation = address.service, address.operation
         result: dict[str, Any] | AwsError
         try:
             params = wire.parse(
                 service,
                 operation,
-                method=request.method,
-                path=request.url.path,
-                headers=request.headers,
-                body=body or request.url.query.encode(),
+                method=scope["method"],
+                path=scope["path"],
+                headers=exchange.headers,
+                body=wire.plain(exchange.headers, exchange.body) or scope["query_string"],
                 protocol=address.protocol,
             )
             region = address.region or self.region
@@ -193,18 +217,6 @@ class Edge:
         return Response(content, status_code=status, headers=headers)
 
 
-_unknown_operation = JSONResponse({"__type": "UnknownOperationException"}, status_code=400)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Give a body that has been read to the next application again."""
-    sent = False
-
-    async def again() -> Message:
-        nonlocal sent
-        if sent:
-            return await receive()
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
+def _signing_name(exchange: Exchange) -> str:
+    """Return the name of the service that a request is signed for; empty if it is not signed."""
+    return identify.signing_scope(exchange.headers)[1] or identify.presigned_scope(exchange.query)[1]

@@ -1,4 +1,9 @@
-"""Which AWS service and operation a request is for: a pure function of the request."""
+"""Which AWS service and operation a request is for: a pure function of the request.
+
+`identify` knows the operations of live services, `service_of` the name of any service. Names are botocore's.
+The tables were taken from botocore's models, for the services that LocalStack or moto have: most of them sign
+with their name.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +20,44 @@ if TYPE_CHECKING:
 _SCOPE = r"[^/]+/\d{8}/(?P<region>[^/]*)/(?P<service>[^/]+)/aws4_request"
 _CREDENTIAL = re.compile(f"Credential={_SCOPE}")
 _PRESIGNED = re.compile(_SCOPE)
-_QUERY_VERSIONS = {"2015-12-01": "elbv2", "2010-08-01": "cloudwatch"}
 _RPC_PATH = re.compile(r"/service/(?P<prefix>[^/]+)/operation/(?P<operation>[^/]+)")
 FORM = "application/x-www-form-urlencoded"
+SIGNING_NAMES = {
+    "aidevops": "devops-agent",
+    "aoss": "opensearchserverless",
+    "aps": "amp",
+    "elasticfilesystem": "efs",
+    "elasticloadbalancing": "elb",
+    "elasticmapreduce": "emr",
+    "email": "ses",
+    "execute-api": "apigatewaymanagementapi",
+    "forecast": "forecast",
+    "iotdata": "iot-data",
+    "lex": "lexv2-models",
+    "mobiletargeting": "pinpoint",
+    "monitoring": "cloudwatch",
+    "servicequotas": "service-quotas",
+    "sso": "sso-admin",
+    "states": "stepfunctions",
+    "tagging": "resourcegroupstaggingapi",
+    "timestream": "timestream-write",
+}
+"""The names of services that sign with another name."""
+_PATHS = {
+    "apigateway": [("/v2/", "apigatewayv2")],
+    "es": [("/2021-01-01/", "opensearch")],
+    "s3": [("/v20180820/", "s3control")],
+    "ses": [("/v2/email/", "sesv2")],
+}
+"""Services that sign with the same name and are distinguished by their paths (REST)."""
+_TARGETS = {
+    "AmazonEC2ContainerServiceV20141113": "ecs",
+    "DynamoDBStreams_20120810": "dynamodbstreams",
+    "KinesisAnalytics_20180523": "kinesisanalyticsv2",
+}
+"""Services that sign with the same name, or not at all, and are distinguished by `X-Amz-Target`."""
+_QUERY_VERSIONS = {"2015-12-01": "elbv2", "2010-08-01": "cloudwatch"}
+"""Services that are named by the version of the query protocol's API."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +92,17 @@ def presigned_scope(query: str) -> tuple[str, str]:
 
 
 def is_form(headers: Mapping[str, str]) -> bool:
-    """Tell whether the body may be a request of the query protocol."""
+    """Return whether the body may be a request of the query protocol."""
     return headers.get("content-type", "").partition(";")[0].strip().lower() == FORM
 
 
 def is_rpc(headers: Mapping[str, str]) -> bool:
-    """Tell whether a request is one of Smithy's RPC protocols, which name the operation in their path."""
+    """Return whether a request is one of Smithy's RPC protocols, which name the operation in their path."""
     return "smithy-protocol" in headers
 
 
 def identify(headers: Mapping[str, str], *, query: str, body: bytes, path: str = "/") -> Address:
-    """Tell the live service and operation from a request's headers (lower case), path, query and form."""
+    """Return the live service and operation that a request names in its headers, path, query or form."""
     region = signing_scope(headers)[0] or presigned_scope(query)[0]
     rpc = _RPC_PATH.fullmatch(path) if is_rpc(headers) else None
     if rpc:
@@ -77,3 +117,25 @@ def identify(headers: Mapping[str, str], *, query: str, body: bytes, path: str =
         fields |= parse_qs(body.decode(errors="replace"))
     service = _QUERY_VERSIONS.get(fields.get("Version", [""])[0], "")
     return Address(service, fields.get("Action", [""])[0], region, "query")
+
+
+def service_of(headers: Mapping[str, str], *, query: str, path: str) -> str:
+    """Return the service that a request is for; empty if it cannot be determined.
+
+    Args:
+        headers: The request's headers (lower case).
+        query: Its query string.
+        path: Its path.
+
+    """
+    target = headers.get("x-amz-target", "").rpartition(".")[0]
+    if target in _TARGETS:
+        return _TARGETS[target]
+    signed = signing_scope(headers)[1] or presigned_scope(query)[1]
+    if not signed and "AWSAccessKeyId=" in query:  # presigned in S3's older way
+        return "s3"
+    version = parse_qs(query).get("Version", [""])[0] if "Version=" in query else ""
+    for prefix, service in _PATHS.get(signed, []):
+        if path.startswith(prefix):
+            return service
+    return _QUERY_VERSIONS.get(version, "") or SIGNING_NAMES.get(signed, signed)

@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.errors import AwsError
-from samjhadoo_emulator.faults.exchange import disturb_call
+from samjhadoo_emulator.faults.effects import disturb_call
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
+from samjhadoo_emulator.identify import SIGNING_NAMES, service_of
 from samjhadoo_emulator.registry import LIVE, live_services
 from samjhadoo_emulator.testing import running_emulator
-from samjhadoo_emulator.upstream.services import SIGNING_NAMES, service_of
 
 SIGNED = (
     "AWS4-HMAC-SHA256 Credential=AKID/20261123/eu-west-1/{}/aws4_request, SignedHeaders=host, Signature=0"

@@ -7,9 +7,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator import lean
+from samjhadoo_emulator.error_responses import error_response
 from samjhadoo_emulator.errors import AwsError
 from samjhadoo_emulator.upstream.described import Description
-from samjhadoo_emulator.upstream.refusals import refusal
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -33,7 +33,7 @@ def moto_application(account: str, region: str) -> ASGIApp:
             await application(scope, receive, send)
         except NotImplementedError as error:  # no answer has begun; clients do not repeat such a call
             lacking = AwsError("NotImplemented", f"moto: {error}", status=501)
-            await refusal(scope, lacking)(scope, receive, send)
+            await error_response(scope, lacking)(scope, receive, send)
 
     return serve
 
@@ -44,6 +44,11 @@ def moto_services() -> tuple[str, ...]:
     from moto.backends import list_of_moto_modules
 
     return tuple(sorted(name for name in list_of_moto_modules() if name not in _NOT_AWS))
+
+
+def moto_name(service: str) -> str:
+    """Return moto's name of a service."""
+    return "awslambda" if service == "lambda" else service.replace("-", "")
 
 
 class InProcess:

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 import httpcore2
 
+from samjhadoo_emulator.error_responses import error_response
 from samjhadoo_emulator.errors import AwsError
 from samjhadoo_emulator.upstream.body import Body, ClientLeft
 from samjhadoo_emulator.upstream.headers import for_client, for_upstream, has_body
-from samjhadoo_emulator.upstream.refusals import refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,7 +161,9 @@ class Proxy:
             log.warning("the upstream %s does not answer: %s", self.url, _words(error))
             message = f"The upstream {self.url} does not answer: {_words(error)}"
             await body.drain(DRAINED)
-            await refusal(scope, AwsError("ServiceUnavailable", message, status=503))(scope, _nothing, send)
+            await error_response(scope, AwsError("ServiceUnavailable", message, status=503))(
+                scope, _nothing, send
+            )
             return
         try:
             headers = for_client(response.headers, response.status)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
+from samjhadoo_emulator.identify import service_of
 from samjhadoo_emulator.upstream.described import Description
 from samjhadoo_emulator.upstream.in_process import NAME as MOTO
-from samjhadoo_emulator.upstream.in_process import moto_application, moto_services
+from samjhadoo_emulator.upstream.in_process import moto_application, moto_name, moto_services
 from samjhadoo_emulator.upstream.loading import Loading
-from samjhadoo_emulator.upstream.services import moto_name, service_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -50,11 +50,8 @@ class Remote:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request to the URL, or to moto."""
-        service = service_of(
-            Headers(scope=scope),
-            query=scope["query_string"].decode("latin-1"),
-            path=scope["path"],
-            known=scope.get("aws.service", ""),
+        service = scope.get("aws.service") or service_of(
+            Headers(scope=scope), query=scope["query_string"].decode("latin-1"), path=scope["path"]
         )
         if service and await self._lacks(service):
             application = await self._fallback()

@@ -1,4 +1,4 @@
-"""The edge's own errors about requests to the upstream, each in the protocol its request speaks."""
+"""Errors that the emulator itself answers with, each in the protocol that its request speaks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from samjhadoo_emulator import cbor, identify, wire
-from samjhadoo_emulator.upstream.services import service_of
+from samjhadoo_emulator.identify import service_of
 
 if TYPE_CHECKING:
     from starlette.types import Scope
@@ -21,15 +21,26 @@ if TYPE_CHECKING:
 _REST_XML = frozenset({"cloudfront", "route53", "s3control"})
 
 
-def refusal(scope: Scope, error: AwsError) -> Response:
-    """Return an error as the service that a request is for would give it.
+def error_response(scope: Scope, error: AwsError, address: identify.Address | None = None) -> Response:
+    """Return an error as the service that a request is for would return it.
 
     AWS's protocols differ in errors as in everything: JSON with a `__type`, the query protocol's and REST's
-    `ErrorResponse`, S3's bare `Error`, and CBOR. Where the service cannot be told it is JSON.
+    `ErrorResponse`, S3's bare `Error`, and CBOR. Where the service is not known, it is JSON.
+
+    Args:
+        scope: The request.
+        error: The error.
+        address: The request's service and operation, as far as they have been identified.
+
     """
     headers = Headers(scope=scope)
     query = scope["query_string"].decode("latin-1")
-    service = service_of(headers, query=query, path=scope["path"])
+    address = address or identify.Address()
+    service = address.service or service_of(headers, query=query, path=scope["path"])
+    if service and address.operation and wire.has_operation(service, address.operation):
+        protocol = address.protocol if address.service else ""
+        status, named, content = wire.serialise(service, address.operation, error, protocol=protocol)
+        return Response(content, max(status, error.status), named)
     request_id = str(uuid.uuid4())
     named = {"x-amzn-RequestId": request_id, "x-amzn-errortype": error.code}
     if headers.get("smithy-protocol") == wire.CBOR:
