@@ -20,13 +20,13 @@ from samjhadoo_emulator.ecs.runtime.docker import command_line as docker
 from samjhadoo_emulator.ecs.runtime.host_commands import parse_host_command
 from samjhadoo_emulator.errors import ConfigurationError
 from samjhadoo_emulator.processes import MARKER
-from samjhadoo_emulator.upstream.chosen import add_arguments, chosen_upstream, refused
+from samjhadoo_emulator.upstream.factory import add_arguments, create_upstream, refused
 from samjhadoo_emulator.variants import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from samjhadoo_emulator.ecs.runtime.docker.estate import Estate
+    from samjhadoo_emulator.ecs.runtime.docker.engine_resources import EngineResources
     from samjhadoo_emulator.edge import Edge
 
 DEFAULT_ACCOUNT = "000000000000"
@@ -86,12 +86,12 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def build(options: argparse.Namespace, estate: Estate | None = None) -> Edge:
+def build(options: argparse.Namespace, resources: EngineResources | None = None) -> Edge:
     """Return the edge with every live service, ready to serve.
 
     Args:
         options: The command line's.
-        estate: What the Docker runtime has in the engine.
+        resources: What the Docker runtime has in the engine.
 
     """
     from samjhadoo_emulator.control import PREFIX, control_application
@@ -112,7 +112,7 @@ def build(options: argparse.Namespace, estate: Estate | None = None) -> Edge:
         environment={MARKER: os.environ[MARKER]} if MARKER in os.environ else {},
         options={
             "runtime": options.runtime,
-            "docker": estate,
+            "docker": resources,
             "gate_before_bake": options.gate_before_bake,
             "host_commands": dict(options.host_command),
         },
@@ -124,7 +124,7 @@ def build(options: argparse.Namespace, estate: Estate | None = None) -> Edge:
     edge = Edge(
         host,
         services=services,
-        upstream=chosen_upstream(options),
+        upstream=create_upstream(options),
         prefixes={
             PREFIX: control_application(lambda: edge),
             **registry,
@@ -147,8 +147,8 @@ async def serve(options: argparse.Namespace) -> None:
     # and a response of two writes (headers, body) then waits 40 ms for the client's acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     options.port = listener.getsockname()[1]
-    async with docker.engine_for(options) as (estate, sockets):
-        await _serve(build(options, estate), [listener, *sockets])
+    async with docker.engine_for(options) as (resources, sockets):
+        await _serve(build(options, resources), [listener, *sockets])
 
 
 async def _serve(edge: Edge, sockets: list[socket.socket]) -> None:

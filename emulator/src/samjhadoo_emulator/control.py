@@ -33,7 +33,7 @@ def control_application(edge: Callable[[], Edge]) -> Starlette:
 
     async def health(_: Request) -> JSONResponse:
         host = edge().host
-        upstream = await edge().upstream.described()
+        upstream = await edge().upstream.info()
         return JSONResponse(
             {
                 "status": "running",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_emulator.exchange import Proceed
     from samjhadoo_emulator.service import Host, LiveService
-    from samjhadoo_emulator.upstream.described import Upstream
+    from samjhadoo_emulator.upstream.info import Upstream
 
 log = logging.getLogger(__name__)
 

@@ -50,7 +50,7 @@ def operation_model(service: str, operation: str) -> OperationModel:
 
 
 def has_operation(service: str, operation: str) -> bool:
-    """Tell whether AWS's model of a service has an operation."""
+    """Return whether AWS's model of a service has an operation."""
     return operation in service_model(service).operation_names
 
 

@@ -7,7 +7,7 @@ import math
 import msgspec
 import pytest
 
-from samjhadoo_emulator.faults.exchange import replaced
+from samjhadoo_emulator.faults.effects import replaced
 from samjhadoo_emulator.faults.kinds import LateMetrics, Latency, MissedAlarms, Throttle, fault_of
 from samjhadoo_emulator.faults.table import FaultTable
 

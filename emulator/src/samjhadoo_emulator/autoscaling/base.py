@@ -52,7 +52,7 @@ class AutoScalingBase(LiveService):
             raise no_target(resource)
         return self.targets[resource]
 
-    async def described(self, target: ScalableTarget) -> dict[str, Any]:
+    async def ecs_service(self, target: ScalableTarget) -> dict[str, Any]:
         """Return botocore's `Service` of the ECS service behind a target.
 
         Raises:
@@ -71,7 +71,7 @@ class AutoScalingBase(LiveService):
         return active[0]
 
     async def deploying(self, target: ScalableTarget) -> bool:
-        """Tell whether a deployment of the service behind a target is in progress."""
+        """Return whether a deployment of the service behind a target is in progress."""
         answer = await self.aws.call(
             "ecs",
             "ListServiceDeployments",
@@ -83,8 +83,8 @@ class AutoScalingBase(LiveService):
 
     def arn_of(self, kind: str, identity: str, resource: str, named: str) -> str:
         """Return the ARN of a policy or a scheduled action, which EC2 Auto Scaling's name space holds."""
-        place = f"arn:aws:autoscaling:{self.region}:{self.account}"
-        return f"{place}:{kind}:{identity}:resource/{NAMESPACE}/{resource}:{named}"
+        prefix = f"arn:aws:autoscaling:{self.region}:{self.account}"
+        return f"{prefix}:{kind}:{identity}:resource/{NAMESPACE}/{resource}:{named}"
 
 
 def served(params: Params) -> None:

@@ -48,7 +48,7 @@ class Changes(Activities):
         ECS is not scaled in while it deploys: what that holds back is done once the deployment has ended.
         """
         try:
-            current: int = (await self.described(target))["desiredCount"]
+            current: int = (await self.ecs_service(target))["desiredCount"]
         except AwsError:
             target.waiting = False
             return
@@ -87,7 +87,7 @@ class Changes(Activities):
 
     async def _fulfilled(self, target: ScalableTarget, activity: Activity, wanted: int) -> None:
         try:
-            service = await self.described(target)
+            service = await self.ecs_service(target)
             deploying = await self.deploying(target)
         except AwsError as error:
             self.ended(activity, FAILED, error.message)

@@ -103,7 +103,7 @@ class Policies(ScalableTargets):
         _, group = validation.labelled(metric["ResourceLabel"]) or ("", "")
         used = [
             arn
-            for balancer in (await self.described(target)).get("loadBalancers") or []
+            for balancer in (await self.ecs_service(target)).get("loadBalancers") or []
             for arn in (
                 balancer.get("targetGroupArn", ""),
                 (balancer.get("advancedConfiguration") or {}).get("alternateTargetGroupArn", ""),
@@ -123,8 +123,8 @@ class Policies(ScalableTargets):
             setattr(policy, kind, alarm["AlarmName"])
 
     def _alarms(self, names: list[str]) -> list[dict[str, str]]:
-        place = f"arn:aws:cloudwatch:{self.region}:{self.account}:alarm"
-        return [{"AlarmName": name, "AlarmARN": f"{place}:{name}"} for name in names]
+        prefix = f"arn:aws:cloudwatch:{self.region}:{self.account}:alarm"
+        return [{"AlarmName": name, "AlarmARN": f"{prefix}:{name}"} for name in names]
 
     async def _view(self, target: ScalableTarget, policy: Policy) -> dict[str, Any]:
         """Return botocore's `ScalingPolicy`, with the alarms that execute it."""

@@ -50,7 +50,7 @@ class Scaling(Policies):
         reading = await read(self.aws, alarm, at)
         if reading is None:
             return
-        current: int = (await self.described(target))["desiredCount"]
+        current: int = (await self.ecs_service(target))["desiredCount"]
         cause = f"monitor alarm {alarm} in state {reading.state} triggered policy {policy.name}"
         if policy.type == TRACKING and alarm == policy.low:
             decision = await self._shrink(target, current, at)

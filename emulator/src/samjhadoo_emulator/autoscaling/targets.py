@@ -53,17 +53,17 @@ class ScalableTargets(Changes):
         maximum = params.get("MaxCapacity", known.maximum if known else 0)
         check_range(minimum, maximum)
         identity = uuid.uuid4().hex + uuid.uuid4().hex[:4]
-        place = f"arn:aws:application-autoscaling:{self.region}:{self.account}"
+        prefix = f"arn:aws:application-autoscaling:{self.region}:{self.account}"
         target = known or ScalableTarget(
             resource,
-            f"{place}:scalable-target/{identity}",
+            f"{prefix}:scalable-target/{identity}",
             f"arn:aws:iam::{self.account}:{LINKED_ROLE}",
             minimum,
             maximum,
             self.clock.now(),
             tags=dict(params.get("Tags") or {}),
         )
-        await self.described(target)
+        await self.ecs_service(target)
         target.minimum, target.maximum = minimum, maximum
         for name, value in (params.get("SuspendedState") or {}).items():
             target.suspended[name] = value

@@ -122,7 +122,7 @@ def extended(text: str) -> Extended | None:
 
 
 def known(statistic: str) -> bool:
-    """Tell whether a text names a statistic."""
+    """Return whether a text names a statistic."""
     return statistic in SIMPLE or extended(statistic) is not None
 
 

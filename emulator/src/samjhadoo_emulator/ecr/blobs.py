@@ -24,7 +24,7 @@ _DIGEST = re.compile(r"(?P<algorithm>sha256|sha512):(?P<hex>[a-f0-9]+)")
 
 
 def is_digest(text: str) -> bool:
-    """Tell whether `text` is a digest of an algorithm that the registry verifies."""
+    """Return whether `text` is a digest of an algorithm that the registry verifies."""
     match = _DIGEST.fullmatch(text)
     return match is not None and len(match["hex"]) == HEX_LENGTHS[match["algorithm"]]
 

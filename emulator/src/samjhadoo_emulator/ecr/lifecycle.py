@@ -53,7 +53,7 @@ class LifecycleRule:
     age: timedelta | None = None
 
     def selects(self, tags: Collection[str]) -> bool:
-        """Tell whether an image with these tags is one that the rule is about."""
+        """Return whether an image with these tags is one that the rule is about."""
         if self.status == "any":
             return True
         if self.status == "untagged":

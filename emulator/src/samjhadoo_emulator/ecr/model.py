@@ -59,7 +59,7 @@ class Repository:
         return sorted(tag for tag, tagged in self.tags.items() if tagged == digest)
 
     def is_immutable(self, tag: str) -> bool:
-        """Tell whether a tag, once set, stays: the repository's setting and its exclusion filters."""
+        """Return whether a tag, once set, stays: the repository's setting and its exclusion filters."""
         excluded = any(fnmatch.fnmatchcase(tag, pattern) for pattern in self.exclusions)
         if self.mutability == "MUTABLE_WITH_EXCLUSION":
             return excluded

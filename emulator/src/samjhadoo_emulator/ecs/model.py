@@ -80,7 +80,7 @@ class Deployment:
         return self.state.status not in TERMINAL
 
     def in_history(self, now: datetime) -> bool:
-        """Tell whether AWS still knows it: while it is ongoing, and for 90 days."""
+        """Return whether AWS still knows it: while it is ongoing, and for 90 days."""
         return self.ongoing or now - self.created_at < HISTORY
 
     @property

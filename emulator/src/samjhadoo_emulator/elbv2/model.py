@@ -195,7 +195,7 @@ class RegionState:
             yield from balancer.listeners.values()
 
     def uses(self, target_group: str) -> bool:
-        """Tell whether a rule forwards to a target group."""
+        """Return whether a rule forwards to a target group."""
         return any(
             target_group in rule.target_groups
             for listener in self.listeners()

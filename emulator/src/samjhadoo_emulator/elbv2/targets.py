@@ -12,8 +12,8 @@ from samjhadoo_emulator.elbv2.base import Elbv2Base
 from samjhadoo_emulator.elbv2.data_plane.admin import HostStatus
 from samjhadoo_emulator.elbv2.data_plane.clusters import cluster_name, health_port
 from samjhadoo_emulator.elbv2.health import NOT_REGISTERED, Failure, Health, decide, unhealthy
-from samjhadoo_emulator.elbv2.look import look
 from samjhadoo_emulator.elbv2.model import Target
+from samjhadoo_emulator.elbv2.probe import probe
 from samjhadoo_emulator.errors import validation_error
 from samjhadoo_emulator.service import operation
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.elbv2.model import TargetGroup
     from samjhadoo_emulator.service import AwsApi, Host, Params, Result
 
-LOOK_TIMEOUT = 0.5
-LOOK_AGE = 0.2
+PROBE_TIMEOUT = 0.5
+PROBE_AGE = 0.2
 BUSY_PAUSE = 0.05
 UNCHECKED = HostStatus(pending=True, failed=True, timed_out=False, active=0)
 IDLE_PAUSE = 1.0
@@ -35,7 +35,7 @@ class Targets(Elbv2Base):
     def __init__(self, host: Host, region: str, aws: AwsApi) -> None:
         super().__init__(host, region, aws)
         self._draining: asyncio.Task[None] | None = None
-        self._looks: dict[HostKey, tuple[float, int | Failure]] = {}
+        self._probes: dict[HostKey, tuple[float, int | Failure]] = {}
 
     @operation("RegisterTargets")
     async def register_targets(self, params: Params) -> Result:
@@ -102,18 +102,18 @@ class Targets(Elbv2Base):
         return {"TargetHealthDescriptions": [_description(group, key, healths[key]) for key in keys]}
 
     async def _seen(self, group: TargetGroup, target: Target, key: HostKey) -> int | Failure:
-        at, seen = self._looks.get(key, (0.0, Failure.CONNECTION))
-        if time.monotonic() - at > LOOK_AGE:
-            self._looks = {
-                each: look for each, look in self._looks.items() if time.monotonic() - look[0] < LOOK_AGE
+        at, seen = self._probes.get(key, (0.0, Failure.CONNECTION))
+        if time.monotonic() - at > PROBE_AGE:
+            self._probes = {
+                each: found for each, found in self._probes.items() if time.monotonic() - found[0] < PROBE_AGE
             }
-            seen = await look(
+            seen = await probe(
                 target.address,
                 health_port(group, target),
                 group.health["HealthCheckPath"],
-                timeout=min(LOOK_TIMEOUT, group.health["HealthCheckTimeoutSeconds"]),
+                timeout=min(PROBE_TIMEOUT, group.health["HealthCheckTimeoutSeconds"]),
             )
-            self._looks[key] = (time.monotonic(), seen)
+            self._probes[key] = (time.monotonic(), seen)
         return seen
 
     def _check_amount(self, group: TargetGroup, added: dict[tuple[str, int], Target]) -> None:

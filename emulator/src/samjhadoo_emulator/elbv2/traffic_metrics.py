@@ -24,7 +24,7 @@ CLIENT_CLOSED = 460
 PER_TARGET = "RequestCountPerTarget"
 """It has no unit, other than the rest."""
 
-Place = tuple[str, str]
+Owner = tuple[str, str]
 """Dimensions: of a load balancer and of a target group; one of them may be empty."""
 
 
@@ -42,50 +42,50 @@ class Counting:
     """Metric data being gathered."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, Place], int] = defaultdict(int)
-        self._times: dict[Place, dict[float, int]] = defaultdict(lambda: defaultdict(int))
-        self._values: dict[tuple[str, Place], float] = {}
+        self._counts: dict[tuple[str, Owner], int] = defaultdict(int)
+        self._times: dict[Owner, dict[float, int]] = defaultdict(lambda: defaultdict(int))
+        self._values: dict[tuple[str, Owner], float] = {}
 
-    def count(self, name: str, amount: int, *places: Place) -> None:
+    def count(self, name: str, amount: int, *owners: Owner) -> None:
         """Add to a count."""
-        for place in places:
-            self._counts[name, place] += amount
+        for owner in owners:
+            self._counts[name, owner] += amount
 
-    def time(self, times: dict[float, int], *places: Place) -> None:
+    def time(self, times: dict[float, int], *owners: Owner) -> None:
         """Add response times, in seconds."""
-        for place in places:
+        for owner in owners:
             for seconds, amount in times.items():
-                self._times[place][seconds] += amount
+                self._times[owner][seconds] += amount
 
-    def value(self, name: str, value: float, place: Place) -> None:
+    def value(self, name: str, value: float, owner: Owner) -> None:
         """Set a value."""
-        self._values[name, place] = value
+        self._values[name, owner] = value
 
-    def requests(self, place: Place) -> int:
-        """Return the requests that were counted for a place."""
-        return self._counts.get(("RequestCount", place), 0)
+    def requests(self, owner: Owner) -> int:
+        """Return the requests that were counted for an owner."""
+        return self._counts.get(("RequestCount", owner), 0)
 
     def data(self) -> Iterator[dict[str, Any]]:
         """Yield botocore's `MetricDatum` of each metric, without a time."""
-        for (name, place), amount in self._counts.items():
+        for (name, owner), amount in self._counts.items():
             yield {
                 "MetricName": name,
-                "Dimensions": _dimensions(place),
+                "Dimensions": _dimensions(owner),
                 "Unit": "Count",
                 "Values": [1.0],
                 "Counts": [float(amount)],
             }
-        for place, times in self._times.items():
+        for owner, times in self._times.items():
             yield {
                 "MetricName": "TargetResponseTime",
-                "Dimensions": _dimensions(place),
+                "Dimensions": _dimensions(owner),
                 "Unit": "Seconds",
                 "Values": list(times),
                 "Counts": [float(amount) for amount in times.values()],
             }
-        for (name, place), value in self._values.items():
+        for (name, owner), value in self._values.items():
             unit = "None" if name == PER_TARGET else "Count"
-            yield {"MetricName": name, "Dimensions": _dimensions(place), "Unit": unit, "Value": value}
+            yield {"MetricName": name, "Dimensions": _dimensions(owner), "Unit": unit, "Value": value}
 
 
 def traffic(reading: TrafficCounts, state: RegionState) -> Counting:
@@ -99,10 +99,10 @@ def traffic(reading: TrafficCounts, state: RegionState) -> Counting:
             group = groups.get(kind.cluster, "")
             _count(counting, kind, amount, balancer, target_group_dimension(group) if group else "")
     for cluster, times in reading.times.items():
-        for place in _places(groups.get(cluster), state):
-            counting.time(times, place)
+        for owner in _owners(groups.get(cluster), state):
+            counting.time(times, owner)
     for cluster, amount in reading.connect_failures.items():
-        counting.count("TargetConnectionErrorCount", amount, *_places(groups.get(cluster), state))
+        counting.count("TargetConnectionErrorCount", amount, *_owners(groups.get(cluster), state))
     return counting
 
 
@@ -117,21 +117,21 @@ def hosts(counting: Counting, balancer: str, group: str, *, healthy: int, unheal
         unhealthy: Its unhealthy ones.
 
     """
-    place = load_balancer_dimension(balancer), target_group_dimension(group)
-    counting.value("HealthyHostCount", healthy, place)
-    counting.value("UnHealthyHostCount", unhealthy, place)
-    requests = counting.requests(place)
+    owner = load_balancer_dimension(balancer), target_group_dimension(group)
+    counting.value("HealthyHostCount", healthy, owner)
+    counting.value("UnHealthyHostCount", unhealthy, owner)
+    requests = counting.requests(owner)
     if requests and healthy:
-        counting.value(PER_TARGET, requests / healthy, ("", place[1]))
-        counting.value(PER_TARGET, requests / healthy, place)
+        counting.value(PER_TARGET, requests / healthy, ("", owner[1]))
+        counting.value(PER_TARGET, requests / healthy, owner)
 
 
 def _count(counting: Counting, kind: RequestKind, amount: int, balancer: str, group: str) -> None:
-    places = [(balancer, ""), *([(balancer, group)] if group else [])]
+    owners = [(balancer, ""), *([(balancer, group)] if group else [])]
     if kind.chose_target:
-        counting.count("RequestCount", amount, *places)
+        counting.count("RequestCount", amount, *owners)
     if kind.by_target:
-        counting.count(f"HTTPCode_Target_{kind.code // 100}XX_Count", amount, *places)
+        counting.count(f"HTTPCode_Target_{kind.code // 100}XX_Count", amount, *owners)
         return
     whole = (balancer, "")
     code = kind.code or CLIENT_CLOSED
@@ -144,14 +144,14 @@ def _count(counting: Counting, kind: RequestKind, amount: int, balancer: str, gr
         counting.count(f"HTTPCode_ELB_{code}_Count", amount, whole)
 
 
-def _places(group: str | None, state: RegionState) -> list[Place]:
+def _owners(group: str | None, state: RegionState) -> list[Owner]:
     if group is None:
         return []
     name = target_group_dimension(group)
     balancers = [load_balancer_dimension(arn) for arn in state.users().get(group, ())]
-    return [place for balancer in balancers for place in ((balancer, ""), (balancer, name))]
+    return [owner for balancer in balancers for owner in ((balancer, ""), (balancer, name))]
 
 
-def _dimensions(place: Place) -> list[dict[str, str]]:
-    named = zip(("LoadBalancer", "TargetGroup"), place, strict=True)
+def _dimensions(owner: Owner) -> list[dict[str, str]]:
+    named = zip(("LoadBalancer", "TargetGroup"), owner, strict=True)
     return [{"Name": name, "Value": value} for name, value in named if value]

@@ -95,7 +95,7 @@ async def disturb_call(
         raise LOST
     for fault in faults:
         if isinstance(fault, UnknownValue):
-            result = _replaced(result, fault.member, fault.value)
+            result = replaced(result, fault.member, fault.value)
     return result
 
 
@@ -122,20 +122,20 @@ def _altered(messages: list[Message], faults: list[UnknownValue]) -> list[Messag
     except ValueError:
         return messages
     for fault in faults:
-        document = _replaced(document, fault.member, fault.value)
+        document = replaced(document, fault.member, fault.value)
     body = json.dumps(document).encode()
     headers = [(name, value) for name, value in messages[0]["headers"] if name.lower() != b"content-length"]
     start = {**messages[0], "headers": [*headers, (b"content-length", str(len(body)).encode())]}
     return [start, {"type": "http.response.body", "body": body}]
 
 
-def _replaced(document: Any, member: str, value: str) -> Any:
+def replaced(document: Any, member: str, value: str) -> Any:
     """Return a document in which every member of a name has another value."""
     if isinstance(document, dict):
         return {
-            name: value if name == member else _replaced(each, member, value)
+            name: value if name == member else replaced(each, member, value)
             for name, each in document.items()
         }
     if isinstance(document, list):
-        return [_replaced(each, member, value) for each in document]
+        return [replaced(each, member, value) for each in document]
     return document

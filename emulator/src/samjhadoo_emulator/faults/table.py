@@ -84,7 +84,7 @@ class FaultTable:
         return found
 
     def alarms_missed(self) -> bool:
-        """Tell whether ECS misses the alarms at this look."""
+        """Return whether ECS misses the alarms at this look."""
         return bool(self.entries) and any(
             isinstance(fault, MissedAlarms) for fault in self.strike("ecs", "PollAlarms", callers="services")
         )

@@ -43,7 +43,7 @@ def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
 
 
 def has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Tell whether a request brings a body (RFC 9112, section 6.3)."""
+    """Return whether a request brings a body (RFC 9112, section 6.3)."""
     named = {name.lower(): value for name, value in headers}
     return b"transfer-encoding" in named or named.get(b"content-length", b"0").strip() != b"0"
 

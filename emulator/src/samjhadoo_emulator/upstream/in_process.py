@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_emulator import lean
 from samjhadoo_emulator.error_responses import error_response
 from samjhadoo_emulator.errors import AwsError
-from samjhadoo_emulator.upstream.described import Description
+from samjhadoo_emulator.upstream.info import UpstreamInfo
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -60,11 +60,11 @@ class InProcess:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._application(scope, receive, send)
 
-    async def described(self) -> Description:
+    async def info(self) -> UpstreamInfo:
         """Tell who this is."""
         from moto import __version__
 
-        return Description(kind=NAME, version=__version__)
+        return UpstreamInfo(kind=NAME, version=__version__)
 
     async def serving(self) -> dict[str, str]:
         """Tell who serves each service."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 
 from samjhadoo_emulator.identify import service_of
-from samjhadoo_emulator.upstream.described import Description
 from samjhadoo_emulator.upstream.in_process import NAME as MOTO
 from samjhadoo_emulator.upstream.in_process import moto_application, moto_name, moto_services
+from samjhadoo_emulator.upstream.info import UpstreamInfo
 from samjhadoo_emulator.upstream.loading import Loading
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Remote:
         self._proxy = proxy
         self._account = account
         self._region = region
-        self._known: Description | None = None
+        self._known: UpstreamInfo | None = None
         self._moto: ASGIApp | None = None
         self._falling_back = asyncio.Lock()
         self._loading = Loading()
@@ -61,18 +61,18 @@ class Remote:
         else:
             await self._proxy(scope, receive, send)
 
-    async def described(self) -> Description:
+    async def info(self) -> UpstreamInfo:
         """Tell who the upstream is, asking it."""
         try:
             self._known = await self._recognised()
         except OSError as error:
             kind = self._known.kind if self._known else self._proxy.target.host.decode()
-            return Description(kind, url=self._proxy.url, answers=False, problem=str(error))
+            return UpstreamInfo(kind, url=self._proxy.url, answers=False, problem=str(error))
         return self._known
 
     async def serving(self) -> dict[str, str]:
         """Tell who serves each service; of an upstream that lists none, what moto knows has to do."""
-        upstream = await self.described()
+        upstream = await self.info()
         if upstream.services is None:
             return dict.fromkeys(moto_services(), upstream.kind)
         here = {moto_name(service) for service in upstream.services}
@@ -84,9 +84,9 @@ class Remote:
         await self._proxy.stop()
 
     async def _lacks(self, service: str) -> bool:
-        """Tell whether the upstream says that it lacks a service which moto has."""
+        """Return whether the upstream says that it lacks a service which moto has."""
         if self._known is None:
-            await self.described()
+            await self.info()
         known = self._known.services if self._known else None
         return known is not None and service not in known and moto_name(service) in moto_services()
 
@@ -97,7 +97,7 @@ class Remote:
                 self._moto = await asyncio.to_thread(moto_application, self._account, self._region)
         return self._moto
 
-    async def _recognised(self) -> Description:
+    async def _recognised(self) -> UpstreamInfo:
         """Return who the upstream is by what it tells of itself.
 
         MiniStack answers LocalStack's health page, too, and has one of its own; moto's server has a
@@ -113,12 +113,12 @@ class Remote:
             version = str(page.get("version", ""))
             if "x-localstack" in headers or page.get("edition") in _EDITIONS:
                 has = frozenset(name for name, state in services.items() if state != "disabled")
-                return Description(LOCALSTACK, version, self._proxy.url, services=has)
+                return UpstreamInfo(LOCALSTACK, version, self._proxy.url, services=has)
             if (await self._page("/_ministack/health"))[0] == 200:  # noqa: PLR2004
-                return Description("ministack", version, self._proxy.url)
+                return UpstreamInfo("ministack", version, self._proxy.url)
         elif (await self._page("/moto-api/data.json"))[2]:
-            return Description(MOTO, url=self._proxy.url)
-        return Description(self._proxy.target.host.decode(), url=self._proxy.url)
+            return UpstreamInfo(MOTO, url=self._proxy.url)
+        return UpstreamInfo(self._proxy.target.host.decode(), url=self._proxy.url)
 
     async def _page(self, path: str) -> tuple[int, dict[str, str], dict[str, object]]:
         """Return a page's status, headers and document, empty if it is no JSON object of a good answer."""

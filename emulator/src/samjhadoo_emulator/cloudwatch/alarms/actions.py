@@ -70,7 +70,7 @@ class Actions(History):
 
 
 def _scales(action: str) -> bool:
-    """Tell whether an action is a scaling policy of an ECS service; others are nothing but written down."""
+    """Return whether an action is a scaling policy of an ECS service; others are nothing but written down."""
     return (
         action.split(":")[2:3] == ["autoscaling"] and ":scalingPolicy:" in action and ":resource/" in action
     )

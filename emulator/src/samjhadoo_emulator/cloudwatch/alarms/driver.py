@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from samjhadoo_emulator.cloudwatch.alarms.evaluation import evaluate
-from samjhadoo_emulator.cloudwatch.alarms.question import HIGH_RESOLUTION, MINUTE, Question
+from samjhadoo_emulator.cloudwatch.alarms.query import HIGH_RESOLUTION, MINUTE, AlarmQuery
 from samjhadoo_emulator.cloudwatch.alarms.reasons import reason, reason_data
 from samjhadoo_emulator.cloudwatch.alarms.state import States
 
@@ -37,7 +37,7 @@ class AlarmDriver(States):
         super().__init__(host, region, aws)
         self._driving: asyncio.Task[None] | None = None
         self._jumped = asyncio.Event()
-        self._questions: WeakKeyDictionary[Alarm, Question] = WeakKeyDictionary()
+        self._alarm_queries: WeakKeyDictionary[Alarm, AlarmQuery] = WeakKeyDictionary()
 
     def clock_jumped(self) -> None:
         """Evaluate at once: what a jump has passed over counts."""
@@ -66,7 +66,7 @@ class AlarmDriver(States):
 
     def _interval(self) -> int:
         shortest = min(
-            (self._asked_by(alarm).period for alarm in self.alarms.values() if not alarm.composite),
+            (self._query_of(alarm).period for alarm in self.alarms.values() if not alarm.composite),
             default=MINUTE,
         )
         return HIGH_RESOLUTION if shortest < MINUTE else MINUTE
@@ -88,27 +88,27 @@ class AlarmDriver(States):
         self.suppressions()
 
     def _evaluate(self, alarm: Alarm, now: float) -> None:
-        asked = self._asked_by(alarm)
-        start, end = asked.window(now)
-        if alarm.quiet and max(map(self.store.latest, asked.metrics), default=now) < start:
+        query = self._query_of(alarm)
+        start, end = query.window(now)
+        if alarm.quiet and max(map(self.store.latest, query.metrics), default=now) < start:
             return  # still nothing there, and that has been judged
-        points = asked.points(self.store, start, end)
-        if self._warming_up(alarm, points, asked.criteria, now):
+        points = query.points(self.store, start, end)
+        if self._warming_up(alarm, points, query.criteria, now):
             return
         alarm.quiet = not any(points)
-        verdict = evaluate(points, asked.criteria)
+        verdict = evaluate(points, query.criteria)
         if verdict.state is not None and verdict.state != alarm.state:
             counted = "DatapointsToAlarm" in alarm.settings
-            text = reason(verdict, asked.criteria, old_state=alarm.state, counted=counted)
-            threshold = asked.criteria.threshold
+            text = reason(verdict, query.criteria, old_state=alarm.state, counted=counted)
+            threshold = query.criteria.threshold
             data = reason_data(alarm, points, verdict, threshold=threshold, now=self.clock.now())
             self.change(alarm, verdict.state, text, data)
 
-    def _asked_by(self, alarm: Alarm) -> Question:
-        asked = self._questions.get(alarm)
-        if asked is None or asked.settings is not alarm.settings:
-            asked = self._questions[alarm] = Question(alarm)
-        return asked
+    def _query_of(self, alarm: Alarm) -> AlarmQuery:
+        query = self._alarm_queries.get(alarm)
+        if query is None or query.settings is not alarm.settings:
+            query = self._alarm_queries[alarm] = AlarmQuery(alarm)
+        return query
 
     @staticmethod
     def _warming_up(alarm: Alarm, points: list[Point | None], criteria: Criteria, now: float) -> bool:

@@ -79,7 +79,7 @@ def children(term: Term) -> list[str]:
 
 
 def holds(term: Term, state: Callable[[str], str]) -> bool:
-    """Tell whether a rule is true; `state` gives an alarm's."""
+    """Return whether a rule is true; `state` gives an alarm's."""
     if isinstance(term, Is):
         return state(term.alarm) == term.state
     if isinstance(term, Constant):

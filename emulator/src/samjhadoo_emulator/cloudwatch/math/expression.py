@@ -104,7 +104,7 @@ def names(node: Node) -> frozenset[str]:
 
 
 def calls(node: Node, function: str) -> bool:
-    """Tell whether an expression calls a function."""
+    """Return whether an expression calls a function."""
     if isinstance(node, FunctionCall):
         return node.name == function or any(calls(each, function) for each in node.arguments)
     children = node.items if isinstance(node, Array) else node.operands if isinstance(node, Operation) else ()

@@ -212,7 +212,7 @@ def _walk(plan: Plan, state: State, seen: Observation, *, done: Status) -> State
 
 
 def _scaled(state: State, seen: Observation) -> bool:
-    """Tell whether the arriving revision is at full size and, in a rolling update, the others are gone.
+    """Return whether the arriving revision is at full size and, in a rolling update, the others are gone.
 
     The revision that is left need not be healthy: a repair can be deployed, a failure rolled back.
     """

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from samjhadoo_emulator.ecs.runtime.contract import CannotStartError, Usage
-from samjhadoo_emulator.ecs.runtime.family import family
 from samjhadoo_emulator.ecs.runtime.lines import Lines
+from samjhadoo_emulator.ecs.runtime.process_tree import process_tree
 from samjhadoo_emulator.processes import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from samjhadoo_emulator.ecs.runtime.place import Invocation, Place
+    from samjhadoo_emulator.ecs.runtime.execution_context import ExecutionContext, Invocation
 
 log = logging.getLogger(__name__)
 
@@ -58,11 +58,11 @@ class Child:
     reason = ""
 
     def __init__(
-        self, transport: Any, protocol: _Protocol, place: Place, mark: str, stop_signal: str
+        self, transport: Any, protocol: _Protocol, context: ExecutionContext, mark: str, stop_signal: str
     ) -> None:
         self._transport = transport
         self._protocol = protocol
-        self._place = place
+        self._context = context
         self._mark = mark
         self._stop_signal = _signal(stop_signal)
         self.pid: int = transport.get_pid()
@@ -72,21 +72,21 @@ class Child:
     @classmethod
     async def spawn(
         cls,
-        place: Place,
+        context: ExecutionContext,
         argv: Sequence[str],
         output: Callable[[bytes], None],
         *,
         mark: str,
         stop_signal: str,
     ) -> Child:
-        """Start a command line in a place.
+        """Start a command line in a context.
 
         Raises:
             CannotStartError: The host refuses it.
 
         """
-        transport, protocol = await _spawn(place.invocation(argv), output)
-        return cls(transport, protocol, place, mark, stop_signal)
+        transport, protocol = await _spawn(context.invocation(argv), output)
+        return cls(transport, protocol, context, mark, stop_signal)
 
     @property
     def runtime_id(self) -> str:
@@ -129,7 +129,7 @@ class Child:
         if not self.running:
             return SIGNALLED + signal.SIGKILL
         words = [self._on_host(word) for word in command]
-        transport, protocol = await _spawn(self._place.invocation(words, join=self.pid), lambda _line: None)
+        transport, protocol = await _spawn(self._context.invocation(words, join=self.pid), lambda _line: None)
         try:
             async with asyncio.timeout(within):
                 await protocol.exited.wait()
@@ -160,7 +160,7 @@ class Child:
 
     def processes(self) -> list[psutil.Process]:
         """Return its processes."""
-        return family(self.pid)
+        return process_tree(self.pid)
 
     async def usage(self) -> Usage | None:
         """Return what it has used; see `Container`."""

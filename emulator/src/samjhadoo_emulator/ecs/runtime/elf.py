@@ -17,7 +17,7 @@ _SHEBANG_LIMIT = 256
 
 
 def is_elf(path: Path) -> bool:
-    """Tell whether a file is an ELF executable."""
+    """Return whether a file is an ELF executable."""
     with path.open("rb") as file:
         return file.read(4) == _MAGIC
 

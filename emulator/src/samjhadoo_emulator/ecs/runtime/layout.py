@@ -52,7 +52,7 @@ def search(root: Path, name: str, *, path: str, folder: str) -> Path | None:
 
 
 def is_complete(root: Path, argv: Sequence[str], *, path: str, folder: str) -> bool:
-    """Tell whether an image brings all that its entry executable needs to run inside it."""
+    """Return whether an image brings all that its entry executable needs to run inside it."""
     name = argv[0]
     for _ in range(_SCRIPT_DEPTH):
         executable = search(root, name, path=path, folder=folder)

@@ -7,7 +7,7 @@ An image is pulled from the emulated registry and unpacked. How its processes ru
   the unpacked folder, and an executable the image does not bring comes from the host (`python` is the
   emulator's interpreter). See `layout`, `application`.
 * A **complete** image (the loader of its entry executable is inside) runs inside its root file system, in a
-  mount namespace with an overlay; a host that cannot do that refuses it. See `enclosure`.
+  mount namespace with an overlay; a host that cannot do that refuses it. See `root_filesystem`.
 
 What differs from a container: network and process ids are the host's, so an application must bind the port it
 is given in `PORT`/`SERVER_PORT` (see `forward` for one that does not). CPU, memory and ulimits are not
@@ -24,17 +24,17 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from samjhadoo_emulator.ecs.runtime.application import Application
 from samjhadoo_emulator.ecs.runtime.child import Child
+from samjhadoo_emulator.ecs.runtime.container_environment import container_environment, mark
 from samjhadoo_emulator.ecs.runtime.contract import CannotStartError, Launch, PulledImage
 from samjhadoo_emulator.ecs.runtime.distribution import RegistryClient
-from samjhadoo_emulator.ecs.runtime.enclosure import Enclosure, possible_mode
 from samjhadoo_emulator.ecs.runtime.forward import pass_on
 from samjhadoo_emulator.ecs.runtime.host_commands import HostCommands
+from samjhadoo_emulator.ecs.runtime.host_filesystem import HostFilesystem
 from samjhadoo_emulator.ecs.runtime.images import ImageStore
 from samjhadoo_emulator.ecs.runtime.layout import DEFAULT_PATH, composed, is_complete
 from samjhadoo_emulator.ecs.runtime.ports import Ports
-from samjhadoo_emulator.ecs.runtime.surroundings import mark, surroundings
+from samjhadoo_emulator.ecs.runtime.root_filesystem import RootFilesystem, possible_mode
 from samjhadoo_emulator.processes import LOOPBACK
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from samjhadoo_emulator.ecs.runtime.place import Place
+    from samjhadoo_emulator.ecs.runtime.execution_context import ExecutionContext
     from samjhadoo_emulator.service import Host
 
 log = logging.getLogger(__name__)
@@ -88,10 +88,10 @@ class ProcessRuntime:
         argv = composed(config, launch.entry_point, launch.command)
         if not argv:
             raise CannotStartError("failed to create task: no command specified")
-        environment = surroundings(launch, host=self._host, ports=ports, inherited=os.environ)
-        place = await self._place(launch, argv, environment)
+        environment = container_environment(launch, host=self._host, ports=ports, inherited=os.environ)
+        context = await self._context(launch, argv, environment)
         child = await Child.spawn(
-            place, argv, launch.output, mark=mark(launch), stop_signal=config.stop_signal
+            context, argv, launch.output, mark=mark(launch), stop_signal=config.stop_signal
         )
         child.addresses = {port: (LOOPBACK, ports[port]) for port in launch.ports}
         self._keep(child)
@@ -124,7 +124,9 @@ class ProcessRuntime:
                 given[port] = self._ports.take()
         return given
 
-    async def _place(self, launch: Launch, argv: list[str], environment: dict[str, str]) -> Place:
+    async def _context(
+        self, launch: Launch, argv: list[str], environment: dict[str, str]
+    ) -> ExecutionContext:
         image = launch.image.rootfs
         if image is None:
             raise CannotStartError("failed to create task: the image was pulled by another runtime")
@@ -136,7 +138,7 @@ class ProcessRuntime:
             mode = await self._enclosing_mode()
             if mode != "overlay":
                 await asyncio.to_thread(_copy, image, own / "rootfs")
-            return Enclosure(
+            return RootFilesystem(
                 mode,
                 image=image,
                 root=own / "rootfs",
@@ -148,7 +150,7 @@ class ProcessRuntime:
         scratch.mkdir(parents=True, exist_ok=True)
         if not launch.readonly:
             await asyncio.to_thread(_copy, image, own / "rootfs", link_from=MOST_COPIED)
-        return Application(
+        return HostFilesystem(
             image=image,
             root=image if launch.readonly else own / "rootfs",
             image_names=frozenset(config.environment),

@@ -49,7 +49,7 @@ class Reference:
 
 
 def emulated(text: str) -> bool:
-    """Tell whether an image reference means the emulated registry."""
+    """Return whether an image reference means the emulated registry."""
     host, slash, _ = text.partition("/")
     return bool(slash) and _HOST.fullmatch(host) is not None
 

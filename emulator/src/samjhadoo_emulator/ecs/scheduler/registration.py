@@ -86,7 +86,7 @@ class Registration:
     async def gives_up(
         self, replica: Replica, target: RegisteredTarget, reason: str, *, grace: float
     ) -> bool:
-        """Tell whether an unhealthy target is to be replaced: its grace period (real seconds) is over and,
+        """Return whether an unhealthy target is to be replaced: its grace period (real seconds) is over and,
         if it never answered, so is the time that AWS would have given it to boot.
         """
         if replica.age < grace:

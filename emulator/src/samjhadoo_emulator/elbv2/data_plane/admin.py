@@ -53,7 +53,7 @@ class Admin:
         self._lock = asyncio.Lock()
 
     async def ready(self) -> bool:
-        """Tell whether Envoy has loaded its first configuration."""
+        """Return whether Envoy has loaded its first configuration."""
         return (await self._get("/ready")).strip() == "LIVE"
 
     async def listeners(self) -> dict[str, int]:

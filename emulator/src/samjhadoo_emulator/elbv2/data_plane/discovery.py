@@ -95,7 +95,7 @@ class Discovery:
         self._published.pop(key, None)
 
     def refuses(self, key: Key) -> bool:
-        """Tell whether Envoy has refused the newest version of a resource."""
+        """Return whether Envoy has refused the newest version of a resource."""
         published = self._published.get(key)
         return published is not None and self._refused.get(key) == published.version
 

@@ -113,7 +113,7 @@ class DataPlane:
         return {listener.bound_port for state in self._states for listener in state.listeners()}
 
     async def is_refused(self, wanted: Listener) -> bool:
-        """Tell whether Envoy could not open a listener that is in the configuration it was given last."""
+        """Return whether Envoy could not open a listener that is in the configuration it was given last."""
         if self.process is None:
             return False
         if not self._discovery.refuses(Key(LISTENERS)):

@@ -187,12 +187,12 @@ def test_what_a_busy_engine_does_not_remove_is_removed_with_the_task(tmp_path: P
     engine = BusyEngine()
     settings = Settings("python:3", 4566, tmp_path / "edge.sock", "o", "n", ())
     events = SimpleNamespace(listen=lambda *_: None, forget=lambda *_: None)
-    estate: Any = SimpleNamespace(
+    resources: Any = SimpleNamespace(
         engine=engine, events=events, settings=settings, edge="unix:/x", network="n", labels={}
     )
 
     async def script() -> None:
-        sandbox = Sandbox(estate, "0" * 32)
+        sandbox = Sandbox(resources, "0" * 32)
         with pytest.raises(CannotStartError):
             await sandbox.open({"family": "web"})
         assert engine.containers

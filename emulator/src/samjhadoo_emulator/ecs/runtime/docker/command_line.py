@@ -67,7 +67,7 @@ async def engine_for(options: argparse.Namespace) -> AsyncIterator[tuple[Any, li
     if options.runtime != "docker":
         yield None, []
         return
-    from samjhadoo_emulator.ecs.runtime.docker.estate import Estate
+    from samjhadoo_emulator.ecs.runtime.docker.engine_resources import EngineResources
 
     folder = _made(options.data_dir)
     # Called after the stack, whose guard removes it if this process is killed.
@@ -77,7 +77,7 @@ async def engine_for(options: argparse.Namespace) -> AsyncIterator[tuple[Any, li
         if len(os.fsencode(path)) > LONGEST:
             path = Path(short, "edge.sock")
         with _listening(path) as listener:
-            estate = Estate(
+            resources = EngineResources(
                 Settings(
                     pause_image=options.pause_image,
                     edge_port=options.port,
@@ -88,9 +88,9 @@ async def engine_for(options: argparse.Namespace) -> AsyncIterator[tuple[Any, li
                 )
             )
             try:
-                yield estate, [listener]
+                yield resources, [listener]
             finally:
-                await estate.close()
+                await resources.close()
                 path.unlink(missing_ok=True)
 
 

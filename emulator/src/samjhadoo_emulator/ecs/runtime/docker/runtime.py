@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_emulator.ecs.runtime.container_environment import aws_variables
 from samjhadoo_emulator.ecs.runtime.contract import CannotStartError, Launch, PulledImage
 from samjhadoo_emulator.ecs.runtime.docker.container import DockerContainer
 from samjhadoo_emulator.ecs.runtime.docker.engine import EngineError
@@ -13,12 +14,11 @@ from samjhadoo_emulator.ecs.runtime.docker.host_config import container_config, 
 from samjhadoo_emulator.ecs.runtime.docker.images import DockerImages
 from samjhadoo_emulator.ecs.runtime.docker.output import Output
 from samjhadoo_emulator.ecs.runtime.docker.sandbox import Sandbox
-from samjhadoo_emulator.ecs.runtime.surroundings import aws_variables
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
-    from samjhadoo_emulator.ecs.runtime.docker.estate import Estate
+    from samjhadoo_emulator.ecs.runtime.docker.engine_resources import EngineResources
     from samjhadoo_emulator.service import Host
 
 log = logging.getLogger(__name__)
@@ -31,17 +31,17 @@ class DockerRuntime:
 
     Args:
         host: What the emulator lends.
-        estate: What the emulator has in the engine.
+        resources: What the emulator has in the engine.
 
     """
 
     real = True
 
-    def __init__(self, host: Host, estate: Estate) -> None:
+    def __init__(self, host: Host, resources: EngineResources) -> None:
         self._host = host
-        self._estate = estate
-        self._engine = estate.engine
-        self._images = DockerImages(estate.engine, host.edge_url)
+        self._resources = resources
+        self._engine = resources.engine
+        self._images = DockerImages(resources.engine, host.edge_url)
         self._sandboxes: dict[str, Sandbox] = {}
         self._work: set[asyncio.Task[Any]] = set()
         self._closed = False
@@ -88,7 +88,7 @@ class DockerRuntime:
     def _sandbox(self, task_id: str) -> Sandbox:
         if self._closed:
             raise CannotStartError("failed to create task: the emulator ends")
-        return self._sandboxes.setdefault(task_id, Sandbox(self._estate, task_id))
+        return self._sandboxes.setdefault(task_id, Sandbox(self._resources, task_id))
 
     async def _start(self, launch: Launch) -> DockerContainer:
         sandbox = self._sandbox(launch.task_id)
@@ -99,7 +99,7 @@ class DockerRuntime:
         output = Output(launch.output, terminal=bool(launch.definition.get("pseudoTerminal")))
         run = DockerContainer(
             self._engine,
-            self._estate.events,
+            self._resources.events,
             container,
             addresses={port: sandbox.addresses[port] for port in launch.ports if port in sandbox.addresses},
             output=output,
@@ -135,7 +135,7 @@ class DockerRuntime:
         config = container_config(launch, environment, self._labels(launch))
         try:
             config["HostConfig"] = {
-                **host_config(launch, cpus=self._estate.cpus),
+                **host_config(launch, cpus=self._resources.cpus),
                 **sandbox.network_of(launch),
                 **await sandbox.volumes.config(launch, sandbox.containers),
             }
@@ -155,7 +155,7 @@ class DockerRuntime:
             f"{_ECS}.task-id": launch.task_id,
             f"{_ECS}.task-definition-family": str(launch.task_definition.get("family", "")),
             f"{_ECS}.task-definition-version": str(launch.task_definition.get("revision", "")),
-            **self._estate.labels,
+            **self._resources.labels,
         }
 
     async def _to_the_end(self, work: Coroutine[Any, Any, Any]) -> Any:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_emulator.ecs.runtime.contract import Launch
     from samjhadoo_emulator.ecs.runtime.docker.container import DockerContainer
-    from samjhadoo_emulator.ecs.runtime.docker.estate import Estate
+    from samjhadoo_emulator.ecs.runtime.docker.engine_resources import EngineResources
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Sandbox:
     """A task in the engine.
 
     Args:
-        estate: What this emulator has in the engine.
+        resources: What this emulator has in the engine.
         task_id: The task's id.
 
     Attributes:
@@ -50,15 +50,15 @@ class Sandbox:
 
     """
 
-    def __init__(self, estate: Estate, task_id: str) -> None:
-        self._estate = estate
-        self._engine = estate.engine
+    def __init__(self, resources: EngineResources, task_id: str) -> None:
+        self._resources = resources
+        self._engine = resources.engine
         self._task_id = task_id
         self._opening = asyncio.Lock()
         self._output: Output | None = None
         self._opened = False
         self.pause = ""
-        self.volumes = Volumes(estate, task_id)
+        self.volumes = Volumes(resources, task_id)
         self.containers: dict[str, str] = {}
         self.refused: list[str] = []
         self.runs: dict[str, DockerContainer] = {}
@@ -111,7 +111,7 @@ class Sandbox:
         self.closed = True
         async with self._opening:
             if self.pause:
-                self._estate.events.forget(self.pause)
+                self._resources.events.forget(self.pause)
             left = (*self.containers.values(), *self.refused, self.pause)
             removed = [self._engine.remove(each) for each in left if each]
             for result in await asyncio.gather(*removed, return_exceptions=True):
@@ -130,7 +130,7 @@ class Sandbox:
         if self._output is not None:
             self._output.close()
         if pause:
-            self._estate.events.forget(pause)
+            self._resources.events.forget(pause)
             try:
                 await self._engine.remove(pause)
             except EngineError as error:
@@ -151,7 +151,7 @@ class Sandbox:
         ports = _ports(task)
         name = f"ecs-{task.get('family', 'task')}-{task.get('revision', 0)}-pause-{self._task_id[:12]}"
         self.pause = await engine.create(name, self._config(task, ports))
-        self._estate.events.listen(self.pause, self._hear)
+        self._resources.events.listen(self.pause, self._hear)
         await self._output.attach(engine, self.pause)
         await engine.call(engine.api.start, self.pause)
         try:
@@ -179,8 +179,8 @@ class Sandbox:
                 run.kill()
 
     def _config(self, task: Mapping[str, Any], ports: Mapping[int, str]) -> dict[str, Any]:
-        settings = self._estate.settings
-        edge = self._estate.edge
+        settings = self._resources.settings
+        edge = self._resources.edge
         forwards = {settings.edge_port: edge} | {
             each.port: f"{each.host}:{each.target}" for each in settings.forwards
         }
@@ -188,7 +188,7 @@ class Sandbox:
         containers = task.get("containerDefinitions", [])
         # The network's settings are the pause container's; the containers in it cannot have others.
         host: dict[str, Any] = {
-            "NetworkMode": self._estate.network,
+            "NetworkMode": self._resources.network,
             "PortBindings": {each: [{"HostIp": LOOPBACK, "HostPort": ""}] for each in published},
             "ReadonlyRootfs": True,
             "CapDrop": ["ALL"],
@@ -222,7 +222,7 @@ class Sandbox:
             "ExposedPorts": {each: {} for each in published},
             "AttachStdout": True,
             "AttachStderr": True,
-            "Labels": self._estate.labels,
+            "Labels": self._resources.labels,
             "HostConfig": host,
         }
 

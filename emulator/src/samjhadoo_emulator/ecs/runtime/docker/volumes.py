@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from samjhadoo_emulator.ecs.runtime.contract import Launch
-    from samjhadoo_emulator.ecs.runtime.docker.estate import Estate
+    from samjhadoo_emulator.ecs.runtime.docker.engine_resources import EngineResources
 
 log = logging.getLogger(__name__)
 
@@ -29,14 +29,14 @@ class Volumes:
     """The volumes of one task.
 
     Args:
-        estate: What this emulator has in the engine.
+        resources: What this emulator has in the engine.
         task_id: The task's id.
 
     """
 
-    def __init__(self, estate: Estate, task_id: str) -> None:
-        self._estate = estate
-        self._engine = estate.engine
+    def __init__(self, resources: EngineResources, task_id: str) -> None:
+        self._resources = resources
+        self._engine = resources.engine
         self._task_id = task_id
         self._own: set[str] = set()
 
@@ -57,12 +57,12 @@ class Volumes:
                 "Target": target,
                 "ReadOnly": readonly,
             }
-        lent = [
+        volumes_from = [
             containers[each["sourceContainer"]] + (":ro" if each.get("readOnly") else "")
             for each in launch.definition.get("volumesFrom", [])
             if each["sourceContainer"] in containers
         ]
-        return {"Mounts": list(mounts.values()), "VolumesFrom": lent}
+        return {"Mounts": list(mounts.values()), "VolumesFrom": volumes_from}
 
     async def remove(self) -> None:
         """Remove the task's own volumes."""
@@ -92,7 +92,7 @@ class Volumes:
         shared = next((volume[kind] for kind in _SHARED if volume.get(kind)), None)
         if shared is not None:
             drawn = hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()[:16]
-            owner = self._estate.settings.owner[:16]
+            owner = self._resources.settings.owner[:16]
             return {"Type": "volume", "Source": await self._made(f"ecs-{owner}-{drawn}", {}, own=False)}
         name = f"ecs-{self._task_id}-{source}"
         self._own.add(name)
@@ -106,7 +106,7 @@ class Volumes:
             name,
             driver=docker.get("driver"),
             driver_opts=docker.get("driverOpts"),
-            labels={**docker.get("labels", {}), **({} if kept else self._estate.labels)},
+            labels={**docker.get("labels", {}), **({} if kept else self._resources.labels)},
         )
         return name
 
@@ -114,9 +114,9 @@ class Volumes:
 def _mount_points(launch: Launch) -> Iterator[tuple[str, str, bool]]:
     """Yield source, path and whether it is read-only of what a container mounts, its own last."""
     others = {each["name"]: each for each in launch.task_definition.get("containerDefinitions", [])}
-    for lent in launch.definition.get("volumesFrom", []):
-        for point in others.get(lent["sourceContainer"], {}).get("mountPoints", []):
-            readonly = bool(point.get("readOnly") or lent.get("readOnly"))
+    for source in launch.definition.get("volumesFrom", []):
+        for point in others.get(source["sourceContainer"], {}).get("mountPoints", []):
+            readonly = bool(point.get("readOnly") or source.get("readOnly"))
             yield point["sourceVolume"], point["containerPath"], readonly
     for point in launch.definition.get("mountPoints", []):
         yield point["sourceVolume"], point["containerPath"], bool(point.get("readOnly"))

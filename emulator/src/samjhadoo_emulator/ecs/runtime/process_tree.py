@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 
-def family(pid: int) -> list[psutil.Process]:
+def process_tree(pid: int) -> list[psutil.Process]:
     """Return a process and its descendants, as far as they are still there."""
     try:
         first = psutil.Process(pid)

@@ -32,7 +32,7 @@ RUN = "samjhadoo-ops.run"
 CONNECTIONS = 32
 
 
-class Estate:
+class EngineResources:
     """An emulator's part of the engine; `open` it before and `close` it after all runtimes.
 
     Args:

@@ -1,4 +1,4 @@
-"""What an alarm asks at each evaluation, made ready once: its settings change seldom."""
+"""What an alarm reads at each evaluation, prepared once: its settings change seldom."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 MINUTE, HIGH_RESOLUTION = 60, 10
 
 
-class Question:
-    """An alarm's question.
+class AlarmQuery:
+    """What one alarm reads.
 
     Args:
         alarm: The alarm, which is no composite.
@@ -45,7 +45,7 @@ class Question:
         self._statistic: str = alone.get("Stat", "")
 
     def window(self, now: float) -> tuple[int, int]:
-        """Return the evaluation range, which ends with the last minute or, if asked, whole period."""
+        """Return the evaluation range; it ends with the last minute, or with the last whole period."""
         end = int(now // self._step) * self._step
         return end - self._length, end
 

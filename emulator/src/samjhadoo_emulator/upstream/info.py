@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Description:
+class UpstreamInfo:
     """Who the upstream is.
 
     Attributes:
@@ -41,7 +41,7 @@ class Upstream(Protocol):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
 
-    async def described(self) -> Description:
+    async def info(self) -> UpstreamInfo:
         """Tell who this is, and whether it answers now."""
 
     async def serving(self) -> dict[str, str]:

@@ -13,7 +13,7 @@ from samjhadoo_emulator.registry import LIVE
 if TYPE_CHECKING:
     import argparse
 
-    from samjhadoo_emulator.upstream.described import Upstream
+    from samjhadoo_emulator.upstream.info import Upstream
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +61,7 @@ def refused(options: argparse.Namespace) -> str:
     return ""
 
 
-def chosen_upstream(options: argparse.Namespace) -> Upstream:
+def create_upstream(options: argparse.Namespace) -> Upstream:
     """Return the upstream: the one at the URL, or moto in process."""
     if not options.upstream:
         from samjhadoo_emulator.upstream.in_process import InProcess

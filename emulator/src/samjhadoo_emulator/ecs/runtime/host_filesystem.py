@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_emulator.ecs.runtime import elf
 from samjhadoo_emulator.ecs.runtime.contract import CannotStartError
+from samjhadoo_emulator.ecs.runtime.execution_context import Invocation, not_found
 from samjhadoo_emulator.ecs.runtime.layout import DEFAULT_PATH, mapped, search
-from samjhadoo_emulator.ecs.runtime.place import Invocation, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _NAMES_FILES = re.compile(r"(PATH|DIR|DIRS|HOME|FILE|FILES|FOLDER|ROOT|CONFIG|LOCATION)$")
 
 
-class Application:
+class HostFilesystem:
     """A container of an application image.
 
     Args:
@@ -57,7 +57,7 @@ class Application:
         self._environment = self._on_host(environment, image_names, commands, scratch)
 
     def invocation(self, argv: Sequence[str], *, join: int = 0) -> Invocation:  # noqa: ARG002 - no walls to pass
-        """Return how to run a command line; see `Place`."""
+        """Return how to run a command line; see `ExecutionContext`."""
         folder = self._root.joinpath(self._folder.lstrip("/"))
         folder.mkdir(parents=True, exist_ok=True)
         words = [mapped(word, image=self._image, root=self._root) for word in argv[1:]]

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_emulator.ecs.runtime import enter
 from samjhadoo_emulator.ecs.runtime.contract import CannotStartError
+from samjhadoo_emulator.ecs.runtime.execution_context import Invocation, not_found
 from samjhadoo_emulator.ecs.runtime.layers import follow
 from samjhadoo_emulator.ecs.runtime.layout import DEFAULT_PATH, search
-from samjhadoo_emulator.ecs.runtime.place import Invocation, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ class Identity:
     home: str = "/root"
 
 
-class Enclosure:
+class RootFilesystem:
     """A container of a complete image.
 
     Args:
@@ -88,7 +88,7 @@ class Enclosure:
         self._joins = mode != "chroot"
 
     def invocation(self, argv: Sequence[str], *, join: int = 0) -> Invocation:
-        """Return how to run a command line; see `Place`."""
+        """Return how to run a command line; see `ExecutionContext`."""
         found = search(self._image, argv[0], path=self._path, folder=self._folder)
         if found is None and not join:
             raise CannotStartError(not_found(argv[0]))
@@ -109,9 +109,9 @@ def possible_mode(folder: Path) -> str:
     for mode in MODES:
         if mode == "chroot" and os.geteuid() != 0:
             continue
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".probe-", ignore_cleanup_errors=True) as place:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".probe-", ignore_cleanup_errors=True) as scratch:
             names = ("lower", "upper", "work", "target")
-            folders = {name: os.path.join(place, name) for name in names}  # noqa: PTH118
+            folders = {name: os.path.join(scratch, name) for name in names}  # noqa: PTH118
             for path in folders.values():
                 Path(path).mkdir()
             specification = {"mode": mode, "users": os.geteuid() != 0, **folders}

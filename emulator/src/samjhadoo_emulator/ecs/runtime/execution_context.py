@@ -29,7 +29,7 @@ class Invocation:
     reports: bool = False
 
 
-class Place(Protocol):
+class ExecutionContext(Protocol):
     """Where a container's processes run."""
 
     def invocation(self, argv: Sequence[str], *, join: int = 0) -> Invocation:

@@ -20,7 +20,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 _ANYWHERE = {"", "0.0.0.0", "::", "localhost"}  # noqa: S104 - what an application may have been told to bind
 
 
-def surroundings(
+def container_environment(
     launch: Launch, *, host: Host, ports: Mapping[int, int], inherited: Mapping[str, str]
 ) -> dict[str, str]:
     """Return a container's environment; later ones win: defaults, image, launch, ports, marks.

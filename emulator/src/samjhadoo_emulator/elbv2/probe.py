@@ -1,4 +1,4 @@
-"""A look at an unhealthy target: Envoy tells that a check failed, not with which status."""
+"""A health check of an unhealthy target: Envoy reports that one failed, not with which status."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import contextlib
 from samjhadoo_emulator.elbv2.health import Failure
 
 
-async def look(address: str, port: int, path: str, *, timeout: float) -> int | Failure:  # noqa: ASYNC109
+async def probe(address: str, port: int, path: str, *, timeout: float) -> int | Failure:  # noqa: ASYNC109
     """Return the status that a target answers a health check with, or how it fails.
 
     Args:

@@ -7,7 +7,7 @@ import sys
 
 import psutil
 
-from samjhadoo_emulator.ecs.runtime.family import family
+from samjhadoo_emulator.ecs.runtime.process_tree import process_tree
 
 GRANDCHILD = "import time; print(1, flush=True); time.sleep(60)"
 CHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {GRANDCHILD!r}])"
@@ -18,7 +18,7 @@ def test_descendants_are_found() -> None:
         assert process.stdout is not None
         process.stdout.readline()
         expected = [process.pid, *(each.pid for each in psutil.Process(process.pid).children(recursive=True))]
-        found = family(process.pid)
+        found = process_tree(process.pid)
         assert [each.pid for each in found] == expected
         assert len(found) == 2
         for each in reversed(found):
@@ -28,4 +28,4 @@ def test_descendants_are_found() -> None:
 def test_a_process_that_has_ended_has_no_family() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    assert family(process.pid) == []
+    assert process_tree(process.pid) == []
