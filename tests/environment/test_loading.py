@@ -89,7 +89,7 @@ def test_an_environments_file_lies_over_the_base_key_by_key(project: Project) ->
             "base",
             "^target_groups = .*",
             'target_groups = ["a", "a"]',
-            "target_groups: expected two different ones",
+            "target_groups: expected two different target groups",
         ),
         (
             "base",
@@ -101,29 +101,29 @@ def test_an_environments_file_lies_over_the_base_key_by_key(project: Project) ->
             "base",
             "^api = .*",
             'api = "https://me:pw@api.stripe.com"',
-            "payments.api: expected an http(s) address",
+            "payments.api: expected an http(s) URL",
         ),
-        ("local", "^account = .*", 'account = "12345"', "aws.account: expected the 12 digits"),
-        ("local", "^account = .*", "account = 111122223333", "aws.account: expected the 12 digits"),
+        ("local", "^account = .*", 'account = "12345"', "aws.account: expected an AWS account ID"),
+        ("local", "^account = .*", "account = 111122223333", "aws.account: expected an AWS account ID"),
         ("local", "^account = .*", "", "environments/local.toml:3: aws.account: is missing"),
         ("local", "^minute = .*", 'minute = "2m"', "clock.minute: expected at most 1m"),
         (
             "local",
             "^edge_port = .*",
             "edge_port = 5432",
-            "stack.postgres_port: is the port of edge_port too",
+            "stack.postgres_port: must differ from edge_port",
         ),
         (
             "local",
             '^upstream = ""',
             'upstream = "http://aws.test/a"',
-            "stack.upstream: expected an address without",
+            "stack.upstream: expected a URL without",
         ),
         (
             "local",
             "^upstream_ca = .*",
             'upstream_ca = "ca.pem"',
-            "stack.upstream_ca: is for an upstream at https",
+            "stack.upstream_ca: needs an upstream with https",
         ),
         (
             "local",
@@ -142,7 +142,7 @@ def test_an_environments_file_lies_over_the_base_key_by_key(project: Project) ->
             "production",
             r"\A",
             '[clock]\nminute = "1s"\n',
-            "clock.minute: expected 1m",
+            "clock.minute: must be 1m",
         ),
     ],
 )
@@ -233,7 +233,7 @@ def test_the_project_is_found_from_a_folder_inside_it(
 
 
 def test_outside_a_project_the_error_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no project here"):
+    with pytest.raises(ConfigurationError, match="no project found"):
         find_root(tmp_path)
 
 

@@ -85,12 +85,12 @@ def test_variables_are_laid_over_every_service(project: Project) -> None:
 def test_one_service_is_loaded_by_its_name(project: Project, load_service: Any) -> None:
     project.append("local", WORKER)
     assert load_service("worker").service.name == "samjhadoo-worker"
-    with pytest.raises(ConfigurationError, match="no service 'web': its services are api, worker"):
+    with pytest.raises(ConfigurationError, match="no service 'web'; its services are api, worker"):
         load_service("web")
 
 
 def test_the_only_service_has_no_name(load_service: Any) -> None:
-    with pytest.raises(ConfigurationError, match="it has one service, samjhadoo-service"):
+    with pytest.raises(ConfigurationError, match="it has only samjhadoo-service"):
         load_service("worker")
 
 
@@ -106,27 +106,27 @@ def load_service(project: Project) -> Any:
     [
         pytest.param(
             OTHER.format(name="a", after='["b"]', port=900) + OTHER.format(name="b", after='["a"]', port=901),
-            "services.a.after: goes round in a circle: a after b after a",
+            "services.a.after: is circular: a after b after a",
             id="circle",
         ),
         pytest.param(
             OTHER.format(name="a", after='["a"]', port=900),
-            "services.a.after: goes round in a circle: a after a",
+            "services.a.after: is circular: a after a",
             id="after-itself",
         ),
         pytest.param(
             OTHER.format(name="a", after='["web"]', port=900),
-            "services.a.after: there is no service 'web'; known are a",
+            "services.a.after: unknown service 'web'; known are a",
             id="unknown",
         ),
         pytest.param(
             OTHER.format(name="a", after='"b"', port=900),
-            "services.a.after: expected a list of services",
+            "services.a.after: expected a list of service names",
             id="no-list",
         ),
         pytest.param(
             WORKER + "[services.worker.lock]\nlease = '1m'\n",
-            "services.worker.lock: is the same for all services: set [lock]",
+            "services.worker.lock: is shared by all services: set [lock]",
             id="common-table",
         ),
         pytest.param(
@@ -136,33 +136,33 @@ def load_service(project: Project) -> Any:
         ),
         pytest.param(
             WORKER.replace("9081", "8081"),
-            "services.worker.service.test_listener_port: 8081 is of the service api already",
+            "services.worker.service.test_listener_port: the service api already has 8081",
             id="same-port",
         ),
         pytest.param(
             WORKER.replace('"samjhadoo-worker"', '"samjhadoo-service"'),
-            "services.worker.service.name: samjhadoo-service is of the service api already",
+            "services.worker.service.name: the service api already has samjhadoo-service",
             id="same-name",
         ),
         pytest.param(
             WORKER.replace('"worker-blue"', '"samjhadoo-green"'),
-            "services.worker.service.target_groups: samjhadoo-green is of the service api already",
+            "services.worker.service.target_groups: the service api already has samjhadoo-green",
             id="same-target-group",
         ),
         pytest.param(
             WORKER.replace("samjhadoo/worker", "samjhadoo/backend")
             + "[services.worker.build.args]\nJAVA_VERSION = '21'\n",
-            "services.worker.build.repository: is of the service api too, but its [build] is another",
+            "services.worker.build.repository: the service api has it, too, but its [build] differs",
             id="same-repository",
         ),
         pytest.param(
             WORKER.replace("samjhadoo/worker", "samjhadoo/backend").replace('after = ["api"]', ""),
-            "services.worker.after: is missing: it shares an image with api, so one comes after the other",
+            "services.worker.after: is missing: api uses the same image, so one must come after the other",
             id="same-image",
         ),
         pytest.param(
             WORKER.replace('["worker-blue", "worker-green"]', "[]"),
-            "services.worker.service.target_groups: is empty: a service without a load balancer cannot be "
+            "services.worker.service.target_groups: is empty; a service without a load balancer cannot be "
             "deployed yet (service worker)",
             id="no-load-balancer",
         ),

@@ -58,12 +58,16 @@ def test_a_free_name_keeps_its_letters_unless_it_is_known(project: Project) -> N
         (
             "SAMJHADOO_DEPLOYMENT__CANARYTIME",
             "5m",
-            "names no setting; did you mean SAMJHADOO_DEPLOYMENT__CANARY_TIME?",
+            "does not name a setting; did you mean SAMJHADOO_DEPLOYMENT__CANARY_TIME?",
         ),
-        ("SAMJHADOO_DEPLOYMNT__POLL", "5m", "names no setting; did you mean SAMJHADOO_DEPLOYMENT__POLL?"),
-        ("SAMJHADOO_ZZZ__X", "5m", "names no setting; after SAMJHADOO_ it takes ALARMS"),
-        ("SAMJHADOO_AWS__", "5m", "names no setting"),
-        ("SAMJHADOO_AWS__REGION__X", "5m", "names no setting"),
+        (
+            "SAMJHADOO_DEPLOYMNT__POLL",
+            "5m",
+            "does not name a setting; did you mean SAMJHADOO_DEPLOYMENT__POLL?",
+        ),
+        ("SAMJHADOO_ZZZ__X", "5m", "does not name a setting; known after SAMJHADOO_ are ALARMS"),
+        ("SAMJHADOO_AWS__", "5m", "does not name a setting"),
+        ("SAMJHADOO_AWS__REGION__X", "5m", "does not name a setting"),
         ("SAMJHADOO_ALARMS__CPU", "5", "alarms.cpu: is a table"),
         ("SAMJHADOO_AWS__RETRIES", "many", "aws.retries: expected a whole number"),
         ("SAMJHADOO_DEPLOYMENT__CANARY_PERCENT", "nan", "canary_percent: expected a"),
@@ -72,18 +76,26 @@ def test_a_free_name_keeps_its_letters_unless_it_is_known(project: Project) -> N
         ("SAMJHADOO_SERVICE__SUBNETS", "[1]", "service.subnets: item 1: expected text"),
         ("SAMJHADOO_SERVICE__SUBNETS", "[", "service.subnets: expected a list"),
         ("SAMJHADOO_SERVICE__VARIABLES", "x", "service.variables: expected a table"),
-        ("SAMJHADOO_STACK__IMAGES__POSTGRES", "a b", "stack.images.postgres: expected an image's name"),
-        ("SAMJHADOO_STACK__IMAGES__REDIS", "mine/Redis:7", "stack.images.redis: expected an image's name"),
-        ("SAMJHADOO_STACK__IMAGES__PAUSE", "x:1\n", "stack.images.pause: expected an image's name"),
-        ("SAMJHADOO_STACK__IMAGES__LOCALSTACK", "x@sha256:7", "stack.images.localstack: expected an image's"),
+        ("SAMJHADOO_STACK__IMAGES__POSTGRES", "a b", "stack.images.postgres: expected an image name"),
+        ("SAMJHADOO_STACK__IMAGES__REDIS", "mine/Redis:7", "stack.images.redis: expected an image name"),
+        ("SAMJHADOO_STACK__IMAGES__PAUSE", "x:1\n", "stack.images.pause: expected an image name"),
+        (
+            "SAMJHADOO_STACK__IMAGES__LOCALSTACK",
+            "x@sha256:7",
+            "stack.images.localstack: expected an image name",
+        ),
         (
             "SAMJHADOO_STACK__IMAGES__REGISTRY",
             "https://x",
             "stack.images.registry: expected a registry",
         ),
         ("SAMJHADOO_STACK__IMAGES__REGISTRY", "/", "stack.images.registry: expected a registry"),
-        ("SAMJHADOO_STACK__LOCALSTACK", '{"A=B": "x"}', "stack.localstack: 'A=B': no process can have"),
-        ("SAMJHADOO_STACK__LOCALSTACK", '{"A": "x\\u0000y"}', "stack.localstack: 'A': no process can have"),
+        ("SAMJHADOO_STACK__LOCALSTACK", '{"A=B": "x"}', "stack.localstack: 'A=B': not a valid environment"),
+        (
+            "SAMJHADOO_STACK__LOCALSTACK",
+            '{"A": "x\\u0000y"}',
+            "stack.localstack: 'A': not a valid environment",
+        ),
         ("SAMJHADOO_STACK", "docker", "stack.kind: expected one of embedded, containers"),
         ("SAMJHADOO_PAYMENTS__SECRET_KEY", "sk_live_planted", "payments.secret_key: expected a reference"),
     ],
@@ -98,7 +110,7 @@ def test_a_wrong_variable_is_named(project: Project, variable: str, text: str, p
 def test_a_variable_never_makes_a_real_environment_a_local_one(project: Project) -> None:
     assert project.load("production", {"SAMJHADOO_STACK": "containers"}).stack is None
     (told,) = project.refusal("production", {"SAMJHADOO_STACK__KIND": "embedded"})
-    assert "the environment's files have no table [stack]" in told
+    assert "the settings files have no table [stack]" in told
 
 
 def test_images_exported_for_the_local_stack_do_not_keep_a_real_environment_from_loading(

@@ -80,4 +80,4 @@ def test_outside_a_project_it_is_wrong_usage_too(
     (tmp_path / "environments").rename(tmp_path / "elsewhere")
     monkeypatch.chdir(tmp_path)
     assert config() == 2
-    assert "no project here" in capsys.readouterr().err
+    assert "no project found" in capsys.readouterr().err

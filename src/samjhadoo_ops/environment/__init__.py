@@ -1,4 +1,4 @@
-"""Settings: `environments/base.toml`, an environment's own file and variables, typed and strict."""
+"""Settings from `environments/base.toml`, the environment's own file and variables, strictly validated."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""How a release goes out, is judged, and goes back."""
+"""Settings of a deployment: strategy, canary analysis, rollback, and several services together."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from samjhadoo_ops.environment.kinds import (  # noqa: TC001 - msgspec reads the annotations
+from samjhadoo_ops.environment.section import Section
+from samjhadoo_ops.environment.value_types import (  # noqa: TC001 - msgspec reads the annotations
     AlarmTime,
     Bake,
     Count,
@@ -15,21 +16,20 @@ from samjhadoo_ops.environment.kinds import (  # noqa: TC001 - msgspec reads the
     Text,
     TrafficPercent,
 )
-from samjhadoo_ops.environment.section import Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 class HookTimeouts(Section, frozen=True, kw_only=True):
-    """After which unanswered pauses roll back."""
+    """How long ECS waits at a pause that nobody answers before it rolls back."""
 
     test: HookTimeout
     production: HookTimeout
 
 
 class Deployment(Section, frozen=True, kw_only=True):
-    """The canary deployment (3.2)."""
+    """The deployment strategy and its times (3.2)."""
 
     strategy: Literal["CANARY", "ROLLING"]
     canary_percent: TrafficPercent
@@ -46,7 +46,7 @@ class Deployment(Section, frozen=True, kw_only=True):
 
 
 class Rollback(Section, frozen=True, kw_only=True):
-    """What rolls a deployment back (6.1)."""
+    """When a deployment is rolled back (6.1)."""
 
     failed_health_checks: Count
     error_rate_percent: Percent
@@ -57,9 +57,9 @@ class Rollback(Section, frozen=True, kw_only=True):
 
 
 class PaymentMetrics(Section, frozen=True, kw_only=True):
-    """CloudWatch metrics of payment outcomes (8.2), one count of each per release.
+    """CloudWatch metrics that count payment outcomes for each release (8.2).
 
-    In dimension values `$target_group`, `$revision` and `$task_definition` stand for the release's own.
+    In dimension values, `$target_group`, `$revision` and `$task_definition` stand for the release's own.
     """
 
     namespace: Text
@@ -73,11 +73,14 @@ class PaymentMetrics(Section, frozen=True, kw_only=True):
         if self.failed_percent <= self.expected_percent:
             yield "failed_percent", f"is not above expected_percent ({self.expected_percent:g})"
         if not any("$" in value for value in self.dimensions.values()):
-            yield "dimensions", "tells no release from another: one value needs $target_group or the like"
+            yield (
+                "dimensions",
+                "does not distinguish releases: one value needs $target_group, $revision or $task_definition",
+            )
 
 
 class Canary(Section, frozen=True, kw_only=True):
-    """How the canary is judged (8.2); what is promised stands in `slo`, what is rolled back in `rollback`."""
+    """The canary analysis (8.2). `slo` has the objectives, `rollback` the rules that roll back at once."""
 
     false_alarm: Share
     miss: Share
@@ -93,8 +96,15 @@ class Canary(Section, frozen=True, kw_only=True):
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         ends = {"ask", "rollback", "continue"}
         if not self.inconclusive or self.inconclusive[-1] not in ends:
-            yield "inconclusive", "expected to end with ask, rollback or continue"
+            yield "inconclusive", "must end with ask, rollback or continue"
         elif ends & set(self.inconclusive[:-1]):
-            yield "inconclusive", "nothing can come after ask, rollback or continue"
+            yield "inconclusive", "nothing may follow ask, rollback or continue"
         elif len(set(self.inconclusive)) < len(self.inconclusive):
-            yield "inconclusive", "names one policy twice"
+            yield "inconclusive", "lists a policy twice"
+
+
+class Rollout(Section, frozen=True, kw_only=True):
+    """How many services are deployed in parallel, and what happens to the others when one fails."""
+
+    parallel: Count
+    on_failure: Literal["stop", "continue", "rollback"]

@@ -11,16 +11,16 @@ _GRAMMAR = re.compile(
 
 
 class Duration(float):
-    """A length of time: a float of seconds that reads and writes as text like `1h30m`, `15m`, `0.2s`."""
+    """A duration: a float of seconds, written as text such as `1h30m`, `15m` or `0.2s`."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> Duration:
-        """Read `1d`, `1h30m`, `15m`, `0.2s`, `300ms`; units fall from left to right.
+        """Parse `1d`, `1h30m`, `15m`, `0.2s` or `300ms`; larger units come first.
 
         Raises:
-            ValueError: The text is no duration.
+            ValueError: The text is not a valid duration.
 
         """
         match = _GRAMMAR.fullmatch(text)
@@ -33,12 +33,12 @@ class Duration(float):
 
     @property
     def seconds(self) -> float:
-        """The whole length in seconds."""
+        """The total in seconds."""
         return float(self)
 
     @property
     def minutes(self) -> float:
-        """The whole length in minutes."""
+        """The total in minutes."""
         return float(self) / 60
 
     def __str__(self) -> str:
@@ -59,6 +59,6 @@ class Duration(float):
 
 
 def _plain(number: Decimal) -> str:
-    """Return the number without an exponent and without trailing zeros."""
+    """Return the number without an exponent and trailing zeros."""
     text = format(number, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text

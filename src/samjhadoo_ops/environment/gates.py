@@ -1,4 +1,4 @@
-"""The settings of the preflight's gates (`[gates]`)."""
+"""Settings of the preflight gates (`[gates]`)."""
 
 # ruff: noqa: TC001 - msgspec reads the annotations when the program runs
 
@@ -7,8 +7,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from samjhadoo_ops.environment.kinds import Limit, Percent, Span, Text
 from samjhadoo_ops.environment.section import Section
+from samjhadoo_ops.environment.value_types import Limit, Percent, Span, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ _REPLICA = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]/[A-Za-z][A-Za-z0-9-]*")
 
 
 class ImageGate(Section, frozen=True, kw_only=True):
-    """How many findings a scan of the image may have, by severity; -1 for any number."""
+    """How many findings an image scan may have, by severity; -1 for any number."""
 
     unscanned: Literal["skip", "refuse"]
     wait: Span
@@ -28,7 +28,7 @@ class ImageGate(Section, frozen=True, kw_only=True):
 
 
 class MigrationsGate(Section, frozen=True, kw_only=True):
-    """Which rules of squawk hold for pending migrations."""
+    """Which of squawk's rules apply to pending migrations."""
 
     exclude: list[Text]
     destructive: list[Text]
@@ -36,13 +36,13 @@ class MigrationsGate(Section, frozen=True, kw_only=True):
 
 
 class RollbackTargetGate(Section, frozen=True, kw_only=True):
-    """For how long the image of the running release must be safe from the lifecycle policy."""
+    """How long the repository's lifecycle policy must keep the image of the running release."""
 
     image_kept: Span
 
 
 class CapacityGate(Section, frozen=True, kw_only=True):
-    """The account's limit on Fargate."""
+    """The service quota that limits Fargate."""
 
     quota: Text
 
@@ -62,11 +62,14 @@ class ReplicasGate(Section, frozen=True, kw_only=True):
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         for name in self.instances:
             if not _REPLICA.fullmatch(name):
-                yield "instances", f"{name!r}: expected region/identifier, as us-east-1/samjhadoo-replica"
+                yield (
+                    "instances",
+                    f"{name!r}: expected region/identifier, such as us-east-1/samjhadoo-replica",
+                )
 
 
 class Gates(Section, frozen=True, kw_only=True):
-    """What must hold before a deployment changes anything."""
+    """What is checked before a deployment changes anything."""
 
     on_unknown: Literal["skip", "refuse"]
     policy: dict[str, str]

@@ -1,4 +1,4 @@
-"""Where settings come from: two files and the environment's variables, laid over one another."""
+"""Merge the sources of settings: base file, environment file and variables, later ones first in rank."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from samjhadoo_ops.environment.shape import is_table, section_of
+from samjhadoo_ops.environment.section import is_table, section_of
 from samjhadoo_ops.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ KeyPath = tuple[str, ...]
 
 
 class Problem(NamedTuple):
-    """Something wrong with one setting.
+    """A mistake in one setting.
 
     Args:
-        source: The file or the variable that holds it.
+        source: The file or variable that holds it.
         path: The keys that lead to it.
         message: What is wrong; never the value of a secret.
 
@@ -45,12 +45,12 @@ class Layers:
     """The merged tables, with the source of each value.
 
     Args:
-        tree: The settings as read, tables merged key by key, lists and values replaced.
-        sources: The file or variable that each value (and each table) comes from.
-        variables: The sources that are variables: their values are text.
-        texts: The files' texts by name, to tell line numbers.
-        problems: What could not be laid.
-        written: Where a value stands in the files, when that is not its own path (`[services.NAME]`).
+        tree: The merged settings: tables are merged key by key, lists and values are replaced.
+        sources: The file or variable that each value and each table comes from.
+        variables: The sources that are variables; their values are text.
+        texts: The files' texts by name, for line numbers.
+        problems: What could not be merged.
+        written: A value's path in its file where that differs from its own path (`[services.NAME]`).
 
     """
 
@@ -61,16 +61,16 @@ class Layers:
     problems: list[Problem] = field(default_factory=list)
     written: dict[KeyPath, KeyPath] = field(default_factory=dict)
 
-    def lay_file(self, path: Path, name: str) -> None:
-        """Lay a TOML file over what is there.
+    def merge_file(self, path: Path, name: str) -> None:
+        """Merge a TOML file over the present settings.
 
         Raises:
-            ConfigurationError: The file cannot be read or is no TOML; the line is named.
+            ConfigurationError: The file cannot be read, or is not valid TOML; the error names the line.
 
         """
         try:
             text = path.read_bytes().decode()
-            self._lay(tomllib.loads(text), name, self.tree, ())
+            self._merge(tomllib.loads(text), name, self.tree, ())
         except OSError as error:
             raise ConfigurationError(f"{name}: cannot be read: {error.strerror}") from None
         except UnicodeDecodeError as error:
@@ -79,32 +79,35 @@ class Layers:
             raise ConfigurationError(f"{name}: is not valid TOML: {error}", hint=f"edit {name}") from None
         self.texts[name] = text
 
-    def lay_variables(self, variables: Mapping[str, str], settings: type[msgspec.Struct]) -> None:
-        """Lay the variables `SAMJHADOO_TABLE__KEY` over what is there; unknown ones are problems."""
+    def merge_variables(self, variables: Mapping[str, str], settings: type[msgspec.Struct]) -> None:
+        """Merge the variables `SAMJHADOO_TABLE__KEY` over the present settings; unknown ones are problems."""
         names = sorted(name for name in variables if name.startswith(PREFIX) and "__" in name)
-        # The short form is a preference: it says which stack, not that there should be one.
+        # The short form selects the kind of stack; it does not add a stack to an environment without one.
         if variables.get(STACK_VARIABLE) and isinstance(self.tree.get("stack"), dict):
             self._set(STACK_VARIABLE, ("stack", "kind"), variables[STACK_VARIABLE])
         for name in names:
             path, kind = resolve(name, settings)
             if kind is None:
-                self.problems.append(Problem(name, (), f"names no setting{suggestion(name, settings)}"))
-            elif is_table(kind):
-                self.problems.append(Problem(name, path, "is a table: set its keys one by one"))
-            elif path[:2] == IMAGES and path[0] not in self.tree:
-                continue  # exported for the local stack, in a shell that also works on others
-            elif path[0] not in self.tree:
                 self.problems.append(
-                    Problem(name, path, f"the environment's files have no table [{path[0]}]")
+                    Problem(name, (), f"does not name a setting{suggestion(name, settings)}")
                 )
+            elif is_table(kind):
+                self.problems.append(Problem(name, path, "is a table; set its keys one by one"))
+            elif path[:2] == IMAGES and path[0] not in self.tree:
+                continue  # exported for the local stack in a shell that is used for other environments, too
+            elif path[0] not in self.tree:
+                self.problems.append(Problem(name, path, f"the settings files have no table [{path[0]}]"))
             else:
                 self._set(name, path, _structured(variables[name], kind))
 
-    def place(self, path: KeyPath, value: Any, *, source: str, written: KeyPath) -> None:
-        """Lay one value over what is there; an empty table adds nothing to one that is there.
+    def set_value(self, path: KeyPath, value: Any, *, source: str, written: KeyPath) -> None:
+        """Set one value; an empty table leaves an existing one unchanged.
 
         Args:
-            written: Where it stands in the file.
+            path: The setting's key path.
+            value: Its value.
+            source: The file that holds it.
+            written: Its key path in that file.
 
         """
         node = self.tree
@@ -120,7 +123,7 @@ class Layers:
         self.sources[path] = source
 
     def where(self, path: KeyPath) -> str:
-        """Return the source of the value at `path`, or of the nearest table above it."""
+        """Return the source of the value at `path`, or of the nearest table that contains it."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.sources:
                 return self.sources[path[:length]]
@@ -131,15 +134,15 @@ class Layers:
         node = self.tree
         for key in path[:-1]:
             below = node.setdefault(key, {})
-            if not isinstance(below, dict):  # the file's mistake is reported, not hidden
+            if not isinstance(below, dict):  # validation reports the mistake in the file
                 return
             node = below
         key = next((known for known in node if known.lower() == path[-1].lower()), path[-1])
         self._forget((*path[:-1], key))
         node.pop(key, None)
-        self._lay({key: value}, name, node, path[:-1])
+        self._merge({key: value}, name, node, path[:-1])
 
-    def _lay(self, layer: Mapping[str, Any], source: str, node: dict[str, Any], path: KeyPath) -> None:
+    def _merge(self, layer: Mapping[str, Any], source: str, node: dict[str, Any], path: KeyPath) -> None:
         for key, value in layer.items():
             here = (*path, key)
             if isinstance(value, dict):
@@ -148,7 +151,7 @@ class Layers:
                     node[key] = {}
                 if not (self.sources.get(here) and node[key]):
                     self.sources[here] = source
-                self._lay(value, source, node[key], here)
+                self._merge(value, source, node[key], here)
             else:
                 self._forget(here)
                 node[key] = value
@@ -160,7 +163,7 @@ class Layers:
 
 
 def resolve(name: str, settings: type[msgspec.Struct]) -> tuple[KeyPath, Any]:
-    """Return the key path and the type of the setting that a variable names; the type is None for none."""
+    """Return the key path and type of the setting that a variable names; the type is None if unknown."""
     path: KeyPath = ()
     kind: Any = settings
     for part in name.removeprefix(PREFIX).split("__"):
@@ -169,31 +172,31 @@ def resolve(name: str, settings: type[msgspec.Struct]) -> tuple[KeyPath, Any]:
             fields = {entry.name: entry.type for entry in msgspec.structs.fields(section)}
             kind, path = fields.get(part.lower()), (*path, part.lower())
         elif kind == dict[str, str] and part:
-            kind, path = str, (*path, part)  # a name of the user's own keeps its letters
+            kind, path = str, (*path, part)  # a name that the user chose keeps its case
         else:
             return path, None
     return path, kind
 
 
 def suggestion(name: str, settings: type[msgspec.Struct]) -> str:
-    """Return a half sentence naming the variable that was probably meant; empty when none is near."""
+    """Return the end of a sentence that names the variable probably meant, or the known ones."""
     section: Any = settings
-    told = PREFIX
+    known = PREFIX
     for part in name.removeprefix(PREFIX).split("__"):
         fields = {entry.name.upper(): entry.type for entry in msgspec.structs.fields(section)}
         near = difflib.get_close_matches(part.upper(), fields, n=1)
         if not near:
-            return f"; after {told} it takes {', '.join(sorted(fields))}"
-        told += near[0]
+            return f"; known after {known} are {', '.join(sorted(fields))}"
+        known += near[0]
         section = section_of(fields[near[0]])
         if section is None:
             break
-        told += "__"
-    return f"; did you mean {told}{'…' if told.endswith('__') else ''}?"
+        known += "__"
+    return f"; did you mean {known}{'…' if known.endswith('__') else ''}?"
 
 
 def _structured(text: str, kind: Any) -> Any:
-    """Return a variable's list (JSON, or with commas) or table (JSON); other settings stay text."""
+    """Parse a variable's list (JSON, or comma-separated) or table (JSON); other values stay text."""
     origin = getattr(kind, "__origin__", None)
     if origin not in (list, dict):
         return text
@@ -201,12 +204,12 @@ def _structured(text: str, kind: Any) -> Any:
         try:
             return json.loads(text)
         except ValueError:
-            return text  # refused later, as of the wrong type
+            return text  # validation reports the wrong type
     return [part.strip() for part in text.split(",") if part.strip()] if origin is list else text
 
 
 def line_of(text: str, path: KeyPath) -> int:
-    """Return the line of a TOML file on which a key stands, 0 when it cannot be told."""
+    """Return the line number of a key in a TOML file; 0 if it cannot be found."""
     table: KeyPath = ()
     for number, line in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*\[([^\[\]]+)\]\s*(#.*)?$", line)

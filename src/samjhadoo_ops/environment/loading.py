@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from samjhadoo_ops.environment import services as several
+from samjhadoo_ops.environment import services as service_tables
 from samjhadoo_ops.environment.layers import (
     STACK_VARIABLE,
     KeyPath,
@@ -30,12 +30,12 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 class Environment(Settings, frozen=True, kw_only=True):
-    """An environment's effective settings, its name, its project's root and where each value comes from.
+    """An environment's effective settings, with its name, the project's root and each value's source.
 
     Attributes:
-        services: Each service's own environment, by the name of its table; empty where there is one service.
-        key: In such an environment the name of its table; else empty.
-        after: The services that are deployed before it.
+        services: The environment of each service, by the name of its table; empty if there is only one.
+        key: The name of the service's table in an environment with several services; otherwise empty.
+        after: The services that must be deployed before this one.
 
     """
 
@@ -48,12 +48,12 @@ class Environment(Settings, frozen=True, kw_only=True):
 
     @property
     def title(self) -> str:
-        """Return what the environment is called: its name, and its service's where there are several."""
+        """The environment's name for people, with the service's name where there are several."""
         return f"{self.name}/{self.key}" if self.key else self.name
 
     @property
     def options(self) -> str:
-        """Return the options by which a command means it."""
+        """The command line options that select it."""
         return f"--env {self.name} --service {self.key}" if self.key else f"--env {self.name}"
 
 
@@ -63,63 +63,63 @@ def load_environment(
     """Read, merge and validate an environment's settings.
 
     Args:
-        name: The environment: the name of its file in `environments/`, without `.toml`.
-        service: The service, when the environment has several; empty for what they have in common.
-        root: The project's root; by default found from the current folder upwards.
-        variables: The process's environment variables; by default the real ones.
+        name: The name of the environment's file in `environments/`, without `.toml`.
+        service: The service, if the environment has several; empty for the settings they share.
+        root: The project's root; by default the nearest one above the current folder.
+        variables: Environment variables; by default those of this process.
 
     Raises:
-        ConfigurationError: Anything is wrong with them, all problems at once, or there is no such service.
+        ConfigurationError: The settings are wrong (all problems are reported), or there is no such service.
 
     """
     root = find_root() if root is None else root
     _refuse_unknown(name, root)
     layers = Layers()
     home = f"{FOLDER}/{name}.toml"
-    layers.lay_file(root / FOLDER / f"{BASE}.toml", f"{FOLDER}/{BASE}.toml")
-    layers.lay_file(root / home, home)
+    layers.merge_file(root / FOLDER / f"{BASE}.toml", f"{FOLDER}/{BASE}.toml")
+    layers.merge_file(root / home, home)
     variables = os.environ if variables is None else variables
-    _lay_stack(layers, root, variables)
-    tables = several.take(layers)
-    laid = {"": layers} | {key: several.laid_over(layers, key, table) for key, table in tables.items()}
+    _merge_stack(layers, root, variables)
+    tables = service_tables.take(layers)
+    merged = {"": layers} | {key: service_tables.merged(layers, key, table) for key, table in tables.items()}
     read: dict[str, Settings] = {}
     problems: list[str] = []
-    for key, each in laid.items():
-        each.lay_variables(variables, Settings)
+    for key, each in merged.items():
+        each.merge_variables(variables, Settings)
         validator = Validator(each, home)
         settings = validator.section(Settings, each.tree)
-        said = [_sentence(problem, each) for problem in validator.problems]
-        if settings is not None and not said:
+        found = [_sentence(problem, each) for problem in validator.problems]
+        if settings is not None and not found:
             read[key] = settings
-        # What is wrong without the service's own table is told once.
-        problems += [f"{text} (service {key})" if key else text for text in said if text not in problems]
+        # A mistake in the shared settings is reported once, not for each service.
+        problems += [f"{text} (service {key})" if key else text for text in found if text not in problems]
     common = read.pop("", None)
-    order = {key: several.after(table) for key, table in tables.items()}
+    order = {key: service_tables.after(table) for key, table in tables.items()}
     problems += [
         _sentence(Problem(layers.where(path), path, message), layers)
-        for path, message in several.conflicts(
-            read, {key: several.after(table) for key, table in tables.items()}
+        for path, message in service_tables.conflicts(
+            read, {key: service_tables.after(table) for key, table in tables.items()}
         )
     ]
     if common is None or problems:
         raise _refusal(name, problems)
     made = {
-        key: _environment(settings, laid[key], name, root, key=key, after=order[key])
+        key: _environment(settings, merged[key], name, root, key=key, after=order[key])
         for key, settings in read.items()
     }
     environment = _environment(common, layers, name, root, services=made)
     return service_of(environment, service) if service else environment
 
 
-def _lay_stack(layers: Layers, root: Path, variables: Mapping[str, str]) -> None:
-    """Lay what the kind of stack changes (`environments/stacks/KIND.toml`) over the environment's file."""
+def _merge_stack(layers: Layers, root: Path, variables: Mapping[str, str]) -> None:
+    """Merge the settings of the stack's kind (`environments/stacks/KIND.toml`) over the environment's."""
     stack = layers.tree.get("stack")
     if not isinstance(stack, dict):
         return
     kind = str(variables.get(KIND_VARIABLE) or variables.get(STACK_VARIABLE) or stack.get("kind"))
     file = f"{FOLDER}/{STACKS}/{kind}.toml"
     if _NAME.fullmatch(kind) and (root / file).is_file():
-        layers.lay_file(root / file, file)
+        layers.merge_file(root / file, file)
 
 
 def service_of(environment: Environment, service: str) -> Environment:
@@ -132,9 +132,9 @@ def service_of(environment: Environment, service: str) -> Environment:
     if service in environment.services:
         return environment.services[service]
     known = ", ".join(environment.services)
-    has = f"its services are {known}" if known else f"it has one service, {environment.service.name}"
+    services = f"its services are {known}" if known else f"it has only {environment.service.name}"
     raise ConfigurationError(
-        f"the environment {environment.name} has no service {service!r}: {has}",
+        f"the environment {environment.name} has no service {service!r}; {services}",
         hint=f"--service {next(iter(environment.services))}" if known else "leave --service out",
     )
 
@@ -145,10 +145,10 @@ def _environment(settings: Settings, layers: Layers, name: str, root: Path, **fi
 
 
 def find_root(start: Path | None = None) -> Path:
-    """Return the nearest folder upwards that has a folder `environments` with settings in it.
+    """Return the nearest folder, from `start` upwards, that contains `environments/` with settings.
 
     Raises:
-        ConfigurationError: There is none.
+        ConfigurationError: There is no such folder.
 
     """
     start = (Path.cwd() if start is None else start).absolute()
@@ -156,8 +156,8 @@ def find_root(start: Path | None = None) -> Path:
         if environment_names(folder) or (folder / FOLDER / f"{BASE}.toml").is_file():
             return folder
     raise ConfigurationError(
-        f"no project here: neither {start} nor a folder above it has {FOLDER}/*.toml",
-        hint="change to the project's folder",
+        f"no project found: neither {start} nor a folder above it has {FOLDER}/*.toml",
+        hint="change to your project's folder",
     )
 
 
@@ -171,14 +171,14 @@ def _refuse_unknown(name: str, root: Path) -> None:
         return
     known = environment_names(root)
     raise ConfigurationError(
-        f"unknown environment {name!r}; {FOLDER}/ has {', '.join(known) or 'none'}",
-        hint=f"--env {known[0]}" if known else f"write {FOLDER}/{name}.toml",
+        f"unknown environment {name!r}; known are {', '.join(known) or 'none'}",
+        hint=f"--env {known[0]}" if known else f"create {FOLDER}/{name}.toml",
     )
 
 
 def _refusal(name: str, problems: list[str]) -> ConfigurationError:
     lines = tuple(dict.fromkeys(problems))
-    hint = f"invoke config --env {name} shows the effective settings once they are right"
+    hint = f"correct them; invoke config --env {name} then shows the effective settings"
     if len(lines) == 1:
         return ConfigurationError(lines[0], hint=hint)
     return ConfigurationError(f"{len(lines)} problems in the settings of {name}", details=lines, hint=hint)

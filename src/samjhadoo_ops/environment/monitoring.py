@@ -1,22 +1,23 @@
-"""What is watched, what is promised, and who is told."""
+"""Settings of alarms, service level objectives and notifications."""
 
 from __future__ import annotations
 
-# msgspec reads the annotations, so that they are imported at run time.
-from samjhadoo_ops.environment.kinds import AlarmTime, Email, Percent, Span, UrlOrNone  # noqa: TC001
 from samjhadoo_ops.environment.secret import SecretRef  # noqa: TC001
 from samjhadoo_ops.environment.section import Section
 
+# msgspec reads the annotations, so that they are imported at run time.
+from samjhadoo_ops.environment.value_types import AlarmTime, Email, Percent, Span, UrlOrNone  # noqa: TC001
+
 
 class UsageAlarm(Section, frozen=True, kw_only=True):
-    """An alarm above a percentage for some time."""
+    """An alarm that fires above a percentage."""
 
     percent: Percent
     time: AlarmTime
 
 
 class LatencyAlarm(Section, frozen=True, kw_only=True):
-    """An alarm above a latency, at a percentile, for some time."""
+    """An alarm that fires when a percentile of the latency is above a threshold."""
 
     threshold: Span
     percentile: Percent
@@ -43,7 +44,7 @@ class Slo(Section, frozen=True, kw_only=True):
 
 
 class Notifications(Section, frozen=True, kw_only=True):
-    """Who is told, and where (7)."""
+    """Who is notified, and where (7)."""
 
     slack_channel: str
     slack_webhook: SecretRef | None = None

@@ -1,7 +1,6 @@
-"""What an environment's settings are: one Struct per table of `environments/*.toml`.
+"""The schema of the settings: one Struct per table of `environments/*.toml`.
 
-The files hold the comments; section numbers are the deployment plan's. Percentages are numbers from 0 to
-100, lengths of time are durations.
+The comments in `base.toml` explain each setting. Section numbers refer to the deployment plan.
 """
 
 # ruff: noqa: TC001 - msgspec reads the annotations when the program runs
@@ -11,9 +10,13 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-from samjhadoo_ops.environment.delivery import Canary, Deployment, Rollback
+from samjhadoo_ops.environment.delivery import Canary, Deployment, Rollback, Rollout
 from samjhadoo_ops.environment.gates import Gates
-from samjhadoo_ops.environment.kinds import (
+from samjhadoo_ops.environment.monitoring import Alarms, Notifications, Slo
+from samjhadoo_ops.environment.secret import SecretRef
+from samjhadoo_ops.environment.section import Section
+from samjhadoo_ops.environment.stack import StackSettings
+from samjhadoo_ops.environment.value_types import (
     Account,
     Bucket,
     ClockMinute,
@@ -32,18 +35,13 @@ from samjhadoo_ops.environment.kinds import (
     UrlPath,
     UrlPathOrNone,
 )
-from samjhadoo_ops.environment.monitoring import Alarms, Notifications, Slo
-from samjhadoo_ops.environment.rollout import Rollout
-from samjhadoo_ops.environment.secret import SecretRef
-from samjhadoo_ops.environment.section import Section
-from samjhadoo_ops.environment.stack import StackSettings
 from samjhadoo_ops.environment.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _GIB = 1024
-# CPU units and the MiB that go with them ("Task size" in the ECS developer guide); Flyway needs no others.
+# CPU units and the MiB each allows ("Task size" in the ECS developer guide); Flyway needs no larger ones.
 FARGATE_MEMORY = {
     256: (512, *range(_GIB, 2 * _GIB + 1, _GIB)),
     512: tuple(range(_GIB, 4 * _GIB + 1, _GIB)),
@@ -64,20 +62,20 @@ class AwsSettings(Section, frozen=True, kw_only=True):
 
 
 class ClockSettings(Section, frozen=True, kw_only=True):
-    """How fast time goes; only a local stack's may be faster than real."""
+    """How fast time passes; only a local stack's clock may be faster than real time."""
 
     minute: ClockMinute
 
 
-class Endpoints(Section, frozen=True, kw_only=True):
-    """Addresses of the load balancer's listeners; empty where the local stack tells them."""
+class EndpointSettings(Section, frozen=True, kw_only=True):
+    """URLs of the load balancer's listeners; empty where the local stack provides them."""
 
     production: UrlOrNone
     test: UrlOrNone
 
 
 class Infrastructure(Section, frozen=True, kw_only=True):
-    """Size of the environment (1.2)."""
+    """The size of the environment (1.2)."""
 
     multi_az: bool
     instance_type: Text
@@ -90,7 +88,7 @@ class Infrastructure(Section, frozen=True, kw_only=True):
 
 
 class Service(Section, frozen=True, kw_only=True):
-    """The ECS service and what it stands behind (3.1)."""
+    """The ECS service and its load balancer (3.1)."""
 
     cluster: Text
     name: Text
@@ -110,15 +108,18 @@ class Service(Section, frozen=True, kw_only=True):
 
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         if not self.target_groups:
-            yield "target_groups", "is empty: a service without a load balancer cannot be deployed yet"
+            yield "target_groups", "is empty; a service without a load balancer cannot be deployed yet"
         elif len(set(self.target_groups)) != 2:  # noqa: PLR2004 - one is in production, one is not
-            yield "target_groups", "expected two different ones: one serves, the other gets the new release"
+            yield (
+                "target_groups",
+                "expected two different target groups: one serves, the other receives the new release",
+            )
         if self.production_listener_port == self.test_listener_port:
-            yield "test_listener_port", "is the production listener's port too"
+            yield "test_listener_port", "must differ from production_listener_port"
 
 
 class Build(Section, frozen=True, kw_only=True):
-    """How the image is built and where it goes (3.1)."""
+    """How the image is built, and its repository (3.1)."""
 
     builder: Literal["oci", "docker", "gradle"]
     base: Literal["registry", "host"]
@@ -134,7 +135,7 @@ class Build(Section, frozen=True, kw_only=True):
 
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         if self.builder == "gradle" and not self.gradle_command:
-            yield "gradle_command", "is empty, but builder is gradle"
+            yield "gradle_command", "is empty, but build.builder is gradle"
         for image, dockerfile in self.bases.items():
             path = PurePosixPath(dockerfile)
             if not dockerfile or path.is_absolute() or ".." in path.parts:
@@ -142,18 +143,11 @@ class Build(Section, frozen=True, kw_only=True):
         for key, caches in (("cache_from", self.cache_from), ("cache_to", self.cache_to)):
             for cache in caches:
                 if "type=" not in cache:
-                    yield key, f"expected buildx's syntax such as type=registry,ref=…, got {cache!r}"
+                    yield key, f"expected buildx's syntax, such as type=registry,ref=…, got {cache!r}"
 
 
 class MigrationTask(Section, frozen=True, kw_only=True):
-    """The task that runs Flyway in the cluster; what is empty is the service's.
-
-    Attributes:
-        cpu: CPU units; 1024 are a vCPU.
-        memory: In MiB.
-        execution_role: The role's ARN.
-
-    """
+    """The task that runs Flyway in the cluster; empty values are taken from the service."""
 
     cpu: Count
     memory: Memory
@@ -164,20 +158,14 @@ class MigrationTask(Section, frozen=True, kw_only=True):
 
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         if self.cpu not in FARGATE_MEMORY:
-            yield "cpu", f"expected one of {', '.join(map(str, FARGATE_MEMORY))}: Fargate has no other sizes"
+            yield "cpu", f"expected one of {', '.join(map(str, FARGATE_MEMORY))}"
         elif self.memory not in FARGATE_MEMORY[self.cpu]:
             least, *_, most = FARGATE_MEMORY[self.cpu]
-            yield "memory", f"Fargate has none such for cpu {self.cpu}; whole GiB, from {least} to {most} MiB"
+            yield "memory", f"for cpu {self.cpu}, Fargate takes whole GiB from {least} to {most} MiB"
 
 
 class Database(Section, frozen=True, kw_only=True):
-    """RDS and its migrations (2.1, 2.2).
-
-    Attributes:
-        runner: How Flyway is run: its command line or its image, both where the tool runs, or as a task.
-        flyway_image: Of `image`; of `ecs-task` the base to which the scripts are added.
-
-    """
+    """RDS and its migrations (2.1, 2.2)."""
 
     engine: Literal["postgres"]
     engine_version: Text
@@ -198,9 +186,12 @@ class Database(Section, frozen=True, kw_only=True):
 
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         if self.runner == "ecs-task" and (self.secret.scheme != "secretsmanager" or self.secret.key):
-            yield "secret", "expected secretsmanager:NAME: ECS hands its members to the task (runner)"
+            yield (
+                "secret",
+                "expected secretsmanager:NAME: with this runner, ECS passes the secret's keys to the task",
+            )
         if self.lock_timeout >= self.migrate_timeout:
-            yield "lock_timeout", f"is not below migrate_timeout ({self.migrate_timeout})"
+            yield "lock_timeout", f"must be below migrate_timeout ({self.migrate_timeout})"
 
 
 class Cache(Section, frozen=True, kw_only=True):
@@ -210,7 +201,7 @@ class Cache(Section, frozen=True, kw_only=True):
 
 
 class Windows(Section, frozen=True, kw_only=True):
-    """When deployments may run (9)."""
+    """When deployments are allowed (9)."""
 
     deployment: Window
     maintenance: Window
@@ -233,12 +224,7 @@ class Payments(Section, frozen=True, kw_only=True):
 
 
 class Smoke(Section, frozen=True, kw_only=True):
-    """The checks after a deployment (8.1).
-
-    Attributes:
-        version_path: Tells the version; empty for a service that tells none, whose health alone is looked at.
-
-    """
+    """The smoke test (8.1)."""
 
     health_path: UrlPath
     version_path: UrlPathOrNone
@@ -247,26 +233,26 @@ class Smoke(Section, frozen=True, kw_only=True):
     attempts: Count
 
 
-class Journal(Section, frozen=True, kw_only=True):
+class JournalSettings(Section, frozen=True, kw_only=True):
     """Where deployments are recorded."""
 
     bucket: Bucket
     prefix: str
 
 
-class Lock(Section, frozen=True, kw_only=True):
-    """How long a deployment holds its environment without renewing."""
+class LockSettings(Section, frozen=True, kw_only=True):
+    """How long a run keeps its lock without renewing it."""
 
     lease: Span
 
 
 class Settings(Section, frozen=True, kw_only=True):
-    """Everything that differs between environments."""
+    """All settings of an environment."""
 
     aws: AwsSettings
     clock: ClockSettings
     stack: StackSettings | None = None
-    endpoints: Endpoints
+    endpoints: EndpointSettings
     infrastructure: Infrastructure
     service: Service
     build: Build
@@ -283,8 +269,8 @@ class Settings(Section, frozen=True, kw_only=True):
     gates: Gates
     payments: Payments
     smoke: Smoke
-    journal: Journal
-    lock: Lock
+    journal: JournalSettings
+    lock: LockSettings
 
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         tasks = self.infrastructure
@@ -296,14 +282,14 @@ class Settings(Section, frozen=True, kw_only=True):
         if self.rollback.error_rate_percent <= self.slo.error_rate_percent:
             yield (
                 "rollback.error_rate_percent",
-                f"is not above slo.error_rate_percent ({self.slo.error_rate_percent:g})",
+                f"must be above slo.error_rate_percent ({self.slo.error_rate_percent:g})",
             )
         if self.canary.slow_percent <= 100 - self.slo.latency_percentile:
             allowed = f"{100 - self.slo.latency_percentile:g} %"
-            yield "canary.slow_percent", f"is not above the {allowed} that slo.latency_percentile allows"
+            yield "canary.slow_percent", f"must be above the {allowed} that slo.latency_percentile allows"
         if self.stack is None and self.clock.minute.minutes != 1:
-            yield "clock.minute", "expected 1m: only a local stack's clock can run faster"
+            yield "clock.minute", "must be 1m; only a local stack's clock can run faster"
         if self.stack is None and not self.endpoints.production:
-            yield "endpoints.production", "is empty, but there is no local stack to ask for it"
+            yield "endpoints.production", "is empty; only a local stack provides its own"
         if PurePosixPath(self.service.task_definition).is_absolute():
-            yield "service.task_definition", "expected a path inside the project"
+            yield "service.task_definition", "must be a path relative to the project"

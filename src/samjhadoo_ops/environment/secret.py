@@ -27,14 +27,14 @@ _KNOWN_SECRETS = re.compile(
 
 
 class Clients(Protocol):
-    """Whoever makes AWS clients; `samjhadoo_ops.aws.Aws` is one."""
+    """Makes AWS clients, as `samjhadoo_ops.aws.Aws` does."""
 
     def client(self, service: str) -> Any:
         """Return a client of the AWS service."""
 
 
 class Secret:
-    """A value that shows itself to nobody but the caller of `reveal`."""
+    """A value that is never printed; only `reveal` returns it."""
 
     __slots__ = ("__value",)
 
@@ -69,18 +69,18 @@ class Secret:
         return self
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a secret is not written anywhere")
+        raise TypeError("a secret cannot be serialised")
 
     __getstate__ = __reduce__ = __reduce_ex__  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
 class SecretRef:
-    """Where a secret is kept: `secretsmanager:NAME`, `secretsmanager:NAME#KEY`, `ssm:/NAME` or `env:NAME`.
+    """A reference to a secret: `secretsmanager:NAME`, `secretsmanager:NAME#KEY`, `ssm:/NAME` or `env:NAME`.
 
     Args:
         scheme: `secretsmanager`, `ssm` or `env`.
-        name: The secret's name or ARN, the parameter's name, or the variable's.
+        name: The name or ARN of the secret, or the name of the parameter or variable.
         key: The key inside a secret that is a JSON object; empty for the whole secret.
 
     """
@@ -91,18 +91,16 @@ class SecretRef:
 
     @classmethod
     def parse(cls, text: str) -> SecretRef:
-        """Read a reference; the text never appears in the error, as it may be a secret itself.
+        """Parse a reference. Errors never contain the text, because it may be a secret itself.
 
         Raises:
-            ValueError: The text is no reference.
+            ValueError: The text is not a valid reference.
 
         """
         scheme, colon, rest = text.partition(":")
         grammar = _SCHEMES.get(scheme)
         if not colon or grammar is None or grammar.fullmatch(rest) is None or looks_secret(rest):
-            raise ValueError(
-                f"expected a reference ({_FORMS}), not the secret itself; what stands there is not shown"
-            )
+            raise ValueError(f"expected a reference ({_FORMS}), not the secret itself (value not shown)")
         name, _, key = rest.partition("#")
         return cls(scheme, name, key)
 
@@ -113,8 +111,8 @@ class SecretRef:
         """Fetch the secret.
 
         Raises:
-            ConfigurationError: It is not there, or holds no such key.
-            AwsCallFailed: AWS refused, or cannot be reached.
+            ConfigurationError: The secret or its key does not exist.
+            AwsCallFailed: AWS refused the call, or cannot be reached.
 
         """
         if self.scheme == "env":
@@ -132,11 +130,11 @@ class SecretRef:
             return str(parameter["Value"])
         text = clients.client("secretsmanager").get_secret_value(SecretId=self.name).get("SecretString")
         if text is None:
-            raise ConfigurationError(f"{self}: the secret is binary, expected text")
+            raise ConfigurationError(f"{self}: the secret is binary; expected text")
         return self._member(text) if self.key else str(text)
 
     def _explained(self, error: Exception) -> Exception:
-        """Return AWS's error with the reference it is about; any other error as it is."""
+        """Return AWS's error with the reference in its message; other errors unchanged."""
         from samjhadoo_ops.aws_errors import translate
 
         explained = translate(error)
@@ -158,7 +156,9 @@ class SecretRef:
         try:
             document = json.loads(text)
         except ValueError:
-            raise ConfigurationError(f"{self}: the secret is not JSON, so it has no key {self.key}") from None
+            raise ConfigurationError(
+                f"{self}: the secret is not JSON, so there is no key {self.key}"
+            ) from None
         if not isinstance(document, dict) or self.key not in document:
             raise ConfigurationError(f"{self}: the secret has no key {self.key}")
         value = document[self.key]
@@ -166,5 +166,5 @@ class SecretRef:
 
 
 def looks_secret(text: str) -> bool:
-    """Return whether the text carries what only secrets do: a provider's key prefix, a password in a URL."""
+    """Return whether the text looks like a secret: a provider's key prefix, or a password in a URL."""
     return _KNOWN_SECRETS.search(text) is not None

@@ -1,4 +1,4 @@
-"""Several services of one environment: a table `[services.NAME]` holds what differs for one of them."""
+"""Several services in one environment: a table `[services.NAME]` holds one service's differences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TABLE = "services"
 AFTER = "after"
 SHARED = frozenset({"aws", "clock", "stack", "journal", "lock", "rollout"})
-"""Tables that are the environment's: no service has its own."""
+"""Tables that all services share."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -25,9 +25,9 @@ Tables = dict[str, dict[str, Any]]
 
 
 def take(layers: Layers) -> Tables:
-    """Take the services' tables out of the layers, and return those that are well-formed.
+    """Remove the services' tables from the layers, and return the valid ones.
 
-    What is wrong with them is added to the problems of the layers: names, `after`, tables of the environment.
+    Mistakes (names, `after`, shared tables) are added to the problems of the layers.
     """
     found = layers.tree.pop(TABLE, {})
     if not isinstance(found, dict):
@@ -36,41 +36,42 @@ def take(layers: Layers) -> Tables:
     tables: Tables = {}
     for name, table in found.items():
         if not _NAME.fullmatch(name):
-            _wrong(layers, (TABLE, name), "expected a name of letters, digits, - and _")
+            _wrong(layers, (TABLE, name), "expected a name made of letters, digits, - and _")
         elif not isinstance(table, dict):
             _wrong(layers, (TABLE, name), "expected a table")
         else:
             tables[name] = table
             for key in sorted(SHARED & table.keys()):
-                _wrong(layers, (TABLE, name, key), f"is the same for all services: set [{key}]")
+                _wrong(layers, (TABLE, name, key), f"is shared by all services: set [{key}]")
     _check_order(layers, tables)
     return tables
 
 
 def after(table: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the services that a service's table names as those it comes after."""
+    """Return the services that must be deployed before the service with this table."""
     return tuple(table.get(AFTER, ()))
 
 
-def laid_over(layers: Layers, name: str, table: Mapping[str, Any]) -> Layers:
-    """Return the layers of a service: its own table over the environment's."""
-    laid = Layers(
+def merged(layers: Layers, name: str, table: Mapping[str, Any]) -> Layers:
+    """Return a service's layers: the environment's settings with its own table merged over them."""
+    result = Layers(
         tree=deepcopy(layers.tree), sources=dict(layers.sources), texts=layers.texts, variables=set()
     )
     own = {key: value for key, value in table.items() if key != AFTER and key not in SHARED}
     for path, value in _leaves(own, ()):
         written = (TABLE, name, *path)
-        laid.place(path, value, source=layers.where(written), written=written)
-    return laid
+        result.set_value(path, value, source=layers.where(written), written=written)
+    return result
 
 
 def conflicts(
     services: Mapping[str, Settings], order: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[KeyPath, str]]:
-    """Yield what two services cannot both have, as (key path, message).
+    """Yield what two services may not both use, as (key path, message).
 
     Args:
-        order: Of each service those that it comes after.
+        services: The services' settings.
+        order: For each service, those that must be deployed before it.
 
     """
     taken: dict[tuple[Any, ...], str] = {}
@@ -87,13 +88,13 @@ def conflicts(
         for key, claim in claims:
             owner = taken.setdefault(claim, name)
             if owner != name:
-                yield (TABLE, name, "service", key), f"{claim[-1]} is of the service {owner} already"
+                yield (TABLE, name, "service", key), f"the service {owner} already has {claim[-1]}"
         other, build = built.setdefault(settings.build.repository, (name, settings.build))
         if build != settings.build:
-            message = f"is of the service {other} too, but its [build] is another"
+            message = f"the service {other} has it, too, but its [build] differs"
             yield (TABLE, name, "build", "repository"), message
         elif other != name and other not in _before(name, order) and name not in _before(other, order):
-            message = f"is missing: it shares an image with {other}, so one comes after the other"
+            message = f"is missing: {other} uses the same image, so one must come after the other"
             yield (TABLE, name, AFTER), message
 
 
@@ -102,18 +103,18 @@ def _check_order(layers: Layers, tables: Tables) -> None:
     for name, table in tables.items():
         path, wanted = (TABLE, name, AFTER), table.get(AFTER, [])
         if not isinstance(wanted, list) or not all(isinstance(each, str) for each in wanted):
-            _wrong(layers, path, "expected a list of services")
+            _wrong(layers, path, "expected a list of service names")
             table[AFTER] = []
             continue
         for other in wanted:
             if other not in tables:
-                _wrong(layers, path, f"there is no service {other!r}; known are {', '.join(sorted(tables))}")
+                _wrong(layers, path, f"unknown service {other!r}; known are {', '.join(sorted(tables))}")
         graph[name] = [other for other in wanted if other in tables]
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         circle = list(reversed(error.args[1]))
-        _wrong(layers, (TABLE, circle[0], AFTER), f"goes round in a circle: {' after '.join(circle)}")
+        _wrong(layers, (TABLE, circle[0], AFTER), f"is circular: {' after '.join(circle)}")
 
 
 def _before(name: str, order: Mapping[str, Sequence[str]]) -> set[str]:

@@ -1,35 +1,30 @@
-"""The local stack: what it is made of."""
+"""Settings of the local stack."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from samjhadoo_ops.environment.kinds import (  # noqa: TC001 - msgspec reads the annotations
+from samjhadoo_ops.environment.image_reference import names_registry
+from samjhadoo_ops.environment.section import Section
+from samjhadoo_ops.environment.value_types import (  # noqa: TC001 - msgspec reads the annotations
     ImageName,
     ImageNameOrNone,
     Port,
     Registry,
     UrlOrNone,
 )
-from samjhadoo_ops.environment.section import Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 LiveService = Literal["application-autoscaling", "cloudwatch", "ecr", "ecs", "elbv2"]
-"""What the emulator serves itself."""
+"""The AWS services that the emulator runs itself."""
 
 
 class Images(Section, frozen=True, kw_only=True):
-    """Images of the containers stack.
-
-    Attributes:
-        registry: Put before each name that names no registry itself: a mirror; empty for Docker Hub.
-        pause: Holds the network of a task: any image with `python3`; empty for LocalStack's.
-
-    """
+    """Images of the containers stack."""
 
     registry: Registry
     postgres: ImageName
@@ -38,20 +33,18 @@ class Images(Section, frozen=True, kw_only=True):
     pause: ImageNameOrNone
 
     def named(self, image: str) -> str:
-        """Return the full name of an image: with the registry, unless it names one itself."""
-        first, slash, _ = image.partition("/")
-        own = bool(slash) and (first == "localhost" or "." in first or ":" in first)
-        return f"{self.registry.rstrip('/')}/{image}" if self.registry and not own else image
+        """Return an image's full name: with the registry, unless it names its own."""
+        return image if not self.registry or names_registry(image) else f"{self.registry.rstrip('/')}/{image}"
 
 
 class StackSettings(Section, frozen=True, kw_only=True):
-    """The local stack: its kind, the ports it prefers, and what its containers are made from.
+    """The local stack: its kind, its preferred ports, and its containers.
 
     Attributes:
         upstream: Serves what the emulator does not; empty: moto (embedded) or LocalStack (containers).
-        upstream_ca: A file of certificates that an upstream's https is verified with; empty: the system's.
-        passed_on: Services of the emulator that are left to the upstream, for one that has them itself.
-        localstack: Variables of LocalStack's container.
+        upstream_ca: A file of CA certificates for the upstream's https; empty: the system's.
+        passed_on: Services that the emulator leaves to the upstream.
+        localstack: Environment variables of LocalStack's container.
 
     """
 
@@ -70,11 +63,11 @@ class StackSettings(Section, frozen=True, kw_only=True):
         for key in ("edge_port", "postgres_port", "redis_port"):
             other = seen.setdefault(getattr(self, key), key)
             if other != key:
-                yield key, f"is the port of {other} too"
+                yield key, f"must differ from {other}"
         if self.upstream and urlsplit(self.upstream).path not in ("", "/"):
-            yield "upstream", "expected an address without a path: AWS requests bring their own"
+            yield "upstream", "expected a URL without a path"
         if self.upstream_ca and not self.upstream.startswith("https:"):
-            yield "upstream_ca", "is for an upstream at https"
+            yield "upstream_ca", "needs an upstream with https"
         for name, value in self.localstack.items():
             if not name or "=" in name or "\0" in name + value:
-                yield "localstack", f"{name!r}: no process can have such a variable"
+                yield "localstack", f"{name!r}: not a valid environment variable"

@@ -1,4 +1,4 @@
-"""From tables to Structs, all problems at once (msgspec alone stops at the first)."""
+"""Convert tables to Structs and report all problems at once (msgspec alone stops at the first)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import msgspec
 
-from samjhadoo_ops.environment.kinds import expectation, limit, own_kind, parse, plain
 from samjhadoo_ops.environment.layers import KeyPath, Layers, Problem
 from samjhadoo_ops.environment.secret import looks_secret
-from samjhadoo_ops.environment.shape import is_optional, is_table, section_of
+from samjhadoo_ops.environment.section import is_optional, is_table, section_of
+from samjhadoo_ops.environment.value_types import custom_type, expectation, limit, parse, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,11 +21,11 @@ S = TypeVar("S", bound="Section")
 
 
 class Validator:
-    """Builds sections from layers and collects what is wrong.
+    """Builds sections from layers and collects all problems.
 
     Args:
         layers: The merged tables.
-        home: The file in which a missing key should stand.
+        home: The file to name in errors about missing keys.
 
     """
 
@@ -35,7 +35,7 @@ class Validator:
         self.problems: list[Problem] = list(layers.problems)
 
     def section(self, kind: type[S], node: Any, path: KeyPath = ()) -> S | None:
-        """Return the section, or None when anything in it is wrong."""
+        """Return the section, or None if anything in it is wrong."""
         if not isinstance(node, dict):
             self._wrong(path, f"expected a table{_got(node)}")
             return None
@@ -57,10 +57,10 @@ class Validator:
         return None if len(self.problems) > before else built
 
     def _is_missing(self, field: Any, path: KeyPath) -> bool:
-        """Report a required key that is missing; never true, so that the caller leaves it out."""
+        """Report a missing required key; always return False, so that the caller leaves it out."""
         if field.required:
             what = "table is missing" if is_table(field.type) else "is missing"
-            self.problems.append(Problem(self.home, path, f"{what}, here and in base.toml"))
+            self.problems.append(Problem(self.home, path, f"{what}: neither this file nor base.toml has it"))
         return False
 
     def _field(self, field: Any, value: Any, path: KeyPath) -> Any:
@@ -72,7 +72,7 @@ class Validator:
         return self._value(field.type, value, path)
 
     def _value(self, kind: Any, value: Any, path: KeyPath) -> Any:
-        """Return a list, a table of texts or a single value, converted item by item."""
+        """Return a list, a table or a single value, with each item converted."""
         origin, inner = getattr(kind, "__origin__", None), get_args(kind)
         if origin is list and isinstance(value, list):
             return [self._single(inner[0], item, path, f"item {n}: ") for n, item in enumerate(value, 1)]
@@ -82,7 +82,7 @@ class Validator:
 
     def _single(self, kind: Any, value: Any, path: KeyPath, item: str = "") -> Any:
         lenient = self.layers.where(path) in self.layers.variables
-        own = own_kind(kind)
+        own = custom_type(kind)
         try:
             converted = msgspec.convert(value, kind, strict=not lenient) if own is None else parse(own, value)
         except msgspec.ValidationError:
@@ -95,7 +95,7 @@ class Validator:
         if message:
             self._wrong(path, item + message)
         if isinstance(converted, str) and looks_secret(converted):
-            self._wrong(path, f"{item}holds a secret (not shown): settings hold references to secrets only")
+            self._wrong(path, f"{item}holds a secret (not shown); write a reference to it instead")
         return converted
 
     def _wrong(self, path: KeyPath, message: str) -> None:
@@ -103,7 +103,7 @@ class Validator:
 
 
 def _got(value: Any, kind: Any = None) -> str:
-    """Return what kind of value stands there, when it is a wrong one; never the value itself."""
+    """Return the type of a wrong value, never the value itself, for an error message."""
     if isinstance(value, plain(kind)):
         return ""
     kinds = {

@@ -1,4 +1,4 @@
-"""Settings as rows to show: key, value, source."""
+"""Settings as table rows: key, value and source."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _REFERENCE = re.compile(r"(secretsmanager|ssm|env|arn):\S+")
 
 
 def rows(environment: Environment) -> list[tuple[str, Any, str]]:
-    """Return every setting as (dotted key, value, source), secrets redacted.
+    """Return every setting as (dotted key, value, source), with secrets redacted.
 
-    Of several services only what differs is returned, as `services.NAME.…`.
+    For several services, only their differences are returned, as `services.NAME.…`.
     """
     found = _settings(environment)
     common = {key: value for key, value, _ in found}

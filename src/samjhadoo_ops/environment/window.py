@@ -16,12 +16,12 @@ _EXAMPLE = 'expected a window such as "Mon-Thu 22:00-24:00 Asia/Kolkata"'
 
 @dataclass(frozen=True)
 class Window:
-    """Hours of certain weekdays in a time zone: from `start` up to, not including, `end`.
+    """A weekly time window in a time zone, from `start` up to, but not including, `end`.
 
-    An end before the start lies on the next day; the day named is the one the window starts on.
+    An end before the start means the next day; the days are those on which the window opens.
 
     Args:
-        days: Weekdays, Monday is 0.
+        days: Weekdays; Monday is 0.
         start: Minutes after midnight, local time.
         end: Minutes after midnight, up to 1440.
         zone: IANA name of the time zone.
@@ -35,10 +35,10 @@ class Window:
 
     @classmethod
     def parse(cls, text: str) -> Window:
-        """Read `Mon-Thu 22:00-24:00 Asia/Kolkata`; days may be a list, ranges may wrap (`Fri-Mon`).
+        """Parse `Mon-Thu 22:00-24:00 Asia/Kolkata`; days may be a list, and ranges may wrap (`Fri-Mon`).
 
         Raises:
-            ValueError: The text is no window, or its time zone is unknown.
+            ValueError: The text is not a valid window, or its time zone is unknown.
 
         """
         match = _SHAPE.fullmatch(text)
@@ -46,10 +46,10 @@ class Window:
             raise ValueError(_EXAMPLE)
         start, end = _minutes(match["start"]), _minutes(match["end"])
         if start in (end, _DAY_MINUTES):
-            raise ValueError("the window is empty: it ends when it starts")
+            raise ValueError("the window is empty: start and end are the same")
         try:
             ZoneInfo(match["zone"])
-        except (LookupError, ValueError, OSError):  # a folder of the zone database is an OSError
+        except (LookupError, ValueError, OSError):  # a folder of the time zone database raises OSError
             raise ValueError(f"unknown time zone {match['zone']!r}; expected an IANA name") from None
         return cls(days=_days(match["days"]), start=start, end=end, zone=match["zone"])
 
@@ -59,14 +59,14 @@ class Window:
         return ZoneInfo(self.zone)
 
     def contains(self, moment: datetime) -> bool:
-        """Return whether the window is open at `moment`, an aware time in any zone.
+        """Return whether the window is open at `moment`, which may be in any time zone.
 
         Raises:
-            ValueError: The time has no zone.
+            ValueError: The time has no time zone.
 
         """
         if moment.tzinfo is None:
-            raise ValueError("a window is asked about a time with a time zone")
+            raise ValueError("the time needs a time zone")
         local = moment.astimezone(self.timezone)
         minute = local.hour * 60 + local.minute
         if self.start < self.end:
@@ -77,7 +77,7 @@ class Window:
         )
 
     def next_opening(self, moment: datetime) -> datetime:
-        """Return `moment` when the window is open, else when it opens next, in the window's zone."""
+        """Return `moment` if the window is open, otherwise its next opening, in the window's time zone."""
         local = moment.astimezone(self.timezone)
         if self.contains(moment):
             return local
@@ -98,7 +98,7 @@ def _minutes(text: str) -> int:
     hour, minute = int(text[:2]), int(text[3:])
     total = hour * 60 + minute
     if minute > 59 or total > _DAY_MINUTES:  # noqa: PLR2004 - minutes of an hour
-        raise ValueError(f"{text} is no time of day (00:00 to 24:00)")
+        raise ValueError(f"{text} is not a time of day (00:00 to 24:00)")
     return total
 
 
@@ -108,14 +108,14 @@ def _days(text: str) -> frozenset[int]:
         names = part.split("-")
         unknown = [name for name in names if name.title() not in DAYS]
         if unknown or len(names) > 2:  # noqa: PLR2004 - from and to
-            raise ValueError(f"{part!r} is no day or range of days ({', '.join(DAYS)})")
+            raise ValueError(f"{part!r} is not a day or a range of days ({', '.join(DAYS)})")
         first, last = DAYS.index(names[0].title()), DAYS.index(names[-1].title())
         found.update((first + ahead) % 7 for ahead in range((last - first) % 7 + 1))
     return frozenset(found)
 
 
 def _day_text(days: frozenset[int]) -> str:
-    """Return the days with neighbours joined: `Mon-Thu,Sat`."""
+    """Return the days with consecutive ones joined: `Mon-Thu,Sat`."""
     runs: list[list[int]] = []
     for day in sorted(days):
         if runs and runs[-1][-1] == day - 1:

@@ -1,4 +1,4 @@
-"""The kinds of values that settings are made of, with the limits AWS or common sense sets."""
+"""Types of the settings' values, with the limits that AWS or common sense sets."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal, cast, get_args, get_origin
 from msgspec import Meta
 
 from samjhadoo_ops.environment.duration import Duration
+from samjhadoo_ops.environment.image_reference import IMAGE_PATTERN, REGISTRY_PATTERN
 from samjhadoo_ops.environment.secret import SecretRef
-from samjhadoo_ops.environment.shape import metas
+from samjhadoo_ops.environment.section import metas
 from samjhadoo_ops.environment.window import Window
 
 Text = Annotated[str, Meta(min_length=1)]
 Account = Annotated[
-    str, Meta(pattern=r"^[0-9]{12}$", extra={"wanted": "the 12 digits of an AWS account, in quotes"})
+    str, Meta(pattern=r"^[0-9]{12}$", extra={"wanted": "an AWS account ID of 12 digits, in quotes"})
 ]
 Region = Annotated[
     str, Meta(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]$", extra={"wanted": "an AWS region such as ap-south-1"})
@@ -23,23 +24,25 @@ RoleArn = Annotated[
     str,
     Meta(
         pattern=r"^(arn:aws[a-z-]*:iam::[0-9]{12}:role/.+)?$",
-        extra={"wanted": "the ARN of an IAM role, or nothing"},
+        extra={"wanted": "the ARN of an IAM role, or an empty text"},
     ),
 ]
 Url = Annotated[
     str,
     Meta(
         pattern=r"^https?://[^\s/@?#]+(/[^\s@]*)?$",
-        extra={"wanted": "an http(s) address without user or password"},
+        extra={"wanted": "an http(s) URL without user or password"},
     ),
 ]
 UrlOrNone = Annotated[
     str,
-    Meta(pattern=r"^(https?://[^\s/@?#]+(/[^\s@]*)?)?$", extra={"wanted": "an http(s) address, or nothing"}),
+    Meta(
+        pattern=r"^(https?://[^\s/@?#]+(/[^\s@]*)?)?$", extra={"wanted": "an http(s) URL, or an empty text"}
+    ),
 ]
 UrlPath = Annotated[str, Meta(pattern=r"^/[^\s]*$", extra={"wanted": "a path that starts with /"})]
 UrlPathOrNone = Annotated[
-    str, Meta(pattern=r"^(/[^\s]*)?$", extra={"wanted": "a path that starts with /, or nothing"})
+    str, Meta(pattern=r"^(/[^\s]*)?$", extra={"wanted": "a path that starts with /, or an empty text"})
 ]
 Email = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", extra={"wanted": "an e-mail address"})]
 Bucket = Annotated[
@@ -53,52 +56,48 @@ Repository = Annotated[
         extra={"wanted": "an ECR repository name such as samjhadoo/backend"},
     ),
 ]
-# Docker's grammar of references (its distribution library): name, tag and digest.
-_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?"
-_PLACE = rf"(?:{_HOST}|{_COMPONENT})(?:/{_COMPONENT})*"
-_VERSION = r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
-_IMAGE = rf"(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*{_VERSION}"
 ImageName = Annotated[
     str,
-    Meta(pattern=rf"\A{_IMAGE}\Z", extra={"wanted": "an image's name such as mirror.example/postgres:14"}),
+    Meta(
+        pattern=rf"\A{IMAGE_PATTERN}\Z", extra={"wanted": "an image name such as mirror.example/postgres:14"}
+    ),
 ]
 ImageNameOrNone = Annotated[
-    str, Meta(pattern=rf"\A(?:{_IMAGE})?\Z", extra={"wanted": "an image's name, or nothing"})
+    str, Meta(pattern=rf"\A(?:{IMAGE_PATTERN})?\Z", extra={"wanted": "an image name, or an empty text"})
 ]
 Registry = Annotated[
     str,
     Meta(
-        pattern=rf"\A(?:{_PLACE}/?)?\Z",
-        extra={"wanted": "a registry such as mirror.example:5000/hub, without https://, or nothing"},
+        pattern=rf"\A(?:{REGISTRY_PATTERN}/?)?\Z",
+        extra={"wanted": "a registry such as mirror.example:5000/hub, without https://, or an empty text"},
     ),
 ]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
-# Of a task, in MiB.
+# A task's memory in MiB.
 Memory = Annotated[int, Meta(ge=512, le=122_880)]
-# How many of something there may be; -1 for any number.
+# The most that is allowed; -1 for any number.
 Limit = Annotated[int, Meta(ge=-1, le=1_000_000)]
 Percent = Annotated[float, Meta(gt=0, le=100)]
-# A probability of being wrong: half of it would be a guess.
+# A probability of being wrong; at 0.5 the result would be a guess.
 Share = Annotated[float, Meta(gt=0, lt=0.5)]
-# AWS: multiples of 0.1 from 0.1 to 100.
+# AWS accepts multiples of 0.1 from 0.1 to 100.
 TrafficPercent = Annotated[float, Meta(ge=0.1, le=100)]
 # An emulated clock may run up to 60,000 times faster than the wall clock, never slower.
 ClockMinute = Annotated[Duration, Meta(extra={"least": "1ms", "most": "1m"})]
-# Canary and bake: 0 to 1440 minutes at AWS, whole minutes.
+# Canary and bake time: AWS accepts 0 to 1440 whole minutes.
 Bake = Annotated[Duration, Meta(extra={"least": "0s", "most": "1d", "whole": "1m"})]
-# A PAUSE hook's time-out: 1 to 20160 minutes at AWS, whole minutes.
+# The time-out of a PAUSE hook: AWS accepts 1 to 20160 whole minutes.
 HookTimeout = Annotated[Duration, Meta(extra={"least": "1m", "most": "14d", "whole": "1m"})]
-# An alarm's periods are whole minutes.
+# Alarm periods are whole minutes.
 AlarmTime = Annotated[Duration, Meta(extra={"least": "1m", "most": "1d", "whole": "1m"})]
-# A load balancer's grace period is an integer of seconds at AWS.
+# AWS takes the health check grace period in whole seconds.
 Grace = Annotated[Duration, Meta(extra={"least": "0s", "most": "366d", "whole": "1s"})]
 Span = Annotated[Duration, Meta(extra={"least": "1ms", "most": "366d"})]
 
 
-def own_kind(kind: Any) -> type | None:
-    """Return this project's own kind that a field's type stands for (`X`, `X | None`, annotated), if any."""
+def custom_type(kind: Any) -> type | None:
+    """Return the type of this project that a field holds (`X`, `X | None` or annotated), or None."""
     for option in (kind, getattr(kind, "__origin__", None), *get_args(kind)):
         if option in (Duration, Window, SecretRef):
             return cast("type", option)
@@ -106,14 +105,14 @@ def own_kind(kind: Any) -> type | None:
 
 
 def parse(kind: type, value: Any) -> Any:
-    """Read a value of one of this project's own kinds from its text.
+    """Parse the text of a value of one of this project's types.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not valid for the type.
 
     """
     if not isinstance(value, str):
-        raise ValueError(f"expected text in quotes, got {type(value).__name__}")  # noqa: TRY004 - one kind of error
+        raise ValueError(f"expected text in quotes, got {type(value).__name__}")  # noqa: TRY004 - the caller expects ValueError
     if kind is Duration:
         return Duration.parse(value)
     if kind is Window:
@@ -124,7 +123,7 @@ def parse(kind: type, value: Any) -> Any:
 
 
 def limit(kind: Any, value: Any) -> str:
-    """Return what is wrong with a number or duration beyond its type; empty when nothing is."""
+    """Return why a number or duration is outside its limits; empty if it is not."""
     if isinstance(value, float) and not math.isfinite(value):
         return "expected a finite number"
     if not isinstance(value, Duration):
@@ -140,7 +139,7 @@ def limit(kind: Any, value: Any) -> str:
 
 
 def expectation(kind: Any) -> str:
-    """Return in words what a field's type takes."""
+    """Return in words what values a field's type takes."""
     found = metas(kind)
     wanted = next((str(meta.extra["wanted"]) for meta in found if meta.extra and "wanted" in meta.extra), "")
     base = kind.__origin__ if hasattr(kind, "__metadata__") else kind
@@ -149,13 +148,13 @@ def expectation(kind: Any) -> str:
     if get_origin(base) is list:
         return "a list"
     if get_origin(base) is dict:
-        return "a table of texts"
+        return "a table of text values"
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     return wanted or words.get(base, "something else") + _bounds(found)
 
 
 def plain(kind: Any) -> tuple[type, ...]:
-    """Return the Python types in which a field's values are written."""
+    """Return the Python types of a field's values in TOML."""
     base = kind.__origin__ if hasattr(kind, "__metadata__") else kind
     if get_origin(base) is Literal:
         return (str,)
