@@ -10,7 +10,7 @@ from samjhadoo_ops.deployment.diagnosis import Diagnosis, alarm_of, schema_state
 from samjhadoo_ops.deployment.journal import Entry, Event
 from samjhadoo_ops.deployment.observation import Observation
 from samjhadoo_ops.environment import Secret
-from samjhadoo_ops.report.failure import Alarm, Container, StoppedTask
+from samjhadoo_ops.report.failure import Alarm, StoppedContainer, StoppedTask
 
 NOW = datetime(2026, 11, 2, 22, tzinfo=UTC)
 FAMILY = "arn:task-definition/backend:2"
@@ -70,7 +70,7 @@ def test_tasks_logs_events_and_alarms_are_found_and_secrets_are_not() -> None:
     Secret("planted-Secret-7")
     observed = Observation("arn:d", "ROLLBACK_SUCCESSFUL", triggered_alarms=("one", "gone"), started_at=NOW)
     found = diagnosis(Service(), observed).found(phase="canary")
-    assert found.tasks == (StoppedTask("t1", TASK["stoppedReason"], (Container("backend", 1),)),)
+    assert found.tasks == (StoppedTask("t1", TASK["stoppedReason"], (StoppedContainer("backend", 1),)),)
     assert found.logs == ("boom, password ***", " last ")
     assert found.events == ("(service s) has started 2 tasks",)
     assert found.alarms == (Alarm("one", "5XX", threshold=5.0), Alarm("gone"))

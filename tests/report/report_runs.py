@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from samjhadoo_ops.report.story import Story
+from samjhadoo_ops.report.progress import RunProgress
 
 START = 1_800_000_000.0
 ARN = "arn:aws:ecs:ap-south-1:000000000000:service-deployment/c/s/dep1"
@@ -92,9 +92,9 @@ BAKING = [*CANARY, phase("BAKING", 100.0, since=START + 1500)]
 GOOD = [*BAKING, phase("CLEANING_UP", 100.0), phase("SUCCEEDED", 100.0)]
 
 
-def story(events: list[Told], *, each: float = 1.0) -> Story:
-    """Return the story of events, one after the other, so many real seconds apart."""
-    told = Story()
+def progress(events: list[Told], *, each: float = 1.0) -> RunProgress:
+    """Return the progress of events, one after the other, so many real seconds apart."""
+    told = RunProgress()
     for number, (event, text, fields) in enumerate(events):
-        told.tell(event, text, fields, number * each)
+        told.record(event, text, fields, number * each)
     return told

@@ -10,8 +10,8 @@ from samjhadoo_ops.console import Console
 from samjhadoo_ops.errors import DeploymentFailed
 from samjhadoo_ops.report.failure import (
     Alarm,
-    Container,
-    Failure,
+    FailureReport,
+    StoppedContainer,
     StoppedTask,
     folded,
     numbers,
@@ -20,7 +20,7 @@ from samjhadoo_ops.report.failure import (
 )
 from samjhadoo_ops.report.summary import failure_of
 
-FAILURE = Failure(
+FAILURE = FailureReport(
     release="v2",
     deployment="arn:d",
     phase="canary",
@@ -29,7 +29,11 @@ FAILURE = Failure(
     reason="errors",
     verdict={"opinion": "FAIL", "signal": "errors", "observed": 0.2, "threshold": 0.05, "sample": 149},
     alarms=(Alarm("5xx", "HTTPCode_Target_5XX_Count", 34.0, ">", 5.0, 60.0, "Threshold Crossed"),),
-    tasks=(StoppedTask("t1", "Essential container exited", (Container("backend", 1), Container("side"))),),
+    tasks=(
+        StoppedTask(
+            "t1", "Essential container exited", (StoppedContainer("backend", 1), StoppedContainer("side"))
+        ),
+    ),
     logs=("one", "two"),
     events=("(service s) has started 2 tasks",),
     gaps=("logs: AccessDenied",),
@@ -40,7 +44,7 @@ FAILURE = Failure(
 def test_the_screen_says_where_and_why_with_the_numbers() -> None:
     assert screen(FAILURE) == (
         "where: canary, 10 % of production traffic on the new release, 30 min after the start",
-        "verdict: FAIL errors, 20 % seen, limit 5 %, 149 canary requests",
+        "verdict: FAIL errors, 20 % observed, limit 5 %, 149 canary requests",
         "alarms that fired:",
         "  5xx: HTTPCode_Target_5XX_Count 34 > 5 in 1 min",
         "stopped tasks of the new release:",
@@ -64,7 +68,7 @@ COUNT = st.integers(0, 40)
 def test_the_screen_never_grows_beyond_its_lines(
     alarms: int, tasks: int, logs: int, events: int, gaps: int, lines: int
 ) -> None:
-    failure = Failure(
+    failure = FailureReport(
         phase="canary",
         verdict={"opinion": "FAIL"},
         alarms=tuple(Alarm(f"a{number}") for number in range(alarms)),
@@ -83,9 +87,9 @@ def test_the_screen_never_grows_beyond_its_lines(
 
 
 @pytest.mark.parametrize(
-    "failure", [FAILURE, Failure(phase="baking"), Failure(reason="x", alarms=(Alarm("a"),))]
+    "failure", [FAILURE, FailureReport(phase="baking"), FailureReport(reason="x", alarms=(Alarm("a"),))]
 )
-def test_a_failure_survives_json(failure: Failure) -> None:
+def test_a_failure_survives_json(failure: FailureReport) -> None:
     assert failure_of(json.loads(json.dumps(failure.document()))) is not None
     again = failure_of(json.loads(json.dumps(failure.document())))
     assert again is not None
@@ -100,27 +104,32 @@ RESOURCES = (
 
 def test_a_long_reason_is_told_as_a_whole_and_once_for_the_tasks_that_share_it() -> None:
     reason = f"{RESOURCES}invalid ssm parameters: /shop/flag"
-    title, *lines = screen(Failure(tasks=(StoppedTask("t1", reason), StoppedTask("t2", reason))))
+    title, *lines = screen(FailureReport(tasks=(StoppedTask("t1", reason), StoppedTask("t2", reason))))
     assert title == "stopped tasks of the new release:"
-    assert " ".join(line.strip() for line in lines) == f"(2 alike) t1: {reason}"
+    assert " ".join(line.strip() for line in lines) == f"(2 similar) t1: {reason}"
 
 
 def test_a_reason_that_task_and_container_share_is_told_once() -> None:
     reason = "CannotPullContainerError: no such image"
-    task = StoppedTask("t1", reason, (Container("init", reason=reason), Container("app")))
+    task = StoppedTask("t1", reason, (StoppedContainer("init", reason=reason), StoppedContainer("app")))
     assert str(task) == f"t1: {reason} (init: no exit code; app: no exit code)"
 
 
 def test_a_reason_that_is_too_long_keeps_its_beginning_and_its_end() -> None:
     reason = f"{RESOURCES}{'x' * 500} {'y' * 100} invalid ssm parameters: /shop/flag"
-    _, *lines = screen(Failure(tasks=(StoppedTask("t1", reason),)))
+    _, *lines = screen(FailureReport(tasks=(StoppedTask("t1", reason),)))
     assert lines[0].startswith("  t1: ResourceInitializationError: ")
     assert " ".join(line.strip() for line in lines).endswith("y invalid ssm parameters: /shop/flag")
     assert len(lines) <= 3
 
 
 def test_nothing_known_is_nothing_said() -> None:
-    assert (screen(Failure()), Failure().document(), where(Failure()), numbers({})) == ((), {}, "", "")
+    assert (screen(FailureReport()), FailureReport().document(), where(FailureReport()), numbers({})) == (
+        (),
+        {},
+        "",
+        "",
+    )
     assert failure_of({}) is None
 
 
@@ -136,7 +145,7 @@ def test_a_failure_is_in_the_result_as_data(capsys: pytest.CaptureFixture[str]) 
 def test_log_lines_that_differ_in_figures_only_are_told_once_and_keep_their_end() -> None:
     unhealthy = [f'{{"time": "07:31:{second:02}", {"x" * 200}, "fault": "fail"}}' for second in range(9)]
     first, last = folded([*unhealthy, "stopped"])
-    assert first.startswith('(9 alike) {"time": "07:31:08"')
+    assert first.startswith('(9 similar) {"time": "07:31:08"')
     assert first.endswith('"fault": "fail"}')
     assert len(first) <= 118
     assert last == "stopped"

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from markdown_it import MarkdownIt
-from report_runs import BACK, GOOD, RELEASE, story
+from report_runs import BACK, GOOD, RELEASE, progress
 
 from samjhadoo_ops.console import Console
 from samjhadoo_ops.errors import DeploymentFailed, WaitingForPerson
-from samjhadoo_ops.report.failure import Failure
-from samjhadoo_ops.report.showing import showing
+from samjhadoo_ops.report.failure import FailureReport
 from samjhadoo_ops.report.summary import summary
+from samjhadoo_ops.report.views import attached_views
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,14 +27,14 @@ def run(
     events: list[Any],
     *,
     mode: Any = "lines",
-    verb: str = "deploy",
+    task: str = "deploy",
     error: Any = None,
     **variables: str,
 ) -> tuple[str, str]:
     out, err = io.StringIO(), io.StringIO()
     console = Console(mode, out=out, err=err)
     told = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(path), **variables}
-    with showing(console, verb, told):
+    with attached_views(console, task, told):
         for event, text, fields in events:
             if text:
                 console.event(event, text, **fields)
@@ -48,13 +48,13 @@ def run(
 
 
 def failed(text: str) -> DeploymentFailed:
-    failure = Failure(reason=text, phase="canary", logs=(text, "::error::x"), schema=text)
+    failure = FailureReport(reason=text, phase="canary", logs=(text, "::error::x"), schema=text)
     return DeploymentFailed(text, changed=text, hint=text, details=(text,), failure=failure.document())
 
 
 def test_the_summary_of_a_good_deploy() -> None:
-    told = story([*GOOD, ("result", "release is deployed", RESULT)])
-    lines = summary(told, verb="deploy", text="release is deployed").splitlines()
+    told = progress([*GOOD, ("result", "release is deployed", RESULT)])
+    lines = summary(told, task="deploy", text="release is deployed").splitlines()
     assert lines[:9] == [
         "## ✅ deploy: succeeded",
         "",
@@ -71,7 +71,7 @@ def test_the_summary_of_a_good_deploy() -> None:
     window = next(line for line in lines if "`window`" in line)
     assert r"overridden: a\|b" in window.replace("\\:", ":")
     assert "<b>" not in window.replace("\\<", "")
-    assert "<summary>1 gates open or without anything to say</summary>" in lines
+    assert "<summary>1 gates passed or skipped</summary>" in lines
 
 
 def test_a_failed_deploy_tells_why_and_what_next(tmp_path: Path) -> None:
@@ -123,10 +123,10 @@ def test_a_summary_that_cannot_be_written_is_told_once_and_fails_nothing(tmp_pat
     assert out == "release is deployed\n"
 
 
-@pytest.mark.parametrize(("verb", "written"), [("deploy", True), ("rehearse", True), ("status", False)])
-def test_only_some_verbs_are_summarised(tmp_path: Path, verb: str, *, written: bool) -> None:
+@pytest.mark.parametrize(("task", "written"), [("deploy", True), ("rehearse", True), ("status", False)])
+def test_only_some_verbs_are_summarised(tmp_path: Path, task: str, *, written: bool) -> None:
     path = tmp_path / "summary.md"
-    run(path, [("rehearsed", "", {"scenario": "a|b", "verdict": "passed", "exit": None})], verb=verb)
+    run(path, [("rehearsed", "", {"scenario": "a|b", "verdict": "passed", "exit": None})], task=task)
     assert path.exists() is written
     if written:
         assert "| a\\|b | passed |  |" in path.read_text()
@@ -145,7 +145,7 @@ def test_outside_of_github_nothing_is_written(tmp_path: Path) -> None:
 def test_the_result_becomes_the_outputs_of_the_step(tmp_path: Path) -> None:
     outputs = tmp_path / "outputs"
     outputs.write_text("before=1\n")
-    run(tmp_path / "s", GOOD, verb="push", GITHUB_OUTPUT=str(outputs))
+    run(tmp_path / "s", GOOD, task="push", GITHUB_OUTPUT=str(outputs))
     assert outputs.read_text().splitlines() == [
         "before=1",
         "outcome=succeeded",
@@ -160,7 +160,7 @@ def test_the_outputs_of_a_failed_run_tell_its_exit_code_and_nothing_foreign_name
 ) -> None:
     outputs = tmp_path / "outputs"
     console = Console("json", out=io.StringIO(), err=io.StringIO())
-    with showing(console, "deploy", {"GITHUB_OUTPUT": str(outputs)}):
+    with attached_views(console, "deploy", {"GITHUB_OUTPUT": str(outputs)}):
         console.note(deploy="1\nexit_code=0\r\n")
         console.failure(failed(EVIL))
     assert outputs.read_text().splitlines() == [

@@ -21,7 +21,7 @@ from report_runs import BACK, CANARY, GOOD, PREPARED
 from samjhadoo_ops.console import Console
 from samjhadoo_ops.report import live
 from samjhadoo_ops.report.live import LiveView
-from samjhadoo_ops.report.showing import showing
+from samjhadoo_ops.report.views import attached_views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +106,7 @@ def tell(console: Console, events: list[Any]) -> None:
 def shown(terminal: Terminal, *, colour: bool = True) -> Iterator[tuple[Console, io.StringIO]]:
     out = io.StringIO()
     console = Console("live", colour=colour, out=out, err=terminal.stream)
-    with showing(console, "deploy", {}):
+    with attached_views(console, "deploy", {}):
         yield console, out
 
 
@@ -205,10 +205,10 @@ def test_when_drawing_fails_lines_go_on_and_none_is_lost(
     terminal.read()
     with shown(terminal) as (console, _):
         tell(console, CANARY)
-        terminal.wait_for("going on in lines")
+        terminal.wait_for("continuing with plain lines")
         tell(console, [("smoke", "after the fall", {})])
         terminal.wait_for("after the fall")
-    assert terminal.seen.count("going on in lines") == 1
+    assert terminal.seen.count("continuing with plain lines") == 1
     for _, text, _ in CANARY:
         assert text in terminal.seen
 
@@ -219,7 +219,7 @@ def test_where_it_cannot_be_drawn_there_are_lines(why: str, monkeypatch: pytest.
         monkeypatch.setattr(live.importlib.util, "find_spec", lambda _name: None)
     stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8" if why == "no rich" else "latin-1")
     console = Console("live", err=stream)
-    with showing(console, "deploy", {}):
+    with attached_views(console, "deploy", {}):
         tell(console, CANARY)
     said = stream.buffer.getvalue().decode(stream.encoding)
     assert console._views == []

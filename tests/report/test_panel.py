@@ -4,18 +4,18 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from report_runs import BACK, BAKING, CANARY, GOOD, PREPARED, START, story
+from report_runs import BACK, BAKING, CANARY, GOOD, PREPARED, START, progress
 
 from samjhadoo_ops.report.panel import panel, remaining
 
 if TYPE_CHECKING:
-    from samjhadoo_ops.report.story import Story
+    from samjhadoo_ops.report.progress import RunProgress
 
 
 ALL = {"for all of it": 11940.0}
 
 
-def drawn(told: Story, *, width: int = 80, now: float | None = START + 600) -> list[str]:
+def drawn(told: RunProgress, *, width: int = 80, now: float | None = START + 600) -> list[str]:
     from rich.console import Console
 
     out = io.StringIO()
@@ -26,7 +26,7 @@ def drawn(told: Story, *, width: int = 80, now: float | None = START + 600) -> l
 
 
 def test_the_panel_of_a_canary_that_is_failing() -> None:
-    assert drawn(story(CANARY)) == [
+    assert drawn(progress(CANARY)) == [
         "╭─ canary 3717c314a2b7 dep1 ───────────────────────────────────────────────────╮",
         "│ ✔ check  ✔ build  ✔ push  ✔ migrate  ✔ scale up  ✔ test  ● canary  ○ bake    │",
         "│ ○ clean up                                                                   │",
@@ -36,8 +36,8 @@ def test_the_panel_of_a_canary_that_is_failing() -> None:
         "│ requests            all         5xx       slow                               │",
         "│           canary      9  2 (22.2 %)          0                               │",
         "│           baseline  126           0  1 (0.8 %)                               │",
-        "│ verdict   FAIL errors, 22.2 % seen, limit 5 %, 9 canary requests, 8 min,     │",
-        "│           beside it 0 %                                                      │",
+        "│ verdict   FAIL errors, 22.2 % observed, limit 5 %, 9 canary requests, 8 min, │",
+        "│           baseline 0 %                                                       │",
         "│ probes    test healthy  production 2 of 5 failed                             │",
         "│ left      10 min (2 s) of the canary; 190 min (38 s) for all of it           │",
         "│ last      canary, 10 % of traffic                                            │",
@@ -48,14 +48,14 @@ def test_the_panel_of_a_canary_that_is_failing() -> None:
 @pytest.mark.parametrize("width", [40, 60, 61, 75, 76, 100, 200])
 @pytest.mark.parametrize("events", [[], PREPARED[:1], PREPARED, CANARY, BACK, BAKING, GOOD])
 def test_no_line_is_broken_at_any_width(width: int, events: list[Any]) -> None:
-    lines = drawn(story(events), width=width)
+    lines = drawn(progress(events), width=width)
     assert {len(line) for line in lines} == {min(width, 100)}
     assert lines[0][0] + lines[-1][0] == "╭╰"
     assert len(lines) <= 24 or width < 60
 
 
 def test_a_rollback_shows_where_it_turned_and_why() -> None:
-    said = "\n".join(drawn(story(BACK), width=100))
+    said = "\n".join(drawn(progress(BACK), width=100))
     assert "✔ test  ✘ canary  ○ bake" in said
     assert "● rolling back" in said
     assert "why       errors: 22.2 % of 9" in said
@@ -63,11 +63,11 @@ def test_a_rollback_shows_where_it_turned_and_why() -> None:
 
 
 def test_all_is_done_at_the_end() -> None:
-    assert {how for _, how in story(GOOD).stages()} == {"done"}
+    assert {how for _, how in progress(GOOD).stages()} == {"done"}
 
 
 def test_a_swift_deployment_has_no_canary_in_its_row() -> None:
-    told = story([("watching", "", {**PREPARED[-1][2], "swift": True})])
+    told = progress([("watching", "", {**PREPARED[-1][2], "swift": True})])
     assert told.stages() == [("scale up", "now"), ("clean up", "ahead")]
 
 
@@ -87,16 +87,16 @@ def test_a_swift_deployment_has_no_canary_in_its_row() -> None:
     ids=["scaling", "paused", "canary", "baking", "rolled-back"],
 )
 def test_time_left_follows_the_phase(events: list[Any], now: float, expected: dict[str, float]) -> None:
-    assert dict(remaining(story(events), START + now)) == expected
+    assert dict(remaining(progress(events), START + now)) == expected
 
 
 def test_a_real_clock_has_one_time() -> None:
     events = [("watching", "", {**PREPARED[-1][2], "minute": 60.0}), CANARY[len(PREPARED) + 2]]
-    assert any("10 min of the canary" in line for line in drawn(story(events)))
+    assert any("10 min of the canary" in line for line in drawn(progress(events)))
 
 
 def test_each_phase_has_its_duration() -> None:
-    durations = dict(story(GOOD, each=2.0).durations())
+    durations = dict(progress(GOOD, each=2.0).durations())
     assert durations["preflight"] == 1.5
     assert durations["CANARY"] == 6.0
     assert "SUCCEEDED" not in durations

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.database.judge import recorded_judgement
 from samjhadoo_ops.redaction import clean
-from samjhadoo_ops.report.failure import Alarm, Container, Failure, StoppedTask
+from samjhadoo_ops.report.failure import Alarm, FailureReport, StoppedContainer, StoppedTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,13 +40,13 @@ class Diagnosis:
         self._deploy = deploy
         self._gaps: list[str] = []
 
-    def found(self, **known: Any) -> Failure:
+    def found(self, **known: Any) -> FailureReport:
         """Return what was found, with what is known already."""
         ecs, observed = self._site.ecs, self._observed
         stopped = self._attempt("stopped tasks", lambda: ecs.stopped_tasks(self._task_definition), [])
         # What the rollback itself stopped tells nothing; its logs may.
         failed = [task for task in stopped if not task.get("stoppedReason", "").startswith(_SCALED_IN)]
-        return Failure(
+        return FailureReport(
             tasks=tuple(stopped_task(task) for task in failed[:SHOWN_TASKS]),
             logs=tuple(self._logs((failed or stopped)[:1])),
             events=tuple(self._attempt("events", lambda: service_events(ecs, observed), [])),
@@ -91,7 +91,7 @@ def stopped_task(task: Mapping[str, Any]) -> StoppedTask:
         str(task["taskArn"]).rpartition("/")[2],
         clean(task.get("stoppedReason", "")),
         tuple(
-            Container(container["name"], container.get("exitCode"), clean(container.get("reason", "")))
+            StoppedContainer(container["name"], container.get("exitCode"), clean(container.get("reason", "")))
             for container in task.get("containers", ())
         ),
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.deployment.rollout import Started
     from samjhadoo_ops.deployment.seen import Ending
     from samjhadoo_ops.deployment.site import Site
-    from samjhadoo_ops.report.failure import Failure
+    from samjhadoo_ops.report.failure import FailureReport
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def settle_ending(site: Site, course: Course, ending: Ending) -> None:
     )
 
 
-def _found(site: Site, course: Course, ending: Ending, reason: str) -> Failure:
+def _found(site: Site, course: Course, ending: Ending, reason: str) -> FailureReport:
     """Return what is known of a failure, on record or by asking."""
     started, turn = course.started, ending.turn
     diagnosis = Diagnosis(

@@ -1,1 +1,1 @@
-"""What the console is told, in other forms: a live panel, a failed deploy on a screen, GitHub's summary."""
+"""Other views of a run's events: a live panel, the failure screen, and GitHub's summary and annotations."""

@@ -1,4 +1,4 @@
-"""Annotations of a GitHub Actions run: errors, warnings, notices; on standard error, which it reads, too."""
+"""Annotations of a GitHub Actions run: errors, warnings and notices, written to standard error."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST = 10
-"""GitHub shows so many of each kind in a step."""
+"""How many annotations of each kind GitHub shows per step."""
 _WARNINGS = frozenset({"unmonitored", "unrecorded", "unreported", "unknown", "forced", "interrupted"})
 _OPINIONS = frozenset({"FAIL", "ENVIRONMENT"})
 _STATES = {"warning": "gate warned", "overridden": "gate overridden"}
 
 
 class Annotations:
-    """Annotates the run with what went wrong and how it ended; a `View`.
+    """Annotates the run with its warnings and its result; a `View`.
 
     Args:
-        verb: Of the run: `deploy`, `rollback`, …
+        task: The task that runs: `deploy`, `rollback`, …
 
     """
 
-    def __init__(self, stream: TextIO, *, verb: str) -> None:
+    def __init__(self, stream: TextIO, *, task: str) -> None:
         self._stream = stream
-        self._verb = verb
-        self._said: dict[str, int] = {}
+        self._task = task
+        self._counts: dict[str, int] = {}
 
     def heard(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
         """See `View.heard`."""
         if event == "result":
             self._result(text, fields)
         elif event == "gate" and fields.get("state") in _STATES and text.startswith("["):
-            self._annotate("warning", f"{self._verb}: {_STATES[fields['state']]}", text.partition("] ")[2])
+            self._annotate("warning", f"{self._task}: {_STATES[fields['state']]}", text.partition("] ")[2])
         elif event in _WARNINGS or (event == "verdict" and fields.get("opinion") in _OPINIONS):
-            self._annotate("warning", f"{self._verb}: {event}", text)
+            self._annotate("warning", f"{self._task}: {event}", text)
 
     def put(self, _text: str) -> bool:
-        """See `View.put`; lines are shown as lines."""
+        """See `View.put`; lines are left to the console."""
         return False
 
     def close(self) -> None:
@@ -49,21 +49,21 @@ class Annotations:
 
     def _result(self, text: str, fields: Mapping[str, Any]) -> None:
         code, outcome = int(fields.get("exit_code", 0)), str(fields.get("outcome", ""))
-        said = text or str(fields.get("message", "")) or outcome
+        message = text or str(fields.get("message", "")) or outcome
         if code == 0:
-            self._annotate("notice", f"{self._verb}: {outcome}", said)
+            self._annotate("notice", f"{self._task}: {outcome}", message)
             return
         failure = fields.get("failure") or {}
         self._group("what was found", [*failure.get("events", ()), *failure.get("logs", ())])
-        parts = (said, fields.get("changed"), fields.get("hint"))
+        parts = (message, fields.get("changed"), fields.get("hint"))
         titles = ("", "changed: ", "next: ")
-        told = "\n".join(f"{title}{part}" for title, part in zip(titles, parts, strict=True) if part)
-        title = f"{self._verb}: {outcome.replace('_', ' ')} (exit code {code})"
-        self._annotate("warning" if code == ExitCode.WAITING else "error", title, told)
+        body = "\n".join(f"{title}{part}" for title, part in zip(titles, parts, strict=True) if part)
+        title = f"{self._task}: {outcome.replace('_', ' ')} (exit code {code})"
+        self._annotate("warning" if code == ExitCode.WAITING else "error", title, body)
 
     def _annotate(self, kind: str, title: str, message: str) -> None:
-        self._said[kind] = self._said.get(kind, 0) + 1
-        if self._said[kind] <= MOST:
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+        if self._counts[kind] <= MOST:
             write(self._stream, command(kind, message, title=title))
 
     def _group(self, title: str, lines: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Foreign text where a format has a meaning of its own: Markdown, HTML, and GitHub's workflow commands."""
+"""Escape text from elsewhere for Markdown, HTML and GitHub's workflow commands."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ _COMMAND = re.compile(r"^(\s*)::", re.MULTILINE)
 _LEAST_FENCE = 3
 
 
+def one_line(text: str) -> str:
+    """Return a text without line breaks and other control characters."""
+    return _CONTROL.sub(" ", text)
+
+
 def markdown(text: str) -> str:
-    """Return a text that Markdown shows as it is, in one line: no markup, HTML, links or table cells."""
-    return _PUNCTUATION.sub(r"\\\1", _CONTROL.sub(" ", text)).strip()
+    """Return a text that Markdown shows unchanged, in one line: no markup, HTML, links or table cells."""
+    return _PUNCTUATION.sub(r"\\\1", one_line(text)).strip()
 
 
 def code(text: str, *, cell: bool = False) -> str:
@@ -21,45 +26,44 @@ def code(text: str, *, cell: bool = False) -> str:
 
     Args:
         text: What to show.
-        cell: In a table, where a bar must be escaped even inside a code span.
+        cell: Whether it goes into a table, where `|` must be escaped even inside a code span.
 
     """
-    said = _CONTROL.sub(" ", text).strip()
-    if not said:
+    shown = one_line(text).strip()
+    if not shown:
         return ""
-    ticks = "`" * (_longest(said) + 1)
-    pad = " " if said.startswith("`") or said.endswith("`") else ""
-    return f"{ticks}{pad}{said.replace('|', chr(92) + '|') if cell else said}{pad}{ticks}"
+    ticks = "`" * (_longest(shown) + 1)
+    pad = " " if shown.startswith("`") or shown.endswith("`") else ""
+    return f"{ticks}{pad}{shown.replace('|', chr(92) + '|') if cell else shown}{pad}{ticks}"
 
 
 def fenced(lines: list[str]) -> list[str]:
-    """Return lines as a fenced block that nothing in them can end."""
-    said = [_CONTROL.sub(" ", line) for line in lines]
-    fence = "`" * max(_LEAST_FENCE, _longest("\n".join(said)) + 1)
-    return [f"{fence}text", *said, fence]
+    """Return lines as a fenced code block that no text in them can end."""
+    shown = [one_line(line) for line in lines]
+    fence = "`" * max(_LEAST_FENCE, _longest("\n".join(shown)) + 1)
+    return [f"{fence}text", *shown, fence]
 
 
 def data(text: str) -> str:
-    """Return a text as the message of a workflow command."""
+    """Return a text escaped as the message of a workflow command."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def value(text: str) -> str:
-    """Return a text as a property of a workflow command."""
+    """Return a text escaped as a property of a workflow command."""
     return data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def command(name: str, message: str = "", **properties: str) -> str:
     """Return a workflow command, such as `::error title=…::message`."""
-    told = ",".join(f"{key}={value(said)}" for key, said in properties.items() if said)
-    return f"::{name}{f' {told}' if told else ''}::{data(message)}"
+    listed = ",".join(f"{key}={value(text)}" for key, text in properties.items() if text)
+    return f"::{name}{f' {listed}' if listed else ''}::{data(message)}"
 
 
 def harmless(text: str) -> str:
-    """Return a text of which no line is a workflow command.
+    """Return a text in which GitHub's runner sees no workflow command.
 
-    GitHub's runner takes a line for one that begins with `::`, blanks before it aside, or that has `##[`
-    anywhere.
+    The runner looks for lines that begin with `::`, after any spaces, and for `##[` anywhere in a line.
     """
     text = text.replace("\r", "\n") if "\r" in text.replace("\r\n", "") else text
     return _COMMAND.sub(r"\1: :", text).replace("##[", "# #[")

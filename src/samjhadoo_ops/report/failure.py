@@ -1,4 +1,4 @@
-"""A failed deployment on one screen: what, where, why, what was changed, what next. Pure data and text."""
+"""A failed deployment on one screen: what failed, where and why. Pure data and text."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SCREEN = 24
-"""Lines of a small terminal; message, changes and next command included."""
+"""Lines of a small terminal. The error message, the changes and the next command need some of them."""
 _FRAME = 4
 _LONGEST = 120
 _INDENT = 2
 _FIGURES = re.compile(r"\d+")
 _SHARES = {"tasks": 3, "logs": 10, "alarms": 4, "events": 5, "gaps": 2}
-"""How many lines each part may have at most; what others leave free is not given away, so nothing jumps."""
+"""The most lines each part may take; unused lines are not given to other parts."""
 _YIELD = ("events", "logs", "gaps", "tasks", "alarms")
-"""Who gives lines away first when there are too many."""
+"""Which parts lose lines first when there are too many."""
 
 
 @dataclass(frozen=True)
-class Container:
+class StoppedContainer:
     """A container of a stopped task."""
 
     name: str
@@ -38,19 +38,19 @@ class Container:
 
 @dataclass(frozen=True)
 class StoppedTask:
-    """A task of the new release that ended by itself or was ended."""
+    """A task of the new release that stopped or was stopped."""
 
     id: str
     reason: str
-    containers: tuple[Container, ...] = ()
+    containers: tuple[StoppedContainer, ...] = ()
 
     def __str__(self) -> str:
-        # ECS gives a reason that ended the whole task to a container too: once is enough.
-        told = (
+        # ECS repeats the task's reason in the container: show it once.
+        containers = (
             replace(each, reason="") if each.reason and each.reason in self.reason else each
             for each in self.containers
         )
-        inside = f" ({'; '.join(map(str, told))})" if self.containers else ""
+        inside = f" ({'; '.join(map(str, containers))})" if self.containers else ""
         return f"{self.id}: {self.reason or 'no reason given'}{inside}"
 
 
@@ -59,8 +59,8 @@ class Alarm:
     """An alarm that fired.
 
     Attributes:
-        value: The datapoint that made it fire; None when it isn't told.
-        window: Over so many seconds on the clock.
+        value: The datapoint that made it fire; None if unknown.
+        window: The period that it covers, in seconds on the clock.
 
     """
 
@@ -75,21 +75,22 @@ class Alarm:
     def __str__(self) -> str:
         if self.threshold is None:
             return f"{self.name}: {self.reason}" if self.reason else self.name
-        seen = f"{self.value:g} " if self.value is not None else ""
+        value = f"{self.value:g} " if self.value is not None else ""
         window = f" in {self.window / 60:g} min" if self.window else ""
-        return f"{self.name}: {self.metric} {seen}{self.comparison} {self.threshold:g}{window}"
+        return f"{self.name}: {self.metric} {value}{self.comparison} {self.threshold:g}{window}"
 
 
 @dataclass(frozen=True)
-class Failure:
-    """All that is known of a deployment that failed.
+class FailureReport:
+    """Everything that is known about a failed deployment.
 
     Attributes:
-        phase: In which it was when it turned back or ended.
-        weight: Percent of production traffic on the new release then.
-        since: Seconds on the clock from its start until then.
-        verdict: The judge's last numbers; empty when nothing was counted.
-        schema: What the database is at, and whether the former release can live with it.
+        phase: The phase in which it failed.
+        weight: Percent of production traffic on the new release at that moment.
+        since: Seconds on the clock from the start until that moment.
+        verdict: The last numbers of the canary analysis; empty if nothing was counted.
+        gaps: What could not be read.
+        schema: The version of the database schema, and whether the former release works with it.
 
     """
 
@@ -108,11 +109,11 @@ class Failure:
     schema: str = ""
 
     def document(self) -> dict[str, Any]:
-        """Return it as data; what isn't known is left out."""
+        """Return the report as data, without what is unknown."""
         return {key: value for key, value in asdict(self).items() if value not in (None, "", (), {})}
 
 
-def where(failure: Failure) -> str:
+def where(failure: FailureReport) -> str:
     """Return where it failed, in words."""
     parts = [failure.phase] if failure.phase else []
     if failure.weight is not None:
@@ -128,7 +129,7 @@ def numbers(verdict: dict[str, Any]) -> str:
         return ""
     parts = [" ".join(str(verdict[key]) for key in ("opinion", "signal") if verdict.get(key))]
     if verdict.get("observed") is not None:
-        parts.append(f"{_percent(verdict['observed'])} seen")
+        parts.append(f"{_percent(verdict['observed'])} observed")
     if verdict.get("threshold") is not None:
         parts.append(f"limit {_percent(verdict['threshold'])}")
     if verdict.get("sample") is not None:
@@ -136,30 +137,30 @@ def numbers(verdict: dict[str, Any]) -> str:
     if verdict.get("window") is not None:
         parts.append(f"{verdict['window'] / 60:g} min")
     if verdict.get("baseline") is not None:
-        parts.append(f"beside it {_percent(verdict['baseline'])}")
+        parts.append(f"baseline {_percent(verdict['baseline'])}")
     return ", ".join(part for part in parts if part)
 
 
-def screen(failure: Failure, *, lines: int = SCREEN - _FRAME) -> tuple[str, ...]:
-    """Return the middle of the failure's screen: where, the verdict, alarms, tasks, logs, events, schema.
+def screen(failure: FailureReport, *, lines: int = SCREEN - _FRAME) -> tuple[str, ...]:
+    """Return the details of the failure screen: where, verdict, alarms, tasks, logs, events and schema.
 
     Args:
         failure: What is known.
-        lines: How many there may be; the error's own sentence, changes and next command come on top.
+        lines: The most lines to return, without the message, the changes and the next command.
 
     """
     facts = [
-        f"{title}: {said}"
-        for title, said in (
+        f"{title}: {text}"
+        for title, text in (
             ("where", where(failure)),
             ("verdict", numbers(failure.verdict)),
         )
-        if said
+        if text
     ]
     last = [f"schema: {failure.schema}"] if failure.schema else []
     parts = {
         "alarms": ("alarms that fired:", [str(alarm) for alarm in failure.alarms]),
-        "tasks": ("stopped tasks of the new release:", ends(failure.tasks)),
+        "tasks": ("stopped tasks of the new release:", task_lines(failure.tasks)),
         "logs": ("last log lines of the new release:", folded(failure.logs)),
         "events": ("last events of the service:", list(failure.events)),
         "gaps": ("could not be read:", list(failure.gaps)),
@@ -169,26 +170,26 @@ def screen(failure: Failure, *, lines: int = SCREEN - _FRAME) -> tuple[str, ...]
         line
         for name, (title, found) in parts.items()
         if room[name]
-        for line in (title, *(f"  {text}" for text in _kept(name, found, room[name])))
+        for line in (title, *(f"  {text}" for text in _selected(name, found, room[name])))
     ]
     return tuple(_short(line) for line in (*facts, *body, *last))
 
 
 def folded(lines: Sequence[str]) -> list[str]:
-    """Return log lines, with those that follow each other and differ only in figures as one, counted.
+    """Return log lines; neighbours that differ only in digits are folded into one line with a count.
 
-    A line that is too long loses its middle: a log's reason often stands at the end.
+    Long lines are cut in the middle, because the reason is often at the end.
     """
     found: list[str] = []
     for _, alike in groupby(lines, key=lambda line: _FIGURES.sub("0", line)):
         *others, last = alike
-        count = f"({len(others) + 1} alike) " if others else ""
+        count = f"({len(others) + 1} similar) " if others else ""
         found.append(count + _short(last, _LONGEST - _INDENT - len(count)))
     return found
 
 
-def ends(tasks: Sequence[StoppedTask]) -> list[str]:
-    """Return the lines of stopped tasks, one each; alike ones share lines if one is too short."""
+def task_lines(tasks: Sequence[StoppedTask]) -> list[str]:
+    """Return a line for each stopped task; equal tasks that need several lines are folded into one entry."""
     found: list[str] = []
     room = _LONGEST - _INDENT
     for _, alike in groupby(tasks, key=lambda task: replace(task, id="")):
@@ -196,39 +197,39 @@ def ends(tasks: Sequence[StoppedTask]) -> list[str]:
         if len(str(first)) <= room:
             found += map(str, (first, *others))
             continue
-        count = f"({len(others) + 1} alike) " if others else ""
+        count = f"({len(others) + 1} similar) " if others else ""
         found += _wrapped(f"{count}{first}", room, _SHARES["tasks"])
     return found
 
 
 def _wrapped(text: str, room: int, most: int) -> list[str]:
-    """Return a text in at most so many lines, without its middle if it is too long."""
+    """Return a text wrapped to at most `most` lines, cut in the middle if it is too long."""
     length = most * room
-    # Words that go to the next line leave room behind.
+    # Wrapping by word leaves lines partly empty.
     while len(lines := wrap(_short(text, length), room, break_on_hyphens=False)) > most:
         length -= room // 10
     return lines
 
 
 def _rooms(wanted: dict[str, int], lines: int) -> dict[str, int]:
-    """Return how many lines each part gets; a part's title takes one more."""
+    """Return how many lines each part gets, its title not counted."""
     room = {name: min(count, _SHARES[name]) for name, count in wanted.items()}
     while sum(count + 1 for count in room.values() if count) > lines:
-        giver = next((name for name in _YIELD if room[name] > 1), None)
-        giver = giver or next((name for name in _YIELD if room[name]), None)
-        if giver is None:
+        shortened = next((name for name in _YIELD if room[name] > 1), None)
+        shortened = shortened or next((name for name in _YIELD if room[name]), None)
+        if shortened is None:
             break
-        room[giver] -= 1
+        room[shortened] -= 1
     return room
 
 
-def _kept(name: str, found: list[str], count: int) -> list[str]:
-    """Return what is shown of a part: the end of what happened in time, else the beginning."""
+def _selected(name: str, found: list[str], count: int) -> list[str]:
+    """Return the lines of a part that are shown: the newest logs and events, the first of all else."""
     return found[-count:] if name in {"logs", "events"} else found[:count]
 
 
 def _short(line: str, room: int = _LONGEST) -> str:
-    """Return a line without its middle if it is too long: why a task stopped stands at the end."""
+    """Return a line, cut in the middle if it is too long: the reason is often at the end."""
     half = room // 2
     return line if len(line) <= room else f"{line[: room - half - 1]}…{line[-half:]}"
 

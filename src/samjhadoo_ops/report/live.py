@@ -1,7 +1,7 @@
-"""The live view: a panel redrawn in place while a deployment is watched, lines of progress above it.
+"""The live view: a panel that is redrawn in place during a deployment, with lines of progress above it.
 
-It runs in a thread of its own, and nothing waits for it: a terminal that is stopped, gone or strange must
-not stop or fail a deployment. When drawing fails, that is told once and lines go on as lines.
+It has a thread of its own, and nothing waits for it: a terminal that is suspended, closed or unusual must
+not stop or fail a deployment. If drawing fails, one message says so and plain lines take over.
 """
 
 from __future__ import annotations
@@ -14,97 +14,97 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
 from samjhadoo_ops.report.panel import clock_of, panel
-from samjhadoo_ops.report.story import Story
+from samjhadoo_ops.report.progress import RunProgress
 from samjhadoo_ops.streams import write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 REDRAW = 0.25
-"""Real seconds between two pictures at most."""
+"""The most real seconds between two redraws."""
 AT_ONCE = 0.03
-"""Real seconds in which further lines are shown together with one that has come."""
+"""Real seconds to wait for further lines, so that they are printed together."""
 PATIENCE = 2.0
-"""Real seconds that the last picture may take when the run ends."""
+"""Real seconds that the last redraw may take when the run ends."""
 NARROWEST = 40
 MARGIN = 3
-"""Columns left free: the `^C` that a terminal echoes must not wrap, or the panel moves."""
+"""Columns left free: if the `^C` that a terminal echoes wrapped, the panel would move."""
 _STARTING = frozenset({"step", "watching"})
 
 
 def possible(stream: TextIO) -> bool:
-    """Tell whether there is anything to draw with (rich is an extra), and a terminal that has the letters."""
+    """Return whether rich (an extra) is installed and the terminal can show its characters."""
     letters = (stream.encoding or "").lower().startswith("utf")
     return letters and importlib.util.find_spec("rich") is not None
 
 
 class LiveView:
-    """Draws what the console is told; a `View`.
+    """Draws a run's events; a `View`.
 
     Args:
         stream: The terminal.
-        colour: Whether colours are welcome.
+        colour: Whether to use colours.
         elapsed: Returns the real seconds since the run began.
 
     """
 
     def __init__(self, stream: TextIO, *, colour: bool, elapsed: Callable[[], float]) -> None:
-        self.story = Story()
+        self.progress = RunProgress()
         self.broken = ""
         self._stream = stream
         self._colour = colour
         self._elapsed = elapsed
-        self._told: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
         self._handing = threading.Lock()
 
     def heard(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
-        """See `View.heard`; a panel appears with the first step."""
+        """See `View.heard`; the panel appears with the first step."""
         if self._closed or self.broken:
             return
         if self._thread is None and event in _STARTING:
             self._thread = threading.Thread(target=self._run, name="live view", daemon=True)
             self._thread.start()
-        self._told.put(("event", (event, text, dict(fields), self._elapsed())))
+        self._queue.put(("event", (event, text, dict(fields), self._elapsed())))
 
     def put(self, text: str) -> bool:
         """See `View.put`."""
         with self._handing:
             if self._thread is None or self._closed or self.broken:
                 return False
-            self._told.put(("line", text))
+            self._queue.put(("line", text))
             return True
 
     def close(self) -> None:
-        """See `View.close`; a terminal that takes nothing more is left behind."""
+        """See `View.close`; a terminal that blocks is waited for only briefly."""
         with self._handing:
             if self._closed:
                 return
             self._closed = True
         if self._thread is not None:
-            self._told.put(None)
+            self._queue.put(None)
             self._thread.join(PATIENCE)
 
     def _run(self) -> None:
         screen = None
         try:
-            screen = Screen(self._stream, self.story, colour=self._colour, elapsed=self._elapsed)
-            screen.show(self._told)
-        except BaseException as error:  # noqa: BLE001  # whatever it is, it is no matter of the deployment's
+            screen = Screen(self._stream, self.progress, colour=self._colour, elapsed=self._elapsed)
+            screen.show(self._queue)
+        except BaseException as error:  # noqa: BLE001  # drawing must never disturb the deployment
             with self._handing:
                 self.broken = f"{type(error).__name__}: {error}"
             with suppress(Exception):
-                write(self._stream, f"the live view ended ({self.broken}); going on in lines")
-                self._let_out(screen.unshown if screen else [])
+                write(self._stream, f"the live view failed ({self.broken}); continuing with plain lines")
+                self._print_rest(screen.unshown if screen else [])
 
-    def _let_out(self, unshown: list[str]) -> None:
-        """Write the lines that were handed over and not shown."""
+    def _print_rest(self, unshown: list[str]) -> None:
+        """Print the lines that were queued and not shown."""
         for text in unshown:
             write(self._stream, text)
         while True:
             try:
-                item = self._told.get_nowait()
+                item = self._queue.get_nowait()
             except queue.Empty:
                 return
             if item is not None and item[0] == "line":
@@ -112,17 +112,19 @@ class LiveView:
 
 
 class Screen:
-    """The terminal while it is drawn upon; used by one thread alone."""
+    """The terminal while the panel is drawn; used by one thread only."""
 
-    def __init__(self, stream: TextIO, story: Story, *, colour: bool, elapsed: Callable[[], float]) -> None:
+    def __init__(
+        self, stream: TextIO, progress: RunProgress, *, colour: bool, elapsed: Callable[[], float]
+    ) -> None:
         from rich.console import Console
 
-        self._story = story
+        self._progress = progress
         self._elapsed = elapsed
 
         class Terminal(Console):
             def on_broken_pipe(self) -> None:
-                """Raise: rich would close standard output, which may live."""
+                """Raise: rich would close standard output, which may still be open."""
                 raise ConnectionError("the terminal is gone")
 
         self._console = Terminal(
@@ -139,25 +141,25 @@ class Screen:
         self._width = 0
         self._live: Any = None
         self.unshown: list[str] = []
-        """Lines that were taken and not shown yet."""
+        """Lines that were taken from the queue and not printed yet."""
 
-    def show(self, told: queue.SimpleQueue[tuple[str, Any] | None]) -> None:
-        """Draw until None is told; what was told before is shown."""
+    def show(self, items: queue.SimpleQueue[tuple[str, Any] | None]) -> None:
+        """Draw until the queue gives None; everything before it is shown."""
         try:
             self._start()
-            while self._take(told):
+            while self._take(items):
                 self._draw()
         finally:
             self._stop()
 
-    def _take(self, told: queue.SimpleQueue[tuple[str, Any] | None]) -> bool:
-        """Take what was told since the last picture, the lines at once; return False when that was all."""
+    def _take(self, items: queue.SimpleQueue[tuple[str, Any] | None]) -> bool:
+        """Process what was queued since the last redraw; return False after the last item."""
         lines = self.unshown
         until = monotonic() + REDRAW
         more = True
         while more and (left := until - monotonic()) > 0:
             try:
-                item = told.get(timeout=min(left, AT_ONCE) if lines else left)
+                item = items.get(timeout=min(left, AT_ONCE) if lines else left)
             except queue.Empty:
                 break
             if item is None:
@@ -165,7 +167,7 @@ class Screen:
             elif item[0] == "line":
                 lines.append(item[1])
             else:
-                self._story.tell(*item[1])
+                self._progress.record(*item[1])
         if lines:
             self._lines(lines)
             self.unshown = []
@@ -191,7 +193,7 @@ class Screen:
             live.stop()
 
     def _draw(self) -> None:
-        if self._console.width != self._width:  # what was drawn has been wrapped anew: begin below it
+        if self._console.width != self._width:  # the terminal has rewrapped the panel: start below it
             self._stop()
             self._start()
         self._live.refresh()
@@ -202,9 +204,9 @@ class Screen:
         self._console.print(Text("\n").join(Text.from_ansi(line) for line in lines))
 
     def _picture(self) -> Any:
-        clock = clock_of(self._story)
+        clock = clock_of(self._progress)
         return panel(
-            self._story,
+            self._progress,
             width=max(NARROWEST, self._width - MARGIN),
             elapsed=self._elapsed(),
             now=clock.timestamp() if clock else None,

@@ -1,4 +1,4 @@
-"""The live panel: a story drawn for a terminal of any width. Pure; only rich, and only when it is drawn."""
+"""The live panel: the progress of a run, drawn for a terminal of any width; no I/O."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from samjhadoo_ops.report.story import Story
+    from samjhadoo_ops.report.progress import RunProgress
 
 _GLYPHS = {"done": "✔", "now": "●", "ahead": "○", "failed": "✘"}
 _STYLES = {"done": "green", "now": "bold cyan", "ahead": "dim", "failed": "bold red"}
 _OPINIONS = {"PASS": "green", "FAIL": "bold red", "ENVIRONMENT": "yellow"}
 _BAR = 30
 _SHORT = 76
-"""Narrower terminals get the shorter forms."""
+"""Terminals with fewer columns get shorter texts."""
 _WIDEST = 100
 _FRAME = 4
 _GAP = "  "
 _FULL = 100.0
 
 
-def panel(story: Story, *, width: int, elapsed: float, now: float | None = None) -> Any:
-    """Return what to draw.
+def panel(progress: RunProgress, *, width: int, elapsed: float, now: float | None = None) -> Any:
+    """Return the panel.
 
     Args:
-        story: What has happened.
+        progress: What has happened so far.
         width: Columns of the terminal.
         elapsed: Real seconds since the run began.
         now: Unix seconds on the deployment's clock; None before anything is watched.
@@ -46,45 +46,45 @@ def panel(story: Story, *, width: int, elapsed: float, now: float | None = None)
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
-    for title, said in _facts(story, now, width=drawn):
-        facts.add_row(title, said)
-    body: list[RenderableType] = [_stages(story, drawn - _FRAME)]
+    for title, text in _facts(progress, now, width=drawn):
+        facts.add_row(title, text)
+    body: list[RenderableType] = [_stages(progress, drawn - _FRAME)]
     if facts.row_count:
         body += [Text(""), facts]
     return Panel(
         Group(*body),
-        title=_title(story, short=width < _SHORT),
+        title=_title(progress, short=width < _SHORT),
         title_align="left",
         subtitle=Text(f"{elapsed:.0f} s", style="dim"),
         subtitle_align="right",
-        border_style="red" if story.going_back else "cyan",
+        border_style="red" if progress.going_back else "cyan",
         box=ROUNDED,
         width=drawn,
     )
 
 
-def clock_of(story: Story) -> Clock | None:
-    """Return the clock of what is watched; None before."""
-    if not story.watching:
+def clock_of(progress: RunProgress) -> Clock | None:
+    """Return the deployment's clock; None before a deployment is watched."""
+    if not progress.watching:
         return None
-    return Clock(minute=float(story.watching["minute"]), origin=float(story.watching["origin"]))
+    return Clock(minute=float(progress.watching["minute"]), origin=float(progress.watching["origin"]))
 
 
-def remaining(story: Story, now: float) -> list[tuple[str, float]]:
-    """Return what is waited for, with the seconds on the clock that are left of it."""
-    watching, phase = story.watching, story.phase.get("phase")
-    if not watching or story.going_back:
+def remaining(progress: RunProgress, now: float) -> list[tuple[str, float]]:
+    """Return what the run waits for, with the seconds that are left on the clock."""
+    watching, phase = progress.watching, progress.phase.get("phase")
+    if not watching or progress.going_back:
         return []
     left: list[tuple[str, float]] = []
     started = float(watching["started"])
     if phase == "SCALING_UP":
         left.append(("to become healthy", started + watching["healthy_within"] - now))
-    since = watching.get("canary_since") or story.canary_since
+    since = watching.get("canary_since") or progress.canary_since
     if phase in {"CANARY", "BEFORE_FULL"} and since:
         left.append(("of the canary", since + watching["canary_time"] - now))
-    if phase == "BAKING" and story.phase.get("since") and watching["bake_time"]:
-        left.append(("of the bake", story.phase["since"] + watching["bake_time"] - now))
-    acts_at = story.phase.get("acts_at")
+    if phase == "BAKING" and progress.phase.get("since") and watching["bake_time"]:
+        left.append(("of the bake", progress.phase["since"] + watching["bake_time"] - now))
+    acts_at = progress.phase.get("acts_at")
     if acts_at is not None:
         left.append(("until ECS rolls back by itself", _seconds(acts_at) - now))
     left.append(("for all of it", started + watching["ends_within"] - now))
@@ -92,62 +92,62 @@ def remaining(story: Story, now: float) -> list[tuple[str, float]]:
 
 
 def duration(seconds: float, clock: Clock) -> str:
-    """Return seconds on the clock in words; on a clock that isn't real, with the real seconds."""
-    said = f"{seconds:.0f} s" if abs(seconds) < 2 * REAL_MINUTE else f"{seconds / REAL_MINUTE:.0f} min"
-    return said if clock.minute == REAL_MINUTE else f"{said} ({clock.real(seconds):.0f} s)"
+    """Return seconds on the clock in words; an emulated clock adds the real seconds."""
+    text = f"{seconds:.0f} s" if abs(seconds) < 2 * REAL_MINUTE else f"{seconds / REAL_MINUTE:.0f} min"
+    return text if clock.minute == REAL_MINUTE else f"{text} ({clock.real(seconds):.0f} s)"
 
 
-def _title(story: Story, *, short: bool) -> Text:
+def _title(progress: RunProgress, *, short: bool) -> Text:
     from rich.text import Text
 
-    name = story.deployment.rpartition("/")[2] or story.deploy
-    release = story.release[:12]
-    said = " ".join(part for part in (release, "" if short else name) if part)
-    phase = str(story.phase.get("phase", "")).replace("_", " ").lower() or story.step
-    return Text.assemble((phase, "bold"), f" {said}".rstrip())
+    name = progress.deployment.rpartition("/")[2] or progress.deploy
+    release = progress.release[:12]
+    names = " ".join(part for part in (release, "" if short else name) if part)
+    phase = str(progress.phase.get("phase", "")).replace("_", " ").lower() or progress.step
+    return Text.assemble((phase, "bold"), f" {names}".rstrip())
 
 
-def _stages(story: Story, width: int) -> Text:
-    """Return the stages side by side, in as many lines as they need; none is broken."""
+def _stages(progress: RunProgress, width: int) -> Text:
+    """Return the stages side by side, on as many lines as they need; no stage is split."""
     from rich.text import Text
 
-    found = [(f"{_GLYPHS[how]} {name}", _STYLES[how]) for name, how in story.stages()]
-    if story.going_back:
+    found = [(f"{_GLYPHS[how]} {name}", _STYLES[how]) for name, how in progress.stages()]
+    if progress.going_back:
         found.append((f"{_GLYPHS['now']} rolling back", "bold red"))
     row, used = Text(), 0
-    for said, style in found:
+    for stage, style in found:
         gap = _GAP if used else ""
-        if used + len(gap) + len(said) > width:
+        if used + len(gap) + len(stage) > width:
             gap, used = "\n", 0
-        row.append(gap).append(said, style=style)
-        used += len(said) + len(gap.strip("\n"))
+        row.append(gap).append(stage, style=style)
+        used += len(stage) + len(gap.strip("\n"))
     return row
 
 
-def _facts(story: Story, now: float | None, *, width: int) -> list[tuple[str, RenderableType]]:
+def _facts(progress: RunProgress, now: float | None, *, width: int) -> list[tuple[str, RenderableType]]:
     rows: list[tuple[str, RenderableType]] = []
-    if story.phase.get("weight") is not None:
-        rows.append(("traffic", _bar(float(story.phase["weight"]), width=width)))
-    if story.phase:
-        failed = story.phase.get("failed") or 0
-        said = f"{story.phase.get('running', 0)} of {story.phase.get('requested', 0)} running"
+    if progress.phase.get("weight") is not None:
+        rows.append(("traffic", _bar(float(progress.phase["weight"]), width=width)))
+    if progress.phase:
+        failed = progress.phase.get("failed") or 0
+        running = f"{progress.phase.get('running', 0)} of {progress.phase.get('requested', 0)} running"
         rows.append(
-            ("tasks", _styled(f"{said}{f', {failed} failed' if failed else ''}", "red" if failed else ""))
+            ("tasks", _styled(f"{running}{f', {failed} failed' if failed else ''}", "red" if failed else ""))
         )
-    if story.counts:
-        rows.append(("requests", _counts(story)))
-        rows.append(("verdict", _verdict(story)))
-    if story.probes.get("failures"):
-        rows.append(("probes", _probes(story)))
-    clock = clock_of(story)
+    if progress.counts:
+        rows.append(("requests", _counts(progress)))
+        rows.append(("verdict", _verdict(progress)))
+    if progress.probes.get("failures"):
+        rows.append(("probes", _probes(progress)))
+    clock = clock_of(progress)
     if clock is not None and now is not None:
-        left = [f"{duration(max(0.0, seconds), clock)} {what}" for what, seconds in remaining(story, now)]
+        left = [f"{duration(max(0.0, seconds), clock)} {what}" for what, seconds in remaining(progress, now)]
         if left:
             rows.append(("left", _styled("; ".join(left))))
-    if story.stopping:
-        rows.append(("why", _styled(story.stopping, "red")))
-    if story.last:
-        rows.append(("last", _cut(story.last, width - 16)))
+    if progress.stopping:
+        rows.append(("why", _styled(progress.stopping, "red")))
+    if progress.last:
+        rows.append(("last", _cut(progress.last, width - 16)))
     return rows
 
 
@@ -166,7 +166,7 @@ def _bar(weight: float, *, width: int) -> Text:
     )
 
 
-def _counts(story: Story) -> Any:
+def _counts(progress: RunProgress) -> Any:
     from rich.table import Table
     from rich.text import Text
 
@@ -175,7 +175,7 @@ def _counts(story: Story) -> Any:
     for title in ("all", "5xx", "slow"):
         table.add_column(title, justify="right")
     for side in ("canary", "baseline", "bake"):
-        found = story.counts.get(side)
+        found = progress.counts.get(side)
         if found:
             of = found["requests"]
             cells = [
@@ -186,18 +186,18 @@ def _counts(story: Story) -> Any:
     return table
 
 
-def _verdict(story: Story) -> Text:
-    verdict = story.counts.get("verdict", {})
+def _verdict(progress: RunProgress) -> Text:
+    verdict = progress.counts.get("verdict", {})
     opinion = str(verdict.get("opinion", ""))
-    said = numbers(verdict) if verdict.get("signal") else f"{opinion} {verdict.get('reason', '')}".strip()
-    return _styled(said, _OPINIONS.get(opinion, ""))
+    text = numbers(verdict) if verdict.get("signal") else f"{opinion} {verdict.get('reason', '')}".strip()
+    return _styled(text, _OPINIONS.get(opinion, ""))
 
 
-def _probes(story: Story) -> Text:
+def _probes(progress: RunProgress) -> Text:
     from rich.text import Text
 
-    threshold, row = story.probes.get("threshold", 0), Text()
-    for name, failures in story.probes["failures"].items():
+    threshold, row = progress.probes.get("threshold", 0), Text()
+    for name, failures in progress.probes["failures"].items():
         row.append(f"{name} ", style="dim")
         row.append(
             f"{failures} of {threshold} failed" if failures else "healthy",

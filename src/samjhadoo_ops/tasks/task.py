@@ -138,9 +138,9 @@ def shown(console: Console, verb: str) -> AbstractContextManager[None]:
     wanted = {"SAMJHADOO_EVENTS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"}
     if console.mode != "live" and not os.environ.keys() & wanted:
         return nullcontext()
-    from samjhadoo_ops.report.showing import showing
+    from samjhadoo_ops.report.views import attached_views
 
-    return showing(console, verb)
+    return attached_views(console, verb)
 
 
 def _fail(console: Console, error: OpsError, *, debug: bool) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What has happened so far, put together from the console's events: what every view is drawn from. No I/O."""
+"""The progress of a run, collected from the console's events; the views are drawn from it. No I/O."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _QUIET = frozenset({"difference", "item", "row"})
 
 
 @dataclass
-class Story:
-    """A run of a verb as it has been told.
+class RunProgress:
+    """The progress of a task.
 
     Attributes:
-        steps: Real seconds of each finished step, in their order.
-        spans: Each phase of the deployment with the real second of the run in which it began.
+        steps: Real seconds that each finished step took, in order.
+        spans: Each phase of the deployment, and the real second of the run in which it began.
         phase: The fields of the last `phase` event.
         watching: The fields of the `watching` event.
         counts: The fields of the last `counts` event.
         gates: The state and sentence of each gate.
-        notices: Warnings, in their order.
-        rows: A rehearsal's verdicts.
+        notices: Warnings, in order.
+        rows: A rehearsal's results.
         result: The fields of the `result`.
 
     """
@@ -71,12 +71,12 @@ class Story:
     ended: float | None = None
     result: dict[str, Any] = field(default_factory=dict)
 
-    def tell(self, event: str, text: str, fields: Mapping[str, Any], at: float) -> None:
-        """Take an event.
+    def record(self, event: str, text: str, fields: Mapping[str, Any], at: float) -> None:
+        """Add an event.
 
         Args:
             event: Its name.
-            text: Its sentence; empty for what is no news.
+            text: Its message; empty for a mere update of the state.
             fields: Its fields.
             at: Real seconds since the run began.
 
@@ -89,19 +89,19 @@ class Story:
 
     @property
     def preparing(self) -> bool:
-        """Tell whether nothing is being watched yet."""
+        """Return whether no deployment is being watched yet."""
         return not self.watching
 
     @property
     def going_back(self) -> bool:
-        """Tell whether the deployment goes back, or has."""
+        """Return whether the deployment is rolling back, or has rolled back."""
         return bool(self.stopping) or self.phase.get("phase") in BACK
 
     def stages(self) -> list[tuple[str, str]]:
-        """Return the stages in their order with `done`, `now`, `ahead` or `failed`."""
-        swift = bool(self.watching.get("swift"))
+        """Return the stages in order, each with `done`, `now`, `ahead` or `failed`."""
+        all_at_once = bool(self.watching.get("swift"))
         preparing = [CHECK, BUILD, PUSH, MIGRATE] if self.steps or self.step else []
-        rolling = [SCALE, CLEAN] if swift else [SCALE, TEST, CANARY, BAKE, CLEAN]
+        rolling = [SCALE, CLEAN] if all_at_once else [SCALE, TEST, CANARY, BAKE, CLEAN]
         names = [*preparing, *rolling]
         if self.phase.get("phase") == "SUCCEEDED":
             return [(name, "done") for name in names]
@@ -112,7 +112,7 @@ class Story:
         ]
 
     def durations(self) -> list[tuple[str, float]]:
-        """Return the real seconds of each step and of each phase of the deployment."""
+        """Return the real seconds that each step and each phase of the deployment took."""
         ends = [at for _, at in self.spans[1:]] + [self.ended if self.ended is not None else at_end(self)]
         spent: dict[str, float] = {}
         for (name, began), end in zip(self.spans, ends, strict=False):
@@ -124,7 +124,7 @@ class Story:
         return "failed" if self.going_back else "now"
 
     def _reached(self, names: list[str]) -> int:
-        """Return the number of the stage that the run is in, or was before it turned back."""
+        """Return the index of the stage that the run is in, or was in before it rolled back."""
         phases = [name for name, _ in self.spans]
         for phase in reversed(phases):
             stage = _ROLLING.get(phase)
@@ -177,7 +177,7 @@ class Story:
 
     def _on_gate(self, text: str, fields: Mapping[str, Any], _at: float) -> None:
         name = str(fields.get("gate", ""))
-        if text.startswith("["):  # further lines are details
+        if text.startswith("["):  # the lines after the first are details
             self.gates[name] = (str(fields.get("state", "")), text.partition("] ")[2])
 
     def _on_migrated(self, _text: str, fields: Mapping[str, Any], _at: float) -> None:
@@ -205,6 +205,6 @@ class Story:
 _FINAL = frozenset({"succeeded", "rolled_back", "rollback_failed", "stopped", "superseded"})
 
 
-def at_end(story: Story) -> float:
-    """Return the real second of the last thing that is known to have begun."""
-    return story.spans[-1][1] if story.spans else 0.0
+def at_end(progress: RunProgress) -> float:
+    """Return the real second in which the last known phase began."""
+    return progress.spans[-1][1] if progress.spans else 0.0

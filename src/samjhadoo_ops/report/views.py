@@ -1,4 +1,4 @@
-"""Which views a run gets: a live panel; a file of events; GitHub's summary, annotations and outputs."""
+"""Choose the views of a run: live panel, event file, and GitHub's summary, annotations and outputs."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
     from samjhadoo_ops.console import Console
 
 SUMMARISED = frozenset({"deploy", "watch", "rollback", "rehearse"})
-"""Verbs whose end is worth a summary."""
+"""Tasks whose result gets a summary."""
 EVENTS = "SAMJHADOO_EVENTS"
-"""Names a file for the run's events."""
+"""The variable that names a file for the run's events."""
 
 
 @contextmanager
-def showing(console: Console, verb: str, variables: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Show what the console is told in every form that is wanted, and give the terminal back at the end.
+def attached_views(console: Console, task: str, variables: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Attach the views that the environment asks for, and restore the terminal at the end.
 
     Args:
-        console: The run's.
-        verb: The task's name.
-        variables: The process's environment.
+        console: The run's console.
+        task: The task's name.
+        variables: The process's environment variables.
 
     """
     variables = os.environ if variables is None else variables
-    attach(console, verb, variables)
+    attach(console, task, variables)
     try:
         yield
     finally:
         console.close()
 
 
-def attach(console: Console, verb: str, variables: Mapping[str, str]) -> None:
-    """Attach the views that a run gets."""
+def attach(console: Console, task: str, variables: Mapping[str, str]) -> None:
+    """Attach the views that the environment asks for."""
     if console.mode == "live":
         from samjhadoo_ops.report.live import LiveView, possible
 
@@ -50,15 +50,15 @@ def attach(console: Console, verb: str, variables: Mapping[str, str]) -> None:
         from samjhadoo_ops.report.escaping import harmless
 
         console.guard = harmless
-        if verb in SUMMARISED:
-            console.attach(Annotations(console.err, verb=verb))
-    if variables.get("GITHUB_STEP_SUMMARY") and verb in SUMMARISED:
+        if task in SUMMARISED:
+            console.attach(Annotations(console.err, task=task))
+    if variables.get("GITHUB_STEP_SUMMARY") and task in SUMMARISED:
         from samjhadoo_ops.report.summary import Summary
 
         console.attach(
             Summary(
                 Path(variables["GITHUB_STEP_SUMMARY"]),
-                verb=verb,
+                task=task,
                 elapsed=lambda: console.elapsed,
                 complain=partial(console.event, "unreported"),
             )
@@ -66,13 +66,13 @@ def attach(console: Console, verb: str, variables: Mapping[str, str]) -> None:
 
 
 def _attach_files(console: Console, variables: Mapping[str, str]) -> None:
-    """Attach what every verb writes for others to read."""
+    """Attach the views that write files for every task."""
+    if not {EVENTS, "GITHUB_OUTPUT"} & variables.keys():
+        return
+    from samjhadoo_ops.report.files import EventFile, StepOutputs
+
     complain = partial(console.event, "unreported")
     if variables.get(EVENTS):
-        from samjhadoo_ops.report.event_file import EventFile
-
         console.attach(EventFile(Path(variables[EVENTS]), complain=complain))
     if variables.get("GITHUB_OUTPUT"):
-        from samjhadoo_ops.report.outputs import Outputs
-
-        console.attach(Outputs(Path(variables["GITHUB_OUTPUT"]), complain=complain))
+        console.attach(StepOutputs(Path(variables["GITHUB_OUTPUT"]), complain=complain))
