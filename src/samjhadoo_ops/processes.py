@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import ipaddress
 import os
 import signal
 import socket
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -85,3 +86,13 @@ def free_ports(*preferred: int) -> list[int]:
     """Return a port for each one that is preferred, 0 for any: see `free_port`. No two are the same."""
     with ExitStack() as held:
         return [int(held.enter_context(listen(port, backlog=1)).getsockname()[1]) for port in preferred]
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host, with or without a port, is this machine's loopback interface."""
+    for name in (host, host.rpartition(":")[0]):
+        if name == "localhost":
+            return True
+        with suppress(ValueError):
+            return ipaddress.ip_address(name.strip("[]")).is_loopback
+    return False

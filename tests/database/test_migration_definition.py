@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from samjhadoo_ops.database.ecs_task import definition, image
 from samjhadoo_ops.database.flyway import Flyway, Timeouts
-from samjhadoo_ops.database.task import definition, image
 from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.errors import ConfigurationError
 
@@ -132,7 +132,7 @@ def test_postgresql_looks_after_a_client_that_was_stopped_where_it_can(version: 
     ("setting", "value", "problem"),
     [
         ("TASK__CPU", "300", "database.task.cpu: expected one of 256, 512, 1024, 2048, 4096"),
-        ("TASK__MEMORY", "4096", "database.task.memory: Fargate has none such for cpu 256"),
+        ("TASK__MEMORY", "4096", "database.task.memory: for cpu 256"),
         ("TASK__EXECUTION_ROLE", "admin", "database.task.execution_role: expected the ARN of an IAM role"),
         ("RUNNER", "lambda", "database.runner: expected one of cli, image, ecs-task"),
         ("FLYWAY_IMAGE", "", "database.flyway_image"),

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from samjhadoo_ops.database.task import outcome
-from samjhadoo_ops.database.task.transcript import Transcript
+from samjhadoo_ops.database.ecs_task import result
+from samjhadoo_ops.database.ecs_task.result import Transcript
 from samjhadoo_ops.errors import ExitCode
 
 NO_LOG = Transcript(complete=False, exit_code=None, answer="", log="")
@@ -66,8 +66,8 @@ def task(reason: str, *, code: int | None = None, container: str = "") -> dict[s
     ],
 )
 def test_a_task_that_did_not_begin_is_refused(reason: str, message: str, setting: str) -> None:
-    end = outcome.ended(task(reason))
-    refused = outcome.not_begun(end.why, log_group="/ecs/shop")
+    end = result.ended(task(reason))
+    refused = result.not_begun(end.why, log_group="/ecs/shop")
 
     assert not end.began
     assert message in refused.message
@@ -102,8 +102,8 @@ def test_a_task_that_did_not_begin_is_refused(reason: str, message: str, setting
 def test_a_task_without_an_answer_says_why_and_where_to_look(
     stopped: dict[str, Any], log: Transcript, message: str
 ) -> None:
-    end = outcome.ended(stopped)
-    said, hint = outcome.incomplete(end, log, log_group="/g", log_stream="flyway/flyway/1")
+    end = result.ended(stopped)
+    said, hint = result.incomplete(end, log, log_group="/g", log_stream="flyway/flyway/1")
 
     assert end.began
     assert message in said

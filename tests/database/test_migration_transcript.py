@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from samjhadoo_ops.database import answer
-from samjhadoo_ops.database.task.definition import BEGIN, END
-from samjhadoo_ops.database.task.transcript import assemble, here
+from samjhadoo_ops.database.ecs_task.definition import BEGIN, END
+from samjhadoo_ops.database.ecs_task.result import assemble, here
 
 if TYPE_CHECKING:
     from collections.abc import Callable

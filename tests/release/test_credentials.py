@@ -14,7 +14,7 @@ from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.release import BuiltImage
 from samjhadoo_ops.release.command import CommandFailed
 from samjhadoo_ops.release.credentials import borrowed_configuration
-from samjhadoo_ops.release.engine_pusher import push_by_engine
+from samjhadoo_ops.release.pusher import push_by_engine
 
 HOST = "000000000000.dkr.ecr.ap-south-1.amazonaws.com"
 DIGEST = f"sha256:{'a' * 64}"

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from samjhadoo_ops.release import docker
-from samjhadoo_ops.release.docker import Wanted
+from samjhadoo_ops.release.docker import ImageBuild
 from samjhadoo_ops.release.engine import Engine
 
-WANTED = Wanted(
+WANTED = ImageBuild(
     "repo:v1",
     Path("context"),
     Path("context/Dockerfile"),
@@ -77,7 +77,7 @@ def test_each_builder_gets_its_variables(kind: Any, own_images: bool, expected: 
 
 
 def test_outside_git_an_image_is_dated_now() -> None:
-    wanted = Wanted("repo:v1", Path(), Path("Dockerfile"))
+    wanted = ImageBuild("repo:v1", Path(), Path("Dockerfile"))
     assert "SOURCE_DATE_EPOCH" not in docker.variables(wanted, Engine("buildx", "linux/amd64"))
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from samjhadoo_ops.environment.image_reference import ImageReference
 from samjhadoo_ops.errors import ConfigurationError, Refused
 from samjhadoo_ops.release import build, existing, push
-from samjhadoo_ops.release.registry import Reference, RegistryRefused, RemoteRepository
+from samjhadoo_ops.release.registry import RegistryRefused, RemoteRepository
 
 OTHERS = itertools.count(1)
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -142,7 +143,7 @@ def test_a_registry_that_gives_other_bytes_is_refused(
     _, _, image = pushed
     env, clients = elsewhere
     found = existing(env, clients, image.reference)
-    assert found.source == Reference(
+    assert found.source == ImageReference(
         image.repository_uri.partition("/")[0], image.repository_uri.partition("/")[2], image.digest
     )
     honest = RemoteRepository.push_manifest

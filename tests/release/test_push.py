@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from samjhadoo_ops.environment import Secret
+from samjhadoo_ops.environment.image_reference import ImageReference
 from samjhadoo_ops.errors import ConfigurationError, OpsError
+from samjhadoo_ops.processes import is_loopback
 from samjhadoo_ops.release import BuiltImage, build, push, wanted
-from samjhadoo_ops.release.registry import Reference, RemoteRepository, is_loopback
+from samjhadoo_ops.release.registry import RemoteRepository
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,16 +174,16 @@ def test_a_registry_that_cannot_be_reached_is_an_error_with_its_address(tmp_path
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("python", Reference("docker.io", "python", "latest")),
-        ("team/app:v1", Reference("docker.io", "team/app", "v1")),
-        ("localhost/app", Reference("localhost", "app", "latest")),
-        ("127.0.0.1:4566/team/app:v1", Reference("127.0.0.1:4566", "team/app", "v1")),
-        ("registry.example.com/a/b/c@sha256:1", Reference("registry.example.com", "a/b/c", "sha256:1")),
-        ("registry.example.com/a:v1@sha256:1", Reference("registry.example.com", "a", "sha256:1")),
+        ("python", ImageReference("docker.io", "python", "latest")),
+        ("team/app:v1", ImageReference("docker.io", "team/app", "v1")),
+        ("localhost/app", ImageReference("localhost", "app", "latest")),
+        ("127.0.0.1:4566/team/app:v1", ImageReference("127.0.0.1:4566", "team/app", "v1")),
+        ("registry.example.com/a/b/c@sha256:1", ImageReference("registry.example.com", "a/b/c", "sha256:1")),
+        ("registry.example.com/a:v1@sha256:1", ImageReference("registry.example.com", "a", "sha256:1")),
     ],
 )
-def test_references_are_read_as_docker_reads_them(text: str, expected: Reference) -> None:
-    assert Reference.parse(text) == expected
+def test_references_are_read_as_docker_reads_them(text: str, expected: ImageReference) -> None:
+    assert ImageReference.parse(text) == expected
 
 
 @pytest.mark.parametrize(

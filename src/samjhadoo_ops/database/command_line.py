@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.database import attended, refusal
+from samjhadoo_ops.database import refusal
 from samjhadoo_ops.database.flyway import VARIABLES
+from samjhadoo_ops.database.runner import run_process
 from samjhadoo_ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class CommandLine:
 
         """
         try:
-            return attended.run(
+            return run_process(
                 self.arguments(*operations, ignore=ignore),
                 folder=self.folder,
                 variables=self.environment(os.environ),

@@ -7,7 +7,6 @@ holds it.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import subprocess
 import sys
@@ -15,9 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.database import attended, refusal
+from samjhadoo_ops.database import refusal
 from samjhadoo_ops.database.flyway import QUIET, VARIABLES
+from samjhadoo_ops.database.runner import run_process
 from samjhadoo_ops.errors import ConfigurationError, Refused
+from samjhadoo_ops.processes import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +64,7 @@ class DockerImage:
     def command(self, *operations: str, ignore: Sequence[str] = (), desktop: bool = False) -> list[str]:
         """Return the command line, without the password; errors see `Flyway.arguments`."""
         connection = self.connection
-        if desktop and _is_loopback(connection.host):
+        if desktop and is_loopback(connection.host):
             connection = replace(connection, host=_HOST)
         url = connection.jdbc_url(application=self.flyway.application, parameters=self.flyway.parameters)
         present = [self.folder / name for name in CONFIGURATION if (self.folder / name).is_file()]
@@ -103,7 +104,7 @@ class DockerImage:
                 raise Refused(message, hint=refusal.FOLDERS)
         try:
             desktop = _is_desktop() if self.desktop is None else self.desktop
-            run = attended.run(
+            run = run_process(
                 self.command(*operations, ignore=ignore, desktop=desktop),
                 folder=self.folder,
                 variables=self.environment(os.environ),
@@ -157,10 +158,3 @@ def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
         timeout=_ENGINE_TIME,
         check=False,
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -56,7 +56,7 @@ class Schema:
             OpsError: AWS refused, or Flyway could not be fetched.
 
         """
-        from samjhadoo_ops.database.runners import runner_for
+        from samjhadoo_ops.database.factory import runner_for
 
         if not env.database.migrations:
             raise ConfigurationError(

@@ -28,7 +28,7 @@ def prepare(
     context: BuildContext,
     bases: Mapping[str, str],
     arguments: Mapping[str, str],
-    make: Callable[[docker.Wanted], None],
+    make: Callable[[docker.ImageBuild], None],
     *,
     name: str,
     platform: str = "native",
@@ -54,7 +54,7 @@ def _prepare(
     context: BuildContext,
     bases: Mapping[str, str],
     arguments: Mapping[str, str],
-    make: Callable[[docker.Wanted], None],
+    make: Callable[[docker.ImageBuild], None],
     *,
     name: str,
     platform: str,
@@ -104,7 +104,7 @@ def _ensure(
     image: str,
     context: BuildContext,
     arguments: Mapping[str, str],
-    make: Callable[[docker.Wanted], None],
+    make: Callable[[docker.ImageBuild], None],
     *,
     name: str,
     platform: str,
@@ -114,7 +114,7 @@ def _ensure(
     if there is not None and ((there.get("Config") or {}).get("Labels") or {}).get(LABEL, wanted) == wanted:
         return
     make(
-        docker.Wanted(
+        docker.ImageBuild(
             image,
             context.root,
             context.dockerfile,

@@ -60,11 +60,11 @@ def build(env: Environment, aws: Aws, console: Console) -> BuiltImage:
         return image
     console.event("build", f"building release {image.version} ({env.build.builder})", version=image.version)
     context = build_context(env)
-    return make(env, aws, console, Order(context, image, identify(context)))
+    return make(env, aws, console, BuildJob(context, image, identify(context)))
 
 
 @dataclass(frozen=True)
-class Order:
+class BuildJob:
     """An image to make: what from, how it is named, and what source that was."""
 
     context: BuildContext
@@ -72,9 +72,9 @@ class Order:
     identity: Identity
 
 
-def make(env: Environment, aws: Aws, console: Console, order: Order) -> BuiltImage:
+def make(env: Environment, aws: Aws, console: Console, job: BuildJob) -> BuiltImage:
     """Build an image with the environment's builder; errors see `build`."""
-    return (_daemonless if env.build.builder == "oci" else _by_docker)(env, aws, console, order)
+    return (_daemonless if env.build.builder == "oci" else _by_docker)(env, aws, console, job)
 
 
 def build_context(env: Environment) -> BuildContext:
@@ -100,11 +100,11 @@ def labels(identity: Identity) -> dict[str, str]:
     }
 
 
-def _daemonless(env: Environment, aws: Aws, console: Console, order: Order) -> BuiltImage:
-    context, image, identity = order.context, order.image, order.identity
+def _daemonless(env: Environment, aws: Aws, console: Console, job: BuildJob) -> BuiltImage:
+    context, image, identity = job.context, job.image, job.identity
     # Services are built side by side, and may be of the same version.
     folder = env.root / FOLDER / env.key / image.version
-    host = _host(env, image)
+    host = image.registry_host
     digest = oci.build_layout(
         context,
         folder,
@@ -119,11 +119,11 @@ def _daemonless(env: Environment, aws: Aws, console: Console, order: Order) -> B
     return BuiltImage(image.version, image.tag, image.repository_uri, digest, layout=folder)
 
 
-def _by_docker(env: Environment, aws: Aws, console: Console, order: Order) -> BuiltImage:
-    context, image, identity = order.context, order.image, order.identity
+def _by_docker(env: Environment, aws: Aws, console: Console, job: BuildJob) -> BuiltImage:
+    context, image, identity = job.context, job.image, job.identity
     if env.build.builder == "gradle":
         command.run(env.build.gradle_command, console, cwd=env.root)
-    wanted_image = docker.Wanted(
+    wanted_image = docker.ImageBuild(
         image.tagged,
         context.root,
         context.dockerfile,
@@ -138,15 +138,11 @@ def _by_docker(env: Environment, aws: Aws, console: Console, order: Order) -> Bu
         context,
         wanted_image,
         name=_shown(context.dockerfile, env.root),
-        host=_host(env, image),
+        host=image.registry_host,
         password=lambda: ecr.password(aws),
     )
     console.event("built", f"built {image.tagged}", version=image.version)
     return image
-
-
-def _host(env: Environment, image: BuiltImage) -> str:
-    return image.repository_uri.removesuffix(f"/{env.build.repository}")
 
 
 def _shown(path: Path, root: Path) -> str:

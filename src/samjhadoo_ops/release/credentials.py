@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.processes import is_loopback
 from samjhadoo_ops.release import command, docker
-from samjhadoo_ops.release.registry import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

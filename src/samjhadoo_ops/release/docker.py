@@ -17,7 +17,7 @@ _PUSHED = re.compile(r"^\S+: digest: (sha256:[0-9a-f]{64}) size: \d+", re.MULTIL
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImageBuild:
     """An image that is to be built.
 
     Attributes:
@@ -44,7 +44,7 @@ class Wanted:
     epoch: int | None = None
 
 
-def build(wanted: Wanted, engine: Engine) -> list[str]:
+def build(wanted: ImageBuild, engine: Engine) -> list[str]:
     """Return the command that builds an image with the builder at hand and keeps it in the engine."""
     common = ["--file", str(wanted.dockerfile), "--tag", wanted.tag]
     for flag, values in (("--build-arg", wanted.arguments), ("--label", wanted.labels)):
@@ -64,7 +64,7 @@ def build(wanted: Wanted, engine: Engine) -> list[str]:
     return ["docker", "buildx", "build", "--load", *common, str(wanted.context)]
 
 
-def variables(wanted: Wanted, engine: Engine, *, own_images: bool = False) -> dict[str, str]:
+def variables(wanted: ImageBuild, engine: Engine, *, own_images: bool = False) -> dict[str, str]:
     """Return the environment variables that the build command needs.
 
     Attestations are left out: with them an image becomes an index, whose digest is none that ECR scans, and

@@ -53,7 +53,7 @@ class DockerBuilder:
     def build(
         self,
         context: BuildContext,
-        wanted: docker.Wanted,
+        wanted: docker.ImageBuild,
         *,
         name: str,
         host: str,
@@ -94,7 +94,7 @@ class DockerBuilder:
         else:
             self._run(wanted, own_images=bool(made_here))
 
-    def _make_base(self, wanted: docker.Wanted) -> None:
+    def _make_base(self, wanted: docker.ImageBuild) -> None:
         self._console.event("base", f"building the base image {wanted.tag}", image=wanted.tag)
         try:
             self._run(wanted, own_images=True)
@@ -103,7 +103,7 @@ class DockerBuilder:
             raise
 
     def _run(
-        self, wanted: docker.Wanted, *, own_images: bool, variables: Mapping[str, str] | None = None
+        self, wanted: docker.ImageBuild, *, own_images: bool, variables: Mapping[str, str] | None = None
     ) -> None:
         try:
             command.run(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from samjhadoo_ops.release.registry import Reference
+    from samjhadoo_ops.environment.image_reference import ImageReference
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,12 @@ class BuiltImage:
     digest: str = ""
     layout: Path | None = None
     reused: bool = False
-    source: Reference | None = None
+    source: ImageReference | None = None
+
+    @property
+    def registry_host(self) -> str:
+        """The registry's host and port."""
+        return self.repository_uri.partition("/")[0]
 
     @property
     def tagged(self) -> str:

@@ -50,7 +50,7 @@ _USUAL = frozenset(
 
 
 @dataclass(frozen=True)
-class Entry:
+class LayerEntry:
     """A file, folder or link of a layer.
 
     Attributes:
@@ -90,15 +90,15 @@ class Layer:
         return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
 
 
-def folder(path: str) -> list[Entry]:
+def folder(path: str) -> list[LayerEntry]:
     """Return the entry of a folder that WORKDIR makes; nothing where base images have one."""
     name = path.strip("/")
-    return [] if not name or name in _USUAL else [Entry(name, 0o755)]
+    return [] if not name or name in _USUAL else [LayerEntry(name, 0o755)]
 
 
 def copied(
     copy: Copy, context: BuildContext, *, name: str, known: frozenset[str] = frozenset()
-) -> list[Entry]:
+) -> list[LayerEntry]:
     """Return the entries that a COPY makes, sorted.
 
     Args:
@@ -112,7 +112,7 @@ def copied(
 
     """
     where = f"{name}:{copy.line}"
-    found: dict[str, Entry] = {}
+    found: dict[str, LayerEntry] = {}
     sources = [match for source in copy.sources for match in _matches(source, context, where)]
     into = copy.into or copy.destination in known or len(sources) > 1
     for source in sources:
@@ -128,7 +128,7 @@ def copied(
     return [found[path] for path in sorted(found)]
 
 
-def write(entries: Sequence[Entry], folder: Path) -> Layer:
+def write(entries: Sequence[LayerEntry], folder: Path) -> Layer:
     """Write a layer into a folder, under its digest's name, and return it."""
     unfinished = folder / ".layer"
     with unfinished.open("wb") as file:
@@ -143,7 +143,7 @@ def write(entries: Sequence[Entry], folder: Path) -> Layer:
     return layer
 
 
-def _add(tar: tarfile.TarFile, entry: Entry) -> None:
+def _add(tar: tarfile.TarFile, entry: LayerEntry) -> None:
     info = tarfile.TarInfo(entry.path)
     info.mode, info.uid, info.gid, info.mtime = entry.mode, entry.uid, entry.gid, 0
     if entry.source is None:
@@ -189,26 +189,26 @@ def _glob(root: Path, pattern: Sequence[str], start: str = "") -> Iterator[str]:
                 yield from _glob(root, pattern[1:], path)
 
 
-def _tree(copy: Copy, context: BuildContext, source: str, where: str) -> Iterator[Entry]:
+def _tree(copy: Copy, context: BuildContext, source: str, where: str) -> Iterator[LayerEntry]:
     """Yield what is in a folder of the context, as it will be under the destination."""
     top = copy.destination.strip("/")
     if top and top not in _USUAL:
-        yield Entry(top, copy.mode or 0o755, copy.uid, copy.gid)
+        yield LayerEntry(top, copy.mode or 0o755, copy.uid, copy.gid)
     for path in context.walk(source):
         inner = path.removeprefix(source).lstrip("/")
         yield _entry(copy, context.root / path, posixpath.join(copy.destination, inner), where)
 
 
-def _entry(copy: Copy, path: Path, target: str, where: str) -> Entry:
+def _entry(copy: Copy, path: Path, target: str, where: str) -> LayerEntry:
     status = path.lstat()
     name = target.strip("/")
     if stat.S_ISLNK(status.st_mode):
-        return Entry(name, 0o777, copy.uid, copy.gid, link=str(path.readlink()))
+        return LayerEntry(name, 0o777, copy.uid, copy.gid, link=str(path.readlink()))
     if stat.S_ISDIR(status.st_mode):
-        return Entry(name, copy.mode or 0o755, copy.uid, copy.gid)
+        return LayerEntry(name, copy.mode or 0o755, copy.uid, copy.gid)
     if not stat.S_ISREG(status.st_mode):
         raise ConfigurationError(f"{where}: {path} is neither a file nor a folder nor a link")
-    return Entry(name, copy.mode or file_mode(status), copy.uid, copy.gid, source=path)
+    return LayerEntry(name, copy.mode or file_mode(status), copy.uid, copy.gid, source=path)
 
 
 def _inside(path: Path, context: BuildContext, where: str) -> Path:

@@ -110,7 +110,7 @@ def _layers(
 ) -> list[layers.Layer]:
     """Write one layer for each COPY, with the folders that WORKDIR made before it."""
     made: list[layers.Layer] = []
-    waiting: list[layers.Entry] = []
+    waiting: list[layers.LayerEntry] = []
     known: set[str] = set()
     for step in wanted.steps:
         if isinstance(step, str):

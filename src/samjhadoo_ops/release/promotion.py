@@ -7,10 +7,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.environment.image_reference import ImageReference
 from samjhadoo_ops.errors import ConfigurationError, Refused
 from samjhadoo_ops.release import ecr
 from samjhadoo_ops.release.image import BuiltImage, PushedImage
-from samjhadoo_ops.release.registry import Reference, RegistryRefused, RemoteRepository
+from samjhadoo_ops.release.registry import RegistryRefused, RemoteRepository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,7 @@ def existing(env: Environment, aws: Aws, image: str) -> BuiltImage:
 
     """
     uri = ecr.repository_uri(aws, env.build.repository)
-    own = Reference(uri.removesuffix(f"/{env.build.repository}"), env.build.repository)
+    own = ImageReference(uri.removesuffix(f"/{env.build.repository}"), env.build.repository)
     named = _named(image, own)
     foreign = (named.host, named.repository) != (own.host, own.repository)
     remote = _repository(named, aws)
@@ -58,7 +59,7 @@ def existing(env: Environment, aws: Aws, image: str) -> BuiltImage:
             f"{uri} holds {held} as release {version}, which is not {digest} of {remote.uri}",
             hint="deploy it under a version of its own, or remove that tag",
         )
-    source = Reference(named.host, named.repository, digest) if held is None else None
+    source = ImageReference(named.host, named.repository, digest) if held is None else None
     return BuiltImage(version, version, uri, digest, reused=source is None, source=source)
 
 
@@ -72,8 +73,7 @@ def copy(env: Environment, aws: Aws, built: BuiltImage) -> PushedImage:
     if built.source is None:
         raise ValueError("the image is here already")
     remote = _repository(built.source, aws)
-    host = built.repository_uri.removesuffix(f"/{env.build.repository}")
-    target = _repository(Reference(host, env.build.repository), aws)
+    target = _repository(ImageReference(built.registry_host, env.build.repository), aws)
     manifests = list(_manifests(remote, built.digest))
     sent = 0
     with target.session() as session, tempfile.TemporaryDirectory() as folder:
@@ -94,7 +94,7 @@ def copy(env: Environment, aws: Aws, built: BuiltImage) -> PushedImage:
     return PushedImage(built.repository_uri, built.tag, built.digest, sent)
 
 
-def _named(image: str, own: Reference) -> Reference:
+def _named(image: str, own: ImageReference) -> ImageReference:
     """Return the host, repository and tag or digest that a name means.
 
     Raises:
@@ -103,7 +103,7 @@ def _named(image: str, own: Reference) -> Reference:
     """
     name, at, digest = image.partition("@")
     if "/" in name:
-        parsed = Reference.parse(name)
+        parsed = ImageReference.parse(name)
         tagged = ":" in name.rpartition("/")[2]
         version = digest or (parsed.version if tagged else "")
     else:
@@ -112,10 +112,10 @@ def _named(image: str, own: Reference) -> Reference:
         raise ConfigurationError(
             f"--image {image}: expected TAG, {_DIGEST}…, HOST/REPOSITORY:TAG or HOST/REPOSITORY@{_DIGEST}…"
         )
-    return Reference(parsed.host, parsed.repository, version)
+    return ImageReference(parsed.host, parsed.repository, version)
 
 
-def _repository(reference: Reference, aws: Aws) -> RemoteRepository:
+def _repository(reference: ImageReference, aws: Aws) -> RemoteRepository:
     """Return a repository with the environment's login: ECR's password opens all that its policies allow."""
     return RemoteRepository(
         reference.host, reference.repository, functools.cache(functools.partial(ecr.password, aws))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.environment.image_reference import ImageReference
 from samjhadoo_ops.errors import ConfigurationError, OpsError
+from samjhadoo_ops.processes import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,25 +33,6 @@ NOT_FOUND, TOO_MANY, SERVER_ERROR = 404, 429, 500
 
 class RegistryRefused(OpsError):
     """The registry refused a request or could not be reached."""
-
-
-@dataclass(frozen=True)
-class Reference:
-    """An image's name: the registry's host, the repository in it, and a tag or digest."""
-
-    host: str
-    repository: str
-    version: str = "latest"
-
-    @classmethod
-    def parse(cls, text: str) -> Reference:
-        """Read a reference as Docker does: what is before the first slash is a host if it looks like one."""
-        name, at, digest = text.partition("@")
-        first, slash, rest = name.partition("/")
-        has_host = bool(slash) and (first == "localhost" or "." in first or ":" in first)
-        host, path = (first, rest) if has_host else ("docker.io", name)
-        repository, _, tag = path.partition(":")
-        return cls(host, repository, digest if at else tag or "latest")
 
 
 class RemoteRepository:
@@ -166,7 +148,7 @@ class RemoteRegistry:
 
     def holds(self, reference: str) -> bool:
         """Tell whether a reference names an image of this registry."""
-        return Reference.parse(reference).host == self.host
+        return ImageReference.parse(reference).host == self.host
 
     def image(
         self, reference: str, *, system: str, architecture: str
@@ -178,7 +160,7 @@ class RemoteRegistry:
             RegistryRefused: There is no such image.
 
         """
-        parsed = Reference.parse(reference)
+        parsed = ImageReference.parse(reference)
         repository = RemoteRepository(self.host, parsed.repository, self.login)
         with repository.session() as session:
             digest, manifest = repository.manifest(session, parsed.version)
@@ -188,17 +170,6 @@ class RemoteRegistry:
                     raise ConfigurationError(f"the base image {reference} has no {system}/{architecture}")
                 digest, manifest = repository.manifest(session, chosen)
         return repository, digest, manifest
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a registry's host and port are this machine's."""
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _for_platform(index: dict[str, Any], system: str, architecture: str) -> str | None:
@@ -213,13 +184,13 @@ def _retried(attempt: Callable[[], Any]) -> Any:
     """Attempt a request again when it failed for a reason that may pass."""
     import stamina
 
-    for again in stamina.retry_context(on=_may_pass, attempts=ATTEMPTS, timeout=None):
+    for again in stamina.retry_context(on=_is_transient, attempts=ATTEMPTS, timeout=None):
         with again:
             return attempt()
     raise AssertionError("unreachable")  # pragma: no cover
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     from requests import ConnectionError as Unreachable
     from requests import HTTPError, Timeout
 

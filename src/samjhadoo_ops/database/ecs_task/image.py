@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from samjhadoo_ops.database.ecs_task.definition import PROJECT
 from samjhadoo_ops.database.refusal import FOLDERS
-from samjhadoo_ops.database.task.definition import PROJECT
 from samjhadoo_ops.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def pushed(env: Environment, aws: Aws, console: Console) -> str:
 
     """
     from samjhadoo_ops.release import ecr
-    from samjhadoo_ops.release.builder import Order, make
+    from samjhadoo_ops.release.builder import BuildJob, make
     from samjhadoo_ops.release.context import BuildContext
     from samjhadoo_ops.release.identity import Identity
     from samjhadoo_ops.release.image import BuiltImage
@@ -93,8 +93,8 @@ def pushed(env: Environment, aws: Aws, console: Console) -> str:
             return f"{uri}@{digest}"
         console.event("build", f"building the migrations image {tag} ({_builder(env)})", version=tag)
         own = msgspec.structs.replace(env.build, builder=_builder(env), args={})
-        order = Order(context, BuiltImage(tag, tag, uri), Identity(tag, tag))
-        built = make(msgspec.structs.replace(env, build=own), aws, console, order)
+        job = BuildJob(context, BuiltImage(tag, tag, uri), Identity(tag, tag))
+        built = make(msgspec.structs.replace(env, build=own), aws, console, job)
         return push(env, aws, console, built).reference
 
 

@@ -46,9 +46,9 @@ def _image(env: Environment, aws: Aws, _console: Console, _clock: Clock) -> Runn
 
 
 def _task(env: Environment, aws: Aws, console: Console, clock: Clock) -> Runner:
-    from samjhadoo_ops.database.task import EcsTask
-    from samjhadoo_ops.database.task.definition import PROJECT
-    from samjhadoo_ops.database.task.image import folders
+    from samjhadoo_ops.database.ecs_task.definition import PROJECT
+    from samjhadoo_ops.database.ecs_task.image import folders
+    from samjhadoo_ops.database.ecs_task.runner import EcsTask
 
     return EcsTask(env, aws, console, clock, _flyway(env, [PROJECT / each for each in folders(env)]))
 
