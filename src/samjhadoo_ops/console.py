@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.errors import OpsError
 
+    Progress = Callable[[str], None]  # shows a line of progress, as `Console.line` does
+
 Mode = Literal["live", "lines", "json"]
 
 _RED, _DIM, _PLAIN = "\033[31m", "\033[2m", "\033[0m"

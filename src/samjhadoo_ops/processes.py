@@ -1,4 +1,4 @@
-"""How processes are started so that none outlives its parent, and how free ports are found."""
+"""Processes: which one an id means, how a child ends with its parent, and which ports are free."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,10 +20,42 @@ MARKER = "SAMJHADOO_STACK_ID"
 
 LOOPBACK = "127.0.0.1"
 
+_DEAD = frozenset("ZXx")
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 # Loaded here: between fork and exec a child must not import, and ought not to allocate.
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def start_time(pid: int) -> str:
+    """Return when a process started, in units of this system; empty when it is not running.
+
+    Together with the id it names one process: ids are used again. A zombie is not running.
+    """
+    if sys.platform == "linux":
+        fields = stat_fields(pid)
+        return "" if not fields or fields[0] in _DEAD else fields[19]
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return "" if process.status() == psutil.STATUS_ZOMBIE else repr(process.create_time())
+    except psutil.Error:
+        return ""
+
+
+def is_running(pid: int, started: str) -> bool:
+    """Return whether the process that started at `started` is still running under this id."""
+    return bool(started) and start_time(pid) == started
+
+
+def stat_fields(pid: int) -> list[str]:
+    """Return the fields of /proc/<pid>/stat from the state on; empty when there is no such process."""
+    try:
+        # The command before them may contain spaces and parentheses.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def die_with_parent(
@@ -57,7 +90,7 @@ def die_with_parent(
 
 
 def adopt_orphans() -> bool:
-    """Make this process the parent of its descendants' orphans (Linux); tell whether that was possible."""
+    """Make this process the parent of its descendants' orphans (Linux only); return whether it succeeded."""
     return _LIBC is not None and _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from samjhadoo_ops.environment.duration import Duration
 from samjhadoo_ops.rehearsal.findings import Observed, findings
-from samjhadoo_ops.rehearsal.play import Played
+from samjhadoo_ops.rehearsal.observer import ServiceState
 from samjhadoo_ops.rehearsal.rehearsal import failed_for_good, row
-from samjhadoo_ops.rehearsal.scenario import Expectation, Scenario
-from samjhadoo_ops.rehearsal.witness import Serving
+from samjhadoo_ops.rehearsal.scenario import Expected, Scenario
+from samjhadoo_ops.rehearsal.scenario_run import ScenarioResult
 
 OLD, NEW = "arn:task-definition/backend:1", "arn:task-definition/backend:2"
 ROLLED_BACK = Observed(
@@ -17,7 +17,7 @@ ROLLED_BACK = Observed(
     result=4,
     outcome="rolled_back",
     told="error: 7 of 80 requests failed",
-    serving=Serving({OLD: 100.0, NEW: 0.0}, {OLD: 2}, 2, ()),
+    serving=ServiceState({OLD: 100.0, NEW: 0.0}, {OLD: 2}, 2, ()),
     old=OLD,
     lock="",
     unfinished=(),
@@ -26,7 +26,7 @@ ROLLED_BACK = Observed(
     detect=Duration(120),
     restore=Duration(180),
 )
-EXPECTED = Expectation(
+EXPECTED = Expected(
     serving="old",
     exit_code=4,
     outcome="rolled_back|failed",
@@ -50,12 +50,12 @@ def test_what_is_as_expected_has_no_findings():
         ({"result": None}, "the result event tells exit code None, it was 4"),
         ({"outcome": "succeeded"}, "outcome 'succeeded', expected rolled_back|failed"),
         ({"told": "it failed"}, "it did not tell of 'requests FAILED'"),
-        ({"serving": Serving({OLD: 0.0, NEW: 100.0}, {NEW: 2}, 2, ())}, "new serves"),
-        ({"serving": Serving({OLD: 90.0, NEW: 10.0}, {OLD: 2}, 2, ())}, "split serves"),
-        ({"serving": Serving({}, {OLD: 2}, 2, ())}, "nobody serves"),
-        ({"serving": Serving({OLD: 100.0}, {OLD: 2}, 2, ("arn:d1",))}, "still under way: arn:d1"),
-        ({"serving": Serving({OLD: 100.0}, {OLD: 1}, 2, ())}, "tasks run, 2 are desired"),
-        ({"serving": Serving({OLD: 100.0}, {OLD: 1, NEW: 1}, 2, ())}, "tasks run, 2 are desired"),
+        ({"serving": ServiceState({OLD: 0.0, NEW: 100.0}, {NEW: 2}, 2, ())}, "new serves"),
+        ({"serving": ServiceState({OLD: 90.0, NEW: 10.0}, {OLD: 2}, 2, ())}, "split serves"),
+        ({"serving": ServiceState({}, {OLD: 2}, 2, ())}, "nobody serves"),
+        ({"serving": ServiceState({OLD: 100.0}, {OLD: 2}, 2, ("arn:d1",))}, "still under way: arn:d1"),
+        ({"serving": ServiceState({OLD: 100.0}, {OLD: 1}, 2, ())}, "tasks run, 2 are desired"),
+        ({"serving": ServiceState({OLD: 100.0}, {OLD: 1, NEW: 1}, 2, ())}, "tasks run, 2 are desired"),
         ({"failed": 5, "failures": ("HTTP 500",)}, "5 of 200 requests failed (2.5 %, at most 2 %): HTTP 500"),
         ({"detect": Duration(121)}, "detected after 2m1s, expected within 2m"),
         ({"restore": None}, "restored never, expected within 3m"),
@@ -71,7 +71,7 @@ def test_what_is_not_as_expected_is_told(change, told):
 
 
 def test_a_deploy_that_nobody_waits_for_may_end_in_any_way_and_keep_its_lease():
-    expected = Expectation(serving="old", lock="lease", failed_percent=100.0)
+    expected = Expected(serving="old", lock="lease", failed_percent=100.0)
     observed = replace(ROLLED_BACK, exit_code=-9, result=None, lock="dead", unfinished=("d1",))
     assert findings(expected, observed) == []
 
@@ -79,10 +79,10 @@ def test_a_deploy_that_nobody_waits_for_may_end_in_any_way_and_keep_its_lease():
 def test_a_scenario_that_passes_at_a_later_try_has_not_failed_and_each_try_is_told():
     first, second = (Scenario(title="x", expect=EXPECTED, name=name) for name in ("first", "second"))
     tries = [
-        Played(first, None, ("no luck",), 1.0),
-        Played(first, ROLLED_BACK, (), 2.0),
-        Played(second, None, ("no",), 3.0),
-        Played(second, None, ("no again",), 4.0),
+        ScenarioResult(first, None, ("no luck",), 1.0),
+        ScenarioResult(first, ROLLED_BACK, (), 2.0),
+        ScenarioResult(second, None, ("no",), 3.0),
+        ScenarioResult(second, None, ("no again",), 4.0),
     ]
     assert [each.problems for each in failed_for_good(tries)] == [("no again",)]
     assert [row(each)[1] for each in tries] == ["FAILED", "passed", "FAILED", "FAILED"]

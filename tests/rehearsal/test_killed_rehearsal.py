@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from samjhadoo_emulator.testing import eventually
-from samjhadoo_ops.stack import guard
-from samjhadoo_ops.stack.state import Places
+from samjhadoo_ops.stack import watchdog
+from samjhadoo_ops.stack.state import StackPaths
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +24,7 @@ def test_a_killed_rehearsal_leaves_no_stack(tmp_path: Path) -> None:
         (state,) = eventually(
             lambda: list(tmp_path.glob("samjhadoo-rehearsal-*/project/.samjhadoo/local/stack.json"))
         )
-        places = Places(state.parents[2])
-        assert guard.members(places.mark)
+        paths = StackPaths(state.parents[2])
+        assert watchdog.members(paths.mark)
         rehearsal.kill()
-    eventually(lambda: not guard.members(places.mark))
+    eventually(lambda: not watchdog.members(paths.mark))

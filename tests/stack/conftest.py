@@ -12,8 +12,8 @@ import pytest
 from samjhadoo_ops import stack
 from samjhadoo_ops.engine import PROJECT, leftovers
 from samjhadoo_ops.environment import load_environment
-from samjhadoo_ops.stack import guard, lifecycle
-from samjhadoo_ops.stack.state import Places
+from samjhadoo_ops.stack import lifecycle, watchdog
+from samjhadoo_ops.stack.state import StackPaths
 from samjhadoo_ops.testing import stack_on_free_ports
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class Project:
     console: Teller = field(default_factory=Teller)
 
     @property
-    def places(self) -> Places:
-        return Places(self.root)
+    def places(self) -> StackPaths:
+        return StackPaths(self.root)
 
     @property
     def state(self) -> StackState:
@@ -55,7 +55,7 @@ class Project:
         assert found is not None
         return found
 
-    def up(self) -> stack.Endpoints:
+    def up(self) -> stack.StackEndpoints:
         return stack.up(self.env, self.console)
 
     def down(self) -> bool:
@@ -65,7 +65,7 @@ class Project:
         return next(process.pid for process in stack.status(self.env).processes if process.name == name)
 
     def processes(self) -> list[int]:
-        return guard.members(self.places.mark)
+        return watchdog.members(self.paths.mark)
 
     def sockets(self) -> set[tuple[str, int]]:
         """Return where the stack's processes listen."""
@@ -125,4 +125,4 @@ def contained(tmp_path, engine) -> Iterator[Project]:
 
 def in_engine(engine: Any, project: Project) -> list[str]:
     """Return what the engine has of a project's stacks."""
-    return [str(each.name) for each in leftovers(engine, {PROJECT: project.places.mark})]
+    return [str(each.name) for each in leftovers(engine, {PROJECT: project.paths.mark})]

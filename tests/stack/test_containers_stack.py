@@ -24,14 +24,14 @@ pytestmark = pytest.mark.containers
 
 
 def in_engine(engine, project):
-    return [str(each.name) for each in docker_engine.leftovers(engine, {PROJECT: project.places.mark})]
+    return [str(each.name) for each in docker_engine.leftovers(engine, {PROJECT: project.paths.mark})]
 
 
 def test_another_kind_of_stack_is_refused_until_down_which_leaves_nothing_in_the_engine(contained, engine):
     contained.up()
     engine.containers.create(  # of a stack that was lost
         contained.env.stack.images.redis,
-        labels=docker_engine.labels(f"{contained.places.mark}lost", contained.places.mark),
+        labels=docker_engine.labels(f"{contained.paths.mark}lost", contained.paths.mark),
     )
     variables = contained.variables | {"SAMJHADOO_STACK": "embedded"}
     other = load_environment("local", root=contained.root, variables=variables)
@@ -41,7 +41,7 @@ def test_another_kind_of_stack_is_refused_until_down_which_leaves_nothing_in_the
     assert contained.down()
     assert in_engine(engine, contained) == []
     assert contained.processes() == []
-    assert not contained.places.engine.exists()
+    assert not contained.paths.engine.exists()
     assert not contained.down()
 
 

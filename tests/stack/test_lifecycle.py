@@ -14,8 +14,8 @@ import pytest
 
 from samjhadoo_ops import stack
 from samjhadoo_ops.errors import ConfigurationError
-from samjhadoo_ops.processes import listen
-from samjhadoo_ops.stack import exits, lifecycle
+from samjhadoo_ops.processes import listen, start_time
+from samjhadoo_ops.stack import lifecycle
 
 UP = """
 import sys
@@ -60,8 +60,8 @@ def test_down_leaves_no_process_no_port_and_no_file(bare):
     for address in sockets:
         with pytest.raises(ConnectionRefusedError), socket.create_connection(address, timeout=1):
             pass
-    assert sorted(path.name for path in bare.places.folder.iterdir()) == ["stack.lock", "supervisor.log"]
-    assert list(bare.places.leftovers()) == []
+    assert sorted(path.name for path in bare.paths.folder.iterdir()) == ["stack.lock", "supervisor.log"]
+    assert list(bare.paths.leftovers()) == []
     assert not bare.down()
 
 
@@ -74,9 +74,7 @@ def test_two_starts_at_once_end_in_one_stack(bare):
         thread.join()
     assert len(found) == 2
     assert found[0] == found[1]
-    assert (
-        sum(exits.started(pid) is not None and b"supervisor" in command(pid) for pid in bare.processes()) == 1
-    )
+    assert sum(start_time(pid) != "" and b"supervisor" in command(pid) for pid in bare.processes()) == 1
 
 
 def test_ports_that_are_taken_move(bare):
@@ -85,8 +83,8 @@ def test_ports_that_are_taken_move(bare):
     held = [listen(port) for port in ports]
     try:
         bare.up()
-        places = bare.state.endpoints
-        moved = [int(place.rpartition(":")[2]) for place in (places.aws, places.postgres, places.redis)]
+        paths = bare.state.endpoints
+        moved = [int(place.rpartition(":")[2]) for place in (paths.aws, paths.postgres, paths.redis)]
         assert not set(moved) & set(ports)
         assert set(moved) <= {port for _, port in bare.sockets()}
     finally:
@@ -94,7 +92,7 @@ def test_ports_that_are_taken_move(bare):
             listener.close()
 
 
-@pytest.mark.parametrize("victim", ["emulator", "postgres", "redis", "guard"])
+@pytest.mark.parametrize("victim", ["emulator", "postgres", "redis", "watchdog"])
 def test_the_stack_ends_when_a_process_is_killed_and_the_next_command_says_why(bare, victim):
     bare.up()
     pid = bare.pid(victim)
@@ -115,12 +113,12 @@ def test_the_stack_ends_when_its_supervisor_is_killed_and_leaves_a_state_that_is
     bare.up()
     os.kill(bare.state.supervisor.pid, signal.SIGKILL)
     assert bare.seconds_until_gone(limit=2 * LIMIT) < LIMIT
-    assert bare.places.state.exists()
+    assert bare.paths.state.exists()
     found = stack.status(bare.env)
     assert not found.running
     assert "supervisor" in found.reason
     assert bare.down()
-    assert list(bare.places.leftovers()) == []
+    assert list(bare.paths.leftovers()) == []
 
 
 def test_the_state_of_a_reused_pid_is_not_believed(bare):
@@ -132,7 +130,7 @@ def test_the_state_of_a_reused_pid_is_not_believed(bare):
     impostor = msgspec.structs.replace(state.supervisor, pid=os.getpid())
     from samjhadoo_ops.stack.state import write
 
-    write(bare.places.state, msgspec.structs.replace(state, supervisor=impostor))
+    write(bare.paths.state, msgspec.structs.replace(state, supervisor=impostor))
     assert lifecycle.find(bare.env) is None
     assert bare.up()
     assert bare.state.id != state.id
@@ -140,10 +138,10 @@ def test_the_state_of_a_reused_pid_is_not_believed(bare):
 
 def test_a_stack_whose_state_file_is_lost_is_found_and_ended(bare):
     bare.up()
-    bare.places.state.unlink()
+    bare.paths.state.unlink()
     lost = bare.processes()
     assert bare.down()
-    assert all(exits.started(pid) is None for pid in lost)
+    assert all(start_time(pid) == "" for pid in lost)
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="how a stranger ended is told by Linux only")
@@ -160,7 +158,7 @@ def test_the_stack_ends_when_the_shell_that_started_it_is_killed(bare):
 def test_the_stack_stays_when_the_shell_that_started_it_exits(bare, eventually):
     shell = start_from_shell(bare, "exit 3")
     close(shell)
-    eventually(lambda: exits.started(shell.pid) is None)
+    eventually(lambda: start_time(shell.pid) == "")
     assert bare.state.starter is not None
     assert bare.state.starter.pid == shell.pid
     assert stack.ensure_up(bare.env, bare.console, start=False)
@@ -174,7 +172,7 @@ def test_an_owner_that_is_no_process_is_refused(bare, monkeypatch, owner):
     monkeypatch.setenv("SAMJHADOO_STACK_OWNER", owner)
     with pytest.raises(ConfigurationError, match="SAMJHADOO_STACK_OWNER: expected the id of a"):
         bare.up()
-    assert list(bare.places.leftovers()) == []
+    assert list(bare.paths.leftovers()) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="strangers are watched on Linux only")
@@ -206,8 +204,8 @@ def test_a_failing_hook_fails_the_start_and_leaves_nothing(bare):
         bare.up()
     assert any("no such thing" in line for line in caught.value.details)
     assert bare.processes() == []
-    assert not bare.places.state.exists()
-    assert list(bare.places.leftovers()) == []
+    assert not bare.paths.state.exists()
+    assert list(bare.paths.leftovers()) == []
 
 
 def test_containers_without_an_engine_are_refused_saying_where_it_was_looked_for(bare, monkeypatch):
@@ -218,7 +216,7 @@ def test_containers_without_an_engine_are_refused_saying_where_it_was_looked_for
     with pytest.raises(ConfigurationError, match=r"no Docker engine at unix://.*nobody\.sock") as refused:
         stack.up(env, bare.console)
     assert "SAMJHADOO_STACK=embedded" in refused.value.hint
-    assert not bare.places.state.exists()
+    assert not bare.paths.state.exists()
 
 
 def command(pid: int) -> bytes:

@@ -17,7 +17,7 @@ from samjhadoo_ops import stack
 from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.stack import logs
-from samjhadoo_ops.stack.plan import Plan
+from samjhadoo_ops.stack.plan import StackPlan
 from samjhadoo_ops.stack.seeds import seed_environment, seed_scripts
 
 
@@ -60,8 +60,8 @@ def test_everything_listens_on_loopback_only(seeded):
 
 
 def test_endpoints_are_where_they_are_said_to_be(seeded):
-    places = seeded.state.endpoints
-    for place in (places.aws, places.production, places.test, places.postgres, places.redis):
+    paths = seeded.state.endpoints
+    for place in (paths.aws, paths.production, paths.test, paths.postgres, paths.redis):
         with socket.create_connection(("127.0.0.1", int(place.rpartition(":")[2])), timeout=10):
             pass
 
@@ -132,13 +132,13 @@ def test_seeding_again_changes_nothing(seeded, client):
         )
 
     before = counts()
-    plan = msgspec.json.decode((seeded.places.run(seeded.state.id) / "plan.json").read_bytes(), type=Plan)
-    places = seeded.state.endpoints
+    plan = msgspec.json.decode((seeded.paths.run(seeded.state.id) / "plan.json").read_bytes(), type=StackPlan)
+    paths = seeded.state.endpoints
     ports = msgspec.structs.replace(
         plan.ports,
-        edge=int(places.aws.rpartition(":")[2]),
-        postgres=int(places.postgres.rpartition(":")[2]),
-        redis=int(places.redis.rpartition(":")[2]),
+        edge=int(paths.aws.rpartition(":")[2]),
+        postgres=int(paths.postgres.rpartition(":")[2]),
+        redis=int(paths.redis.rpartition(":")[2]),
     )
     subprocess.run(
         [sys.executable, "-m", "samjhadoo_ops.stack.hooks", *seed_scripts(seeded.root)],
@@ -153,7 +153,7 @@ def test_status_tells_processes_listeners_and_who_serves_what(seeded):
     found = stack.status(seeded.env)
     assert found.running
     names = {each.name for each in (*found.processes, *found.containers)}
-    assert {"supervisor", "guard", "emulator", "postgres", "redis", "envoy"} <= names
+    assert {"supervisor", "watchdog", "emulator", "postgres", "redis", "envoy"} <= names
     assert ("localstack" in names) == (found.kind == "containers")
     assert all(process.memory > 0 for process in found.processes)
     assert {listener.port for listener in found.listeners} == {8080, 8081}
@@ -168,7 +168,7 @@ def test_servers_in_containers_are_published_on_loopback_only(seeded, engine):
     assert sorted(each.name for each in seeded.state.containers) == servers
     for each in seeded.state.containers:
         published = engine.containers.get(each.id).attrs["NetworkSettings"]["Ports"]
-        bound = [place for places in published.values() for place in places or []]
+        bound = [place for paths in published.values() for place in paths or []]
         assert [place["HostIp"] for place in bound] == ["127.0.0.1"]
     told = stack.status(seeded.env)
     assert (told.kind, sorted(each.name for each in told.containers)) == ("containers", servers)
@@ -176,8 +176,8 @@ def test_servers_in_containers_are_published_on_loopback_only(seeded, engine):
 
 
 def test_the_state_file_is_for_its_owner_only(seeded):
-    assert seeded.places.state.stat().st_mode & 0o077 == 0
-    assert (seeded.places.run(seeded.state.id) / "plan.json").stat().st_mode & 0o077 == 0
+    assert seeded.paths.state.stat().st_mode & 0o077 == 0
+    assert (seeded.paths.run(seeded.state.id) / "plan.json").stat().st_mode & 0o077 == 0
 
 
 def test_logs_are_told_by_process(seeded):

@@ -11,7 +11,7 @@ from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.console import Console
 from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.errors import ConfigurationError, ExitCode, OpsError, Refused
-from samjhadoo_ops.stack.state import Ended, Places, write
+from samjhadoo_ops.stack.state import StackEnding, StackPaths, write
 from samjhadoo_ops.tasks.deploy import deploy
 from samjhadoo_ops.tasks.session import Session
 
@@ -59,7 +59,7 @@ def test_without_a_terminal_production_needs_the_flag(monkeypatch: pytest.Monkey
 def test_whatever_a_lost_stack_breaks_says_why_it_ended(tmp_path: Path, kind: str) -> None:
     (tmp_path / "environments").symlink_to(Path(__file__).parents[2] / "environments")
     env = load_environment("local", root=tmp_path, variables={})
-    write(Places(tmp_path).ended, Ended(id="x", reason="the stack's redis was killed", at=0.0))
+    write(StackPaths(tmp_path).ended, StackEnding(id="x", reason="the stack's redis was killed", at=0.0))
     lost = Session(env, Console(err=io.StringIO()), Clock(), "", "", endpoint_url="http://127.0.0.1:1")
     with pytest.raises(OpsError) as told, lost.counted():
         raise OpsError("oh") if kind == "ours" else EndpointConnectionError(endpoint_url="http://127.0.0.1:1")

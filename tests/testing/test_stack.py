@@ -13,8 +13,8 @@ import pytest
 
 from samjhadoo_emulator.testing import eventually
 from samjhadoo_ops.engine import PROJECT, leftovers
-from samjhadoo_ops.stack import guard
-from samjhadoo_ops.stack.state import Places
+from samjhadoo_ops.stack import watchdog
+from samjhadoo_ops.stack.state import StackPaths
 from samjhadoo_ops.testing import running_stack
 
 ROOT = Path(__file__).parents[2]
@@ -89,20 +89,20 @@ def test_a_killed_suite_leaves_nothing(kind: str, request: pytest.FixtureRequest
     with holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "up\n"
-        places = Places(tmp_path)
-        assert guard.members(places.mark)
+        paths = StackPaths(tmp_path)
+        assert watchdog.members(paths.mark)
         holder.kill()
-    eventually(lambda: not guard.members(places.mark))
-    ended = places.read_ended()
+    eventually(lambda: not watchdog.members(paths.mark))
+    ended = paths.read_ended()
     assert ended is not None
     assert ended.reason == f"the stack's owner ({holder.pid}) was killed by SIGKILL"
     if engine is not None:
-        eventually(lambda: not leftovers(engine, {PROJECT: places.mark}))
+        eventually(lambda: not leftovers(engine, {PROJECT: paths.mark}))
 
 
 def test_it_ends_with_the_block_also_when_that_fails(tmp_path: Path) -> None:
-    mark = Places(tmp_path).mark
+    mark = StackPaths(tmp_path).mark
     with contextlib.suppress(ZeroDivisionError), running_stack(ROOT, folder=tmp_path):
-        assert guard.members(mark)
+        assert watchdog.members(mark)
         raise ZeroDivisionError
-    assert not guard.members(mark)
+    assert not watchdog.members(mark)

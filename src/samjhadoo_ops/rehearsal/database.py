@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NAME = "postgres"
 
 
-class Freezer:
+class DatabaseFreezer:
     """Stops the stack's PostgreSQL, a process or a container; it goes on when the block ends."""
 
     def __init__(self, env: Environment) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from samjhadoo_ops.environment.duration import Duration
-    from samjhadoo_ops.rehearsal.scenario import Expectation
-    from samjhadoo_ops.rehearsal.witness import Serving
+    from samjhadoo_ops.rehearsal.observer import ServiceState
+    from samjhadoo_ops.rehearsal.scenario import Expected
 
 _WHOLE = 99.9
 """Percent of the traffic that counts as all of it."""
@@ -39,7 +39,7 @@ class Observed:
     result: int | None
     outcome: str
     told: str
-    serving: Serving
+    serving: ServiceState
     old: str
     lock: str
     unfinished: tuple[str, ...]
@@ -59,7 +59,7 @@ class Observed:
         return "old" if whole[0] == self.old else "new"
 
 
-def findings(expected: Expectation, observed: Observed) -> list[str]:
+def findings(expected: Expected, observed: Observed) -> list[str]:
     """Return what is not as expected, a sentence each; empty when the scenario passed."""
     return [
         *observed.steps,
@@ -70,7 +70,7 @@ def findings(expected: Expectation, observed: Observed) -> list[str]:
     ]
 
 
-def _ending(expected: Expectation, observed: Observed) -> list[str]:
+def _ending(expected: Expected, observed: Observed) -> list[str]:
     found = []
     if expected.exit_code is not None:
         if observed.exit_code != expected.exit_code:
@@ -88,7 +88,7 @@ def _ending(expected: Expectation, observed: Observed) -> list[str]:
     return found
 
 
-def _service(expected: Expectation, observed: Observed) -> list[str]:
+def _service(expected: Expected, observed: Observed) -> list[str]:
     found = []
     serving = observed.serving
     if observed.who != expected.serving:
@@ -101,7 +101,7 @@ def _service(expected: Expectation, observed: Observed) -> list[str]:
     return found
 
 
-def _traffic(expected: Expectation, observed: Observed) -> list[str]:
+def _traffic(expected: Expected, observed: Observed) -> list[str]:
     found = []
     share = 100.0 * observed.failed / observed.requests if observed.requests else 0.0
     if share > expected.failed_percent:
@@ -119,7 +119,7 @@ def _traffic(expected: Expectation, observed: Observed) -> list[str]:
     return found
 
 
-def _records(expected: Expectation, observed: Observed) -> list[str]:
+def _records(expected: Expected, observed: Observed) -> list[str]:
     found = []
     if observed.lock and expected.lock == "free":
         found.append(f"the lock is held: {observed.lock}")

@@ -18,7 +18,7 @@ SERVER_ERROR = 500
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedRequest:
     """A request that failed: when (Unix time) and how."""
 
     at: float
@@ -26,7 +26,7 @@ class Failure:
 
 
 @dataclass
-class Load:
+class LoadGenerator:
     """GET requests while the block runs.
 
     Args:
@@ -38,7 +38,7 @@ class Load:
     url: str
     rate: float
     answered: int = 0
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[FailedRequest] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._stop = threading.Event()
@@ -75,7 +75,7 @@ class Load:
             reason = self._ask(http)
             with self._counting:
                 if reason:
-                    self.failures.append(Failure(time.time(), reason))
+                    self.failures.append(FailedRequest(time.time(), reason))
                 else:
                     self.answered += 1
 

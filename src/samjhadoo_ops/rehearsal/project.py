@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from samjhadoo_ops.environment import Environment
-    from samjhadoo_ops.rehearsal.scenario import Release
+    from samjhadoo_ops.rehearsal.scenario import CandidateChanges
 
 LONGEST = 600.0
 """Real seconds after which a command that has not ended is killed."""
@@ -196,7 +196,7 @@ class Project:
         command.wait()
         return command
 
-    def apply(self, release: Release) -> None:
+    def apply(self, release: CandidateChanges) -> None:
         """Make the working copy the candidate.
 
         Raises:

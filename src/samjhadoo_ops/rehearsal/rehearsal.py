@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.errors import OpsError
-from samjhadoo_ops.rehearsal.play import Play, Played
 from samjhadoo_ops.rehearsal.project import Project
+from samjhadoo_ops.rehearsal.scenario_run import ScenarioResult, ScenarioRun
 from samjhadoo_ops.stack.planning import OWNER
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class Rehearsal:
     keep: bool = False
     retries: int = 0
 
-    def run(self, scenarios: Iterable[Scenario]) -> list[Played]:
-        """Play them, and return how each ended, every try of its own.
+    def run(self, scenarios: Iterable[Scenario]) -> list[ScenarioResult]:
+        """ScenarioRun them, and return how each ended, every try of its own.
 
         Raises:
             OpsError: The release that should serve before can't be deployed.
@@ -61,7 +61,7 @@ class Rehearsal:
                 if not fresh:
                     self._prepare(project)
                 self.console.event("scenario", f"{scenario.name}: {scenario.title}", name=scenario.name)
-                one = Play(project, scenario, self.console).run()
+                one = ScenarioRun(project, scenario, self.console).run()
                 played.append(one)
                 self._tell(one)
                 if not one.passed and retries:
@@ -100,7 +100,7 @@ class Rehearsal:
     def _clear(self, project: Project) -> None:
         project.invoke("stack.down")
 
-    def _tell(self, played: Played) -> None:
+    def _tell(self, played: ScenarioResult) -> None:
         verdict = PASSED if played.passed else FAILED
         self.console.event(
             "played",
@@ -113,13 +113,13 @@ class Rehearsal:
             self.console.line(f"  {problem}")
 
 
-def failed_for_good(played: Iterable[Played]) -> list[Played]:
+def failed_for_good(played: Iterable[ScenarioResult]) -> list[ScenarioResult]:
     """Return the last try of each scenario that failed in all of them."""
     last = {each.scenario.name: each for each in played}
     return [each for each in last.values() if not each.passed]
 
 
-def row(played: Played) -> tuple[str, ...]:
+def row(played: ScenarioResult) -> tuple[str, ...]:
     """Return a line of the table of verdicts."""
     observed = played.observed
     verdict = PASSED if played.passed else FAILED

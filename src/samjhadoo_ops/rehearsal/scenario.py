@@ -28,7 +28,7 @@ EVENT = "event "
 
 _MEMBERS = ((("invoke",), "arguments"), (("fault",), "fault"), (("alarm", "quiet-alarm"), "alarm"))
 
-Deed = Literal[
+Action = Literal[
     "alarm",
     "fault",
     "freeze-database",
@@ -42,7 +42,7 @@ Deed = Literal[
 ]
 
 
-class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CandidateChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the candidate differs from the release that serves.
 
     Attributes:
@@ -70,7 +70,7 @@ class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: str = "/"
 
 
-class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ScenarioStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Something that is done while the candidate is deployed.
 
     Attributes:
@@ -89,7 +89,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     at: str
-    do: Deed
+    do: Action
     after: Duration = Duration(0)
     arguments: tuple[str, ...] = ()
     exit_code: int = 0
@@ -97,7 +97,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alarm: str = ""
 
 
-class Expectation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How it has to end.
 
     Attributes:
@@ -135,13 +135,13 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     title: str
-    expect: Expectation
+    expect: Expected
     quick: bool = False
     settings: dict[str, Any] = {}
     arguments: tuple[str, ...] = ()
-    release: Release = Release()
+    release: CandidateChanges = CandidateChanges()
     load: Load = Load()
-    steps: tuple[Step, ...] = ()
+    steps: tuple[ScenarioStep, ...] = ()
     name: str = ""
 
 
@@ -209,10 +209,10 @@ def _check(scenario: Scenario, where: str) -> None:
             raise ConfigurationError(f"{here}.at: {step.at!r}; expected {', '.join(known)}, or event NAME")
         if step.at == BEFORE and number and scenario.steps[number - 1].at != BEFORE:
             raise ConfigurationError(f"{here}.at: what is done before the deploy comes first")
-        for deeds, member in _MEMBERS:
-            if (step.do in deeds) != bool(getattr(step, member)):
+        for actions, member in _MEMBERS:
+            if (step.do in actions) != bool(getattr(step, member)):
                 raise ConfigurationError(
-                    f"{here}.{member}: goes with do = {' or '.join(deeds)}, and only with it"
+                    f"{here}.{member}: goes with do = {' or '.join(actions)}, and only with it"
                 )
 
 

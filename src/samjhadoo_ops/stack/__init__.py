@@ -1,38 +1,32 @@
-"""The local stack: an AWS of this machine's own, with PostgreSQL and Redis, that real releases run on.
+"""The local stack: an AWS on this machine, with PostgreSQL and Redis, on which real releases run.
 
-Its state is disposable: each start begins from the seeds in `localstack/init/ready.d/`.
+Its state is disposable: every start begins from the seeds in `localstack/init/ready.d/`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import ConfigurationError, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from samjhadoo_ops.console import Console
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.stack.inspection import StackStatus
     from samjhadoo_ops.stack.state import StackState
 
-__all__ = ["Endpoints", "StackNotRunning", "down", "ensure_up", "fetch", "reset", "status", "up"]
-
-
-class Teller(Protocol):
-    """Whoever is told how far things are; the console."""
-
-    def line(self, text: str) -> None:
-        """Show a line."""
+__all__ = ["StackEndpoints", "StackNotRunning", "down", "ensure_up", "fetch", "reset", "status", "up"]
 
 
 @dataclass(frozen=True)
-class Endpoints:
-    """Where the stack is reached, and when its clock began.
+class StackEndpoints:
+    """The addresses of the stack, and when its clock began.
 
     Attributes:
-        aws: The edge: every AWS service.
+        aws: The edge, which serves every AWS service.
         production: The load balancer's production listener.
         test: Its test listener.
         clock_origin: Unix time at which the emulated clock began.
@@ -48,14 +42,14 @@ class Endpoints:
 
 
 class StackNotRunning(Refused):
-    """The command needs the local stack, which does not run, and does not start it by itself."""
+    """The command needs the local stack, which is not running, and does not start it."""
 
 
-def ensure_up(env: Environment, console: Teller, *, start: bool) -> Endpoints:
-    """Return the endpoints of the running stack; start one when `start` says so.
+def ensure_up(env: Environment, console: Console, *, start: bool) -> StackEndpoints:
+    """Return the endpoints of the running stack; start one if `start` is true.
 
     Raises:
-        StackNotRunning: There is none and `start` is false.
+        StackNotRunning: No stack is running and `start` is false.
         ConfigurationError: The running stack was started with other settings.
         OpsError: It could not be started.
 
@@ -77,17 +71,17 @@ def ensure_up(env: Environment, console: Teller, *, start: bool) -> Endpoints:
     )
 
 
-def up(env: Environment, console: Teller, *, owner: int | None = None) -> Endpoints:
-    """Start the stack, or find the one that runs.
+def up(env: Environment, console: Console, *, owner: int | None = None) -> StackEndpoints:
+    """Start the stack, or find the one that is running.
 
     Args:
         env: The environment.
-        console: Is told how far things are.
-        owner: The id of a process that the stack ends with; by default the one that SAMJHADOO_STACK_OWNER
-            names. Without one it ends when the shell that started it is killed.
+        console: Shows the progress.
+        owner: The id of a process; the stack ends when that process does. By default the one in
+            SAMJHADOO_STACK_OWNER. Without one the stack ends when the shell that started it is killed.
 
     Raises:
-        ConfigurationError: The environment has no stack, or what a setting names cannot be had.
+        ConfigurationError: The environment has no stack, or something that a setting names is missing.
         OpsError: It could not be started; nothing is left running.
 
     """
@@ -97,26 +91,26 @@ def up(env: Environment, console: Teller, *, owner: int | None = None) -> Endpoi
     return _endpoints(lifecycle.start(env, console.line, owner=owner), env)
 
 
-def fetch(env: Environment, console: Teller) -> None:
+def fetch(env: Environment, console: Console) -> None:
     """Fetch the programs or images that the environment's stack needs.
 
     Raises:
         ConfigurationError: The environment has no stack, or an image or the Docker engine is missing.
-        OpsError: Something cannot be had.
+        OpsError: Something could not be fetched.
 
     """
     from samjhadoo_ops.stack.planning import make_plan
-    from samjhadoo_ops.stack.state import Places
+    from samjhadoo_ops.stack.state import StackPaths
 
     _require_stack(env)
-    make_plan(env, Places(env.root), console.line)
+    make_plan(env, StackPaths(env.root), console.line)
 
 
-def down(env: Environment, console: Teller) -> bool:
-    """Stop the stack; tell whether there was anything to stop.
+def down(env: Environment, console: Console) -> bool:
+    """Stop the stack and return whether there was anything to stop.
 
     Raises:
-        OpsError: A process of it could not be ended.
+        OpsError: One of its processes could not be ended.
 
     """
     from samjhadoo_ops.stack import lifecycle
@@ -125,7 +119,7 @@ def down(env: Environment, console: Teller) -> bool:
     return lifecycle.stop(env, console.line)
 
 
-def reset(env: Environment, console: Teller) -> Endpoints:
+def reset(env: Environment, console: Console) -> StackEndpoints:
     """Stop the stack and start a fresh one.
 
     Raises:
@@ -137,13 +131,13 @@ def reset(env: Environment, console: Teller) -> Endpoints:
 
 
 def status(env: Environment) -> StackStatus:
-    """Return what is known of the stack: endpoints, processes, who serves each AWS service."""
+    """Return the endpoints and processes of the stack, and what serves each AWS service."""
     from samjhadoo_ops.stack.inspection import inspect
 
     return inspect(env)
 
 
-def _endpoints(state: StackState, env: Environment) -> Endpoints:
+def _endpoints(state: StackState, env: Environment) -> StackEndpoints:
     production, test = state.endpoints.production, state.endpoints.test
     services: dict[str, tuple[str, str]] = {}
     if env.services or env.key:
@@ -152,7 +146,7 @@ def _endpoints(state: StackState, env: Environment) -> Endpoints:
         edge = int(state.endpoints.aws.rpartition(":")[2])
         services = service_urls(edge, env.services or {env.key: env})
         production, test = next(iter(services.values()))
-    return Endpoints(
+    return StackEndpoints(
         aws=state.endpoints.aws,
         production=production,
         test=test,

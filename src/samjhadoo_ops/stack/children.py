@@ -1,4 +1,4 @@
-"""The supervisor's children: started so that none outlives it, waited for, ended."""
+"""The supervisor's child processes: how they are started, so that none outlives it, awaited and ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.processes import MARKER, adopt_orphans, die_with_parent
-from samjhadoo_ops.stack import guard
+from samjhadoo_ops.stack import watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ _TAIL = 15
 
 
 class StartFailed(Exception):
-    """A process, or all of the stack, could not be started."""
+    """A process, or the whole stack, could not be started."""
 
     def __init__(self, message: str, details: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -56,7 +56,7 @@ class Child:
     status: int | None = None
 
     def ending(self) -> str:
-        """Return in words how it ended."""
+        """Describe how it ended."""
         if self.status is None:
             return f"{self.name} ({self.pid}) is running"
         if os.WIFSIGNALED(self.status):
@@ -76,9 +76,9 @@ class Children:
     Made once in a process, from its main thread: it takes over the process's signals.
 
     Args:
-        stack: The stack's id; every process carries it in its environment.
-        folder: Where processes work that name no other folder.
-        logs: Where their output goes, a file for each name.
+        stack: The stack's id; every process has it in its environment.
+        folder: The working directory of processes that name no other.
+        logs: The folder of their output, one file for each name.
         scratch: A folder that is removed when the supervisor is killed.
 
     """
@@ -93,11 +93,11 @@ class Children:
         self._wakeup, self._waker = socket.socketpair()
         self._listen_to_signals()
         adopt_orphans()
-        self._guard = self._start_guard(scratch)
+        self._watchdog = self._start_watchdog(scratch)
 
     @property
     def all(self) -> list[Child]:
-        """Return the children that were started and not taken back yet."""
+        """The children that were started and not yet returned by `take_ended`."""
         return list(self._children.values())
 
     def start(
@@ -116,14 +116,14 @@ class Children:
         """Start a process.
 
         Args:
-            name: What it is called, and its log.
+            name: The name of the process and of its log.
             command: Its command line.
-            stop: The signal that ends it politely.
-            pass_fds: Descriptors that it inherits.
-            folder: Where it works.
+            stop: The signal that asks it to end.
+            pass_fds: The file descriptors that it inherits.
+            folder: Its working directory.
             variables: Added to its environment.
-            account: Whom it runs as.
-            grace: Real seconds that it gets to end.
+            account: The user that it runs as.
+            grace: Real seconds between the stop signal and SIGKILL.
             last: End it after the others.
 
         Raises:
@@ -150,7 +150,7 @@ class Children:
         self._children[process.pid] = Child(name, process.pid, log, stop, grace, last)
 
     def wait(self, timeout: float | None, *, also: Sequence[int] = ()) -> None:
-        """Wait for a signal, a descriptor of `also` or the time; take note of the children that ended."""
+        """Wait for a signal, a descriptor in `also` or the timeout; record which children ended."""
         select.select([self._wakeup.fileno(), *also], [], [], timeout)
         with suppress(BlockingIOError):
             if {signal.SIGTERM, signal.SIGINT} & set(self._wakeup.recv(4096)):
@@ -158,26 +158,26 @@ class Children:
         self._reap()
 
     def take_ended(self) -> list[Child]:
-        """Return the children that ended since the last time."""
+        """Return the children that ended since the last call."""
         ended = [child for child in self._children.values() if child.status is not None]
         for child in ended:
             del self._children[child.pid]
         return ended
 
-    def guard_ending(self) -> str:
-        """Return in words that the guard ended; nothing while it is there."""
-        return "" if self._guard.returncode is None else f"guard ({self._guard.pid}) was killed"
+    def watchdog_ending(self) -> str:
+        """Describe how the watchdog ended; empty while it runs."""
+        return "" if self._watchdog.returncode is None else f"watchdog ({self._watchdog.pid}) was killed"
 
     def end(self) -> None:
-        """End every process of the stack: politely, then not."""
+        """End every process of the stack: by its stop signal first, then by SIGKILL."""
         for last in (False, True):
             self._end([child for child in self._children.values() if child.last == last])
-        guard.sweep(self._stack, spare=frozenset({os.getpid(), self._guard.pid}))
+        watchdog.sweep(self._stack, spare=frozenset({os.getpid(), self._watchdog.pid}))
         self._reap()
         self._children.clear()
 
     def _end(self, children: Sequence[Child]) -> None:
-        """Ask for the end of processes, and wait for it as long as each may take."""
+        """Ask processes to end, and wait for each until its grace period is over."""
         for child in children:
             if child.status is None:
                 with suppress(ProcessLookupError):
@@ -186,13 +186,13 @@ class Children:
         while any(child.status is None and time.monotonic() < began + child.grace for child in children):
             self.wait(_TICK)
 
-    def dismiss_guard(self) -> None:
-        """Let the guard go, and wait until it has: the end is an orderly one."""
-        if self._guard.stdin and self._guard.returncode is None:
+    def dismiss_watchdog(self) -> None:
+        """End the watchdog, which then has nothing to do, and wait until it has ended."""
+        if self._watchdog.stdin and self._watchdog.returncode is None:
             with suppress(OSError):
-                self._guard.stdin.write(guard.ORDERLY)
-                self._guard.stdin.close()
-            self._guard.wait()
+                self._watchdog.stdin.write(watchdog.ORDERLY)
+                self._watchdog.stdin.close()
+            self._watchdog.wait()
 
     def _reap(self) -> None:
         with suppress(ChildProcessError):
@@ -200,10 +200,10 @@ class Children:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     return
-                # Orphans that we adopted are in neither table.
+                # Adopted orphans are in neither table.
                 if pid in self._children:
                     self._children[pid].status = status
-                process = self._guard if pid == self._guard.pid else self._started.pop(pid, None)
+                process = self._watchdog if pid == self._watchdog.pid else self._started.pop(pid, None)
                 if process is not None:
                     process.returncode = os.waitstatus_to_exitcode(status)
 
@@ -214,14 +214,14 @@ class Children:
             signal.signal(signum, lambda *_: None)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
 
-    def _start_guard(self, scratch: Path) -> subprocess.Popen[bytes]:
-        """Start the guard, in a session of its own so that no signal to ours reaches it."""
+    def _start_watchdog(self, scratch: Path) -> subprocess.Popen[bytes]:
+        """Start the watchdog, in a session of its own so that no signal to ours reaches it."""
         import importlib.util
 
         psutil = importlib.util.find_spec("psutil")
-        where = str(Path(psutil.origin).parents[1]) if psutil and psutil.origin else ""
+        folder = str(Path(psutil.origin).parents[1]) if psutil and psutil.origin else ""
         return subprocess.Popen(
-            [sys.executable, "-S", "-E", guard.__file__, self._stack, str(scratch), where],
+            [sys.executable, "-S", "-E", watchdog.__file__, self._stack, str(scratch), folder],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -233,7 +233,7 @@ class Children:
 
 
 def _plain_environment() -> dict[str, str]:
-    """Return our environment without what could lead a local client or server astray."""
+    """Return our environment without the variables that would misdirect a local client or server."""
     return {
         name: value
         for name, value in os.environ.items()

@@ -1,4 +1,4 @@
-"""Running init hooks as LocalStack does: `python -m samjhadoo_ops.stack.hooks FILE…`, one after the other.
+"""Runs init hooks as LocalStack does, one after the other: `python -m samjhadoo_ops.stack.hooks FILE…`.
 
 LocalStack executes a Python hook with empty globals, so `__name__` is not `__main__` there. A hook that works
 here works there.
@@ -17,7 +17,7 @@ def main(scripts: list[str]) -> int:
     for script in scripts:
         try:
             exec(compile(Path(script).read_bytes(), script, "exec"), {})  # noqa: S102 - the project's own
-        except Exception:  # noqa: BLE001 - whatever a hook raises is told
+        except Exception:  # noqa: BLE001 - whatever a hook raises is printed
             traceback.print_exc()
             print(f"the init hook {script} failed", file=sys.stderr)  # noqa: T201
             return 1
@@ -28,5 +28,5 @@ if __name__ == "__main__":
     status = main(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
-    # Taking the AWS clients apart would take longer than some of the hooks.
+    # Destroying the AWS clients would take longer than some of the hooks.
     os._exit(status)

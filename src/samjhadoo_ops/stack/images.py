@@ -1,4 +1,4 @@
-"""The images of the containers stack: in the engine, or pulled."""
+"""The images of the containers stack, pulled when the engine does not have them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from samjhadoo_ops.console import Progress
 
 
-def ensure(client: Any, key: str, image: str, progress: Callable[[str], None]) -> str:
-    """Return an image's name once the engine has it; one that it lacks is pulled.
+def ensure(client: Any, key: str, image: str, progress: Progress) -> str:
+    """Return an image's name once the engine has it; pull it if it is missing.
 
     Args:
         client: The engine's client.
         key: The setting in `[stack.images]` that names it.
         image: Its full name.
-        progress: Told of a pull.
+        progress: Shows that an image is pulled.
 
     Raises:
-        ConfigurationError: The engine has it not, and cannot pull it.
+        ConfigurationError: The engine does not have it and cannot pull it.
 
     """
     from docker.errors import DockerException, ImageNotFound

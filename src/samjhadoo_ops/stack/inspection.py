@@ -1,4 +1,4 @@
-"""What a stack is made of, as it is now."""
+"""The present state of a stack: its processes, containers and listeners."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from samjhadoo_ops.errors import ConfigurationError
-from samjhadoo_ops.stack import exits, guard, lifecycle
+from samjhadoo_ops.processes import is_running
+from samjhadoo_ops.stack import lifecycle, watchdog
 from samjhadoo_ops.stack.listeners import ask, service_urls
 from samjhadoo_ops.stack.state import Addresses, ClockState  # noqa: TC001 - msgspec reads the annotations
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _SHORT = 12
 
 
-class Process(msgspec.Struct, frozen=True):
+class StackProcess(msgspec.Struct, frozen=True):
     """A process of the stack; `memory` is its resident set, in bytes."""
 
     name: str
@@ -27,7 +28,7 @@ class Process(msgspec.Struct, frozen=True):
     memory: int
 
 
-class Container(msgspec.Struct, frozen=True):
+class StackContainer(msgspec.Struct, frozen=True):
     """A container of the stack: one of its servers, or of an ECS task."""
 
     name: str
@@ -46,12 +47,12 @@ class Listener(msgspec.Struct, frozen=True):
 
 
 class StackStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of the stack.
+    """The status of the stack.
 
     Attributes:
         running: Whether it is up.
-        reason: Why it is not, when nobody stopped it.
-        services: Who serves each AWS service: `live` (the emulator) or the upstream's name.
+        reason: Why it ended, unless somebody stopped it.
+        services: What serves each AWS service: `live` (the emulator) or the upstream's name.
         deployed: Production and test URL of each of the environment's services, when there are several.
 
     """
@@ -69,8 +70,8 @@ class StackStatus(msgspec.Struct, frozen=True, kw_only=True):
     listeners: tuple[Listener, ...] = ()
     services: dict[str, str] = {}
     deployed: dict[str, tuple[str, str]] = {}
-    processes: tuple[Process, ...] = ()
-    containers: tuple[Container, ...] = ()
+    processes: tuple[StackProcess, ...] = ()
+    containers: tuple[StackContainer, ...] = ()
     logs: str = ""
 
 
@@ -108,30 +109,30 @@ def _deployed(edge: int, env: Environment) -> dict[str, tuple[str, str]]:
     try:
         return service_urls(edge, env.services)
     except ConfigurationError:
-        return {}  # started with other settings: the listeners tell what there is
+        return {}  # started with other settings: the listeners show what there is
 
 
-def processes(state: StackState) -> list[Process]:
-    """Return the living processes of a stack, those that it knows by name first."""
+def processes(state: StackState) -> list[StackProcess]:
+    """Return the running processes of a stack, those in its state file first."""
     import psutil
 
     known = {
         reference.pid: reference.name
         for reference in (state.supervisor, *state.processes)
-        if exits.is_alive(reference.pid, reference.started)
+        if is_running(reference.pid, reference.started)
     }
     found = []
-    for pid in dict.fromkeys([*known, *guard.members(state.id)]):
+    for pid in dict.fromkeys([*known, *watchdog.members(state.id)]):
         try:
             process = psutil.Process(pid)
-            found.append(Process(known.get(pid) or _name(process), pid, process.memory_info().rss))
+            found.append(StackProcess(known.get(pid) or _name(process), pid, process.memory_info().rss))
         except psutil.Error:
             continue
     return found
 
 
-def containers(state: StackState) -> list[Container]:
-    """Return what the Docker engine has of a stack, its servers first."""
+def containers(state: StackState) -> list[StackContainer]:
+    """Return a stack's containers in the Docker engine, its servers first."""
     if state.kind != "containers":
         return []
     from samjhadoo_ops import engine
@@ -146,7 +147,7 @@ def containers(state: StackState) -> list[Container]:
     finally:
         client.close()
     found = [
-        Container(
+        StackContainer(
             servers.get(each["Id"]) or each["Names"][0].lstrip("/"),
             each["Id"][:_SHORT],
             each["Image"],
@@ -159,8 +160,8 @@ def containers(state: StackState) -> list[Container]:
 
 def _name(process: Any) -> str:
     command = process.cmdline()
-    if any(part.endswith("stack/guard.py") for part in command):
-        return "guard"
+    if any(part.endswith("stack/watchdog.py") for part in command):
+        return "watchdog"
     return str(process.name())
 
 

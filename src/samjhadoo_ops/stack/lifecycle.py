@@ -1,4 +1,4 @@
-"""Starting, finding and stopping the stack of a project, of either kind."""
+"""Starting, finding and stopping a project's stack, of either kind."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.errors import ConfigurationError, OpsError
-from samjhadoo_ops.processes import MARKER
-from samjhadoo_ops.stack import exits, guard, removal
+from samjhadoo_ops.processes import MARKER, is_running
+from samjhadoo_ops.stack import removal, watchdog
 from samjhadoo_ops.stack.planning import make_plan
-from samjhadoo_ops.stack.state import Ended, Places, StackState, write
+from samjhadoo_ops.stack.state import StackEnding, StackPaths, StackState, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from filelock import BaseFileLock
 
+    from samjhadoo_ops.console import Progress
     from samjhadoo_ops.environment import Environment
-    from samjhadoo_ops.stack.plan import Plan
-
-    Progress = Callable[[str], None]
+    from samjhadoo_ops.stack.plan import StackPlan
 
 _START_TIME = 200.0
 _STOP_TIME = 60.0
@@ -43,46 +42,46 @@ class StackFailed(OpsError):
 
 
 def find(env: Environment) -> StackState | None:
-    """Return the project's running stack, None when there is none."""
-    state = Places(env.root).read_state()
-    if state and exits.is_alive(state.supervisor.pid, state.supervisor.started):
+    """Return the project's running stack; None when it is not running."""
+    state = StackPaths(env.root).read_state()
+    if state and is_running(state.supervisor.pid, state.supervisor.started):
         return state
     return None
 
 
-def why_ended(env: Environment) -> Ended | None:
-    """Return why the last stack ended, when nobody asked it to."""
-    places = Places(env.root)
-    if ended := places.read_ended():
+def why_ended(env: Environment) -> StackEnding | None:
+    """Return why the last stack ended; None if it was stopped on request."""
+    paths = StackPaths(env.root)
+    if ended := paths.read_ended():
         return ended
-    state = places.read_state()
-    if state and not exits.is_alive(state.supervisor.pid, state.supervisor.started):
+    state = paths.read_state()
+    if state and not is_running(state.supervisor.pid, state.supervisor.started):
         reason = f"the stack's supervisor ({state.supervisor.pid}) was killed, or the machine was restarted"
-        return Ended(id=state.id, reason=reason, at=0.0, logs=state.logs)
+        return StackEnding(id=state.id, reason=reason, at=0.0, logs=state.logs)
     return None
 
 
 def start(env: Environment, progress: Progress, *, owner: int | None = None) -> StackState:
-    """Start the stack, which ends with its owner if one is given, or find the one that runs already.
+    """Start the stack, or find the one that is running; it ends when its owner does, if one is given.
 
     Raises:
-        StackFailed: A process of it did not start, or a hook failed; nothing is left running.
-        ConfigurationError: A stack of other settings runs.
-        OpsError: Something it needs cannot be had.
+        StackFailed: One of its processes did not start, or a hook failed; nothing is left running.
+        ConfigurationError: The running stack was started with other settings.
+        OpsError: Something that it needs could not be fetched.
 
     """
-    places = Places(env.root)
-    with _alone(places, progress):
+    paths = StackPaths(env.root)
+    with _alone(paths, progress):
         if state := find(env):
             require_match(state, env)
             return state
         if ended := why_ended(env):
             progress(f"the last stack ended: {ended.reason}")
-        _clean(places, progress)
-        plan = make_plan(env, places, progress, owner=owner)
+        _clean(paths, progress)
+        plan = make_plan(env, paths, progress, owner=owner)
         began = time.monotonic()
         progress(_STARTING[plan.kind])
-        _launch(plan, places)
+        _launch(plan, paths)
         started = find(env)
         if started is None:
             ended = why_ended(env)
@@ -94,21 +93,21 @@ def start(env: Environment, progress: Progress, *, owner: int | None = None) -> 
 
 
 def stop(env: Environment, progress: Progress) -> bool:
-    """Stop the stack and remove its files; tell whether there was anything to stop.
+    """Stop the stack, remove its files, and return whether there was anything to stop.
 
     Raises:
-        StackFailed: A process of it could not be ended.
+        StackFailed: One of its processes could not be ended.
 
     """
-    places = Places(env.root)
-    with _alone(places, progress):
-        state = places.read_state()
+    paths = StackPaths(env.root)
+    with _alone(paths, progress):
+        state = paths.read_state()
         running = find(env)
         if running:
             progress(f"stopping the stack {running.id}")
             _terminate(running)
-        lost = _clean(places, progress)
-        places.ended.unlink(missing_ok=True)
+        lost = _clean(paths, progress)
+        paths.ended.unlink(missing_ok=True)
         return bool(state or lost)
 
 
@@ -128,27 +127,29 @@ def require_match(state: StackState, env: Environment) -> None:
     for key, (found, expected) in wanted.items():
         if found != expected:
             raise ConfigurationError(
-                f"the running stack was started with {key} = {found}; environment {env.name} says {expected}",
+                f"the running stack was started with {key} = {found}; environment {env.name} has {expected}",
                 hint="run: invoke stack.reset",
             )
 
 
 @contextmanager
-def _alone(places: Places, progress: Progress) -> Iterator[None]:
-    """Let one command at a time start or stop the project's stack."""
+def _alone(paths: StackPaths, progress: Progress) -> Iterator[None]:
+    """Allow one command at a time to start or stop the project's stack."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(places.lock)
+    lock = FileLock(paths.lock)
     try:
-        places.folder.mkdir(parents=True, exist_ok=True)
+        paths.folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        progress("another command starts or stops the stack; waiting for it")
-        _await_lock(lock, places)
+        progress(
+            f"waiting up to {_LOCK_TIME / 60:.0f} min for another command that starts or stops the stack"
+        )
+        _await_lock(lock, paths)
     except OSError as error:
         raise StackFailed(
-            f"the stack keeps its files in {places.folder}, which cannot be written: {error.strerror}",
-            hint="make the project's folder writable",
+            f"the stack's folder {paths.folder} cannot be written: {error.strerror}",
+            hint="make the project's folder writable for you",
         ) from error
     try:
         yield
@@ -156,57 +157,60 @@ def _alone(places: Places, progress: Progress) -> Iterator[None]:
         lock.release()
 
 
-def _await_lock(lock: BaseFileLock, places: Places) -> None:
+def _await_lock(lock: BaseFileLock, paths: StackPaths) -> None:
     from filelock import Timeout
 
     try:
         lock.acquire(timeout=_LOCK_TIME)
     except Timeout as error:
-        raise StackFailed(f"another command holds {places.lock} for more than {_LOCK_TIME:.0f} s") from error
+        raise StackFailed(
+            f"another command has held {paths.lock} for more than {_LOCK_TIME / 60:.0f} min",
+            hint="wait for that command to end, or end it; then try again",
+        ) from error
 
 
-def _clean(places: Places, progress: Progress) -> bool:
-    """End and remove what is left of this project's stacks; tell whether anything was."""
-    lost = guard.members(places.mark)
+def _clean(paths: StackPaths, progress: Progress) -> bool:
+    """End and remove what is left of this project's stacks; return whether there was anything."""
+    lost = watchdog.members(paths.mark)
     if lost:
-        progress(f"ending {len(lost)} processes that a stack left behind")
-        if left := guard.sweep(places.mark):
-            raise StackFailed(f"these processes of the stack could not be ended: {', '.join(map(str, left))}")
-    if places.engine.exists():
-        _clean_engine(places, progress)
-    found = places.state.exists() or any(True for _ in places.leftovers())
-    places.clear()
+        progress(f"ending {len(lost)} processes of an earlier stack")
+        if left := watchdog.sweep(paths.mark):
+            raise StackFailed(f"some processes of the stack could not be ended: {', '.join(map(str, left))}")
+    if paths.engine.exists():
+        _clean_engine(paths, progress)
+    found = paths.state.exists() or any(True for _ in paths.leftovers())
+    paths.clear()
     return bool(lost) or found
 
 
-def _clean_engine(places: Places, progress: Progress) -> None:
+def _clean_engine(paths: StackPaths, progress: Progress) -> None:
     """Remove from the Docker engine what is left of this project's stacks there."""
     from samjhadoo_ops import engine
 
     client = engine.connect()
     try:
-        wanted = {engine.PROJECT: places.mark}
+        wanted = {engine.PROJECT: paths.mark}
         if left := engine.leftovers(client, wanted):
-            progress(f"removing {len(left)} containers, networks and volumes that a stack left behind")
+            progress(f"removing {len(left)} containers, networks and volumes of an earlier stack")
             removal.remove(wanted)
         if staying := engine.leftovers(client, wanted):
             names = ", ".join(str(each.name) for each in staying)
             raise StackFailed(f"the Docker engine did not remove {names}")
     finally:
         client.close()
-    places.engine.unlink(missing_ok=True)
+    paths.engine.unlink(missing_ok=True)
 
 
-def _launch(plan: Plan, places: Places) -> None:
+def _launch(plan: StackPlan, paths: StackPaths) -> None:
     """Start the supervisor and wait until the stack is up."""
-    run = places.run(plan.id)
+    run = paths.run(plan.id)
     run.mkdir(parents=True, mode=0o700)
     write(run / "plan.json", plan)
     if plan.kind == "containers":
-        places.engine.touch()
+        paths.engine.touch()
     reading, writing = os.pipe()
     try:
-        with (places.folder / "supervisor.log").open("wb") as log:
+        with (paths.folder / "supervisor.log").open("wb") as log:
             process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "samjhadoo_ops.stack.supervisor"),
@@ -225,19 +229,19 @@ def _launch(plan: Plan, places: Places) -> None:
     try:
         report = _read_report(reading)
     except BaseException:
-        # Interrupted: what is half started is ended by the supervisor, or by force.
-        _end_half_started(process, places)
+        # Interrupted: the supervisor ends what it has started, or we do by force.
+        _end_half_started(process, paths)
         raise
     finally:
         os.close(reading)
     if report.get("up"):
-        # It goes on without us; we are not told of its end.
+        # It runs on without us, and we are not notified when it ends.
         process.returncode = 0
         return
     details = tuple(report.get("details", ()))
-    _end_half_started(process, places)
+    _end_half_started(process, paths)
     if not report:
-        details = tuple((places.folder / "supervisor.log").read_text(errors="replace").splitlines()[-20:])
+        details = tuple((paths.folder / "supervisor.log").read_text(errors="replace").splitlines()[-20:])
     raise StackFailed(
         f"the stack did not start: {report.get('failed', 'its supervisor ended or did not answer')}",
         changed="nothing; what had been started was ended",
@@ -254,15 +258,15 @@ def _read_report(descriptor: int) -> dict[str, Any]:
     return report
 
 
-def _end_half_started(process: subprocess.Popen[bytes], places: Places) -> None:
+def _end_half_started(process: subprocess.Popen[bytes], paths: StackPaths) -> None:
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(_STOP_TIME)
-    guard.sweep(places.mark)
-    places.clear()
-    if places.engine.exists():
-        with suppress(OpsError):  # why it did not start is told; the next start or stop tries again
-            _clean_engine(places, lambda _: None)
+    watchdog.sweep(paths.mark)
+    paths.clear()
+    if paths.engine.exists():
+        with suppress(OpsError):  # the reason is reported anyway; the next start or stop tries again
+            _clean_engine(paths, lambda _: None)
 
 
 def _terminate(state: StackState) -> None:
@@ -271,5 +275,5 @@ def _terminate(state: StackState) -> None:
     with suppress(ProcessLookupError):
         os.kill(reference.pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_TIME
-    while exits.is_alive(reference.pid, reference.started) and time.monotonic() < deadline:
+    while is_running(reference.pid, reference.started) and time.monotonic() < deadline:
         time.sleep(_TICK)

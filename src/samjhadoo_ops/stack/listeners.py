@@ -1,4 +1,4 @@
-"""What the emulator tells about itself, at the edge's control endpoint."""
+"""The load balancers' listeners, as the emulator's control endpoint reports them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TIME = 5.0
 
 
 def ask(edge: int, path: str) -> Any:
-    """Return what the control endpoint answers to `/_emulator/<path>`; None when it does not."""
+    """Return the control endpoint's answer to `/_emulator/<path>`; None when there is none."""
     connection = http.client.HTTPConnection(LOOPBACK, edge, timeout=_TIME)
     try:
         connection.request("GET", f"/_emulator/{path}")
@@ -31,7 +31,7 @@ def ask(edge: int, path: str) -> Any:
 
 
 def bound_ports(edge: int) -> dict[int, int]:
-    """Return on which port of this machine each listener's port of the load balancers is."""
+    """Return the port of this machine for each listener port of the load balancers."""
     listeners = ask(edge, "listeners") or []
     return {int(listener["port"]): int(listener["bound_port"]) for listener in listeners}
 
@@ -40,7 +40,7 @@ def service_urls(edge: int, services: Mapping[str, Environment]) -> dict[str, tu
     """Return the URLs of each service's production and test listener.
 
     Raises:
-        ConfigurationError: The stack was started before the settings had the service.
+        ConfigurationError: The stack was started without the service.
 
     """
     bound = {

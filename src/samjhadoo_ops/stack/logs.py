@@ -1,4 +1,4 @@
-"""What the processes of the stack wrote."""
+"""The logs of the stack's processes."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.environment import Environment
 
-    Show = Callable[[str, str], None]
+    ShowLine = Callable[[str, str], None]
 
 _TICK = 0.2
 
 
 def log_files(env: Environment) -> dict[str, Path]:
-    """Return the log of each process of the running stack, or of the one that ended by itself.
+    """Return the log of each process of the running stack, or of the last one if it failed.
 
     Raises:
-        StackNotRunning: There is neither.
+        StackNotRunning: There are no logs.
 
     """
     state = lifecycle.find(env)
     ended = lifecycle.why_ended(env)
     folder = Path(state.logs if state else ended.logs if ended else "")
     files = {path.stem: path for path in sorted(folder.glob("*.log"))} if folder.name else {}
-    # Envoy writes where the emulator keeps its files.
+    # Envoy writes to the emulator's folder.
     files |= {path.stem: path for path in sorted(folder.parent.glob("emulator/**/*.log"))} if files else {}
     if not files:
         raise StackNotRunning(
-            "there are no logs: the local stack is not running", hint="run: invoke stack.up"
+            "the local stack is not running, and there are no logs of it", hint="run: invoke stack.up"
         )
     return files
 
 
-def chosen(files: Mapping[str, Path], process: str) -> dict[str, Path]:
-    """Return the log of one process, or all when none is named.
+def select(files: Mapping[str, Path], process: str) -> dict[str, Path]:
+    """Return the log of one process, or all logs when none is named.
 
     Raises:
-        ConfigurationError: There is no process of that name.
+        ConfigurationError: The stack has no process with that name.
 
     """
     if process and process not in files:
@@ -54,16 +54,16 @@ def chosen(files: Mapping[str, Path], process: str) -> dict[str, Path]:
     return {process: files[process]} if process else dict(files)
 
 
-def show(files: Mapping[str, Path], lines: int, tell: Show) -> None:
-    """Tell the last lines of each log."""
+def show(files: Mapping[str, Path], lines: int, show_line: ShowLine) -> None:
+    """Show the last lines of each log."""
     for name, path in files.items():
         with path.open(errors="replace") as file:
             for line in deque(file, maxlen=lines):
-                tell(name, line.rstrip("\n"))
+                show_line(name, line.rstrip("\n"))
 
 
-def follow(files: Mapping[str, Path], tell: Show) -> None:
-    """Tell what comes, until the logs are removed with their stack."""
+def follow(files: Mapping[str, Path], show_line: ShowLine) -> None:
+    """Show new lines until the logs are removed together with their stack."""
     opened = {name: path.open(errors="replace") for name, path in files.items()}
     try:
         for file in opened.values():
@@ -71,7 +71,7 @@ def follow(files: Mapping[str, Path], tell: Show) -> None:
         while any(path.exists() for path in files.values()):
             new = [(name, line) for name, file in opened.items() for line in _complete_lines(file)]
             for name, line in new:
-                tell(name, line)
+                show_line(name, line)
             if not new:
                 time.sleep(_TICK)
     finally:

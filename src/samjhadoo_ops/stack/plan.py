@@ -1,4 +1,4 @@
-"""What the supervisor is to start: everything is decided before it runs, so that it can stay small."""
+"""The plan of a stack: everything is decided before the supervisor runs, so that it can stay small."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class PostgresPlan(msgspec.Struct, frozen=True):
-    """PostgreSQL: its programs, the data folder it begins with, and where it works.
+    """PostgreSQL: its programs, the data folder that it starts from, and the one it works in.
 
     Attributes:
         home: The folder of its programs.
         template: A data folder to copy.
         folder: The server's own folder, made by the supervisor.
-        account: Whom it runs as; None: as us. It refuses to run as root.
-        copy_home: Whether that user cannot reach `home`, so that it is copied to `folder`.
+        account: The user that it runs as, since it refuses to run as root; None for the current user.
+        copy_home: Whether to copy `home` to `folder`, because that user cannot read it.
 
     """
 
@@ -32,14 +32,14 @@ class PostgresPlan(msgspec.Struct, frozen=True):
 
 
 class HostServers(msgspec.Struct, frozen=True, tag="embedded"):
-    """Servers that are processes of this machine; `redis` is the path of its program."""
+    """Servers that run as processes of this machine; `redis` is the path of its program."""
 
     postgres: PostgresPlan
     redis: str
 
 
 class ContainerServers(msgspec.Struct, frozen=True, tag="containers"):
-    """Servers that are containers, by their images.
+    """Servers that run in containers, by their images.
 
     Attributes:
         localstack: LocalStack's image; empty when something else is the upstream.
@@ -72,28 +72,28 @@ class Starter(msgspec.Struct, frozen=True):
     """The process whose end is the stack's end.
 
     Attributes:
-        name: What it is called in messages.
-        started: When it started, as `exits.started` tells.
-        exit_counts: Whether it may not exit either. A shell may: the stack stays behind it.
+        name: Its name in messages.
+        started: When it started: see `processes.start_time`.
+        exit_counts: Whether the stack also ends when it exits. After a shell's exit it goes on running.
 
     """
 
     name: str
     pid: int
-    started: float
+    started: str
     exit_counts: bool
 
 
-class Plan(msgspec.Struct, frozen=True):
+class StackPlan(msgspec.Struct, frozen=True):
     """A stack to start.
 
     Attributes:
         password: The password of the role and database `samjhadoo`.
         servers: PostgreSQL, Redis and, in containers, LocalStack.
-        emulator: Options of the emulator's, beside those that every stack gives it.
-        variables: The emulator's variables: what no command line may show.
-        seeds: The init hooks, in their order.
-        seed_variables: What they are told, beside the addresses.
+        emulator: Further options for the emulator.
+        variables: Environment variables for the emulator: what no command line may show.
+        seeds: The init hooks, in the order in which they run.
+        seed_variables: Environment variables for them; the addresses are added.
         training: Whether Flyway's start-up archive is to be recorded once the stack is up.
 
     """
@@ -116,5 +116,5 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """Return the kind of stack."""
+        """The kind of stack."""
         return "embedded" if isinstance(self.servers, HostServers) else "containers"

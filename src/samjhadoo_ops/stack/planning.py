@@ -1,4 +1,4 @@
-"""Deciding how a stack is started: what is fetched, where servers work, which ports are preferred."""
+"""Making the plan of a stack: what is fetched, where servers work, which ports are preferred."""
 
 from __future__ import annotations
 
@@ -11,37 +11,38 @@ import sys
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import ConfigurationError, OpsError
+from samjhadoo_ops.processes import start_time
 from samjhadoo_ops.stack import exits
-from samjhadoo_ops.stack.plan import ContainerServers, HostServers, Plan, Ports, PostgresPlan, Starter
+from samjhadoo_ops.stack.plan import ContainerServers, HostServers, Ports, PostgresPlan, StackPlan, Starter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from samjhadoo_ops.console import Progress
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.environment.stack import StackSettings
-    from samjhadoo_ops.stack.state import Places
-
-    Progress = Callable[[str], None]
-
+    from samjhadoo_ops.stack.state import StackPaths
 
 OWNER = "SAMJHADOO_STACK_OWNER"
-"""The variable that names a process by its id: the stack ends when that one does, in any way."""
+"""The variable with the id of a process; the stack ends when that process does, for whatever reason."""
 _PID = re.compile(r"[0-9]{1,10}")
 
 
-def make_plan(env: Environment, places: Places, progress: Progress, *, owner: int | None = None) -> Plan:
+def make_plan(
+    env: Environment, paths: StackPaths, progress: Progress, *, owner: int | None = None
+) -> StackPlan:
     """Fetch what the stack needs and decide how it is started.
 
     Args:
         env: The environment.
-        places: Where its files are kept.
-        progress: Is told what is fetched.
-        owner: The process that the stack ends with; by default the one that SAMJHADOO_STACK_OWNER names, and
-            without one the shell.
+        paths: The paths of its files.
+        progress: Shows what is fetched.
+        owner: The id of the process that the stack ends with; by default the one in
+            SAMJHADOO_STACK_OWNER, otherwise the shell.
 
     Raises:
         ConfigurationError: The environment has no stack, or an image, the engine or the owner is missing.
-        OpsError: Something cannot be had.
+        OpsError: Something could not be fetched.
 
     """
     from samjhadoo_ops.artifacts import flyway
@@ -49,16 +50,16 @@ def make_plan(env: Environment, places: Places, progress: Progress, *, owner: in
 
     if env.stack is None:
         raise ConfigurationError(f"the environment {env.name} has no local stack", hint="use --env local")
-    stack, starter = places.new_id(), _starter(owner)
+    stack, starter = paths.new_id(), _starter(owner)
     flyway_home = flyway.home(progress)
     _require_emulator()
     if env.stack.kind == "embedded":
-        servers, password = _host_servers(places, stack, progress)
-        # Its recording needs the PostgreSQL of an embedded stack; stacks of containers use what it recorded.
+        servers, password = _host_servers(paths, stack, progress)
+        # The recording needs the PostgreSQL of an embedded stack; containers stacks use its result.
         training = not flyway.is_trained(flyway_home)
     else:
         servers, password, training = _containers(env.stack, progress), secrets.token_urlsafe(18), False
-    return Plan(
+    return StackPlan(
         id=stack,
         root=str(env.root.resolve()),
         environment=env.name,
@@ -84,20 +85,20 @@ def make_plan(env: Environment, places: Places, progress: Progress, *, owner: in
 
 
 def _starter(owner: int | None) -> Starter | None:
-    """Return the process that the stack ends with: the one that is named, or the shell.
+    """Return the process that the stack ends with: the named one, or the shell.
 
     Raises:
-        ConfigurationError: The named one is no running process, or one thread of a process.
+        ConfigurationError: The named id is not a running process, or is a thread's.
 
     """
     named = os.environ.get(OWNER, "") if owner is None else str(owner)
     if not named:
         shell = exits.watching_shell()
         return Starter(f"shell ({shell[2]}, {shell[0]})", *shell[:2], exit_counts=False) if shell else None
-    since = exits.started(int(named)) if _PID.fullmatch(named) else None
-    if since is None or not exits.can_watch(int(named), since):
+    started = start_time(int(named)) if _PID.fullmatch(named) else ""
+    if not started or not exits.can_watch(int(named), started):
         raise ConfigurationError(f"{OWNER}: expected the id of a running process, found {named!r}")
-    return Starter(f"owner ({named})", int(named), since, exit_counts=True)
+    return Starter(f"owner ({named})", int(named), started, exit_counts=True)
 
 
 def _emulator(env: Environment, settings: StackSettings) -> tuple[str, ...]:
@@ -114,21 +115,21 @@ def _emulator(env: Environment, settings: StackSettings) -> tuple[str, ...]:
 
 
 def _host_commands() -> Iterator[str]:
-    """Yield what application images may run of this machine: `NAME=COMMAND`, as the emulator takes it."""
+    """Yield the programs of this machine that application images may run, as `NAME=COMMAND`."""
     from samjhadoo_ops import artifacts
     from samjhadoo_ops.artifacts import flyway
 
     yield f"java={shlex.join([str(flyway.java())])}"
-    # Flyway is fetched when it is first called; a container has another HOME than the cache.
+    # Flyway is fetched when it is first called; a task's HOME is not the one with the cache.
     cache = f"{artifacts.CACHE_VARIABLE}={artifacts.cache_folder()}"
     yield f"flyway={shlex.join(['env', cache, sys.executable, '-m', 'samjhadoo_ops.artifacts.launch'])}"
 
 
 def _require_emulator() -> None:
-    """Refuse to plan a stack without the emulator's package.
+    """Check that the emulator's package is installed.
 
     Raises:
-        OpsError: It is not installed.
+        OpsError: It is not.
 
     """
     if importlib.util.find_spec("samjhadoo_emulator") is None:
@@ -136,7 +137,7 @@ def _require_emulator() -> None:
 
 
 def _host_servers(
-    places: Places, stack: str, progress: Progress
+    paths: StackPaths, stack: str, progress: Progress
 ) -> tuple[HostServers | ContainerServers, str]:
     """Return how PostgreSQL and Redis run on this machine, and the database's password."""
     from samjhadoo_ops import artifacts
@@ -148,7 +149,7 @@ def _host_servers(
     plan = PostgresPlan(
         home=str(home),
         template=str(template),
-        folder=str(postgres.server_folder(account, places.run(stack))),
+        folder=str(postgres.server_folder(account, paths.run(stack))),
         account=account,
         copy_home=account is not None and not postgres.reachable(home),
     )
@@ -156,7 +157,7 @@ def _host_servers(
 
 
 def _containers(settings: StackSettings, progress: Progress) -> ContainerServers:
-    """Return which images PostgreSQL, Redis and LocalStack run from; each is in the engine afterwards."""
+    """Return the images of PostgreSQL, Redis and LocalStack, pulled when they are missing."""
     from samjhadoo_ops import engine
     from samjhadoo_ops.stack.images import ensure
 

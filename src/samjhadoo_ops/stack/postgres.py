@@ -1,8 +1,8 @@
 """PostgreSQL for a disposable stack: a data folder made once and copied, its options, its user.
 
-The stack begins from its seeds at each start, so durability is switched off (`fsync = off`): a crash of the
-machine may lose data that the next start would have thrown away. PostgreSQL refuses to run as root; for root
-it runs as the user `postgres` or `nobody`, in a folder that this user can reach.
+Every start begins from the seeds, so durability is switched off (`fsync = off`): a crash of the machine can
+only lose data that the next start would have thrown away. PostgreSQL refuses to run as root; for root it
+runs as the user `postgres` or `nobody`, in a folder that this user can read.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from samjhadoo_ops.artifacts import pins, tree
 from samjhadoo_ops.artifacts.cache import building, cache_folder, publish
 from samjhadoo_ops.errors import OpsError
 from samjhadoo_ops.processes import LOOPBACK, die_with_parent
-from samjhadoo_ops.stack.guard import FOLDER_PREFIX
 from samjhadoo_ops.stack.plan import Account
 from samjhadoo_ops.stack.state import server_parents
+from samjhadoo_ops.stack.watchdog import FOLDER_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from samjhadoo_ops.console import Progress
     from samjhadoo_ops.stack.plan import PostgresPlan
 
 NAME = "samjhadoo"
-"""The role and the database of the application; the role owns the database and is no superuser, as on RDS."""
+"""The application's role and database; the role owns the database and is not a superuser, as on RDS."""
 
 _DATA_SIZE = 32 << 20
 _INITDB_TIME = 120
@@ -53,10 +54,10 @@ _TUNING = {
 
 
 def server_account() -> Account | None:
-    """Return whom PostgreSQL runs as when we are root, else None.
+    """Return the user that PostgreSQL runs as if this process is root; otherwise None.
 
     Raises:
-        OpsError: There is no user for it.
+        OpsError: There is no suitable user.
 
     """
     if os.getuid() != 0:
@@ -74,10 +75,10 @@ def server_account() -> Account | None:
 
 
 def server_folder(account: Account | None, run: Path) -> Path:
-    """Return where the server works: in the run folder, or where the other user can reach it.
+    """Return the server's folder: in the run folder, or in one that the other user can read.
 
     Raises:
-        OpsError: There is no such place.
+        OpsError: There is no such folder.
 
     """
     if account is None:
@@ -86,21 +87,21 @@ def server_folder(account: Account | None, run: Path) -> Path:
         if reachable(parent) and os.access(parent, os.W_OK) and not os.statvfs(parent).f_flag & os.ST_NOEXEC:
             return parent / run.name
     raise OpsError(
-        "PostgreSQL needs a folder that other users than root can reach, and neither the temporary folder, "
-        "/tmp nor /var/tmp is one",
+        "PostgreSQL does not run as root and needs a folder that other users can read; the temporary folder, "
+        "/tmp and /var/tmp are not readable for them",
         hint="set TMPDIR to a folder with mode 1777, or run the stack as an ordinary user",
     )
 
 
 def reachable(folder: Path) -> bool:
-    """Tell whether every user can pass to a folder and read it."""
-    return all(place.stat().st_mode & 0o001 for place in (folder, *folder.parents)) and bool(
+    """Return whether every user can enter and read a folder."""
+    return all(each.stat().st_mode & 0o001 for each in (folder, *folder.parents)) and bool(
         folder.stat().st_mode & 0o004 or folder.stat().st_mode & 0o001
     )
 
 
-def template(home: Path, *, progress: Callable[[str], None] | None = None) -> Path:
-    """Return the folder of a fresh data folder (`data`) and its password (`password`), made when needed.
+def template(home: Path, *, progress: Progress | None = None) -> Path:
+    """Return a folder with a new data folder (`data`) and its `password`, created when needed.
 
     Raises:
         OpsError: initdb failed, or the cache folder cannot be used.
@@ -112,17 +113,17 @@ def template(home: Path, *, progress: Callable[[str], None] | None = None) -> Pa
     with building(folder, needed=2 * _DATA_SIZE, name="PostgreSQL's data folder") as partial:
         if not tree.intact(folder):
             if progress:
-                progress("PostgreSQL: making a data folder")
+                progress("PostgreSQL: creating its data folder (once)")
             partial.mkdir(mode=0o700)
             password = secrets.token_urlsafe(18)
-            _make(home, partial / "data", password)
+            _create(home, partial / "data", password)
             (partial / "password").write_text(password)
             publish(partial, folder)
     return folder
 
 
 def install(plan: PostgresPlan) -> Path:
-    """Lay out the server's folder; return where its programs are.
+    """Fill the server's folder; return the folder of its programs.
 
     Raises:
         OSError: The folder cannot be written or is full.
@@ -134,27 +135,27 @@ def install(plan: PostgresPlan) -> Path:
     home = Path(plan.home)
     if plan.copy_home:
         home = Path(shutil.copytree(home, folder / "home", symlinks=True))
-        for place, _, _ in os.walk(home):
-            Path(place).chmod(0o755)
+        for folder_name, _, _ in os.walk(home):
+            Path(folder_name).chmod(0o755)
     data = folder / "data"
     shutil.copytree(Path(plan.template) / "data", data, symlinks=True)
-    _give(data, plan.account)
+    _change_owner(data, plan.account)
     return home
 
 
 def tuning() -> list[str]:
-    """Return the options of a server whose data is thrown away, wherever it runs."""
+    """Return the options of a server whose data is disposable."""
     return [f"-c{name}={value}" for name, value in _TUNING.items()]
 
 
 def command(home: Path, folder: Path, port: int) -> list[str]:
     """Return the server's command line."""
-    place = [f"-clisten_addresses={LOOPBACK}", "-cunix_socket_directories=", f"-cport={port}"]
-    return [str(home / "bin" / "postgres"), "-D", str(folder / "data"), *place, *tuning()]
+    address = [f"-clisten_addresses={LOOPBACK}", "-cunix_socket_directories=", f"-cport={port}"]
+    return [str(home / "bin" / "postgres"), "-D", str(folder / "data"), *address, *tuning()]
 
 
 def is_ready(folder: Path) -> bool:
-    """Tell whether the server takes connections: the last line of its pid file says so."""
+    """Return whether the server accepts connections, as the last line of its pid file shows."""
     try:
         lines = (folder / "data" / "postmaster.pid").read_text().split("\n")
     except OSError:
@@ -162,15 +163,15 @@ def is_ready(folder: Path) -> bool:
     return any(line.strip() == "ready" for line in lines[7:])
 
 
-def _make(home: Path, data: Path, password: str) -> None:
-    """Make a data folder with the application's role and database, as the server's user."""
+def _create(home: Path, data: Path, password: str) -> None:
+    """Create a data folder with the application's role and database, as the server's user."""
     account = server_account()
     with _scratch(account) as scratch:
         programs = home
         if account is not None and not reachable(home):
             programs = Path(shutil.copytree(home, scratch / "home", symlinks=True))
         (scratch / "superuser").write_text(secrets.token_urlsafe(18))
-        _give(scratch, account)
+        _change_owner(scratch, account)
         made = scratch / "data"
         initdb = [
             *(
@@ -191,7 +192,7 @@ def _make(home: Path, data: Path, password: str) -> None:
 
 
 def statements(password: str) -> list[str]:
-    """Return what makes the application's role, with this password, and its database."""
+    """Return the SQL that creates the application's role, with this password, and its database."""
     return [
         f"CREATE ROLE {NAME} LOGIN CREATEDB CREATEROLE PASSWORD '{password}';",
         f"GRANT pg_monitor, pg_signal_backend TO {NAME};",
@@ -200,7 +201,7 @@ def statements(password: str) -> list[str]:
 
 
 class _scratch:  # noqa: N801 - a context manager, used like a function
-    """A folder that the server's user can reach, removed in the end."""
+    """A temporary folder that the server's user can read."""
 
     def __init__(self, account: Account | None) -> None:
         parent = Path(tempfile.gettempdir()) if account is None else _first_reachable()
@@ -233,13 +234,14 @@ def _run(command_line: list[str], text: str, account: Account | None, folder: Pa
     )
     if run.returncode or "ERROR:" in run.stderr + run.stdout:
         raise OpsError(
-            f"PostgreSQL has no data folder: {Path(command_line[0]).name} ended with {run.returncode}",
+            f"PostgreSQL's data folder could not be created: {Path(command_line[0]).name} "
+            f"exited with code {run.returncode}",
             details=tuple((run.stdout + run.stderr).splitlines()[-20:]),
         )
 
 
-def _give(folder: Path, account: Account | None) -> None:
-    """Give a tree to the server's user; the server insists on its data folder being nobody else's."""
+def _change_owner(folder: Path, account: Account | None) -> None:
+    """Make the server's user the owner of a tree: the server refuses a data folder that others can read."""
     folder.chmod(0o700)
     if account is None:
         return
@@ -249,6 +251,6 @@ def _give(folder: Path, account: Account | None) -> None:
 
 def _walk(folder: Path) -> Iterator[str]:
     yield str(folder)
-    for place, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
-            yield os.path.join(place, name)  # noqa: PTH118 - a thousand of them
+            yield os.path.join(parent, name)  # noqa: PTH118 - there are a thousand

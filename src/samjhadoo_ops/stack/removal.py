@@ -1,7 +1,7 @@
-"""Removal of what a stack has in the Docker engine, by a process that outlives the stack.
+"""Removal of a stack's containers, networks and volumes by a process that outlives the stack.
 
-It is the emulator's `docker_cleanup`: it waits on a pipe, and removes everything with the stack's labels when
-the pipe is closed without a word.
+That process is the emulator's `docker_cleanup`: it reads from a pipe, and removes everything with the stack's
+labels when the pipe is closed without a byte.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PATIENCE = 10.0
 
 
 class Reaper:
-    """Removes what carries labels from the engine when this process is killed.
+    """Removes everything with certain labels from the engine if this process is killed.
 
     Args:
         wanted: The labels.
@@ -32,7 +32,7 @@ class Reaper:
     """
 
     def __init__(self, wanted: Mapping[str, str]) -> None:
-        # Without the stack's mark: whoever ends all processes of a stack leaves it to its work.
+        # Without the stack's marker: it has to survive when all processes of the stack are ended.
         variables = {name: value for name, value in os.environ.items() if name != MARKER}
         self._process = subprocess.Popen(
             _command(wanted),
@@ -43,7 +43,7 @@ class Reaper:
         )
 
     def dismiss(self) -> None:
-        """Let it end without doing anything."""
+        """End it; it removes nothing."""
         with suppress(OSError), self._process:
             if self._process.stdin is not None:
                 self._process.stdin.write(_ORDERLY)
@@ -53,7 +53,7 @@ class Reaper:
 
 
 def remove(wanted: Mapping[str, str]) -> bool:
-    """Remove what carries labels from the engine; return whether nothing is left.
+    """Remove everything with certain labels from the engine; return whether that succeeded.
 
     Args:
         wanted: The labels.

@@ -1,4 +1,4 @@
-"""The init hooks: what the local AWS holds when it starts (`localstack/init/ready.d/`)."""
+"""The init hooks (`localstack/init/ready.d/`), which create what the local AWS has when it starts."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from samjhadoo_ops.stack.postgres import NAME
 
 if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
-    from samjhadoo_ops.stack.plan import Plan, Ports
+    from samjhadoo_ops.stack.plan import Ports, StackPlan
 
 FOLDER = Path("localstack") / "init" / "ready.d"
 _ROLES = ("executionRoleArn", "taskRoleArn")
 
 
 def seed_scripts(root: Path) -> tuple[str, ...]:
-    """Return the project's init hooks in the order LocalStack runs them in: by name."""
+    """Return the project's init hooks sorted by name, the order in which LocalStack runs them."""
     return tuple(str(path) for path in sorted((root / FOLDER).glob("*.py")))
 
 
 def seed_variables(env: Environment) -> dict[str, str]:
-    """Return what the hooks are told about an environment: names, ports and settings of health checks.
+    """Return the hooks' variables for an environment: names, ports and settings of health checks.
 
     Raises:
         ConfigurationError: The task definition of one of several services is missing or malformed.
@@ -61,13 +61,13 @@ def _values(env: Environment) -> dict[str, str]:
         "REDIS_SECRET": env.cache.secret,
         "STRIPE_SECRET": env.payments.secret_key,
     }
-    # A secret that is not in Secrets Manager is not the local AWS's to hold.
+    # Only secrets in Secrets Manager are created in the local AWS.
     held = {name: each.name for name, each in secrets.items() if each.scheme == "secretsmanager"}
     return {name: str(value) for name, value in values.items()} | held
 
 
 def _named_in_task_definition(env: Environment) -> dict[str, str]:
-    """Return what a service's task definition names and expects to exist: roles and log groups."""
+    """Return the roles and log groups that a service's task definition expects to exist."""
     from samjhadoo_ops.release import render_task_definition
 
     document = render_task_definition(env, "unbuilt", "unbuilt")
@@ -77,8 +77,8 @@ def _named_in_task_definition(env: Environment) -> dict[str, str]:
     return {"ROLES": ",".join(roles), "LOG_GROUPS": ",".join(group for group in groups if group)}
 
 
-def seed_environment(plan: Plan, ports: Ports) -> dict[str, str]:
-    """Return the variables of an init hook: where the local AWS is, and where its databases are."""
+def seed_environment(plan: StackPlan, ports: Ports) -> dict[str, str]:
+    """Return an init hook's variables: those of the plan, the local AWS and its databases."""
     database = {
         "host": LOOPBACK,
         "port": ports.postgres,

@@ -1,4 +1,4 @@
-"""The servers of a stack as its supervisor starts them: processes of this machine, or containers."""
+"""A stack's servers as its supervisor starts them: processes of this machine, or containers."""
 
 from __future__ import annotations
 
@@ -24,52 +24,52 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from samjhadoo_ops.stack.children import Children
-    from samjhadoo_ops.stack.plan import ContainerServers, Plan, Ports
+    from samjhadoo_ops.stack.plan import ContainerServers, Ports, StackPlan
 
-KEEPER = "containers"
-"""The process that keeps the containers."""
-KEEPER_STOP = 5.0
-"""Real seconds that it gets to end."""
+RUNNER = "containers"
+"""The name of the process that runs the containers (`container_runner`)."""
+RUNNER_STOP = 5.0
+"""Real seconds between its stop signal and SIGKILL."""
 STARTED = "containers.json"
-"""Where it tells which containers it has started, once they are ready."""
+"""The file in which it lists the containers once they are ready."""
 JOINED = "network"
-"""A file that it makes once the network is there."""
+"""The file that it creates once the network exists."""
 NETWORK_PREFIX = "samjhadoo-"
 
 
 class Servers(Protocol):
-    """PostgreSQL, Redis and what else a kind of stack has."""
+    """PostgreSQL, Redis and the other servers of one kind of stack."""
 
     @property
     def scratch(self) -> Path:
-        """A folder of theirs that may be outside the project, removed with the stack."""
+        """Their folder, which may be outside the project; it is removed with the stack."""
 
     def ports(self, preferred: Ports) -> Ports:
-        """Return the ports they are to have."""
+        """Return the ports that they will use."""
 
     def begin(self, children: Children, ports: Ports) -> None:
-        """Start what takes longest; called before the emulator is started."""
+        """Start what takes longest, before the emulator."""
 
     def emulator(self, ports: Ports) -> list[str]:
-        """Return the emulator's options."""
+        """Return options for the emulator."""
 
     def ready_for_emulator(self) -> bool:
-        """Tell whether the emulator can start."""
+        """Return whether the emulator can start."""
 
     def ready_for_seeds(self) -> bool:
-        """Tell whether the init hooks can begin."""
+        """Return whether the init hooks can start."""
 
-    def go_on(self, children: Children, ports: Ports) -> None:
-        """Start the rest; called after the init hooks have been started."""
+    def start_rest(self, children: Children, ports: Ports) -> None:
+        """Start the rest, after the init hooks."""
 
     def waiting_for(self, ports: Ports) -> dict[str, Callable[[], bool]]:
-        """Return what has to be ready, by name."""
+        """Return the conditions of a started stack, by name."""
 
     def containers(self) -> tuple[ContainerRef, ...]:
-        """Return the containers there are."""
+        """Return the running containers."""
 
     def remove(self) -> None:
-        """Remove what the end of all processes leaves."""
+        """Remove what is left after the end of all processes."""
 
 
 class Processes:
@@ -86,21 +86,21 @@ class Processes:
         return msgspec.structs.replace(preferred, postgres=postgres, redis=redis)
 
     def begin(self, children: Children, ports: Ports) -> None:
-        """Start nothing: they are quick; see `Servers`."""
+        """Start nothing: they start quickly; see `Servers`."""
 
     def emulator(self, ports: Ports) -> list[str]:  # noqa: ARG002 - as in Servers
         """Return nothing; see `Servers`."""
         return []
 
     def ready_for_emulator(self) -> bool:
-        """Return true: it needs none of them; see `Servers`."""
+        """Return true: it does not need them; see `Servers`."""
         return True
 
     def ready_for_seeds(self) -> bool:
-        """Return true: the hooks ask the edge only; see `Servers`."""
+        """Return true: the hooks only call the edge; see `Servers`."""
         return True
 
-    def go_on(self, children: Children, ports: Ports) -> None:
+    def start_rest(self, children: Children, ports: Ports) -> None:
         """Start both; see `Servers`.
 
         Raises:
@@ -110,18 +110,18 @@ class Processes:
         folder = self._folder / "redis"
         folder.mkdir(parents=True, exist_ok=True)
         redis = [self._plan.redis, *("--bind", LOOPBACK), *("--port", str(ports.redis)), *("--save", "")]
-        # It keeps nothing: there is nothing to say goodbye to.
+        # It writes nothing to disk, so SIGKILL does no harm.
         command = [*redis, *("--appendonly", "no"), *("--dir", str(folder))]
         children.start("redis", command, stop=signal.SIGKILL)
         self._start_postgres(children, ports.postgres)
 
     def _start_postgres(self, children: Children, port: int) -> None:
         plan = self._plan.postgres
-        shutil.rmtree(plan.folder, ignore_errors=True)  # of a first try
+        shutil.rmtree(plan.folder, ignore_errors=True)  # left by a first try
         try:
             home = postgres.install(plan)
         except OSError as error:
-            raise StartFailed(f"PostgreSQL's folder {plan.folder} cannot be made: {error}") from error
+            raise StartFailed(f"PostgreSQL's folder {plan.folder} cannot be created: {error}") from error
         command = postgres.command(home, self.scratch, port)
         # SIGQUIT is its immediate shutdown: the data is thrown away.
         children.start("postgres", command, stop=signal.SIGQUIT, folder=self.scratch, account=plan.account)
@@ -142,7 +142,7 @@ class Processes:
 
 
 class Containers:
-    """PostgreSQL, Redis and LocalStack as containers that a process of the stack keeps (`keeper`)."""
+    """PostgreSQL, Redis and LocalStack as containers, run by a process of the stack (`container_runner`)."""
 
     def __init__(self, stack: str, plan: ContainerServers, folder: Path) -> None:
         self._stack = stack
@@ -162,7 +162,7 @@ class Containers:
         )
 
     def begin(self, children: Children, ports: Ports) -> None:
-        """Start the keeper; see `Servers`.
+        """Start the process that runs the containers; see `Servers`.
 
         Raises:
             StartFailed: It could not be started.
@@ -171,10 +171,16 @@ class Containers:
         self._started.unlink(missing_ok=True)
         (self._folder / JOINED).unlink(missing_ok=True)
         given = json.dumps(msgspec.to_builtins(ports))
-        command = [sys.executable, "-m", "samjhadoo_ops.stack.keeper", str(self._folder / "plan.json"), given]
+        command = [
+            sys.executable,
+            "-m",
+            "samjhadoo_ops.stack.container_runner",
+            str(self._folder / "plan.json"),
+            given,
+        ]
         variables = {"DOCKER_HOST": self._plan.engine} if self._plan.engine else {}
         children.start(
-            KEEPER, command, stop=signal.SIGTERM, variables=variables, grace=KEEPER_STOP, last=True
+            RUNNER, command, stop=signal.SIGTERM, variables=variables, grace=RUNNER_STOP, last=True
         )
 
     def emulator(self, ports: Ports) -> list[str]:
@@ -187,14 +193,14 @@ class Containers:
         ]
 
     def ready_for_emulator(self) -> bool:
-        """Tell whether the network is there that tasks join; see `Servers`."""
+        """Return whether the network that tasks join exists; see `Servers`."""
         return (self._folder / JOINED).exists()
 
     def ready_for_seeds(self) -> bool:
-        """Tell whether LocalStack is ready; see `Servers`."""
+        """Return whether LocalStack is ready; see `Servers`."""
         return self._started.exists()
 
-    def go_on(self, children: Children, ports: Ports) -> None:
+    def start_rest(self, children: Children, ports: Ports) -> None:
         """Start nothing more; see `Servers`."""
 
     def waiting_for(self, ports: Ports) -> dict[str, Callable[[], bool]]:  # noqa: ARG002 - as in Servers
@@ -202,21 +208,21 @@ class Containers:
         return {"the containers": self._started.exists}
 
     def containers(self) -> tuple[ContainerRef, ...]:
-        """Return the containers that the keeper started; see `Servers`."""
+        """Return the containers that were started; see `Servers`."""
         return msgspec.json.decode(self._started.read_bytes(), type=tuple[ContainerRef, ...])
 
     def remove(self) -> None:
         """Remove everything of the stack from the engine; see `Servers`.
 
-        What could not be removed in time is removed by the next start or stop.
+        The next start or stop removes what could not be removed in time.
         """
         if self._plan.engine:
             os.environ["DOCKER_HOST"] = self._plan.engine
         removal.remove(labels(self._stack))
 
 
-def servers_of(plan: Plan, folder: Path) -> Processes | Containers:
-    """Return the servers of a plan; `folder` is the stack's."""
+def servers_of(plan: StackPlan, folder: Path) -> Processes | Containers:
+    """Return the servers of a plan; `folder` is the stack's folder."""
     if isinstance(plan.servers, HostServers):
         return Processes(plan.servers, folder)
     return Containers(plan.id, plan.servers, folder)

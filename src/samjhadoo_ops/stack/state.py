@@ -1,7 +1,7 @@
-"""What is known of the project's local stack, in files under `.samjhadoo/local/` of the project.
+"""The state of a project's local stack, in files under the project's `.samjhadoo/local/`.
 
-`stack.json` tells where a running stack is; it is written whole or not at all, and believed only while the
-supervisor it names is alive. `ended.json` tells why the last stack ended when nobody asked it to.
+`stack.json` describes the running stack; it is written atomically and is valid only while the supervisor in
+it is alive. `ended.json` gives the reason why the last stack ended, unless it was stopped on request.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from samjhadoo_ops.stack.guard import FOLDER_PREFIX
+from samjhadoo_ops.stack.watchdog import FOLDER_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 class ProcessRef(msgspec.Struct, frozen=True):
-    """A process, told from a later one with the same pid by its start."""
+    """A process; its start time distinguishes it from a later one with the same pid."""
 
     name: str
     pid: int
-    started: float
+    started: str
 
 
 class ContainerRef(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ class ContainerRef(msgspec.Struct, frozen=True):
 
 
 class Addresses(msgspec.Struct, frozen=True):
-    """Where a stack is reached, all on 127.0.0.1: URLs, and `host:port` of PostgreSQL and Redis."""
+    """The addresses of a stack, all on 127.0.0.1: URLs, and `host:port` of PostgreSQL and Redis."""
 
     aws: str
     production: str
@@ -73,8 +73,8 @@ class StackState(msgspec.Struct, frozen=True):
     containers: tuple[ContainerRef, ...] = ()
 
 
-class Ended(msgspec.Struct, frozen=True):
-    """Why a stack ended when nobody asked it to."""
+class StackEnding(msgspec.Struct, frozen=True):
+    """Why a stack ended that was not stopped on request."""
 
     id: str
     reason: str
@@ -83,17 +83,17 @@ class Ended(msgspec.Struct, frozen=True):
     logs: str = ""
 
 
-class Places:
-    """Where a project's stack keeps its files."""
+class StackPaths:
+    """The paths of a project's stack."""
 
     def __init__(self, root: Path) -> None:
         self.folder = root.resolve() / ".samjhadoo" / "local"
         self.state = self.folder / "stack.json"
         self.ended = self.folder / "ended.json"
         self.lock = self.folder / "stack.lock"
-        # There as long as something of a stack of this project may be in the Docker engine.
+        # It exists while the Docker engine may have something of a stack of this project.
         self.engine = self.folder / "engine"
-        # Every stack's id begins with its project's mark, so that lost stacks can be found without a file.
+        # Every stack's id begins with its project's mark, so that a lost stack can be found without its file.
         self.mark = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:8] + "-"
 
     def new_id(self) -> str:
@@ -105,44 +105,44 @@ class Places:
         return self.folder / f"{FOLDER_PREFIX}{stack}"
 
     def read_state(self) -> StackState | None:
-        """Return what `stack.json` says, None when there is none that can be read."""
+        """Return the content of `stack.json`; None when it is missing or not readable."""
         try:
             return msgspec.json.decode(self.state.read_bytes(), type=StackState)
         except (OSError, msgspec.MsgspecError):
             return None
 
-    def read_ended(self) -> Ended | None:
-        """Return why the last stack ended, None when it was asked to."""
+    def read_ended(self) -> StackEnding | None:
+        """Return why the last stack ended; None when it was stopped on request."""
         try:
-            return msgspec.json.decode(self.ended.read_bytes(), type=Ended)
+            return msgspec.json.decode(self.ended.read_bytes(), type=StackEnding)
         except (OSError, msgspec.MsgspecError):
             return None
 
     def leftovers(self) -> Iterator[Path]:
-        """Yield the folders of this project's stacks, wherever they are."""
+        """Yield the folders of this project's stacks, inside and outside the project."""
         for parent in {self.folder, *server_parents()}:
             yield from parent.glob(f"{FOLDER_PREFIX}{self.mark}*")
 
     def clear(self) -> None:
-        """Remove everything of stacks that are gone."""
+        """Remove all files of stacks that have ended."""
         self.state.unlink(missing_ok=True)
         for folder in self.leftovers():
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def server_parents() -> list[Path]:
-    """Return folders that every user can pass through, for servers that run as another user than ours."""
+    """Return the temporary folders, for servers that run as another user than the current one."""
     candidates = dict.fromkeys([Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")])  # noqa: S108
     return [folder for folder in candidates if folder.is_dir()]
 
 
 def write(path: Path, value: msgspec.Struct) -> None:
-    """Write a file whole or not at all, readable for its owner only."""
+    """Write a file atomically, readable for its owner only."""
     write_bytes(path, msgspec.json.format(msgspec.json.encode(value)) + b"\n")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, readable for its owner only."""
+    """Write a file atomically, readable for its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

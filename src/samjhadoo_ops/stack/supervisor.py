@@ -1,12 +1,11 @@
 """The supervisor of a stack: `python -m samjhadoo_ops.stack.supervisor PLAN --report FD`.
 
-It starts the servers (processes, or the keeper of containers) and the emulator, runs the init hooks, writes
-`stack.json`, and then waits: for a request to stop, for the end of any of its processes, for the violent
-end of the shell that started the stack, or for any end of its owner, if one is named. Whichever comes first
-ends everything. Its own death ends everything too: the kernel kills its children (Linux), and the guard,
-which notices by a pipe, kills the rest everywhere.
+It starts the servers (processes, or the process that runs the containers) and the emulator, runs the init
+hooks, writes `stack.json`, and then waits until it is asked to stop, one of its processes ends, the shell
+that started the stack is killed, or the stack's owner ends, if it has one. Any of these ends the whole stack.
+So does the death of the supervisor itself: the kernel kills its children (Linux), and the watchdog the rest.
 
-One thread, nothing heavy imported: it lives as long as the stack.
+It lives as long as the stack, so it has one thread and imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -25,14 +24,22 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from samjhadoo_ops.processes import LOOPBACK, listen
-from samjhadoo_ops.stack import exits, guard
+from samjhadoo_ops.processes import LOOPBACK, listen, start_time
+from samjhadoo_ops.stack import exits, watchdog
 from samjhadoo_ops.stack.children import Children, StartFailed
 from samjhadoo_ops.stack.listeners import bound_ports
-from samjhadoo_ops.stack.plan import Plan
+from samjhadoo_ops.stack.plan import StackPlan
 from samjhadoo_ops.stack.seeds import seed_environment
-from samjhadoo_ops.stack.servers import KEEPER, servers_of
-from samjhadoo_ops.stack.state import Addresses, ClockState, Ended, Places, ProcessRef, StackState, write
+from samjhadoo_ops.stack.servers import RUNNER, servers_of
+from samjhadoo_ops.stack.state import (
+    Addresses,
+    ClockState,
+    ProcessRef,
+    StackEnding,
+    StackPaths,
+    StackState,
+    write,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -41,12 +48,12 @@ if TYPE_CHECKING:
     from samjhadoo_ops.stack.children import Child
 
 START_TIME = 90.0
-"""Seconds within which everything has to be up."""
+"""Real seconds within which everything has to be up."""
 
-KEEPER_SAYS = 1 << 8
-"""The wait status of a keeper whose last line tells which container ended."""
+EXPLAINED = 1 << 8
+"""The wait status of a container runner whose last log line names the container that ended."""
 EMULATOR_STOP = {"embedded": 2.0, "containers": 20.0}
-"""Real seconds that the emulator gets to end its tasks."""
+"""Real seconds that the emulator has for ending its tasks, by kind of stack."""
 
 _TICK = 0.02
 _TAKEN = ("address already in use", "could not bind", "port is already allocated")
@@ -55,10 +62,10 @@ _TAKEN = ("address already in use", "could not bind", "port is already allocated
 class Supervisor:
     """Starts the processes of a plan, and ends them all when one ends."""
 
-    def __init__(self, plan: Plan, report: Callable[..., None]) -> None:
+    def __init__(self, plan: StackPlan, report: Callable[..., None]) -> None:
         self.plan = plan
-        self.places = Places(Path(plan.root))
-        self.folder = self.places.run(plan.id)
+        self.paths = StackPaths(Path(plan.root))
+        self.folder = self.paths.run(plan.id)
         self.logs = self.folder / "logs"
         self.ports = plan.ports
         self.origin = time.time()
@@ -74,21 +81,21 @@ class Supervisor:
         except StartFailed as error:
             self._end()
             self._remove_files()
-            self._children.dismiss_guard()
+            self._children.dismiss_watchdog()
             self._report(failed=str(error), details=error.details)
             return 1
         reason, details = self._wait_for_the_end()
-        # Whoever finds no stack any more finds out why.
+        # Commands that find no stack then report why.
         if reason:
             logs = str(self.logs)
             write(
-                self.places.ended,
-                Ended(id=self.plan.id, reason=reason, at=time.time(), details=details, logs=logs),
+                self.paths.ended,
+                StackEnding(id=self.plan.id, reason=reason, at=time.time(), details=details, logs=logs),
             )
-        self.places.state.unlink(missing_ok=True)
+        self.paths.state.unlink(missing_ok=True)
         self._end()
         self._remove_files(keep_logs=bool(reason))
-        self._children.dismiss_guard()
+        self._children.dismiss_watchdog()
         return 1 if reason else 0
 
     def _end(self) -> None:
@@ -96,7 +103,7 @@ class Supervisor:
         self._servers.remove()
 
     def _start_twice(self) -> None:
-        """Start; once more on other ports when somebody took one between its choice and its use."""
+        """Start; try again on other ports if one was taken between its choice and its use."""
         owner = self.plan.starter
         if owner and owner.exit_counts and not exits.can_watch(owner.pid, owner.started):
             raise StartFailed(f"{owner.name} ended before the stack was started")
@@ -113,7 +120,7 @@ class Supervisor:
     def _start(self) -> None:
         for folder in (self.logs, self.folder / "emulator"):
             folder.mkdir(parents=True, exist_ok=True)
-        # The slowest first; its socket listens already, so that the init hooks can begin at once.
+        # The slowest first. The emulator's socket listens already, so that the init hooks can start at once.
         with listen(self.ports.edge) as listener:
             self.ports = self._servers.ports(
                 msgspec.structs.replace(self.ports, edge=listener.getsockname()[1])
@@ -123,11 +130,11 @@ class Supervisor:
             self._start_emulator(listener)
         self._wait_until({"the containers": self._servers.ready_for_seeds})
         self._start_seeds()
-        self._servers.go_on(self._children, self.ports)
+        self._servers.start_rest(self._children, self.ports)
         seeded = {"the init hooks": lambda: all(child.name != "seeds" for child in self._children.all)}
         self._wait_until(self._servers.waiting_for(self.ports) | seeded)
-        self.places.ended.unlink(missing_ok=True)
-        write(self.places.state, self._state())
+        self.paths.ended.unlink(missing_ok=True)
+        write(self.paths.state, self._state())
         self._report(up=True)
         self._start_training()
 
@@ -158,7 +165,7 @@ class Supervisor:
             self._children.start("seeds", command, stop=signal.SIGKILL, variables=variables)
 
     def _start_training(self) -> None:
-        """Record Flyway's start-up archive in the background; Flyway works without."""
+        """Record Flyway's start-up archive in the background; Flyway also works without it."""
         if self.plan.training:
             command = ["nice", sys.executable, "-m", "samjhadoo_ops.stack.training", str(self.folder)]
             with suppress(StartFailed):
@@ -207,7 +214,7 @@ class Supervisor:
         )
 
     def _wait_for_the_end(self) -> tuple[str, tuple[str, ...]]:
-        """Wait; return why the stack ends and what its log said, nothing when it was asked to."""
+        """Wait; return why the stack ends and the last log lines, both empty when it was asked to end."""
         while True:
             self._children.wait(None, also=[] if self._starter is None else [self._starter])
             if self._children.asked_to_end:
@@ -215,12 +222,12 @@ class Supervisor:
             for child in self._children.take_ended():
                 if child.name != "training":
                     return f"the stack's {_ending(child)}", child.tail()
-            reason = self._children.guard_ending() or self._starter_ending()
+            reason = self._children.watchdog_ending() or self._starter_ending()
             if reason:
                 return f"the stack's {reason}", ()
 
     def _starter_ending(self) -> str:
-        """Return in words how the starter ended; nothing while it lives, or when its exit does not count."""
+        """Describe how the starter ended; empty while it runs, and when its exit does not count."""
         starter = self.plan.starter
         if starter is None or self._starter is None or not select.select([self._starter], [], [], 0)[0]:
             return ""
@@ -232,7 +239,7 @@ class Supervisor:
         return f"{starter.name} ended" if starter.exit_counts else ""
 
     def _remove_files(self, *, keep_logs: bool = False) -> None:
-        guard.remove_folders(self.plan.id, str(self._servers.scratch))
+        watchdog.remove_folders(self.plan.id, str(self._servers.scratch))
         if not keep_logs:
             shutil.rmtree(self.folder, ignore_errors=True)
             return
@@ -242,9 +249,9 @@ class Supervisor:
 
 
 def _ending(child: Child) -> str:
-    """Return in words how a process ended; of the keeper, which container did, or what the engine refused."""
-    said = child.tail()
-    return said[-1] if child.name == KEEPER and child.status == KEEPER_SAYS and said else child.ending()
+    """Describe how a process ended; for the container runner, which container did, or the engine's error."""
+    log = child.tail()
+    return log[-1] if child.name == RUNNER and child.status == EXPLAINED and log else child.ending()
 
 
 def _flat(options: dict[str, Any]) -> list[str]:
@@ -252,20 +259,25 @@ def _flat(options: dict[str, Any]) -> list[str]:
 
 
 def _reference(name: str, pid: int) -> ProcessRef:
-    return ProcessRef(name=name, pid=pid, started=exits.started(pid) or 0.0)
+    return ProcessRef(name=name, pid=pid, started=start_time(pid))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the supervisor."""
     parser = argparse.ArgumentParser(prog="python -m samjhadoo_ops.stack.supervisor", description=__doc__)
     parser.add_argument("plan", type=Path)
-    parser.add_argument("--report", type=int, required=True, help="descriptor to tell the launcher on")
+    parser.add_argument(
+        "--report",
+        type=int,
+        required=True,
+        help="file descriptor for the report",
+    )
     options = parser.parse_args(argv)
-    plan = msgspec.json.decode(options.plan.read_bytes(), type=Plan)
+    plan = msgspec.json.decode(options.plan.read_bytes(), type=StackPlan)
     os.set_inheritable(options.report, False)
 
     def report(**fields: Any) -> None:
-        # The launcher may have gone meanwhile; the stack is found by its state file.
+        # The command may have ended meanwhile; others find the stack by its state file.
         with suppress(OSError):
             os.write(options.report, json.dumps(fields).encode() + b"\n")
             os.close(options.report)

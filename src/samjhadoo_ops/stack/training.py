@@ -1,7 +1,7 @@
-"""Recording Flyway's start-up archive: `python -m samjhadoo_ops.stack.training RUN_FOLDER`.
+"""Records Flyway's start-up archive: `python -m samjhadoo_ops.stack.training RUN_FOLDER`.
 
-Runs once per Flyway and Java, in the background of a started stack, against a PostgreSQL of its own, so that
-the stack's database shows no trace of it.
+This runs once for each version of Flyway and Java, in the background of a started stack and with a PostgreSQL
+of its own, so that it leaves nothing in the stack's database.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import msgspec
 from samjhadoo_ops.artifacts import flyway
 from samjhadoo_ops.processes import LOOPBACK, die_with_parent, free_port
 from samjhadoo_ops.stack import postgres
-from samjhadoo_ops.stack.plan import HostServers, Plan
+from samjhadoo_ops.stack.plan import HostServers, StackPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _READY_TIME = 30.0
 _TICK = 0.05
-# What a deployment does: migrate, look, validate; with the kinds of migrations there are.
+# What a deployment does (migrate, info, validate), with every kind of migration.
 _SCRIPTS = {
     "V1__training.sql": "CREATE TABLE training (id bigint PRIMARY KEY, name text NOT NULL);\n",
     "V2__more.sql": "ALTER TABLE training ADD COLUMN at timestamptz;\nCREATE INDEX at ON training (at);\n",
@@ -41,7 +41,7 @@ _SCRIPTS = {
 
 
 def main(servers: HostServers, password: str, run: Path) -> None:
-    """Start a PostgreSQL, let Flyway migrate it under record, and stop it.
+    """Start a PostgreSQL, record how Flyway migrates it, and stop it.
 
     Raises:
         OpsError: The recording failed.
@@ -75,7 +75,7 @@ def _arguments(url: str, password: str, scripts: str) -> Iterator[str]:
 
 @contextmanager
 def _server(command: list[str], plan: PostgresPlan) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a PostgreSQL; stop it and remove its folder in the end."""
+    """Run a PostgreSQL; stop it at the end and remove its folder."""
     uid, gid = (plan.account.uid, plan.account.gid) if plan.account else (None, None)
     process = subprocess.Popen(
         command,
@@ -92,6 +92,6 @@ def _server(command: list[str], plan: PostgresPlan) -> Iterator[subprocess.Popen
 
 if __name__ == "__main__":
     run_folder = Path(sys.argv[1])
-    plan = msgspec.json.decode((run_folder / "plan.json").read_bytes(), type=Plan)
+    plan = msgspec.json.decode((run_folder / "plan.json").read_bytes(), type=StackPlan)
     if isinstance(plan.servers, HostServers):
         main(plan.servers, plan.password, run_folder)

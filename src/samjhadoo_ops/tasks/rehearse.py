@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 @ops_task(
     help={
         "scenario": "Scenario to play; may be given several times. Without it, the quick ones.",
-        "all": "Play every scenario.",
+        "all": "ScenarioRun every scenario.",
         "show": "List the scenarios and play none.",
-        "retries": "Play a scenario that failed so often again; each try is in the table.",
+        "retries": "ScenarioRun a scenario that failed so often again; each try is in the table.",
         "keep": "Leave the rehearsal's project and stack for a look.",
     }
 )

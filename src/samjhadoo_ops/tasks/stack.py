@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
     from samjhadoo_ops.console import Console
-    from samjhadoo_ops.stack import Endpoints
+    from samjhadoo_ops.stack import StackEndpoints
     from samjhadoo_ops.stack.inspection import StackStatus
     from samjhadoo_ops.stack.state import Addresses
 
@@ -111,7 +111,7 @@ def logs(
     from samjhadoo_ops.stack import logs as stack_logs
 
     console = current_console()
-    files = stack_logs.chosen(stack_logs.log_files(load_environment(env)), process)
+    files = stack_logs.select(stack_logs.log_files(load_environment(env)), process)
 
     def tell(name: str, line: str) -> None:
         console.show(f"{name:<10} {line}", process=name, line=line)
@@ -125,7 +125,7 @@ collection = Collection("stack", up, down, reset, pull, status, logs)
 collection.__doc__ = "The local stack: start, stop and look at it."
 
 
-def _endpoint_fields(endpoints: Endpoints) -> dict[str, Any]:
+def _endpoint_fields(endpoints: StackEndpoints) -> dict[str, Any]:
     several = {
         name: {"production": production, "test": test}
         for name, (production, test) in endpoints.services.items()
@@ -138,18 +138,18 @@ def _endpoint_fields(endpoints: Endpoints) -> dict[str, Any]:
     }
 
 
-def _listening(endpoints: Endpoints) -> str:
+def _listening(endpoints: StackEndpoints) -> str:
     """Return in words where the service, or each of several, is reached."""
-    places = endpoints.services or {"": (endpoints.production, endpoints.test)}
+    paths = endpoints.services or {"": (endpoints.production, endpoints.test)}
     return "\n".join(
         f"{name}: production {production}  test {test}".removeprefix(": ")
-        for name, (production, test) in places.items()
+        for name, (production, test) in paths.items()
     )
 
 
-def _service_rows(found: StackStatus, places: Addresses) -> list[tuple[str, str]]:
+def _service_rows(found: StackStatus, paths: Addresses) -> list[tuple[str, str]]:
     if not found.deployed:
-        return [("production", places.production), ("test", places.test)]
+        return [("production", paths.production), ("test", paths.test)]
     return [
         (f"{name}, {kind}", url)
         for name, urls in found.deployed.items()
@@ -166,14 +166,14 @@ def _show(console: Console, found: StackStatus) -> None:
             console.show(f"  {line}")
         return
     console.show(f"stack {found.id} ({found.kind}) is up; a minute takes {found.clock.minute:g} s\n")
-    places = found.endpoints
+    paths = found.endpoints
     console.table(
         ["Endpoint", "Address"],
         [
-            ("AWS", places.aws),
-            *_service_rows(found, places),
-            ("PostgreSQL", places.postgres),
-            ("Redis", places.redis),
+            ("AWS", paths.aws),
+            *_service_rows(found, paths),
+            ("PostgreSQL", paths.postgres),
+            ("Redis", paths.redis),
             *(
                 (f"{listener.load_balancer}:{listener.port}", f"127.0.0.1:{listener.bound_port}")
                 for listener in found.listeners

@@ -53,9 +53,9 @@ class LocalStack:
 
     def clear_faults(self) -> None:
         """End every fault that a test asked the local AWS for."""
-        from samjhadoo_ops.rehearsal.control import Control
+        from samjhadoo_ops.rehearsal.faults import EmulatorFaults
 
-        Control(self.aws, self.project.environment()).clear()
+        EmulatorFaults(self.aws, self.project.environment()).clear()
 
     def invoke(self, *arguments: str) -> Command:
         """Run a task of the project to its end, as `invoke ... --env local --json`.

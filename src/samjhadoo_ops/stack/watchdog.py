@@ -1,12 +1,12 @@
-"""The guard of a stack: a small process that outlives the supervisor by a moment, to kill what it left.
+"""The watchdog of a stack: a small process that kills what is left if the supervisor is killed.
 
-It waits on a pipe whose other end the supervisor holds. A byte means an orderly end; end of file without one
-means that the supervisor was killed: then every process of the stack is killed. A process belongs to a stack
-when its environment carries the stack's marker, or when it is a server at work in the stack's folder (servers
-overwrite their environment with their title).
+It reads from a pipe whose other end the supervisor holds. A byte means an orderly end; end of file without
+one means that the supervisor was killed: then the watchdog kills every process of the stack. A process
+belongs to a stack if its environment has the stack's marker, or if it is a server working in the stack's
+folder (servers overwrite their environment with their title).
 
-Run as a file, without site packages, so that it costs few megabytes: nothing but the standard library here,
-but psutil where there is no /proc.
+It runs as a file, without site packages, so that it needs only a few megabytes: it imports the standard
+library only, and psutil where there is no /proc.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _ROUND = 0.05
 
 
 def members(stack: str) -> list[int]:
-    """Return the processes of the stacks whose id begins with `stack`, this process excepted."""
+    """Return the processes of the stacks whose id begins with `stack`, except this process."""
     scan = _scan_proc if (_PROC / "self" / "environ").exists() else _scan_psutil
     return [pid for pid in scan(stack) if pid != os.getpid()]
 
 
 def sweep(stack: str, *, spare: frozenset[int] = frozenset(), patience: float = _PATIENCE) -> list[int]:
-    """Kill the stack's processes until none is left; return those that are, after `patience` seconds.
+    """Kill the stack's processes until none is left; return those still running after `patience` seconds.
 
     Args:
         stack: The stack's id, or its beginning.
-        spare: Processes that stay.
-        patience: Seconds after which to give up.
+        spare: Processes that are not killed.
+        patience: Real seconds after which to give up.
 
     """
     deadline = time.monotonic() + patience
@@ -54,7 +54,7 @@ def sweep(stack: str, *, spare: frozenset[int] = frozenset(), patience: float = 
 
 
 def remove_folders(stack: str, *folders: str) -> None:
-    """Remove folders of a stack, and those in the temporary folders that are called after it."""
+    """Remove folders of a stack, and the folders named after it in the temporary folders."""
     import shutil
     import tempfile
 
@@ -75,14 +75,14 @@ def _scan_proc(stack: str) -> list[int]:
             if _belongs(entry.path, mark, folder) and not _is_zombie(entry.path):
                 found.append(int(entry.name))
         except OSError:
-            continue  # it ended meanwhile, or belongs to somebody else
+            continue  # it ended meanwhile, or belongs to another user
     return found
 
 
 def _belongs(process: str, mark: bytes, folder: str) -> bool:
     if _is_marked(_read(f"{process}/environ"), mark):
         return True
-    # pathlib's objects would cost more than the looking.
+    # pathlib's objects would cost more than the calls.
     return _is_server(os.readlink(f"{process}/exe")) and folder in os.readlink(f"{process}/cwd")  # noqa: PTH115
 
 
@@ -99,7 +99,7 @@ def _is_zombie(process: str) -> bool:
 
 
 def _read(path: str) -> bytes:
-    with open(path, "rb") as file:  # noqa: PTH123 - pathlib's objects cost more than the reading
+    with open(path, "rb") as file:  # noqa: PTH123 - pathlib's objects cost more than the read
         return file.read()
 
 
@@ -120,13 +120,13 @@ def _scan_psutil(stack: str) -> list[int]:
 
 
 def main() -> None:
-    """Wait for the supervisor's end; `argv` is the stack's id, a folder to remove and where psutil is."""
+    """Wait for the supervisor's end; `argv` has the stack's id, a folder to remove and psutil's folder."""
     stack, folder, *sys.path[len(sys.path) :] = sys.argv[1:]
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
     if os.read(0, 1) != ORDERLY:
         sweep(stack)
-        # They may be outside the project, where nobody else would look.
+        # They may be outside the project, where nothing else removes them.
         remove_folders(stack, folder)
 
 

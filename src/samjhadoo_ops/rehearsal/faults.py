@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
 
 
-class Control:
+class EmulatorFaults:
     """The emulator's fault knobs; what was asked for ends with the block."""
 
     def __init__(self, edge: str, env: Environment) -> None:

@@ -16,19 +16,19 @@ from samjhadoo_ops.deployment.lock import read_lock
 from samjhadoo_ops.deployment.objects import S3Objects
 from samjhadoo_ops.environment.duration import Duration
 from samjhadoo_ops.errors import OpsError
-from samjhadoo_ops.rehearsal.control import Control
-from samjhadoo_ops.rehearsal.database import Freezer
+from samjhadoo_ops.rehearsal.database import DatabaseFreezer
+from samjhadoo_ops.rehearsal.faults import EmulatorFaults
 from samjhadoo_ops.rehearsal.findings import Observed, findings
-from samjhadoo_ops.rehearsal.load import Load
+from samjhadoo_ops.rehearsal.load import LoadGenerator
+from samjhadoo_ops.rehearsal.observer import Observer
 from samjhadoo_ops.rehearsal.scenario import BEFORE, ENDED, EVENT, PHASES, STARTED
-from samjhadoo_ops.rehearsal.witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.rehearsal.project import Command, Project
-    from samjhadoo_ops.rehearsal.scenario import Scenario, Step
+    from samjhadoo_ops.rehearsal.scenario import Scenario, ScenarioStep
 
 TICK = 0.02
 """Real seconds between two looks at whether a step is due."""
@@ -40,7 +40,7 @@ _SIGNALS = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT, "terminate": sig
 
 
 @dataclass(frozen=True)
-class Played:
+class ScenarioResult:
     """A scenario that was played.
 
     Attributes:
@@ -61,7 +61,7 @@ class Played:
 
 
 @dataclass
-class Play:
+class ScenarioRun:
     """One performance of a scenario, in a project whose release before is deployed."""
 
     project: Project
@@ -69,8 +69,8 @@ class Play:
     teller: Any
     _problems: list[str] = field(default_factory=list)
 
-    def run(self) -> Played:
-        """Play it; whatever goes wrong is one of its problems."""
+    def run(self) -> ScenarioResult:
+        """ScenarioRun it; whatever goes wrong is one of its problems."""
         began = time.monotonic()
         self.project.settings = dict(self.scenario.settings)
         observed: Observed | None = None
@@ -88,26 +88,26 @@ class Play:
             problems = (*self._problems, f"{type(error).__name__}: {error}")
         finally:
             self.project.settings = {}
-        return Played(self.scenario, observed, problems, time.monotonic() - began)
+        return ScenarioResult(self.scenario, observed, problems, time.monotonic() - began)
 
     def _perform(self) -> Observed:
         env = self.project.environment()
         endpoints = stack.ensure_up(env, self.teller, start=False)
         clock = Clock(minute=env.clock.minute, origin=endpoints.clock_origin)
         aws = Aws(env, endpoints.aws)
-        witness = Witness(env, aws)
-        before = witness.serving().shares
+        observer = Observer(env, aws)
+        before = observer.serving().shares
         old = max(before, key=lambda each: before[each], default="")
         _, left = records(env, aws)
-        load = Load(urljoin(endpoints.production, self.scenario.load.path), self.scenario.load.rate)
-        with Control(endpoints.aws, env) as control, Freezer(env) as freezer, load, witness:
-            script = Script(self.project, aws, clock, witness, control, freezer)
+        load = LoadGenerator(urljoin(endpoints.production, self.scenario.load.path), self.scenario.load.rate)
+        with EmulatorFaults(endpoints.aws, env) as control, DatabaseFreezer(env) as freezer, load, observer:
+            script = StepRunner(self.project, aws, clock, observer, control, freezer)
             self._act(script)
             control.clear()  # what is asked from now on has to be answered
-            self._settle(witness)
-            serving = witness.serving()
+            self._settle(observer)
+            serving = observer.serving()
         deploy = script.deploys[-1]
-        fault = script.fault_at or witness.exposed or witness.began
+        fault = script.fault_at or observer.exposed or observer.began
         lock, unfinished = records(env, aws)
         return Observed(
             exit_code=deploy.code,
@@ -120,13 +120,13 @@ class Play:
             unfinished=tuple(deploy for deploy in unfinished if deploy not in left),
             requests=load.requests,
             failed=len(load.failures),
-            detect=_between(fault, witness.detected, clock),
-            restore=_between(fault, witness.restored, clock),
+            detect=_between(fault, observer.detected, clock),
+            restore=_between(fault, observer.restored, clock),
             steps=tuple(self._problems),
             failures=tuple(dict.fromkeys(failure.reason for failure in load.failures)),
         )
 
-    def _act(self, script: Script) -> None:
+    def _act(self, script: StepRunner) -> None:
         """Start the deploy, do each step when it is due, and wait for the end of everything."""
         before = [step for step in self.scenario.steps if step.at == BEFORE]
         for step in before:
@@ -147,11 +147,11 @@ class Play:
                     f"{' '.join(step.arguments)} exited with {code}, expected {step.exit_code}: {said}"
                 )
 
-    def _settle(self, witness: Witness) -> None:
+    def _settle(self, observer: Observer) -> None:
         """Wait until ECS has ended what it does by itself, such as what a dead deploy left to it."""
         deadline = time.monotonic() + LONGEST
         while time.monotonic() < deadline:
-            serving = witness.serving()
+            serving = observer.serving()
             tasks = sum(serving.running.values())
             if not serving.ongoing and tasks == serving.desired and len(serving.running) == 1:
                 return
@@ -159,20 +159,20 @@ class Play:
 
 
 @dataclass
-class Script:
+class StepRunner:
     """What the steps are done with."""
 
     project: Project
     aws: Aws
     clock: Clock
-    witness: Witness
-    control: Control
-    freezer: Freezer
+    observer: Observer
+    control: EmulatorFaults
+    freezer: DatabaseFreezer
     deploys: list[Command] = field(default_factory=list)
-    others: list[tuple[Step, Command]] = field(default_factory=list)
+    others: list[tuple[ScenarioStep, Command]] = field(default_factory=list)
     fault_at: float | None = None
 
-    def await_turn(self, step: Step, deadline: float) -> None:
+    def await_turn(self, step: ScenarioStep, deadline: float) -> None:
         """Wait until a step is due.
 
         Raises:
@@ -183,7 +183,7 @@ class Script:
         while not due():
             over = self.deploys[-1].code is not None and not self._goes_on(step)
             if time.monotonic() > deadline or (over and not due()):
-                last = self.witness.sights[-1].phase.value if self.witness.sights else "not begun"
+                last = self.observer.samples[-1].phase.value if self.observer.samples else "not begun"
                 message = self.deploys[-1].result.get("message", "")
                 raise OpsError(
                     f"{step.at!r} never came, so that {step.do} could not be done; the deployment was "
@@ -193,7 +193,7 @@ class Script:
             time.sleep(TICK)
         self.clock.sleep(step.after)
 
-    def do(self, step: Step) -> None:
+    def do(self, step: ScenarioStep) -> None:
         """Do a step."""
         if step.do in _SIGNALS:
             self.deploys[-1].signal(_SIGNALS[step.do])
@@ -213,7 +213,7 @@ class Script:
                 self.fault_at = self.fault_at or time.time()
             self._break(step)
 
-    def _break(self, step: Step) -> None:
+    def _break(self, step: ScenarioStep) -> None:
         if step.do == "fault":
             self.control.add(step.fault)
         elif step.do == "alarm":
@@ -238,7 +238,7 @@ class Script:
             )
         cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="The rehearsal says so")
 
-    def _due(self, step: Step) -> Callable[[], bool]:
+    def _due(self, step: ScenarioStep) -> Callable[[], bool]:
         if step.at == STARTED:
             return lambda: True
         if step.at == ENDED:
@@ -247,11 +247,11 @@ class Script:
             event = step.at.removeprefix(EVENT).strip()
             return lambda: any(deploy.has_told(event) for deploy in self.deploys)
         phase = PHASES[step.at]
-        return lambda: self.witness.reached(phase)
+        return lambda: self.observer.reached(phase)
 
-    def _goes_on(self, step: Step) -> bool:
+    def _goes_on(self, step: ScenarioStep) -> bool:
         """Tell whether the deployment goes on at ECS without the deploy, so that a phase can come yet."""
-        last = self.witness.sights[-1] if self.witness.sights else None
+        last = self.observer.samples[-1] if self.observer.samples else None
         return step.at in PHASES and last is not None and not last.phase.ended
 
 

@@ -27,7 +27,7 @@ _GOING_BACK = frozenset(
 
 
 @dataclass(frozen=True)
-class Sight:
+class Sample:
     """What was seen at one time (Unix seconds, real)."""
 
     at: float
@@ -37,7 +37,7 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class Serving:
+class ServiceState:
     """Who serves at the end.
 
     Attributes:
@@ -55,21 +55,21 @@ class Serving:
 
 
 @dataclass
-class Witness:
+class Observer:
     """Looks at the service's deployments until the block ends.
 
     Attributes:
-        sights: Each change that was seen, of the first deployment after the block began.
+        samples: Each change that was seen, of the first deployment after the block began.
 
     """
 
     env: Environment
     aws: Aws
-    sights: list[Sight] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
         self._before: str | None = None
         self._first: str | None = None
 
@@ -86,22 +86,22 @@ class Witness:
 
     def reached(self, phase: Phase) -> bool:
         """Tell whether the deployment has been seen in a phase."""
-        return any(sight.phase is phase for sight in self.sights)
+        return any(sample.phase is phase for sample in self.samples)
 
     @property
     def began(self) -> float | None:
         """When the deployment was first seen."""
-        return self.sights[0].at if self.sights else None
+        return self.samples[0].at if self.samples else None
 
     @property
     def exposed(self) -> float | None:
         """When the candidate was first seen to get production traffic."""
-        return next((sight.at for sight in self.sights if sight.weight > 0.0), None)
+        return next((sample.at for sample in self.samples if sample.weight > 0.0), None)
 
     @property
     def detected(self) -> float | None:
         """When the deployment was first seen to go back."""
-        return next((sight.at for sight in self.sights if sight.phase in _GOING_BACK), None)
+        return next((sample.at for sample in self.samples if sample.phase in _GOING_BACK), None)
 
     @property
     def restored(self) -> float | None:
@@ -109,9 +109,11 @@ class Witness:
         since = self.detected
         if since is None:
             return None
-        return next((sight.at for sight in self.sights if sight.at >= since and sight.weight == 0.0), None)
+        return next(
+            (sample.at for sample in self.samples if sample.at >= since and sample.weight == 0.0), None
+        )
 
-    def serving(self) -> Serving:
+    def serving(self) -> ServiceState:
         """Return who serves now, by the production rule of the load balancer and its targets."""
         ecs, settings = self.aws.client("ecs"), self.env.service
         service = ecs.describe_services(cluster=settings.cluster, services=[settings.name])["services"][0]
@@ -125,7 +127,7 @@ class Witness:
             groups = revision.get("resolvedConfiguration", {}).get("loadBalancers", ())
             share = sum(weights.get(group["targetGroupArn"], 0.0) for group in groups)
             shares[revision["taskDefinition"]] = shares.get(revision["taskDefinition"], 0.0) + share
-        return Serving(shares, self._running(), service["desiredCount"], self._ongoing())
+        return ServiceState(shares, self._running(), service["desiredCount"], self._ongoing())
 
     def _run(self) -> None:
         while not self._done.wait(PAUSE):
@@ -148,9 +150,9 @@ class Witness:
     def _note(self, observed: Observation) -> None:
         phase = phase_of(observed)
         weight = observed.production_weight or 0.0
-        last = self.sights[-1] if self.sights else None
+        last = self.samples[-1] if self.samples else None
         if last is None or (last.phase, last.weight) != (phase, weight):
-            self.sights.append(Sight(time.time(), phase, weight, observed.arn))
+            self.samples.append(Sample(time.time(), phase, weight, observed.arn))
 
     def _current(self) -> str | None:
         settings = self.env.service
