@@ -10,14 +10,14 @@ KILL = '\n[[steps]]\nat = "canary"\ndo = "kill"\n'
 MINIMAL = 'title = "It works"\n[expect]\nserving = "new"\n'
 
 
-def test_every_scenario_that_is_built_in_can_be_read(tmp_path):
+def test_every_built_in_scenario_can_be_read(tmp_path):
     found = scenarios(tmp_path)
     assert {"healthy", "crash-at-start", "killed-and-never-back"} <= set(found)
     assert all(name == scenario.name and scenario.title for name, scenario in found.items())
     assert any(scenario.quick for scenario in found.values())
 
 
-def test_a_project_adds_scenarios_and_replaces_those_built_in(tmp_path):
+def test_a_project_adds_scenarios_and_replaces_built_in_ones(tmp_path):
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "mine.toml").write_text(MINIMAL)
     (tmp_path / FOLDER / "healthy.toml").write_text(MINIMAL)
@@ -27,7 +27,7 @@ def test_a_project_adds_scenarios_and_replaces_those_built_in(tmp_path):
     assert "notes" not in found
 
 
-def test_a_scenario_says_what_happens_when():
+def test_a_scenario_has_steps_and_expectations():
     text = f"""{MINIMAL}
 exit_code = 4
 detect = "5m"
@@ -44,7 +44,7 @@ fault = {{ kind = "throttle", service = "ecs" }}
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("title =", "mine.toml: Invalid value"),
         ('title = "x"', "mine.toml: Object missing required field `expect`"),
@@ -52,23 +52,23 @@ fault = {{ kind = "throttle", service = "ecs" }}
         (MINIMAL.replace("new", "both"), "mine.toml: expect.serving: Invalid enum value 'both'"),
         (MINIMAL + 'detect = "soon"', "mine.toml: expect.detect: expected a duration"),
         (MINIMAL + "detect = 5", "mine.toml: expect.detect: expected a duration"),
-        (MINIMAL + 'told = "("', "mine.toml: expect.told: not a regular expression"),
-        (MINIMAL + "[load]\nrate = -1", "mine.toml: load.rate: expected a number from 0"),
+        (MINIMAL + 'output = "("', "mine.toml: expect.output: not a regular expression"),
+        (MINIMAL + "[load]\nrate = -1", "mine.toml: load.rate: expected 0 or more"),
         (MINIMAL + '[[steps]]\nat = "dawn"\ndo = "kill"', "mine.toml: steps[0].at: 'dawn'; expected before"),
         (MINIMAL + '[[steps]]\nat = "canary"\ndo = "dance"', "mine.toml: steps[0].do: Invalid enum value"),
-        (MINIMAL + '[[steps]]\nat = "canary"\ndo = "alarm"', "mine.toml: steps[0].alarm: goes with"),
+        (MINIMAL + '[[steps]]\nat = "canary"\ndo = "alarm"', "mine.toml: steps[0].alarm: required with"),
         (
             MINIMAL + '[[steps]]\nat = "canary"\ndo = "kill"\narguments = ["x"]',
-            "mine.toml: steps[0].arguments: goes with do = invoke",
+            "mine.toml: steps[0].arguments: required with do = invoke",
         ),
         (
             MINIMAL
             + '[[steps]]\nat = "canary"\ndo = "kill"\n[[steps]]\nat = "before"\ndo = "freeze-database"',
-            "mine.toml: steps[1].at: what is done before the deploy comes first",
+            "mine.toml: steps[1].at: steps before the deploy have to come first",
         ),
     ],
 )
-def test_a_file_that_is_no_scenario_is_refused_with_its_key(text, told):
+def test_a_file_that_is_not_a_scenario_is_refused_with_its_key(text, message):
     with pytest.raises(ConfigurationError) as refused:
         read_scenario(text, name="mine", where="mine.toml")
-    assert refused.value.message.startswith(told)
+    assert refused.value.message.startswith(message)

@@ -1,7 +1,7 @@
-"""Rehearsals: good and bad releases, deployed to the local stack under load, checked for how they end.
+"""Rehearsals: good and bad releases are deployed to the local stack under load, and must end as expected.
 
-A scenario is a small TOML file (`scenario.py`). It is played by running the tool itself, in processes of
-their own, in a copy of the project (`project.py`), while requests go through the load balancer (`load.py`)
-and AWS is asked what is true (`observer.py`). What is expected and what was observed are compared by pure
-functions (`findings.py`).
+A scenario is a small TOML file (`scenario.py`). It is played (`scenario_run.py`) by running the tool itself
+as separate processes in a copy of the project (`project.py`), while requests go through the load balancer
+(`load.py`) and an observer asks AWS for the facts (`observer.py`). Pure functions compare what was expected
+with what was observed (`findings.py`).
 """

@@ -1,4 +1,4 @@
-"""A database that hangs: all of it is stopped, as when its machine is."""
+"""A database that hangs: all its processes are stopped, as if its machine had stopped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAME = "postgres"
 
 
 class DatabaseFreezer:
-    """Stops the stack's PostgreSQL, a process or a container; it goes on when the block ends."""
+    """Stops the stack's PostgreSQL, a process or a container, and resumes it when the block ends."""
 
     def __init__(self, env: Environment) -> None:
         self._env = env
@@ -35,7 +35,7 @@ class DatabaseFreezer:
         self.thaw()
 
     def freeze(self) -> None:
-        """Stop it: connections stay open, nothing is answered.
+        """Stop it: connections stay open, but nothing answers.
 
         Raises:
             OpsError: The stack has no PostgreSQL.
@@ -52,7 +52,7 @@ class DatabaseFreezer:
             raise OpsError("the stack has no PostgreSQL to freeze")
 
     def thaw(self) -> None:
-        """Let it go on; nothing happens when it was not stopped."""
+        """Resume it; nothing happens if it was not stopped."""
         thaw, self._thaw = self._thaw, _nothing
         thaw()
 
@@ -62,7 +62,7 @@ def _nothing() -> None:
 
 
 def _stop(postmaster: int) -> Callable[[], None]:
-    """Stop a server and its sessions; return what lets them go on."""
+    """Stop a server and its sessions; return the function that resumes them."""
     import psutil
 
     process = psutil.Process(postmaster)
@@ -78,7 +78,7 @@ def _stop(postmaster: int) -> Callable[[], None]:
 
 
 def _pause(container: str) -> Callable[[], None]:
-    """Pause a container; return what lets it go on."""
+    """Pause a container; return the function that resumes it."""
     from docker.errors import DockerException
 
     from samjhadoo_ops import engine
@@ -90,8 +90,8 @@ def _pause(container: str) -> Callable[[], None]:
         client.close()
         raise OpsError(f"the database's container cannot be paused: {error}") from error
 
-    def go_on() -> None:
+    def resume() -> None:
         with closing(client), suppress(DockerException):  # the stack may have ended meanwhile
             client.containers.get(container).unpause()
 
-    return go_on
+    return resume

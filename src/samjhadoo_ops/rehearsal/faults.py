@@ -1,4 +1,4 @@
-"""What goes wrong at AWS on demand."""
+"""Faults of the emulator, on request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class EmulatorFaults:
-    """The emulator's fault knobs; what was asked for ends with the block."""
+    """The emulator's faults; those that were added end with the block."""
 
     def __init__(self, edge: str, env: Environment) -> None:
         self._url = f"{edge}/_emulator/faults"
@@ -27,28 +27,28 @@ class EmulatorFaults:
         self.clear()
 
     def clear(self) -> None:
-        """End every fault that was asked for."""
-        self._ask("DELETE", None)
+        """End all faults."""
+        self._request("DELETE", None)
 
     def add(self, fault: dict[str, Any]) -> None:
-        """Ask for a fault.
+        """Add a fault.
 
         Raises:
-            OpsError: The emulator doesn't know it.
+            OpsError: The emulator refused it.
 
         """
         filled = {
             key: value.format_map(self._names) if isinstance(value, str) else value
             for key, value in fault.items()
         }
-        self._ask("POST", filled)
+        self._request("POST", filled)
 
-    def _ask(self, method: str, document: Any) -> None:
-        body = None if document is None else msgspec.json.encode(document)
-        request = urllib.request.Request(self._url, data=body, method=method)  # noqa: S310 - the edge is ours
+    def _request(self, method: str, document: Any) -> None:
+        content = None if document is None else msgspec.json.encode(document)
+        request = urllib.request.Request(self._url, data=content, method=method)  # noqa: S310 - the edge is ours
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
                 answer.read()
         except OSError as error:
-            said = error.read().decode(errors="replace") if hasattr(error, "read") else ""
-            raise OpsError(f"the emulator refused the fault {document}: {error} {said}") from error
+            body = error.read().decode(errors="replace") if hasattr(error, "read") else ""
+            raise OpsError(f"the emulator refused the fault {document}: {error} {body}") from error

@@ -1,4 +1,4 @@
-"""Expected and observed, compared: pure functions."""
+"""Pure functions that compare what was observed with what was expected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.rehearsal.scenario import Expected
 
 _WHOLE = 99.9
-"""Percent of the traffic that counts as all of it."""
+"""The percentage of traffic that counts as all of it."""
 
 
 @dataclass(frozen=True)
@@ -20,26 +20,27 @@ class Observed:
     """How a scenario ended.
 
     Attributes:
-        exit_code: Of the deploy; None when it never ended by itself.
-        result: The exit code that its result event told; None without one.
-        told: All that it told.
+        exit_code: The deploy's exit code; negative when a signal ended it.
+        result: The exit code in its result event; None without one.
+        output: Everything that it printed.
+        service: The traffic and tasks at the end.
         old: The task definition that served before.
-        lock: `free`, or the holder.
-        lease: Whether the holder of the lock is a process that was killed.
-        unfinished: Deploys whose end the journal does not have.
-        requests: Requests that ended.
-        failed: Requests that failed.
-        detect: Seconds from the fault until the rollback was asked for, on the emulated clock.
-        restore: Seconds from the fault until the old release had all traffic again.
-        steps: What went wrong with the steps.
+        lock: The lock's owner; empty when it is free.
+        unfinished: Deploys whose ending is missing in the journal.
+        requests: How many requests were answered or failed.
+        failed: How many of them failed.
+        detect: Time from the fault until the rollback was requested, on the emulated clock.
+        restore: Time from the fault until the old release had all traffic again.
+        steps: The problems with the steps.
+        failures: The different ways in which requests failed.
 
     """
 
     exit_code: int | None
     result: int | None
     outcome: str
-    told: str
-    serving: ServiceState
+    output: str
+    service: ServiceState
     old: str
     lock: str
     unfinished: tuple[str, ...]
@@ -51,16 +52,16 @@ class Observed:
     failures: tuple[str, ...] = ()
 
     @property
-    def who(self) -> str:
-        """Which release has all traffic: `new`, `old`, or what else is the case."""
-        whole = [definition for definition, share in self.serving.shares.items() if share >= _WHOLE]
+    def release(self) -> str:
+        """Which release has all traffic: `new` or `old`; else `split` or `nobody`."""
+        whole = [definition for definition, share in self.service.shares.items() if share >= _WHOLE]
         if len(whole) != 1:
-            return "split" if self.serving.shares else "nobody"
+            return "split" if self.service.shares else "nobody"
         return "old" if whole[0] == self.old else "new"
 
 
 def findings(expected: Expected, observed: Observed) -> list[str]:
-    """Return what is not as expected, a sentence each; empty when the scenario passed."""
+    """Return what is not as expected, one sentence each; empty when the scenario passed."""
     return [
         *observed.steps,
         *_ending(expected, observed),
@@ -80,24 +81,28 @@ def _ending(expected: Expected, observed: Observed) -> list[str]:
             and observed.exit_code >= 0
             and observed.result != observed.exit_code
         ):
-            found.append(f"the result event tells exit code {observed.result}, it was {observed.exit_code}")
+            found.append(
+                f"the result event has exit code {observed.result}, the process {observed.exit_code}"
+            )
     if expected.outcome and not re.fullmatch(expected.outcome, observed.outcome):
         found.append(f"outcome {observed.outcome!r}, expected {expected.outcome}")
-    if expected.told and not re.search(expected.told, observed.told, re.IGNORECASE):
-        found.append(f"it did not tell of {expected.told!r}")
+    if expected.output and not re.search(expected.output, observed.output, re.IGNORECASE):
+        found.append(f"the deploy's output does not match {expected.output!r}")
     return found
 
 
 def _service(expected: Expected, observed: Observed) -> list[str]:
     found = []
-    serving = observed.serving
-    if observed.who != expected.serving:
-        shares = ", ".join(f"{name.rpartition('/')[2]} {share:g} %" for name, share in serving.shares.items())
-        found.append(f"{observed.who} serves ({shares or 'nobody'}), expected {expected.serving}")
-    if serving.ongoing:
-        found.append(f"still under way: {', '.join(serving.ongoing)}")
-    if sum(serving.running.values()) != serving.desired or len(serving.running) != 1:
-        found.append(f"{serving.running} tasks run, {serving.desired} are desired")
+    service = observed.service
+    if observed.release != expected.serving:
+        shares = ", ".join(f"{name.rpartition('/')[2]} {share:g} %" for name, share in service.shares.items())
+        found.append(
+            f"production traffic: {observed.release} ({shares or 'none'}), expected {expected.serving}"
+        )
+    if service.ongoing:
+        found.append(f"deployments still running: {', '.join(service.ongoing)}")
+    if sum(service.running.values()) != service.desired or len(service.running) != 1:
+        found.append(f"{service.running} tasks run, {service.desired} are desired")
     return found
 
 
@@ -122,7 +127,7 @@ def _traffic(expected: Expected, observed: Observed) -> list[str]:
 def _records(expected: Expected, observed: Observed) -> list[str]:
     found = []
     if observed.lock and expected.lock == "free":
-        found.append(f"the lock is held: {observed.lock}")
+        found.append(f"the lock is still held: {observed.lock}")
     if observed.unfinished and expected.lock == "free":
-        found.append(f"the journal does not tell how {', '.join(observed.unfinished)} ended")
+        found.append(f"the journal has no ending of {', '.join(observed.unfinished)}")
     return found

@@ -1,4 +1,4 @@
-"""Requests at a steady rate, each answer remembered."""
+"""Requests at a steady rate, with a record of every failure."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 THREADS = 8
 PATIENCE = 30.0
+"""Real seconds to wait for an answer."""
 SERVER_ERROR = 500
 
 
@@ -27,11 +28,11 @@ class FailedRequest:
 
 @dataclass
 class LoadGenerator:
-    """GET requests while the block runs.
+    """Sends GET requests while the block runs.
 
     Args:
-        url: What is asked for.
-        rate: Requests in a real second; 0 for none.
+        url: The URL.
+        rate: Requests per real second; 0 for none.
 
     """
 
@@ -62,7 +63,7 @@ class LoadGenerator:
 
     @property
     def requests(self) -> int:
-        """How many requests have ended."""
+        """How many requests have been answered or have failed."""
         return self.answered + len(self.failures)
 
     def _run(self, index: int) -> None:
@@ -72,14 +73,14 @@ class LoadGenerator:
         due = time.monotonic() + index / self.rate
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             due = max(due + THREADS / self.rate, time.monotonic())
-            reason = self._ask(http)
+            reason = self._request(http)
             with self._counting:
                 if reason:
                     self.failures.append(FailedRequest(time.time(), reason))
                 else:
                     self.answered += 1
 
-    def _ask(self, http: urllib3.PoolManager) -> str:
+    def _request(self, http: urllib3.PoolManager) -> str:
         import urllib3
 
         try:

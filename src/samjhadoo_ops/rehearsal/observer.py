@@ -1,4 +1,4 @@
-"""What is true at AWS while a scenario plays: looked at often, by nobody whom the deploy knows."""
+"""What AWS reports while a scenario is played, sampled often and independently of the deploy."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
 
 PAUSE = 0.05
-"""Real seconds between two looks."""
+"""Real seconds between two samples."""
 
-_GOING_BACK = frozenset(
+_ROLLING_BACK = frozenset(
     {Phase.ROLLING_BACK, Phase.ROLLED_BACK, Phase.ROLLBACK_FAILED, Phase.STOPPING, Phase.STOPPED}
 )
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What was seen at one time (Unix seconds, real)."""
+    """The deployment at one time (`at`: real Unix seconds)."""
 
     at: float
     phase: Phase
@@ -38,12 +38,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class ServiceState:
-    """Who serves at the end.
+    """The traffic and tasks of a service.
 
     Attributes:
-        shares: Percent of the production traffic by task definition.
-        running: Running tasks by task definition.
-        desired: How many tasks the service wants.
+        shares: The percentage of production traffic of each task definition.
+        running: How many tasks of each task definition run.
+        desired: How many tasks should run.
         ongoing: Deployments that have not ended.
 
     """
@@ -56,10 +56,10 @@ class ServiceState:
 
 @dataclass
 class Observer:
-    """Looks at the service's deployments until the block ends.
+    """Samples the service's next deployment until the block ends.
 
     Attributes:
-        samples: Each change that was seen, of the first deployment after the block began.
+        samples: Each change of the first deployment that starts within the block.
 
     """
 
@@ -85,27 +85,27 @@ class Observer:
         self._thread.join()
 
     def reached(self, phase: Phase) -> bool:
-        """Tell whether the deployment has been seen in a phase."""
+        """Return whether the deployment has been observed in a phase."""
         return any(sample.phase is phase for sample in self.samples)
 
     @property
     def began(self) -> float | None:
-        """When the deployment was first seen."""
+        """When the deployment was first observed."""
         return self.samples[0].at if self.samples else None
 
     @property
     def exposed(self) -> float | None:
-        """When the candidate was first seen to get production traffic."""
+        """When the candidate was first observed to get production traffic."""
         return next((sample.at for sample in self.samples if sample.weight > 0.0), None)
 
     @property
     def detected(self) -> float | None:
-        """When the deployment was first seen to go back."""
-        return next((sample.at for sample in self.samples if sample.phase in _GOING_BACK), None)
+        """When the deployment was first observed to roll back."""
+        return next((sample.at for sample in self.samples if sample.phase in _ROLLING_BACK), None)
 
     @property
     def restored(self) -> float | None:
-        """When the candidate was first seen to have no traffic any more, after it went back."""
+        """When the candidate was first observed without traffic after that."""
         since = self.detected
         if since is None:
             return None
@@ -113,8 +113,8 @@ class Observer:
             (sample.at for sample in self.samples if sample.at >= since and sample.weight == 0.0), None
         )
 
-    def serving(self) -> ServiceState:
-        """Return who serves now, by the production rule of the load balancer and its targets."""
+    def service_state(self) -> ServiceState:
+        """Return the present traffic, by the load balancer's production rule, and the tasks."""
         ecs, settings = self.aws.client("ecs"), self.env.service
         service = ecs.describe_services(cluster=settings.cluster, services=[settings.name])["services"][0]
         arns = [each["arn"] for each in service.get("currentServiceRevisions", ())]
@@ -132,12 +132,12 @@ class Observer:
     def _run(self) -> None:
         while not self._done.wait(PAUSE):
             try:
-                self._look()
+                self._sample()
             except Exception as error:
                 if not passes(error):
                     raise
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         if self._first is None:
             current = self._current()
             if current is None or current == self._before:
@@ -145,9 +145,9 @@ class Observer:
             self._first = current
         answer = self.aws.client("ecs").describe_service_deployments(serviceDeploymentArns=[self._first])
         for document in answer["serviceDeployments"]:
-            self._note(observe(document))
+            self._record(observe(document))
 
-    def _note(self, observed: Observation) -> None:
+    def _record(self, observed: Observation) -> None:
         phase = phase_of(observed)
         weight = observed.production_weight or 0.0
         last = self.samples[-1] if self.samples else None

@@ -1,4 +1,4 @@
-"""A copy of the user's project, with a local stack of its own, in which a rehearsal may do as it likes."""
+"""A copy of the user's project with a local stack of its own, which a rehearsal may change."""
 
 from __future__ import annotations
 
@@ -8,22 +8,19 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.errors import ConfigurationError, OpsError
+from samjhadoo_ops.task_process import TaskProcess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.rehearsal.scenario import CandidateChanges
-
-LONGEST = 600.0
-"""Real seconds after which a command that has not ended is killed."""
 
 _IGNORED = shutil.ignore_patterns(
     ".git", ".venv", ".nox", ".samjhadoo", "__pycache__", "node_modules", ".*_cache"
@@ -39,104 +36,15 @@ _GIT = (
 )
 
 
-class Command:
-    """A task that runs in a process group of its own; its output is read while it runs."""
-
-    def __init__(self, argv: list[str], folder: Path, variables: Mapping[str, str]) -> None:
-        self.title = " ".join(argv[3:])
-        self.events: list[dict[str, Any]] = []
-        self._errors: list[str] = []
-        self._process = subprocess.Popen(
-            argv,
-            cwd=folder,
-            env=dict(variables),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
-        self._readers = [
-            threading.Thread(target=self._read_events, daemon=True),
-            threading.Thread(target=self._read_errors, daemon=True),
-        ]
-        for reader in self._readers:
-            reader.start()
-
-    @property
-    def code(self) -> int | None:
-        """The exit code; None while it runs; negative when a signal ended it."""
-        return self._process.poll()
-
-    def has_told(self, event: str) -> bool:
-        """Tell whether it has told of an event."""
-        return any(each.get("event") == event for each in self.events)
-
-    @property
-    def result(self) -> dict[str, Any]:
-        """The result it told; empty when it told none."""
-        last = self.events[-1] if self.events else {}
-        return last if last.get("event") == "result" else {}
-
-    @property
-    def told(self) -> str:
-        """All that it told, for people to read."""
-        lines = [str(each.get("message", "")) for each in self.events]
-        details = [str(detail) for each in self.events for detail in each.get("details", ())]
-        return "\n".join([*lines, *details, *self._errors])
-
-    def signal(self, signum: signal.Signals) -> None:
-        """Send a signal; one that has ended gets none."""
-        if self.code is None:
-            self._process.send_signal(signum)
-
-    def wait(self, seconds: float = LONGEST) -> int:
-        """Wait until it ends.
-
-        Raises:
-            OpsError: It did not; it was killed.
-
-        """
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-            raise OpsError(
-                f"invoke {self.title} had not ended after {seconds:g} s and was killed",
-                details=tuple(self.told.splitlines()[-20:]),
-            ) from None
-        for reader in self._readers:
-            reader.join(10)
-        return self._process.returncode
-
-    def _read_events(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 - it was asked for
-        with self._process.stdout as output:
-            for line in output:
-                try:
-                    document = json.loads(line)
-                except ValueError:
-                    self._errors.append(line.rstrip("\n"))
-                else:
-                    self.events.append(document)
-
-    def _read_errors(self) -> None:
-        assert self._process.stderr is not None  # noqa: S101 - it was asked for
-        with self._process.stderr as output:
-            self._errors.extend(line.rstrip("\n") for line in output)
-
-
 @dataclass
 class Project:
-    """A project of the rehearsal's own.
+    """The copy of a project.
 
     Attributes:
         folder: Its root.
         name: The environment's name.
-        own: Variables over those of this process.
-        settings: Settings over those of the environment's files, by key path.
+        own: Environment variables that override those of this process.
+        settings: Settings that override those of the environment's files, by key path.
 
     """
 
@@ -144,52 +52,56 @@ class Project:
     name: str
     own: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
-    _commands: list[Command] = field(default_factory=list)
+    _commands: list[TaskProcess] = field(default_factory=list)
 
     @classmethod
     def copy(cls, root: Path, folder: Path, name: str, own: Mapping[str, str]) -> Self:
-        """Copy a project, without what was built or installed in it, into a git repository of its own.
+        """Copy a project into a new git repository, without what was built or installed in it.
 
         Raises:
-            ConfigurationError: It can't be copied, or there is no git.
+            ConfigurationError: It cannot be copied, or git is missing.
 
         """
         try:
             shutil.copytree(root, folder, ignore=_IGNORED, symlinks=True, dirs_exist_ok=True)
         except (OSError, shutil.Error) as error:
-            raise ConfigurationError(f"the project can't be copied for the rehearsal: {error}") from error
+            raise ConfigurationError(f"the project cannot be copied for the rehearsal: {error}") from error
         project = cls(folder, name, dict(own))
         project._git("init", "--quiet")
-        project.commit("The release that serves")
+        project.commit("The running release")
         return project
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables of its commands."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-        return {**kept, **self.own, **{_variable(key): _text(value) for key, value in self.settings.items()}}
+        """The environment variables of its tasks."""
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+        return {
+            **inherited,
+            **self.own,
+            **{_variable(key): _text(value) for key, value in self.settings.items()},
+        }
 
     def environment(self) -> Environment:
         """Return its settings.
 
         Raises:
-            ConfigurationError: They are wrong.
+            ConfigurationError: They are not valid.
 
         """
         return load_environment(self.name, root=self.folder, variables=self.variables)
 
-    def start(self, *arguments: str) -> Command:
+    def start(self, *arguments: str) -> TaskProcess:
         """Start a task."""
         argv = [sys.executable, "-m", "invoke", *arguments, "--env", self.name, "--json"]
-        command = Command(argv, self.folder, self.variables)
+        command = TaskProcess(argv, self.folder, variables=self.variables, read_errors=True)
         self._commands.append(command)
         return command
 
-    def invoke(self, *arguments: str) -> Command:
-        """Run a task to its end, whatever that is.
+    def invoke(self, *arguments: str) -> TaskProcess:
+        """Run a task to its end, whether it succeeds or fails.
 
         Raises:
-            OpsError: It doesn't end.
+            OpsError: It did not end, and was killed.
 
         """
         command = self.start(*arguments)
@@ -197,10 +109,10 @@ class Project:
         return command
 
     def apply(self, release: CandidateChanges) -> None:
-        """Make the working copy the candidate.
+        """Turn the working copy into the candidate.
 
         Raises:
-            ConfigurationError: The task definition can't be changed.
+            ConfigurationError: The task definition cannot be changed.
 
         """
         env = self.environment()
@@ -215,16 +127,16 @@ class Project:
         self.commit("The candidate")
 
     def withdraw(self) -> None:
-        """Take the candidate back: the working copy is the release before."""
+        """Turn the working copy back into the previous release."""
         self._git("reset", "--quiet", "--hard", "HEAD~1")
 
     def commit(self, message: str) -> None:
-        """Commit everything, also nothing."""
+        """Commit all changes; without any, an empty commit."""
         self._git("add", "--all")
         self._git("commit", "--quiet", "--allow-empty", "--message", message)
 
     def close(self) -> None:
-        """End what runs: commands, and the stack."""
+        """End the running tasks and the stack."""
         for command in self._commands:
             if command.code is None:
                 command.signal(signal.SIGKILL)
@@ -233,20 +145,20 @@ class Project:
         self.invoke("stack.down")
 
     def _add_variables(self, env: Environment, variables: Mapping[str, str]) -> None:
-        where = env.service.task_definition
-        file = self.folder / where
+        path = env.service.task_definition
+        file = self.folder / path
         try:
             document = json.loads(file.read_text(encoding="utf-8"))
             containers = [
                 each for each in document["containerDefinitions"] if each["name"] == env.service.container
             ]
-            kept = [each for each in containers[0].get("environment", []) if each["name"] not in variables]
+            others = [each for each in containers[0].get("environment", []) if each["name"] not in variables]
         except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
             raise ConfigurationError(
-                f"{where}: the candidate's variables can't be added: {error!r}"
+                f"{path}: the candidate's variables cannot be added: {error!r}"
             ) from error
         added = [{"name": name, "value": value} for name, value in variables.items()]
-        containers[0]["environment"] = [*kept, *added]
+        containers[0]["environment"] = [*others, *added]
         file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
     def _git(self, *arguments: str) -> None:

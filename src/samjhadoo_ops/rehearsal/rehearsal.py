@@ -1,4 +1,4 @@
-"""A rehearsal: scenarios, one after another, on a local stack of their own."""
+"""A rehearsal: scenarios that are played one after another on a local stack of their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import OpsError
 from samjhadoo_ops.rehearsal.project import Project
@@ -18,6 +18,7 @@ from samjhadoo_ops.stack.planning import OWNER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from samjhadoo_ops.console import Console
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.rehearsal.scenario import Scenario
 
@@ -31,22 +32,22 @@ class Rehearsal:
 
     Args:
         env: An environment that has a local stack.
-        console: Is told how far it is.
-        keep: Leave the copy and its stack for a look.
-        retries: How often a scenario that failed is played again, on a fresh stack.
+        console: Shows the progress.
+        keep: Leave the copy and its stack for inspection.
+        retries: How often a failed scenario is played again, on a fresh stack.
 
     """
 
     env: Environment
-    console: Any
+    console: Console
     keep: bool = False
     retries: int = 0
 
     def run(self, scenarios: Iterable[Scenario]) -> list[ScenarioResult]:
-        """ScenarioRun them, and return how each ended, every try of its own.
+        """Play scenarios; return the result of each try.
 
         Raises:
-            OpsError: The release that should serve before can't be deployed.
+            OpsError: The release before the candidate could not be deployed.
 
         """
         played = []
@@ -55,7 +56,7 @@ class Rehearsal:
             waiting = [(scenario, self.retries) for scenario in scenarios]
             while waiting:
                 scenario, retries = waiting.pop(0)
-                if scenario.release.migrations and fresh:  # scripts that ran can't be taken back
+                if scenario.release.migrations and fresh:  # migrations cannot be undone
                     self._clear(project)
                     fresh = False
                 if not fresh:
@@ -63,7 +64,7 @@ class Rehearsal:
                 self.console.event("scenario", f"{scenario.name}: {scenario.title}", name=scenario.name)
                 one = ScenarioRun(project, scenario, self.console).run()
                 played.append(one)
-                self._tell(one)
+                self._show(one)
                 if not one.passed and retries:
                     waiting.insert(0, (scenario, retries - 1))
                 fresh = one.passed and not scenario.release.migrations
@@ -75,32 +76,32 @@ class Rehearsal:
     def _project(self) -> Iterator[Project]:
         folder = Path(tempfile.mkdtemp(prefix="samjhadoo-rehearsal-"))
         folder.chmod(0o711)  # PostgreSQL may run as another user below it
-        # Whatever ends the rehearsal ends its stack.
+        # The stack ends with the rehearsal, however that ends.
         own = {} if self.keep else {OWNER: str(os.getpid())}
         project = Project.copy(self.env.root, folder / "project", self.env.name, own)
         try:
             yield project
         finally:
             if self.keep:
-                self.console.line(f"the rehearsal's project and stack are left in {project.folder}")
+                self.console.line(f"kept the rehearsal's project and stack: {project.folder}")
             else:
                 project.close()
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _prepare(self, project: Project) -> None:
-        """Have the release before deployed."""
-        self.console.line("deploying the release before")
+        """Deploy the release before the candidate."""
+        self.console.line("starting a stack and deploying the release before the candidate")
         deploy = project.invoke("deploy", "--yes")
         if deploy.code != 0:
             raise OpsError(
-                f"the release before could not be deployed: {deploy.result.get('message', '')}",
-                details=tuple(deploy.told.splitlines()[-20:]),
+                f"the release before the candidate could not be deployed: {deploy.result.get('message', '')}",
+                details=tuple(deploy.output.splitlines()[-20:]),
             )
 
     def _clear(self, project: Project) -> None:
         project.invoke("stack.down")
 
-    def _tell(self, played: ScenarioResult) -> None:
+    def _show(self, played: ScenarioResult) -> None:
         verdict = PASSED if played.passed else FAILED
         self.console.event(
             "played",
@@ -120,7 +121,7 @@ def failed_for_good(played: Iterable[ScenarioResult]) -> list[ScenarioResult]:
 
 
 def row(played: ScenarioResult) -> tuple[str, ...]:
-    """Return a line of the table of verdicts."""
+    """Return a row of the results table."""
     observed = played.observed
     verdict = PASSED if played.passed else FAILED
     if observed is None:
@@ -130,7 +131,7 @@ def row(played: ScenarioResult) -> tuple[str, ...]:
         played.scenario.name,
         verdict,
         _compared(expected.exit_code, observed.exit_code),
-        _compared(expected.serving, observed.who),
+        _compared(expected.serving, observed.release),
         str(observed.requests),
         str(observed.failed),
         "" if observed.detect is None else str(observed.detect),

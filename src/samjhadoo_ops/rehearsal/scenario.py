@@ -1,4 +1,4 @@
-"""A scenario: what is released, what goes wrong, and how it has to end. A TOML file of its own."""
+"""A scenario, read from a TOML file: what is released, what goes wrong, and how it has to end."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = "rehearsals"
-"""Where a project keeps scenarios of its own."""
+"""The folder of a project's own scenarios."""
 
 BEFORE, STARTED, ENDED = "before", "started", "ended"
 PHASES = {phase.name.lower().replace("_", "-"): phase for phase in Phase if phase is not Phase.UNKNOWN}
 EVENT = "event "
-"""`event pushed`: when the deploy has told of that event."""
+"""`event pushed`: once the deploy has reported that event."""
 
 _MEMBERS = ((("invoke",), "arguments"), (("fault",), "fault"), (("alarm", "quiet-alarm"), "alarm"))
 
@@ -43,12 +43,12 @@ Action = Literal[
 
 
 class CandidateChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the candidate differs from the release that serves.
+    """How the candidate differs from the running release.
 
     Attributes:
-        environment: Variables of the serving container, added to the task definition.
+        environment: Variables that are added to the service's container in the task definition.
         dockerfile: Lines added to the Dockerfile.
-        migrations: Flyway scripts by file name, added to the first folder of migrations.
+        migrations: Flyway scripts by file name, added to the first migrations folder.
 
     """
 
@@ -58,11 +58,11 @@ class CandidateChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Requests through the production listener while it plays.
+    """The requests through the production listener meanwhile.
 
     Attributes:
-        rate: Requests in a real second; 0 for none.
-        path: What is asked for by GET; an answer below 500 is a success.
+        rate: Requests per real second; 0 for none.
+        path: The path of the GET requests; a status below 500 is a success.
 
     """
 
@@ -71,20 +71,19 @@ class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ScenarioStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Something that is done while the candidate is deployed.
+    """An action while the candidate is deployed.
 
     Attributes:
-        at: `before` (the deploy), `started`, `ended`, a phase of the deployment as ECS shows it, or
+        at: When: `before` (the deploy), `started`, `ended`, a phase of the deployment at ECS, or
             `event NAME`.
-        after: Emulated time to wait then.
-        do: `kill` (SIGKILL), `interrupt` (SIGINT), `terminate` (SIGTERM): the deploy; `resume`: go on with
-            it in a new process; `invoke`: run a task beside it; `fault`: a fault of the emulator; `alarm`:
-            have a CloudWatch alarm fire; `quiet-alarm`: create it, or put it back to OK;
-            `freeze-database`, `thaw-database`.
-        arguments: Of `invoke`: the task and its options.
-        exit_code: What `invoke` has to exit with.
-        fault: Of `fault`: the document for the emulator; `{service}` and `{cluster}` are filled in.
-        alarm: Of `alarm` and `quiet-alarm`: the alarm's name.
+        after: Emulated time to wait after that.
+        do: What: `kill` (SIGKILL), `interrupt` (SIGINT) or `terminate` (SIGTERM) the deploy; `resume` it in a
+            new process; `invoke` another task; `fault` of the emulator; `alarm`: a CloudWatch alarm fires;
+            `quiet-alarm`: it is created, or OK again; `freeze-database`, `thaw-database`.
+        arguments: For `invoke`: the task and its options.
+        exit_code: For `invoke`: the exit code that it has to have.
+        fault: For `fault`: the document for the emulator; `{service}` and `{cluster}` are replaced.
+        alarm: For `alarm` and `quiet-alarm`: the alarm's name.
 
     """
 
@@ -101,21 +100,21 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How it has to end.
 
     Attributes:
-        exit_code: Of the deploy; of its last resumption, if it was resumed; None when nobody waits for it.
+        exit_code: The exit code of the deploy, or of its last resumption; None: any.
         serving: Which release has all traffic: the candidate (`new`) or the one before (`old`).
-        outcome: The deploy's outcome as its result event tells it, as a regular expression.
-        told: A regular expression that what the deploy told has to match.
-        failed_percent: Most requests that may fail, in percent of all.
-        detect: Emulated time from the fault until the rollback was asked for, at most.
-        restore: Emulated time from the fault until the old release had all traffic again, at most.
-        lock: Whether the lock must be free at the end: `free`, or `lease` when its holder was killed.
+        outcome: A regular expression for the outcome in the deploy's result event.
+        output: A regular expression that has to be found in the deploy's output.
+        failed_percent: The highest percentage of requests that may fail.
+        detect: The longest emulated time from the fault until the rollback is requested.
+        restore: The longest emulated time from the fault until the old release has all traffic again.
+        lock: The lock at the end: `free`, or `lease` if its owner was killed.
 
     """
 
     serving: Literal["new", "old"]
     exit_code: int | None = None
     outcome: str = ""
-    told: str = ""
+    output: str = ""
     failed_percent: float = 0.0
     detect: Duration | None = None
     restore: Duration | None = None
@@ -127,10 +126,9 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         title: What happens, in a sentence.
-        quick: Whether it is played when no scenario is asked for.
-        settings: Settings of the environment during it, by key path: `"deployment.bake_time" = "5m"`.
+        quick: Whether it is played when no scenario is named.
+        settings: Settings of the environment meanwhile, by key path: `"deployment.bake_time" = "5m"`.
         arguments: Further options of the deploy.
-        migrations: Scripts that the release before brings along.
 
     """
 
@@ -146,10 +144,10 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def scenarios(root: Path) -> dict[str, Scenario]:
-    """Return every scenario by its name: the project's own replace those built in.
+    """Return every scenario by its name; the project's own replace the built-in ones.
 
     Raises:
-        ConfigurationError: A file is not a scenario; the text names file and key.
+        ConfigurationError: A file is not a scenario; the message names file and key.
 
     """
     built_in = resources.files("samjhadoo_ops.rehearsal") / "scenarios"
@@ -160,12 +158,12 @@ def read_scenario(text: str, *, name: str, where: str) -> Scenario:
     """Read a scenario.
 
     Args:
-        text: TOML.
-        name: What it is called.
-        where: The file, for errors.
+        text: Its TOML.
+        name: Its name.
+        where: The file, for error messages.
 
     Raises:
-        ConfigurationError: It is not one; the text names file and key.
+        ConfigurationError: It is not a scenario; the message names file and key.
 
     """
     try:
@@ -174,7 +172,7 @@ def read_scenario(text: str, *, name: str, where: str) -> Scenario:
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{where}: {error}") from error
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{where}: {_placed(str(error))}") from error
+        raise ConfigurationError(f"{where}: {_key_first(str(error))}") from error
     _check(scenario, where)
     return scenario
 
@@ -194,25 +192,25 @@ def _folder(source: Traversable | Path) -> Iterator[tuple[str, Scenario]]:
 
 
 def _check(scenario: Scenario, where: str) -> None:
-    """Refuse what the types allow and nobody can mean."""
-    for key, pattern in (("outcome", scenario.expect.outcome), ("told", scenario.expect.told)):
+    """Refuse what the types allow but makes no sense."""
+    for key, pattern in (("outcome", scenario.expect.outcome), ("output", scenario.expect.output)):
         try:
             re.compile(pattern)
         except re.error as error:
             raise ConfigurationError(f"{where}: expect.{key}: not a regular expression: {error}") from error
     if scenario.load.rate < 0:
-        raise ConfigurationError(f"{where}: load.rate: expected a number from 0")
+        raise ConfigurationError(f"{where}: load.rate: expected 0 or more")
     known = [BEFORE, STARTED, ENDED, *PHASES]
     for number, step in enumerate(scenario.steps):
         here = f"{where}: steps[{number}]"
         if step.at not in known and not step.at.startswith(EVENT):
             raise ConfigurationError(f"{here}.at: {step.at!r}; expected {', '.join(known)}, or event NAME")
         if step.at == BEFORE and number and scenario.steps[number - 1].at != BEFORE:
-            raise ConfigurationError(f"{here}.at: what is done before the deploy comes first")
+            raise ConfigurationError(f"{here}.at: steps before the deploy have to come first")
         for actions, member in _MEMBERS:
             if (step.do in actions) != bool(getattr(step, member)):
                 raise ConfigurationError(
-                    f"{here}.{member}: goes with do = {' or '.join(actions)}, and only with it"
+                    f"{here}.{member}: required with do = {' or '.join(actions)}, and not allowed otherwise"
                 )
 
 
@@ -222,7 +220,7 @@ def _decode(kind: type, value: Any) -> Any:
     raise ValueError('expected a duration such as "15m"')
 
 
-def _placed(text: str) -> str:
+def _key_first(text: str) -> str:
     """Return msgspec's message with the key first: `expect.serving: Invalid enum value 'both'`."""
     message, _, path = text.partition(" - at `$")
     return f"{path.rstrip('`').lstrip('.')}: {message}" if path.rstrip("`") else message

@@ -1,11 +1,11 @@
-"""Playing a scenario: the candidate is deployed, things happen to it, and how it ends is observed."""
+"""Playing a scenario: the candidate is deployed, steps are taken meanwhile, and the ending is observed."""
 
 from __future__ import annotations
 
 import signal
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from samjhadoo_ops import stack
@@ -26,26 +26,29 @@ from samjhadoo_ops.rehearsal.scenario import BEFORE, ENDED, EVENT, PHASES, START
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from samjhadoo_ops.console import Console
     from samjhadoo_ops.environment import Environment
-    from samjhadoo_ops.rehearsal.project import Command, Project
+    from samjhadoo_ops.rehearsal.project import Project
     from samjhadoo_ops.rehearsal.scenario import Scenario, ScenarioStep
+    from samjhadoo_ops.task_process import TaskProcess
 
 TICK = 0.02
-"""Real seconds between two looks at whether a step is due."""
+"""Real seconds between two checks whether a step is due."""
 
 LONGEST = 300.0
-"""Real seconds after which a scenario is given up."""
+"""Real seconds after which a scenario is aborted."""
 
 _SIGNALS = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT, "terminate": signal.SIGTERM}
 
 
 @dataclass(frozen=True)
 class ScenarioResult:
-    """A scenario that was played.
+    """The result of a scenario that was played.
 
     Attributes:
+        observed: How it ended; None if it was aborted.
         problems: What is not as expected; empty when it passed.
-        seconds: Real seconds it took.
+        seconds: How many real seconds it took.
 
     """
 
@@ -56,68 +59,68 @@ class ScenarioResult:
 
     @property
     def passed(self) -> bool:
-        """Tell whether it ended as it has to."""
+        """Whether it ended as expected."""
         return not self.problems
 
 
 @dataclass
 class ScenarioRun:
-    """One performance of a scenario, in a project whose release before is deployed."""
+    """One run of a scenario, in a project whose previous release is deployed."""
 
     project: Project
     scenario: Scenario
-    teller: Any
+    console: Console
     _problems: list[str] = field(default_factory=list)
 
     def run(self) -> ScenarioResult:
-        """ScenarioRun it; whatever goes wrong is one of its problems."""
+        """Play it; any error is one of its problems."""
         began = time.monotonic()
         self.project.settings = dict(self.scenario.settings)
         observed: Observed | None = None
         try:
             self.project.apply(self.scenario.release)
             try:
-                observed = self._perform()
+                observed = self._play()
             finally:
-                if observed is None or observed.who != "new":
+                if observed is None or observed.release != "new":
                     self.project.withdraw()
             problems = tuple(findings(self.scenario.expect, observed))
         except OpsError as error:
             problems = (*self._problems, error.message, *error.details[-5:])
-        except Exception as error:  # noqa: BLE001 - a scenario that breaks must not end the others
+        except Exception as error:  # noqa: BLE001 - the other scenarios have to be played all the same
             problems = (*self._problems, f"{type(error).__name__}: {error}")
         finally:
             self.project.settings = {}
         return ScenarioResult(self.scenario, observed, problems, time.monotonic() - began)
 
-    def _perform(self) -> Observed:
+    def _play(self) -> Observed:
         env = self.project.environment()
-        endpoints = stack.ensure_up(env, self.teller, start=False)
+        endpoints = stack.ensure_up(env, self.console, start=False)
         clock = Clock(minute=env.clock.minute, origin=endpoints.clock_origin)
         aws = Aws(env, endpoints.aws)
         observer = Observer(env, aws)
-        before = observer.serving().shares
+        before = observer.service_state().shares
         old = max(before, key=lambda each: before[each], default="")
-        _, left = records(env, aws)
+        _, unfinished_before = records(env, aws)
         load = LoadGenerator(urljoin(endpoints.production, self.scenario.load.path), self.scenario.load.rate)
-        with EmulatorFaults(endpoints.aws, env) as control, DatabaseFreezer(env) as freezer, load, observer:
-            script = StepRunner(self.project, aws, clock, observer, control, freezer)
-            self._act(script)
-            control.clear()  # what is asked from now on has to be answered
+        with EmulatorFaults(endpoints.aws, env) as faults, DatabaseFreezer(env) as freezer, load, observer:
+            steps = StepRunner(self.project, aws, clock, observer, faults, freezer)
+            self._run_steps(steps)
+            faults.clear()  # from now on every call has to be answered
             self._settle(observer)
-            serving = observer.serving()
-        deploy = script.deploys[-1]
-        fault = script.fault_at or observer.exposed or observer.began
+            service = observer.service_state()
+        deploy = steps.deploys[-1]
+        fault = steps.fault_at or observer.exposed or observer.began
         lock, unfinished = records(env, aws)
         return Observed(
             exit_code=deploy.code,
             result=deploy.result.get("exit_code"),
             outcome=str(deploy.result.get("outcome", "")),
-            told=deploy.told,
-            serving=serving,
+            output=deploy.output,
+            service=service,
             old=old,
             lock=lock,
-            unfinished=tuple(deploy for deploy in unfinished if deploy not in left),
+            unfinished=tuple(deploy for deploy in unfinished if deploy not in unfinished_before),
             requests=load.requests,
             failed=len(load.failures),
             detect=_between(fault, observer.detected, clock),
@@ -126,75 +129,82 @@ class ScenarioRun:
             failures=tuple(dict.fromkeys(failure.reason for failure in load.failures)),
         )
 
-    def _act(self, script: StepRunner) -> None:
-        """Start the deploy, do each step when it is due, and wait for the end of everything."""
+    def _run_steps(self, runner: StepRunner) -> None:
+        """Start the deploy, run each step when it is due, and wait until all commands have ended."""
         before = [step for step in self.scenario.steps if step.at == BEFORE]
         for step in before:
-            script.do(step)
+            runner.run(step)
         deploy = self.project.start("deploy", "--yes", *self.scenario.arguments)
-        script.deploys.append(deploy)
+        runner.deploys.append(deploy)
         deadline = time.monotonic() + LONGEST
         for step in self.scenario.steps[len(before) :]:
-            script.await_turn(step, deadline)
-            script.do(step)
-        for command in script.deploys:
+            runner.wait_until_due(step, deadline)
+            runner.run(step)
+        for command in runner.deploys:
             command.wait(max(1.0, deadline - time.monotonic()))
-        for step, command in script.others:
+        for step, command in runner.others:
             code = command.wait(max(1.0, deadline - time.monotonic()))
             if code != step.exit_code:
-                said = command.result.get("message", "")
+                message = command.result.get("message", "")
                 self._problems.append(
-                    f"{' '.join(step.arguments)} exited with {code}, expected {step.exit_code}: {said}"
+                    f"{' '.join(step.arguments)} exited with {code}, expected {step.exit_code}: {message}"
                 )
 
     def _settle(self, observer: Observer) -> None:
-        """Wait until ECS has ended what it does by itself, such as what a dead deploy left to it."""
+        """Wait until ECS has finished, for example the rollback that a killed deploy left to it."""
         deadline = time.monotonic() + LONGEST
         while time.monotonic() < deadline:
-            serving = observer.serving()
-            tasks = sum(serving.running.values())
-            if not serving.ongoing and tasks == serving.desired and len(serving.running) == 1:
+            service = observer.service_state()
+            tasks = sum(service.running.values())
+            if not service.ongoing and tasks == service.desired and len(service.running) == 1:
                 return
             time.sleep(TICK * 5)
 
 
 @dataclass
 class StepRunner:
-    """What the steps are done with."""
+    """Runs the steps of a scenario.
+
+    Attributes:
+        deploys: The deploy, and its resumptions.
+        others: The other commands, with their steps.
+        fault_at: When the first fault was caused, in Unix seconds.
+
+    """
 
     project: Project
     aws: Aws
     clock: Clock
     observer: Observer
-    control: EmulatorFaults
+    faults: EmulatorFaults
     freezer: DatabaseFreezer
-    deploys: list[Command] = field(default_factory=list)
-    others: list[tuple[ScenarioStep, Command]] = field(default_factory=list)
+    deploys: list[TaskProcess] = field(default_factory=list)
+    others: list[tuple[ScenarioStep, TaskProcess]] = field(default_factory=list)
     fault_at: float | None = None
 
-    def await_turn(self, step: ScenarioStep, deadline: float) -> None:
+    def wait_until_due(self, step: ScenarioStep, deadline: float) -> None:
         """Wait until a step is due.
 
         Raises:
-            OpsError: It never is: the deploy ended before, or it took too long.
+            OpsError: It never is, because the deploy ended before or took too long.
 
         """
         due = self._due(step)
         while not due():
-            over = self.deploys[-1].code is not None and not self._goes_on(step)
+            over = self.deploys[-1].code is not None and not self._continues_at_ecs(step)
             if time.monotonic() > deadline or (over and not due()):
-                last = self.observer.samples[-1].phase.value if self.observer.samples else "not begun"
+                phase = self.observer.samples[-1].phase.value if self.observer.samples else "not started"
                 message = self.deploys[-1].result.get("message", "")
                 raise OpsError(
-                    f"{step.at!r} never came, so that {step.do} could not be done; the deployment was "
-                    f"{last}, the deploy exited with {self.deploys[-1].code}: {message}",
-                    details=tuple(self.deploys[-1].told.splitlines()[-5:]),
+                    f"{step.do} was not done, because {step.at!r} was never reached; the deployment was "
+                    f"{phase}, the deploy exited with {self.deploys[-1].code}: {message}",
+                    details=tuple(self.deploys[-1].output.splitlines()[-5:]),
                 )
             time.sleep(TICK)
         self.clock.sleep(step.after)
 
-    def do(self, step: ScenarioStep) -> None:
-        """Do a step."""
+    def run(self, step: ScenarioStep) -> None:
+        """Run a step."""
         if step.do in _SIGNALS:
             self.deploys[-1].signal(_SIGNALS[step.do])
             if step.do == "kill":
@@ -211,18 +221,18 @@ class StepRunner:
         else:
             if step.at != BEFORE:
                 self.fault_at = self.fault_at or time.time()
-            self._break(step)
+            self._cause_fault(step)
 
-    def _break(self, step: ScenarioStep) -> None:
+    def _cause_fault(self, step: ScenarioStep) -> None:
         if step.do == "fault":
-            self.control.add(step.fault)
+            self.faults.add(step.fault)
         elif step.do == "alarm":
             self._set_alarm(step.alarm, "ALARM")
         else:
             self.freezer.freeze()
 
     def _set_alarm(self, name: str, state: str) -> None:
-        """Put an alarm into a state in which it stays: its metric never has data, which it ignores."""
+        """Set an alarm's state, which stays: its metric never has data, and it ignores missing data."""
         cloudwatch = self.aws.client("cloudwatch")
         if not cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]:
             cloudwatch.put_metric_alarm(
@@ -236,7 +246,7 @@ class StepRunner:
                 ComparisonOperator="GreaterThanThreshold",
                 TreatMissingData="ignore",
             )
-        cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="The rehearsal says so")
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="Set by the rehearsal")
 
     def _due(self, step: ScenarioStep) -> Callable[[], bool]:
         if step.at == STARTED:
@@ -245,18 +255,18 @@ class StepRunner:
             return lambda: self.deploys[-1].code is not None
         if step.at.startswith(EVENT):
             event = step.at.removeprefix(EVENT).strip()
-            return lambda: any(deploy.has_told(event) for deploy in self.deploys)
+            return lambda: any(deploy.has_event(event) for deploy in self.deploys)
         phase = PHASES[step.at]
         return lambda: self.observer.reached(phase)
 
-    def _goes_on(self, step: ScenarioStep) -> bool:
-        """Tell whether the deployment goes on at ECS without the deploy, so that a phase can come yet."""
+    def _continues_at_ecs(self, step: ScenarioStep) -> bool:
+        """Return whether the deployment continues at ECS without the deploy, so that a phase may follow."""
         last = self.observer.samples[-1] if self.observer.samples else None
         return step.at in PHASES and last is not None and not last.phase.ended
 
 
 def records(env: Environment, aws: Aws) -> tuple[str, tuple[str, ...]]:
-    """Return who holds the lock (empty: nobody), and the deploys whose end the journal does not have."""
+    """Return the lock's owner (empty: none), and the deploys whose ending is missing in the journal."""
     journal = Journal(
         S3Objects(aws.client("s3"), env.journal.bucket),
         prefix=env.journal.prefix,

@@ -32,8 +32,8 @@ _STOP_TIME = 60.0
 _LOCK_TIME = 300.0
 _TICK = 0.02
 _STARTING = {
-    "embedded": "starting PostgreSQL, Redis and the emulator",
-    "containers": "starting PostgreSQL, Redis and LocalStack in containers, and the emulator",
+    "embedded": "starting PostgreSQL, Redis and the emulator; this takes a few seconds",
+    "containers": "starting containers and the emulator; this takes about half a minute",
 }
 
 
@@ -74,6 +74,7 @@ def start(env: Environment, progress: Progress, *, owner: int | None = None) -> 
     with _alone(paths, progress):
         if state := find(env):
             require_match(state, env)
+            progress("the stack is already running")
             return state
         if ended := why_ended(env):
             progress(f"the last stack ended: {ended.reason}")
@@ -88,7 +89,7 @@ def start(env: Environment, progress: Progress, *, owner: int | None = None) -> 
             raise StackFailed(
                 f"the stack ended right after its start: {ended.reason if ended else 'unknown'}"
             )
-        progress(f"the stack is up after {time.monotonic() - began:.1f} s: {started.endpoints.aws}")
+        progress(f"the stack is up after {time.monotonic() - began:.1f} s")
         return started
 
 

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 @ops_task(
     help={
-        "scenario": "Scenario to play; may be given several times. Without it, the quick ones.",
-        "all": "ScenarioRun every scenario.",
-        "show": "List the scenarios and play none.",
-        "retries": "ScenarioRun a scenario that failed so often again; each try is in the table.",
-        "keep": "Leave the rehearsal's project and stack for a look.",
+        "scenario": "Scenario to play; may be repeated. Default: the quick ones.",
+        "all": "Play every scenario.",
+        "show": "List the scenarios; play none.",
+        "retries": "How often to play a failed scenario again; the table has every try.",
+        "keep": "Keep the rehearsal's project and stack for inspection.",
     }
 )
 def rehearse(
@@ -40,7 +40,9 @@ def rehearse(
     known = scenarios(settings.root)
     unknown = [name for name in scenario if name not in known]
     if unknown:
-        raise ConfigurationError(f"no scenario {', '.join(unknown)}; there are {', '.join(known)}")
+        raise ConfigurationError(
+            f"there is no scenario {', '.join(unknown)}", hint="invoke rehearse --show lists the scenarios"
+        )
     chosen = [
         each for name, each in known.items() if all or name in scenario or (not scenario and each.quick)
     ]
@@ -53,10 +55,10 @@ def rehearse(
     failed = failed_for_good(played)
     if failed:
         raise OpsError(
-            f"{len(failed)} of {len(chosen)} scenarios did not end as they have to",
+            f"{len(failed)} of {len(chosen)} scenarios did not end as expected",
             details=tuple(f"{each.scenario.name}: {problem}" for each in failed for problem in each.problems),
         )
     again = len(played) - len(chosen)
-    said = f"all {len(chosen)} scenarios ended as they have to"
-    told = f"{said}; {again} tries before failed" if again else said
-    console.result("succeeded", ExitCode.SUCCEEDED, told)
+    text = f"all {len(chosen)} scenarios ended as expected"
+    text += f"; {again} earlier tries failed" if again else ""
+    console.result("succeeded", ExitCode.SUCCEEDED, text)

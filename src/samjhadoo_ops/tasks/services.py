@@ -53,7 +53,7 @@ def deploy_all(session: Session, *, resume: str | bool, arguments: Sequence[str]
         ServicesFailed: Not every service was deployed.
 
     """
-    from samjhadoo_ops.fleet.deploy import DeployAll
+    from samjhadoo_ops.services.deploy_all import DeployAll
 
     env = session.env
     if isinstance(resume, str) and resume:

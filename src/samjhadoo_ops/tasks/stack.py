@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
@@ -10,31 +11,30 @@ from samjhadoo_ops.console import current_console
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from invoke.context import Context
 
     from samjhadoo_ops.console import Console
     from samjhadoo_ops.stack import StackEndpoints
-    from samjhadoo_ops.stack.inspection import StackStatus
-    from samjhadoo_ops.stack.state import Addresses
+    from samjhadoo_ops.stack.inspection import StackProcess, StackStatus
 
 _MIB = 1 << 20
 
 
 @ops_task()
 def up(c: Context, *, env: str = "local") -> None:
-    """Start the local stack, or find the one that runs."""
+    """Start the local stack, or find the one that is running."""
     from samjhadoo_ops import stack
     from samjhadoo_ops.environment import load_environment
 
     console, environment = current_console(), load_environment(env)
     if c.config.run.dry:
         running = stack.status(environment).running
-        console.line("the stack is up" if running else "would start the stack")
+        console.line("the stack is already running" if running else "would start the stack")
         return
     endpoints = stack.up(environment, console)
-    console.result("up", 0, _listening(endpoints), **_endpoint_fields(endpoints))
+    console.result("up", 0, _addresses(endpoints), **_endpoint_fields(endpoints))
 
 
 @ops_task()
@@ -46,10 +46,12 @@ def down(c: Context, *, env: str = "local") -> None:
     console, environment = current_console(), load_environment(env)
     if c.config.run.dry:
         running = stack.status(environment).running
-        console.line("would stop the stack" if running else "no stack is running")
+        console.line("would stop the stack" if running else "the stack is not running")
         return
     stopped = stack.down(environment, console)
-    console.result("down", 0, "the stack is down" if stopped else "no stack was running", stopped=stopped)
+    console.result(
+        "down", 0, "the stack has ended" if stopped else "the stack was not running", stopped=stopped
+    )
 
 
 @ops_task()
@@ -63,12 +65,12 @@ def reset(c: Context, *, env: str = "local") -> None:
         console.line("would stop the stack and start a fresh one")
         return
     endpoints = stack.reset(environment, console)
-    console.result("up", 0, _listening(endpoints), **_endpoint_fields(endpoints))
+    console.result("up", 0, _addresses(endpoints), **_endpoint_fields(endpoints))
 
 
 @ops_task()
 def pull(c: Context, *, env: str = "local") -> None:
-    """Fetch what the local stack needs, without starting it."""
+    """Fetch what the local stack needs without starting it."""
     from samjhadoo_ops import stack
     from samjhadoo_ops.environment import load_environment
 
@@ -77,12 +79,12 @@ def pull(c: Context, *, env: str = "local") -> None:
         console.line("would fetch what the stack needs")
         return
     stack.fetch(environment, console)
-    console.result("fetched", 0, "the stack has all it needs")
+    console.result("fetched", 0, "everything that the stack needs is here")
 
 
 @ops_task(default=True)
 def status(_c: Context, *, env: str = "local") -> None:
-    """Show endpoints, processes and who serves what."""
+    """Show endpoints, processes and what serves each AWS service."""
     from msgspec import to_builtins
 
     from samjhadoo_ops import stack
@@ -98,27 +100,27 @@ def status(_c: Context, *, env: str = "local") -> None:
 
 @ops_task(
     help={
-        "process": "Only this process: emulator, postgres, redis, seeds, …",
-        "lines": "How many of the last lines of each.",
-        "follow": "Go on with what comes, until the stack ends.",
+        "process": "Show this process only: emulator, postgres, redis, seeds, …",
+        "lines": "How many of the last lines of each log to show.",
+        "follow": "Also show new lines until the stack ends.",
     }
 )
 def logs(
     _c: Context, *, env: str = "local", process: str = "", lines: int = 20, follow: bool = False
 ) -> None:
-    """Show what the stack's processes wrote."""
+    """Show the logs of the stack's processes."""
     from samjhadoo_ops.environment import load_environment
     from samjhadoo_ops.stack import logs as stack_logs
 
     console = current_console()
     files = stack_logs.select(stack_logs.log_files(load_environment(env)), process)
 
-    def tell(name: str, line: str) -> None:
+    def show_line(name: str, line: str) -> None:
         console.show(f"{name:<10} {line}", process=name, line=line)
 
-    stack_logs.show(files, lines, tell)
+    stack_logs.show(files, lines, show_line)
     if follow:
-        stack_logs.follow(files, tell)
+        stack_logs.follow(files, show_line)
 
 
 collection = Collection("stack", up, down, reset, pull, status, logs)
@@ -138,21 +140,19 @@ def _endpoint_fields(endpoints: StackEndpoints) -> dict[str, Any]:
     }
 
 
-def _listening(endpoints: StackEndpoints) -> str:
-    """Return in words where the service, or each of several, is reached."""
-    paths = endpoints.services or {"": (endpoints.production, endpoints.test)}
-    return "\n".join(
-        f"{name}: production {production}  test {test}".removeprefix(": ")
-        for name, (production, test) in paths.items()
-    )
+def _addresses(endpoints: StackEndpoints) -> str:
+    """Return the addresses for a person, and the command that deploys to them."""
+    services = endpoints.services or {"": (endpoints.production, endpoints.test)}
+    rows = [("AWS", endpoints.aws), *_service_rows(services)]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{name:<{width}}  {address}" for name, address in rows]
+    return "\n".join([*lines, "deploy to it with: invoke deploy"])
 
 
-def _service_rows(found: StackStatus, paths: Addresses) -> list[tuple[str, str]]:
-    if not found.deployed:
-        return [("production", paths.production), ("test", paths.test)]
+def _service_rows(services: Mapping[str, tuple[str, str]]) -> list[tuple[str, str]]:
     return [
-        (f"{name}, {kind}", url)
-        for name, urls in found.deployed.items()
+        (f"{name} {kind}".lstrip(), url)
+        for name, urls in services.items()
         for kind, url in zip(("production", "test"), urls, strict=True)
     ]
 
@@ -162,47 +162,52 @@ def _show(console: Console, found: StackStatus) -> None:
     if not found.running or found.endpoints is None or found.clock is None:
         why = f"; it ended: {found.reason}" if found.reason else ""
         console.show(f"the stack is not running{why}")
-        for line in found.details:
+        for line in found.details:  # the end of its log
             console.show(f"  {line}")
+        logs = "its logs: invoke stack.logs; " if found.logs else ""
+        console.show(f"{logs}start it with: invoke stack.up")
         return
-    console.show(f"stack {found.id} ({found.kind}) is up; a minute takes {found.clock.minute:g} s\n")
-    paths = found.endpoints
-    console.table(
-        ["Endpoint", "Address"],
-        [
-            ("AWS", paths.aws),
-            *_service_rows(found, paths),
-            ("PostgreSQL", paths.postgres),
-            ("Redis", paths.redis),
-            *(
-                (f"{listener.load_balancer}:{listener.port}", f"127.0.0.1:{listener.bound_port}")
-                for listener in found.listeners
-            ),
-            ("logs", found.logs),
-        ],
-    )
+    console.show(f"the {found.kind} stack is running; an emulated minute takes {found.clock.minute:g} s\n")
+    console.table(["Endpoint", "Address"], list(_endpoint_rows(found)))
     console.show("")
-    memory = sum(process.memory for process in found.processes)
-    console.table(
-        ["Process", "Pid", "MiB"],
-        [
-            *((process.name, process.pid, f"{process.memory / _MIB:.0f}") for process in found.processes),
-            ("all", "", f"{memory / _MIB:.0f}"),
-        ],
-    )
+    console.table(["Process", "Pid", "Processes", "MiB"], list(_process_rows(found)))
     if found.containers:
         console.show("")
         rows = [(each.name, each.image, each.state) for each in found.containers]
         console.table(["Container", "Image", "State"], rows)
-    console.show("")
-    for line in _serving(found.services):
-        console.show(line)
+    console.show(f"\nAWS services: {_serving(found.services)}")
 
 
-def _serving(services: Mapping[str, str]) -> list[str]:
-    """Return in words who serves which AWS services; the upstream has too many to name them all."""
-    by: dict[str, list[str]] = {}
-    for service, who in sorted(services.items()):
-        by.setdefault(who, []).append(service)
-    others = [f"{who}: {len(served)} other AWS services" for who, served in by.items() if who != "live"]
-    return [f"live: {', '.join(by.get('live', []))}", *others]
+def _endpoint_rows(found: StackStatus) -> Iterator[tuple[str, str]]:
+    """Yield every address once: listeners that are not the service's follow it."""
+    assert found.endpoints is not None  # noqa: S101 - it is running
+    addresses = found.endpoints
+    services = _service_rows(found.deployed or {"": (addresses.production, addresses.test)})
+    yield ("AWS", addresses.aws)
+    yield from services
+    known = {url.rpartition(":")[2] for _, url in services}
+    for each in found.listeners:
+        if str(each.bound_port) not in known:
+            yield (f"{each.load_balancer}:{each.port}", f"127.0.0.1:{each.bound_port}")
+    yield ("PostgreSQL", addresses.postgres)
+    yield ("Redis", addresses.redis)
+    yield ("logs", found.logs)
+
+
+def _process_rows(found: StackStatus) -> Iterator[tuple[Any, ...]]:
+    """Yield one row for all processes of the same name, with the id of the first."""
+    groups: dict[str, list[StackProcess]] = {}
+    for process in found.processes:
+        groups.setdefault(process.name, []).append(process)
+    for name, group in [*groups.items(), ("all", list(found.processes))]:
+        memory = sum(process.memory for process in group) / _MIB
+        yield (name, "" if name == "all" else group[0].pid, len(group), f"{memory:.0f}")
+
+
+def _serving(services: Mapping[str, str]) -> str:
+    """Describe what serves the AWS services; the upstream has too many to name them all."""
+    live = sorted(service for service, server in services.items() if server == "live")
+    others = Counter(server for server in services.values() if server != "live")
+    return "; ".join(
+        [f"live {', '.join(live)}", *(f"{count} by {server}" for server, count in others.items())]
+    )

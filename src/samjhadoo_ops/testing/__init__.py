@@ -1,7 +1,7 @@
-"""A whole local stack, of either kind, for tests of a project: `running_stack`.
+"""A whole local stack, of either kind, for a project's tests: `running_stack`.
 
-With pytest, the fixture `local_stack` is there by itself (`samjhadoo_ops.testing.plugin`). Needs the extra
-`local`. For tests that need only the local AWS, see `samjhadoo_emulator.testing`.
+With pytest, use the fixture `local_stack` (`samjhadoo_ops.testing.plugin`). It needs the extra `local`. For
+tests that need only the local AWS, see `samjhadoo_emulator.testing`.
 """
 
 from __future__ import annotations

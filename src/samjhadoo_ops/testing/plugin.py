@@ -1,8 +1,8 @@
-"""pytest's fixture `local_stack`: a whole local stack.
+"""The pytest fixture `local_stack`: a whole local stack.
 
-It runs for a copy of the project in pytest's root folder and is of the kind that SAMJHADOO_STACK names.
-Override the fixture `local_stack_options` (scope `session`) to start it differently: it returns keyword
-arguments of `running_stack`.
+It belongs to a copy of the project in pytest's root folder, and is of the kind in SAMJHADOO_STACK. To start
+it differently, override the fixture `local_stack_options` (scope `session`), which returns keyword arguments
+of `running_stack`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def local_stack_options() -> dict[str, Any]:
-    """Return how the stack is started: keyword arguments of `running_stack`."""
+    """Return keyword arguments of `running_stack`."""
     return {}
 
 
@@ -48,15 +48,15 @@ def local_stack_process(
 def local_stack(local_stack_process: LocalStack) -> Iterator[LocalStack]:
     """Return a running local stack; faults end with the test, releases and data stay.
 
-    Without a Docker engine a stack of containers is skipped; where containers are required
-    (SAMJHADOO_CONTAINERS=required) and in CI it is an error.
+    Without a Docker engine, tests with a containers stack are skipped; in CI and with
+    SAMJHADOO_CONTAINERS=required they fail.
     """
     yield local_stack_process
     local_stack_process.clear_faults()
 
 
 def refuse_or_skip(reason: str) -> NoReturn:
-    """Fail where containers are required and in CI, skip elsewhere."""
+    """Fail in CI and where containers are required, skip otherwise."""
     if os.environ.get("SAMJHADOO_CONTAINERS") == "required" or os.environ.get("CI"):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

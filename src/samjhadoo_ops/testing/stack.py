@@ -1,4 +1,4 @@
-"""A whole local stack for tests: of a copy of the project, on ports of its own, of either kind."""
+"""A whole local stack for tests, of either kind: for a copy of the project, on ports of its own."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from samjhadoo_ops.processes import free_ports
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from samjhadoo_ops.rehearsal.project import Command, Project
+    from samjhadoo_ops.rehearsal.project import Project
+    from samjhadoo_ops.task_process import TaskProcess
 
 PORTS = ("SAMJHADOO_STACK__EDGE_PORT", "SAMJHADOO_STACK__POSTGRES_PORT", "SAMJHADOO_STACK__REDIS_PORT")
-"""The variables that hold a stack's preferred ports."""
+"""The variables with a stack's preferred ports."""
 
 
 @dataclass(frozen=True)
 class LocalStack:
-    """A running local stack, and the copy of the project that it belongs to.
+    """A running local stack and the copy of the project that it belongs to.
 
     Attributes:
-        project: The copy: a git repository, in which a test may change files and `commit`.
+        project: The copy, a git repository; a test may change its files and `commit` them.
         kind: `embedded` or `containers`.
         aws: URL of the local AWS, for any AWS client.
         region: Its region.
@@ -52,16 +53,16 @@ class LocalStack:
         return Aws(self.project.environment(), self.aws).client(service)
 
     def clear_faults(self) -> None:
-        """End every fault that a test asked the local AWS for."""
+        """End all faults of the local AWS."""
         from samjhadoo_ops.rehearsal.faults import EmulatorFaults
 
         EmulatorFaults(self.aws, self.project.environment()).clear()
 
-    def invoke(self, *arguments: str) -> Command:
+    def invoke(self, *arguments: str) -> TaskProcess:
         """Run a task of the project to its end, as `invoke ... --env local --json`.
 
         Returns:
-            What it did: `code`, its `events`, the `result`, and `told` for people.
+            The ended task: its `code`, `events`, `result` and `output`.
 
         Raises:
             OpsError: It had not ended after ten minutes, and was killed.
@@ -69,8 +70,8 @@ class LocalStack:
         """
         return self.project.invoke(*arguments)
 
-    def start(self, *arguments: str) -> Command:
-        """Start a task of the project, and return at once."""
+    def start(self, *arguments: str) -> TaskProcess:
+        """Start a task of the project and return at once."""
         return self.project.start(*arguments)
 
 
@@ -84,17 +85,17 @@ def running_stack(
 ) -> Iterator[LocalStack]:
     """Run a local stack for a copy of the project until the block ends.
 
-    Its kind is what the environment says: `SAMJHADOO_STACK`, or `[stack] kind`. On Linux it ends with this
-    process in any case; elsewhere nobody tells it that this process was killed.
+    Its kind is the environment's: `SAMJHADOO_STACK`, or `[stack] kind`. On Linux it always ends with this
+    process; elsewhere it stays if this process is killed.
 
     Args:
         root: The project's folder.
         environment: The environment with the stack.
         variables: Environment variables of its tasks: `{"SAMJHADOO_CLOCK__MINUTE": "0.05s"}`.
-        folder: Takes the copy; a temporary one by default. It has to be empty.
+        folder: An empty folder for the copy; a temporary one by default.
 
     Raises:
-        ConfigurationError: The settings are wrong, or an image or the Docker engine is missing.
+        ConfigurationError: The settings are not valid, or an image or the Docker engine is missing.
         OpsError: The stack did not start; nothing is left running.
 
     """
@@ -113,9 +114,9 @@ def running_stack(
 
 
 def stack_on_free_ports() -> dict[str, str]:
-    """Return environment variables that have a stack prefer ports which are free now.
+    """Return environment variables that make a stack use ports which are free now.
 
-    The load balancer's listeners keep theirs, which are the service's; on this machine they move when taken.
+    The ports of the load balancer's listeners belong to the service's settings and move when they are taken.
     """
     free = free_ports(*[0] * len(PORTS))
     return {name: str(port) for name, port in zip(PORTS, free, strict=True)}

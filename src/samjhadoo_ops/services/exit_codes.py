@@ -1,4 +1,4 @@
-"""Which of several exit codes is told when only one can be."""
+"""The one exit code for several services."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ MOST_SEVERE_FIRST = (
 
 
 def known(code: int) -> ExitCode:
-    """Return a process's ending as an exit code of ours.
+    """Return a process's exit code as ours.
 
-    Who was killed (a negative code) leaves a state that nobody knows.
+    A process that was killed (a negative code) leaves an unknown state.
     """
     if code < 0:
         return ExitCode.NEEDS_A_PERSON
@@ -36,6 +36,6 @@ def known(code: int) -> ExitCode:
 
 
 def most_severe(codes: Iterable[int]) -> ExitCode:
-    """Return the gravest of some exit codes; success for none."""
+    """Return the most severe of some exit codes; success if there are none."""
     found = {known(code) for code in codes}
     return next((code for code in MOST_SEVERE_FIRST if code in found), ExitCode.SUCCEEDED)

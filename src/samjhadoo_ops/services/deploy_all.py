@@ -1,7 +1,8 @@
-"""A deploy of all services of an environment, each by a process of its own, in their order.
+"""A deploy of all services of an environment, in their order, each in a process of its own.
 
-When one fails, `[rollout] on_failure` says what becomes of the others. To roll back, a deployment that runs
-is stopped, one that has succeeded is gone back from, and a deploy that has not started one yet is ended.
+If one fails, `[rollout] on_failure` decides what happens to the others. To roll back means: a running
+deployment is stopped, a finished one is replaced by the release before, and a deploy that has not started its
+deployment yet is ended.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment.interrupts import held_back
 from samjhadoo_ops.errors import ExitCode, OpsError
-from samjhadoo_ops.fleet.crew import Crew
-from samjhadoo_ops.fleet.schedule import REGARDLESS, Schedule, among, reversed_order
-from samjhadoo_ops.fleet.severity import known, most_severe
+from samjhadoo_ops.services.exit_codes import known, most_severe
+from samjhadoo_ops.services.schedule import REGARDLESS, Schedule, among, reversed_order
+from samjhadoo_ops.services.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from samjhadoo_ops.console import Console
     from samjhadoo_ops.environment import Environment
-    from samjhadoo_ops.fleet.crew import Worker
+    from samjhadoo_ops.services.worker_pool import Worker
 
 COLUMNS = ("Service", "Outcome", "Exit", "Detail")
 DEPLOY, ROLLBACK = "deploy", "rollback"
@@ -29,11 +30,11 @@ _HARMLESS = frozenset({ExitCode.SUCCEEDED, ExitCode.WAITING})
 _SETTLED = frozenset(
     {ExitCode.NEEDS_A_PERSON, ExitCode.ROLLED_BACK, ExitCode.WAITING, ExitCode.REFUSED, ExitCode.USAGE}
 )
-"""Endings of a deploy that leave nothing to take back, or nothing that a machine may decide."""
+"""Exit codes of a deploy after which nothing can be rolled back, or a person has to decide."""
 
 
 class ServicesFailed(OpsError):
-    """Not every service was deployed; the exit code is the gravest one's."""
+    """Not every service was deployed; the exit code is the most severe one."""
 
     def __init__(self, message: str, code: ExitCode, *, hint: str, details: tuple[str, ...]) -> None:
         super().__init__(message, hint=hint, details=details)
@@ -41,8 +42,8 @@ class ServicesFailed(OpsError):
 
 
 @dataclass
-class Ended:
-    """How a service ended; without an exit code when it was not started."""
+class ServiceEnding:
+    """How the deploy of a service ended; without an exit code if it was not started."""
 
     outcome: str
     code: ExitCode | None = None
@@ -63,7 +64,7 @@ class DeployAll:
         arguments: Options of each service's deploy.
         options: Options of deploy and rollback alike.
         only: The services; all by default.
-        crew: Who runs the verbs.
+        pool: Runs the tasks.
 
     """
 
@@ -75,7 +76,7 @@ class DeployAll:
         arguments: Sequence[str],
         options: Sequence[str] = (),
         only: Collection[str] | None = None,
-        crew: Crew | None = None,
+        pool: WorkerPool | None = None,
     ) -> None:
         self._console = console
         self._policy = env.rollout.on_failure
@@ -84,15 +85,15 @@ class DeployAll:
         self._options = list(options)
         order = {name: service.after for name, service in env.services.items()}
         self._order = among(order, order.keys() if only is None else only)
-        self._crew = crew or Crew(env.root)
+        self._pool = pool or WorkerPool(env.root)
         self._deploys: dict[str, Worker] = {}
         self._rollbacks: dict[str, Worker] = {}
 
-    def run(self) -> dict[str, Ended]:
-        """Deploy; return how each service ended, in their order.
+    def run(self) -> dict[str, ServiceEnding]:
+        """Deploy; return how each service's deploy ended, in their order.
 
         Raises:
-            KeyboardInterrupt: After every service's deploy has ended as its settings say.
+            KeyboardInterrupt: After every deploy has ended as its settings require.
             SystemExit: The same, after SIGTERM.
 
         """
@@ -103,18 +104,18 @@ class DeployAll:
                     schedule.start(name)
                     self._deploys[name] = self._start(name, DEPLOY, self._arguments)
                 for worker in self._listen():
-                    if worker.verb == DEPLOY:
+                    if worker.task == DEPLOY:
                         well = known(worker.code or 0) is ExitCode.SUCCEEDED
                         schedule.end(worker.service, well=well)
                         self._react(worker)
-            self._go_back()
+            self._roll_back()
         except (KeyboardInterrupt, SystemExit) as interrupt:
             self._end_all(signal.SIGINT if isinstance(interrupt, KeyboardInterrupt) else signal.SIGTERM)
             self._console.note(services=self._documents(self._endings(schedule)))
             raise
         return self._endings(schedule)
 
-    def show(self, ended: dict[str, Ended]) -> None:
+    def show(self, ended: dict[str, ServiceEnding]) -> None:
         """Show the table of the services and the result.
 
         Raises:
@@ -130,65 +131,65 @@ class DeployAll:
         code = most_severe(int(each.code) for each in ended.values() if each.code is not None)
         if code is ExitCode.SUCCEEDED:
             names = ", ".join(ended)
-            self._console.result("succeeded", code, f"deployed, or as they should be: {names}")
+            self._console.result("succeeded", code, f"deployed or up to date: {names}")
             return
         bad = [f"{name}: {each.outcome}" for name, each in ended.items() if each.code]
         hints = [f"{name}: {hint}" for name, each in ended.items() if (hint := each.fields.get("hint"))]
         raise ServicesFailed(
             f"not every service was deployed: {', '.join(bad)}",
             code,
-            hint="see each service: invoke status; what was not started: invoke deploy",
+            hint="invoke status shows each service; invoke deploy starts what was not started",
             details=tuple(hints),
         )
 
-    def _start(self, service: str, verb: str, arguments: Sequence[str]) -> Worker:
-        # A signal must not be heard before the worker is known that it has to be passed on to.
+    def _start(self, service: str, task: str, arguments: Sequence[str]) -> Worker:
+        # No signal may be handled before the worker is in the pool, as it has to be passed on to it.
         with held_back():
-            return self._crew.start(service, verb, arguments)
+            return self._pool.start(service, task, arguments)
 
     def _listen(self) -> list[Worker]:
-        """Tell what the workers say; return those that have ended."""
+        """Show the workers' events; return the workers that have ended."""
         ended = []
-        for worker, said in self._crew.listen():
-            if said is None:
+        for worker, event in self._pool.listen():
+            if event is None:
                 ended.append(worker)
             else:
-                self._tell(worker, said)
+                self._show_event(worker, event)
         return ended
 
-    def _tell(self, worker: Worker, said: dict[str, Any]) -> None:
-        told = {key: value for key, value in said.items() if key not in {"event", "message", "service"}}
-        event, message = str(said.get("event", "")), str(said.get("message", ""))
-        if event == "result":
-            message = f"{worker.verb} {said.get('outcome', '')}: {message}"
-        fields = {**told, "service": worker.service, "told": event}
+    def _show_event(self, worker: Worker, event: dict[str, Any]) -> None:
+        rest = {key: value for key, value in event.items() if key not in {"event", "message", "service"}}
+        name, message = str(event.get("event", "")), str(event.get("message", ""))
+        if name == "result":
+            message = f"{worker.task} {event.get('outcome', '')}: {message}"
+        fields = {**rest, "service": worker.service, "told": name}
         if message:
             self._console.event("service", f"{worker.service}: {message}", **fields)
         else:
             self._console.state("service", **fields)
 
     def _react(self, failed: Worker) -> None:
-        """When a service has failed and the policy says so, take back what runs."""
+        """If a service has failed and the policy is to roll back, stop what is running."""
         if self._policy != "rollback" or known(failed.code or 0) in _HARMLESS:
             return
-        for worker in list(self._crew.workers):
-            if worker.verb != DEPLOY or worker.service in self._rollbacks:
+        for worker in list(self._pool.workers):
+            if worker.task != DEPLOY or worker.service in self._rollbacks:
                 continue
             if worker.deployment:
                 self._console.event(
-                    "service", f"{worker.service}: {failed.service} failed, so it is taken back"
+                    "service", f"{worker.service}: rolled back, because {failed.service} failed"
                 )
-                self._take_back(worker)
+                self._start_rollback(worker)
             else:
-                self._console.event("service", f"{worker.service}: {failed.service} failed, so it is ended")
-                self._crew.signal(signal.SIGTERM, worker)
+                self._console.event("service", f"{worker.service}: ended, because {failed.service} failed")
+                self._pool.signal(signal.SIGTERM, worker)
 
-    def _take_back(self, deploy: Worker) -> None:
+    def _start_rollback(self, deploy: Worker) -> None:
         arguments = [*self._options, "--deployment", deploy.deployment]
         self._rollbacks[deploy.service] = self._start(deploy.service, ROLLBACK, arguments)
 
-    def _go_back(self) -> None:
-        """When a service has failed and the policy says so, take back what was deployed, the last first."""
+    def _roll_back(self) -> None:
+        """If a service has failed and the policy is to roll back, do so in reverse order."""
         failed = [each for each in self._deploys.values() if known(each.code or 0) not in _HARMLESS]
         wanted = {
             name
@@ -197,47 +198,47 @@ class DeployAll:
         }
         back = reversed_order(among(self._order, wanted)) if failed and self._policy == "rollback" else {}
         schedule = Schedule(back, parallel=self._parallel, on_failure=REGARDLESS)
-        while not schedule.over or self._crew.workers:
+        while not schedule.over or self._pool.workers:
             for name in schedule.due():
-                self._console.event("service", f"{name}: {failed[0].service} failed, so it is taken back")
+                self._console.event("service", f"{name}: rolled back, because {failed[0].service} failed")
                 schedule.start(name)
-                self._take_back(self._deploys[name])
+                self._start_rollback(self._deploys[name])
             for worker in self._listen():
                 if worker.service in schedule.running:
                     schedule.end(worker.service, well=not worker.code)
 
     def _end_all(self, signum: int) -> None:
-        """Pass a signal on and wait until everybody has ended; each further one is passed on, too."""
-        self._crew.signal(signum)
-        while self._crew.workers:
+        """Pass a signal on to all workers, and further ones, too, until they have ended."""
+        self._pool.signal(signum)
+        while self._pool.workers:
             try:
                 self._listen()
             except KeyboardInterrupt:
-                self._crew.signal(signal.SIGINT)
+                self._pool.signal(signal.SIGINT)
             except SystemExit:
-                self._crew.signal(signal.SIGTERM)
+                self._pool.signal(signal.SIGTERM)
 
-    def _endings(self, schedule: Schedule) -> dict[str, Ended]:
+    def _endings(self, schedule: Schedule) -> dict[str, ServiceEnding]:
         return {name: self._ending(name, schedule) for name in self._order}
 
-    def _ending(self, name: str, schedule: Schedule) -> Ended:
+    def _ending(self, name: str, schedule: Schedule) -> ServiceEnding:
         deploy, rollback = self._deploys.get(name), self._rollbacks.get(name)
         if deploy is None:
-            return Ended("not started", detail=schedule.barred(name) or "interrupted")
+            return ServiceEnding("not started", detail=schedule.barred(name) or "interrupted")
         result = (rollback or deploy).result
         detail = str(result.get("message", ""))
-        kept = ("release", "deploy", "deployment", "hint")
-        fields = {key: result[key] for key in kept if result.get(key)}
+        copied = ("release", "deploy", "deployment", "hint")
+        fields = {key: result[key] for key in copied if result.get(key)}
         if rollback is None:
             code = known(deploy.code or 0)
             outcome = str(
                 result.get("outcome") or ("killed" if (deploy.code or 0) < 0 else code.name.lower())
             )
-            return Ended(outcome.replace("_", " "), code, detail, fields)
+            return ServiceEnding(outcome.replace("_", " "), code, detail, fields)
         if rollback.code == 0:
-            return Ended("rolled back", ExitCode.ROLLED_BACK, detail, fields)
-        return Ended("not rolled back", ExitCode.NEEDS_A_PERSON, detail, fields)
+            return ServiceEnding("rolled back", ExitCode.ROLLED_BACK, detail, fields)
+        return ServiceEnding("not rolled back", ExitCode.NEEDS_A_PERSON, detail, fields)
 
     @staticmethod
-    def _documents(ended: dict[str, Ended]) -> dict[str, Any]:
+    def _documents(ended: dict[str, ServiceEnding]) -> dict[str, Any]:
         return {name: each.document() for name, each in ended.items()}

@@ -1,4 +1,4 @@
-"""Which services are to start next: an order, a limit, and what a failure means for the others. Pure."""
+"""Which services start next, by their order, a limit, and what a failure means for the others. Pure."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 REGARDLESS = "regardless"
-"""What `on_failure` is where nothing depends upon success, only upon the order."""
+"""The value of `on_failure` where only the order counts, not success."""
 
 
 class Schedule:
-    """The services that wait, run and have ended.
+    """The services that are waiting, running and have ended.
 
     Args:
-        after: Of each service those that it comes after; others than the services are left out.
+        after: For each service those that it comes after; unknown names are ignored.
         parallel: How many may run at once.
-        on_failure: `stop` and `rollback` start no other after a failure, `continue` starts those that do not
-            come after the failed one, `regardless` all.
+        on_failure: After a failure `stop` and `rollback` start nothing more, `continue` starts what does not
+            come after the failed service, `regardless` everything.
 
     """
 
@@ -32,7 +32,7 @@ class Schedule:
 
     @property
     def over(self) -> bool:
-        """Tell whether nothing runs and nothing will start."""
+        """Whether nothing is running and nothing will start."""
         return not self.running and not self.due()
 
     def due(self) -> list[str]:
@@ -41,17 +41,17 @@ class Schedule:
         return ready[: max(0, self._parallel - len(self.running))]
 
     def start(self, name: str) -> None:
-        """Note that a service has been started."""
+        """Record that a service has started."""
         self.waiting.remove(name)
         self.running.append(name)
 
     def end(self, name: str, *, well: bool) -> None:
-        """Note that a service has ended."""
+        """Record that a service has ended."""
         self.running.remove(name)
         self.ended[name] = well
 
     def barred(self, name: str) -> str:
-        """Return why a waiting service will not be started; empty when it may be."""
+        """Return why a waiting service will not be started; empty if it may be."""
         if self._on_failure == REGARDLESS:
             return ""
         failed = [other for other, well in self.ended.items() if not well]
@@ -62,7 +62,7 @@ class Schedule:
         return f"it comes after {cause}, which did not succeed" if cause else ""
 
     def before(self, name: str) -> set[str]:
-        """Return all services that a service comes after, those by way of others too."""
+        """Return all services that a service comes after, directly or indirectly."""
         found: set[str] = set()
         ahead = list(self._after[name])
         while ahead:
@@ -77,13 +77,13 @@ class Schedule:
 
 
 def among(after: Mapping[str, Collection[str]], names: Collection[str]) -> dict[str, set[str]]:
-    """Return the order of some services alone; an order by way of others stays one."""
+    """Return the order of some of the services; their order by way of the others is kept."""
     everything = Schedule(after, parallel=1, on_failure=REGARDLESS)
     return {name: everything.before(name) & set(names) for name in after if name in names}
 
 
 def reversed_order(after: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
-    """Return the order backwards: what came last goes first."""
+    """Return the reverse order."""
     return {
         name: {other for other, before in after.items() if name in before} for name in reversed(list(after))
     }
