@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from harness.figures import row
 
-from samjhadoo_ops.deployment.judge import Opinion
+from samjhadoo_ops.deployment.outcome import Opinion
 from samjhadoo_ops.deployment.verdict.assessment import assess, thresholds_of
 from samjhadoo_ops.deployment.verdict.counts import Counts, Minute
 from samjhadoo_ops.environment import load_environment

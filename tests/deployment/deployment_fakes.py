@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from samjhadoo_ops.clock import Clock
+from samjhadoo_ops.console import Console
+from samjhadoo_ops.deployment.journal import DeploymentJournal
 from samjhadoo_ops.deployment.objects import Conflict, StoredObject
+from samjhadoo_ops.deployment.run import Run, ServiceContext
+from samjhadoo_ops.environment import load_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from samjhadoo_ops.deployment.configuration import Policy
 
 
 class MemoryObjects:
@@ -182,15 +188,35 @@ class CanaryEcs:
             self.status = "SUCCESSFUL"
 
 
-class Notes:
-    """A teller that remembers."""
+class FakeRun:
+    """A run that remembers what it reported and recorded, and holds its lock unless `lost` says why not."""
 
-    def __init__(self) -> None:
-        self.told: list[str] = []
+    def __init__(self, time: FakeTime, policy: Policy) -> None:
+        self.clock, self.policy = time.clock, policy
+        self.ecs: Any = None
+        self.reported: list[str] = []
         self.recorded: list[str] = []
+        self.lost: Exception | None = None
 
-    def tell(self, event: str, text: str, **data: Any) -> None:
-        self.told.append(text)
+    def ensure(self) -> None:
+        if self.lost is not None:
+            raise self.lost
+
+    def report(self, event: str, text: str, **data: Any) -> None:
+        self.reported.append(text)
 
     def record(self, event: str, **data: Any) -> None:
         self.recorded.append(event)
+
+
+def begun_run(objects: MemoryObjects, *, kind: str = "deploy", ecs: Any = None) -> Run:
+    """Return a run without a lock whose journal is in memory; it has no AWS but `ecs`."""
+    env = load_environment("local", variables={})
+    context = ServiceContext(env, cast("Any", None), Clock(), Console.decide(as_json=True), "", "")
+    run = Run(context)
+    run.__dict__["journal"] = DeploymentJournal(
+        objects, prefix="deployments/", environment="local", service="samjhadoo-service"
+    )
+    run.__dict__["ecs"] = ecs
+    run.begin(kind)
+    return run

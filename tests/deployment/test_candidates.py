@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from samjhadoo_ops.deployment.candidates import Candidate, abandoned, choose, successes
-from samjhadoo_ops.deployment.journal import FINISHED, STARTED, Entry, Event
+from samjhadoo_ops.deployment.journal import FINISHED, STARTED, Event, JournalEntry
 from samjhadoo_ops.errors import Refused
 
 SHA = "7b67347010ad282b7a1d3a1b9e9cea977b285cf7"
@@ -14,10 +14,10 @@ ONE, TWO, THREE = (Candidate(f"arn:aws:ecs:r:a:task-definition/app:{n}", (f"v{n}
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 
 
-def entry(number: int, kind: str, outcome: str, **data: Any) -> Entry:
+def entry(number: int, kind: str, outcome: str, **data: Any) -> JournalEntry:
     """Return a journal entry with a start and an end."""
     at = AT + timedelta(hours=number)
-    return Entry(
+    return JournalEntry(
         f"2026-{number}",
         (
             Event(number=0, event=STARTED, at=at, data={"kind": kind, **data}),
@@ -76,8 +76,8 @@ def test_a_release_can_be_named(name: str) -> None:
 
 def test_a_git_sha_may_be_shortened_to_seven_characters() -> None:
     candidate = Candidate("app:9", (SHA,))
-    assert candidate.answers_to(SHA[:7])
-    assert not candidate.answers_to(SHA[:6])
+    assert candidate.is_named(SHA[:7])
+    assert not candidate.is_named(SHA[:6])
 
 
 def test_a_release_that_never_worked_is_refused_with_those_that_did() -> None:

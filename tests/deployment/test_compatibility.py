@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from samjhadoo_ops.deployment.compatibility import schema_version, unsupported
-from samjhadoo_ops.deployment.journal import FINISHED, STARTED, Entry, Event
+from samjhadoo_ops.deployment.journal import FINISHED, STARTED, Event, JournalEntry
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
-def deploy(release: str, breaking: dict[str, str] | None = None, *, arrived: bool = True) -> Entry:
+def deploy(release: str, breaking: dict[str, str] | None = None, *, arrived: bool = True) -> JournalEntry:
     """A deploy of a release whose task definition is called like it."""
     events: list[tuple[str, dict[str, Any]]] = [
         (STARTED, {"kind": "deploy"}),
@@ -21,7 +21,7 @@ def deploy(release: str, breaking: dict[str, str] | None = None, *, arrived: boo
         events.append(("migrating", {"breaking": breaking}))
     if arrived:
         events += [("registered", {"task_definition": release}), (FINISHED, {"outcome": "succeeded"})]
-    return Entry(
+    return JournalEntry(
         release,
         tuple(
             Event(number=number, event=event, at=NOW, data=data)
@@ -59,7 +59,7 @@ CONTRACT = {"V9__drop.sql": "since=v3"}
     ],
 )
 def test_a_release_lives_with_what_was_there_before_it(
-    entries: list[Entry], release: str, broken: set[str]
+    entries: list[JournalEntry], release: str, broken: set[str]
 ) -> None:
     assert {each.script for each in unsupported(entries, release)} == broken
 
@@ -69,17 +69,17 @@ def test_a_release_may_not_live_with_what_nobody_could_judge() -> None:
         number=1, event="migrating", at=NOW, data={"breaking": {}, "unknown": {"R__v.sql": "x"}}
     )
     started = Event(number=0, event=STARTED, at=NOW, data={"kind": "deploy"})
-    assert [each.what for each in unsupported([Entry("v2", (started, migrating)), deploy("v1")], "v1")] == [
-        "x"
-    ]
+    assert [
+        each.what for each in unsupported([JournalEntry("v2", (started, migrating)), deploy("v1")], "v1")
+    ] == ["x"]
 
 
 def test_the_schema_is_what_the_newest_deploy_that_knew_it_recorded() -> None:
-    def entry(*events: tuple[str, dict[str, Any]]) -> Entry:
+    def entry(*events: tuple[str, dict[str, Any]]) -> JournalEntry:
         told = [
             Event(number=number, event=name, at=NOW, data=data) for number, (name, data) in enumerate(events)
         ]
-        return Entry("d", tuple(told))
+        return JournalEntry("d", tuple(told))
 
     rolled_back = entry((STARTED, {"kind": "rollback"}))
     migrated = entry(("schema", {"schema": "4"}), ("migrated", {"schema": "5"}))

@@ -6,16 +6,16 @@ from botocore.validate import ParamValidator
 
 from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.deployment.configuration import (
+    all_at_once_configuration,
     deployment_configuration,
     minutes,
     rollout_policy,
-    swift_configuration,
 )
 from samjhadoo_ops.deployment.rollout import creation
-from samjhadoo_ops.deployment.traffic import Listening
+from samjhadoo_ops.deployment.traffic import LoadBalancing
 from samjhadoo_ops.environment import load_environment
 
-LISTENING = Listening("rule/production", "rule/test", ("tg/blue", "tg/green"), "role", ("subnet-1",))
+LISTENING = LoadBalancing("rule/production", "rule/test", ("tg/blue", "tg/green"), "role", ("subnet-1",))
 
 
 @pytest.mark.parametrize("name", ["local", "staging", "production"])
@@ -37,8 +37,8 @@ def test_a_canary_deployment_is_asked_for_as_the_plan_says(name: str) -> None:
     }
 
 
-def test_a_swift_deployment_neither_pauses_nor_bakes() -> None:
-    configuration = swift_configuration(load_environment("local", variables={}))
+def test_a_deployment_all_at_once_neither_pauses_nor_bakes() -> None:
+    configuration = all_at_once_configuration(load_environment("local", variables={}))
     assert configuration["lifecycleHooks"] == []
     assert configuration["bakeTimeInMinutes"] == 0
     assert configuration["canaryConfiguration"]["canaryBakeTimeInMinutes"] == 0
@@ -46,7 +46,7 @@ def test_a_swift_deployment_neither_pauses_nor_bakes() -> None:
 
 def test_the_request_that_creates_the_service_is_one_aws_knows() -> None:
     env = load_environment("production", variables={})
-    request = creation(env, "family:1", LISTENING, swift_configuration(env))
+    request = creation(env, "family:1", LISTENING, all_at_once_configuration(env))
     shape = Session().get_service_model("ecs").operation_model("CreateService").input_shape
     report = ParamValidator().validate({"cluster": "c", "serviceName": "s", **request}, shape)
     assert report.generate_report() == ""
@@ -55,7 +55,7 @@ def test_the_request_that_creates_the_service_is_one_aws_knows() -> None:
 
 def test_without_subnets_tasks_run_where_the_load_balancer_is() -> None:
     env = load_environment("local", variables={})
-    request = creation(env, "family:1", LISTENING, swift_configuration(env))
+    request = creation(env, "family:1", LISTENING, all_at_once_configuration(env))
     assert request["networkConfiguration"]["awsvpcConfiguration"]["subnets"] == ["subnet-1"]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from samjhadoo_ops.deployment.diagnosis import Diagnosis, alarm_of, schema_state
-from samjhadoo_ops.deployment.journal import Entry, Event
-from samjhadoo_ops.deployment.observation import Observation
+from samjhadoo_ops.deployment.journal import Event, JournalEntry
+from samjhadoo_ops.deployment.outcome import Observation
 from samjhadoo_ops.environment import Secret
 from samjhadoo_ops.report.failure import Alarm, StoppedContainer, StoppedTask
 
@@ -56,14 +56,14 @@ class Service:
     def describe_alarms(self, *, AlarmNames: list[str]) -> dict[str, Any]:  # noqa: N803
         return {"MetricAlarms": [{"AlarmName": AlarmNames[0], "MetricName": "5XX", "Threshold": 5.0}]}
 
-    def entry(self, _deploy: str) -> Entry | None:
+    def entry(self, _deploy: str) -> JournalEntry | None:
         return None
 
 
 def diagnosis(service: Service, observed: Observation) -> Diagnosis:
     aws = SimpleNamespace(client=lambda _name: service)
-    site: Any = SimpleNamespace(ecs=service, aws=aws, journal=service)
-    return Diagnosis(site, observed, task_definition=FAMILY, deploy="1")
+    context: Any = SimpleNamespace(ecs=service, aws=aws, journal=service)
+    return Diagnosis(context, observed, task_definition=FAMILY, deploy="1")
 
 
 def test_tasks_logs_events_and_alarms_are_found_and_secrets_are_not() -> None:
@@ -105,9 +105,9 @@ def test_an_alarm_is_told_with_its_numbers(data: str, expected: str) -> None:
     assert str(alarm_of({**ALARM, "StateReasonData": data})) == expected
 
 
-def journal(*events: tuple[str, dict[str, Any]]) -> Entry:
+def journal(*events: tuple[str, dict[str, Any]]) -> JournalEntry:
     told = [Event(number=number, event=name, at=NOW, data=data) for number, (name, data) in enumerate(events)]
-    return Entry("1", tuple(told))
+    return JournalEntry("1", tuple(told))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def fail(_deliver: Callable[[], None]) -> None:
     raise ValueError("wrong")
 
 
-def test_a_signal_in_the_block_is_heard_when_it_ends():
+def test_a_signal_in_the_block_is_delivered_when_it_ends():
     done = []
     with pytest.raises(KeyboardInterrupt):
         run(interrupt, done.append)
@@ -34,14 +34,14 @@ def test_a_signal_in_the_block_is_heard_when_it_ends():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_signal_in_the_block_is_heard_when_it_is_asked_for():
+def test_a_signal_in_the_block_is_delivered_when_asked_for():
     before, after = [], []
     with pytest.raises(KeyboardInterrupt):
         run(interrupt, before.append, lambda deliver: deliver(), after.append)
     assert (len(before), len(after)) == (1, 0)
 
 
-def test_after_delivery_signals_are_heard_at_once():
+def test_after_delivery_signals_are_delivered_at_once():
     after = []
     with pytest.raises(KeyboardInterrupt):
         run(lambda deliver: deliver(), interrupt, after.append)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from samjhadoo_ops.clock import Clock
-from samjhadoo_ops.deployment.journal import FINISHED, LEFT, Journal
+from samjhadoo_ops.deployment.journal import FINISHED, LEFT, DeploymentJournal
 from samjhadoo_ops.deployment.objects import Conflict
 
 if TYPE_CHECKING:
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def journal(objects: MemoryObjects) -> Journal:
-    return Journal(objects, prefix="deployments/", environment="local", service="samjhadoo-service")
+def journal(objects: MemoryObjects) -> DeploymentJournal:
+    return DeploymentJournal(objects, prefix="deployments/", environment="local", service="samjhadoo-service")
 
 
-def test_events_are_read_back_in_order_with_their_data(journal: Journal) -> None:
+def test_events_are_read_back_in_order_with_their_data(journal: DeploymentJournal) -> None:
     recorder = journal.recorder("deploy", Clock(), release="abc")
     recorder.write("starting", task_definition="family:7")
     recorder.write(FINISHED, outcome="succeeded")
@@ -29,14 +29,14 @@ def test_events_are_read_back_in_order_with_their_data(journal: Journal) -> None
     assert entry.outcome == "succeeded"
 
 
-def test_a_deployment_without_an_end_is_unfinished(journal: Journal) -> None:
+def test_a_deployment_without_an_end_is_unfinished(journal: DeploymentJournal) -> None:
     journal.recorder("deploy", Clock())
     (entry,) = journal.entries()
     assert entry.outcome == "unfinished"
     assert entry.finished is None
 
 
-def test_the_newest_deployments_come_first(journal: Journal) -> None:
+def test_the_newest_deployments_come_first(journal: DeploymentJournal) -> None:
     times = iter([100.0, 100.0, 200.0, 200.0, 300.0, 300.0])
     clock = Clock(read=lambda: next(times))
     made = [journal.recorder("deploy", clock).deploy for _ in range(3)]
@@ -44,7 +44,7 @@ def test_the_newest_deployments_come_first(journal: Journal) -> None:
     assert [entry.deploy for entry in journal.entries(limit=1)] == made[-1:]
 
 
-def test_an_event_is_never_written_over(journal: Journal, objects: MemoryObjects) -> None:
+def test_an_event_is_never_written_over(journal: DeploymentJournal, objects: MemoryObjects) -> None:
     recorder = journal.recorder("deploy", Clock())
     key = next(iter(objects.keys(journal.prefix)))
     with pytest.raises(Conflict):
@@ -52,12 +52,12 @@ def test_an_event_is_never_written_over(journal: Journal, objects: MemoryObjects
     assert recorder.deploy in key
 
 
-def test_the_lock_is_no_deployment(journal: Journal, objects: MemoryObjects) -> None:
+def test_the_lock_is_no_deployment(journal: DeploymentJournal, objects: MemoryObjects) -> None:
     objects.create(journal.lock_key, b"{}")
     assert journal.entries() == []
 
 
-def test_a_journal_is_reopened_where_it_stopped_and_tells_who_wrote(journal: Journal) -> None:
+def test_a_journal_is_reopened_where_it_stopped_and_tells_who_wrote(journal: DeploymentJournal) -> None:
     journal.recorder("deploy", Clock(), token=1).write("starting", task_definition="family:7")
     now = datetime.now(UTC)
     (entry,) = journal.unfinished(now)
@@ -75,18 +75,18 @@ def test_a_journal_is_reopened_where_it_stopped_and_tells_who_wrote(journal: Jou
     ]
 
 
-def test_a_deployment_that_was_left_is_unfinished_and_says_where(journal: Journal) -> None:
+def test_a_deployment_that_was_left_is_unfinished_and_says_where(journal: DeploymentJournal) -> None:
     journal.recorder("deploy", Clock()).write(LEFT, outcome="left canary")
     (entry,) = journal.unfinished(datetime.now(UTC))
     assert (entry.outcome, entry.finished) == ("left canary", None)
 
 
-def test_what_ecs_has_forgotten_is_not_looked_for(journal: Journal) -> None:
+def test_what_ecs_has_forgotten_is_not_looked_for(journal: DeploymentJournal) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=100)
     journal.recorder("deploy", Clock(read=long_ago.timestamp))
     assert journal.unfinished(datetime.now(UTC)) == []
     assert len(journal.entries()) == 1
 
 
-def test_there_is_no_entry_of_an_unknown_deploy(journal: Journal) -> None:
+def test_there_is_no_entry_of_an_unknown_deploy(journal: DeploymentJournal) -> None:
     assert journal.entry("20260101T000000000000Z-0000") is None

@@ -18,7 +18,7 @@ import pytest
 from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.console import Console
 from samjhadoo_ops.deployment.plan import make_plan
-from samjhadoo_ops.deployment.site import Site
+from samjhadoo_ops.deployment.run import ServiceContext
 from samjhadoo_ops.testing import stack_on_free_ports
 
 if TYPE_CHECKING:
@@ -148,7 +148,9 @@ def test_a_plan_calls_nothing_that_changes_anything(
     clock = Clock(minute=env.clock.minute, origin=state["clock"]["origin"])
     project.change()
     with read_only_database(env, aws):
-        made = make_plan(Site(env, aws, clock, Console("json"), state["endpoints"]["production"], ""))
+        made = make_plan(
+            ServiceContext(env, aws, clock, Console("json"), state["endpoints"]["production"], "")
+        )
     assert made.changes > 0
     assert not made.refused
     assert {"GetRole", "GetMetricData", "DescribeRules"} <= set(called)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from samjhadoo_ops.deployment.lock import Lock, break_lock, read_lock
+from samjhadoo_ops.deployment.lock import DeploymentLock, break_lock, read_lock
 from samjhadoo_ops.errors import PersonNeeded, Refused
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
-def lock(objects: MemoryObjects, *, lease: float = 60.0, reason: str = "deploy") -> Lock:
-    return Lock(objects, "lock.json", lease=lease, reason=reason, now=NOW)
+def lock(objects: MemoryObjects, *, lease: float = 60.0, reason: str = "deploy") -> DeploymentLock:
+    return DeploymentLock(objects, "lock.json", lease=lease, reason=reason, now=NOW)
 
 
 def test_a_held_lock_refuses_the_next_and_names_the_holder(objects: MemoryObjects) -> None:
@@ -26,7 +26,7 @@ def test_a_held_lock_refuses_the_next_and_names_the_holder(objects: MemoryObject
         first.note(deployment="arn:one")
         with pytest.raises(Refused, match="deploy of v1") as refusal:
             lock(objects).acquire()
-    assert first.holder.user in refusal.value.message
+    assert first.owner.user in refusal.value.message
     assert refusal.value.details == ("service deployment: arn:one",)
 
 
@@ -34,7 +34,7 @@ def test_a_lock_is_free_after_its_holder_and_its_token_grows(objects: MemoryObje
     with lock(objects) as first:
         pass
     with lock(objects) as second:
-        assert second.holder.token == first.holder.token + 1
+        assert second.owner.token == first.owner.token + 1
 
 
 def test_a_lock_is_released_when_its_block_fails(objects: MemoryObjects) -> None:
@@ -50,7 +50,7 @@ def test_an_expired_lock_is_taken_over_and_its_first_holder_notices(objects: Mem
     first.acquire()
     objects.age("lock.json", 61.0)
     with lock(objects) as second:
-        assert second.holder.token == first.holder.token + 1
+        assert second.owner.token == first.owner.token + 1
         first.note(deployment="arn:late")
         assert first.lost
         first.release()
@@ -62,7 +62,7 @@ def test_an_expired_lock_is_taken_over_and_its_first_holder_notices(objects: Mem
 def test_of_fifty_at_once_exactly_one_gets_the_lock(objects: MemoryObjects) -> None:
     start = threading.Barrier(50)
 
-    def attempt(_: int) -> Lock | None:
+    def attempt(_: int) -> DeploymentLock | None:
         mine = lock(objects)
         start.wait()
         try:
@@ -125,7 +125,7 @@ def test_a_lock_whose_process_is_surely_gone_is_taken_at_once(
 ) -> None:
     first = lock(objects, reason="a deploy that was killed")
     first.acquire()
-    monkeypatch.setattr("samjhadoo_ops.deployment.holder.gone", lambda *_: True)
+    monkeypatch.setattr("samjhadoo_ops.deployment.lock.is_gone", lambda *_: True)
     with lock(objects) as second:
         assert second.former is not None
         assert second.former.reason == "a deploy that was killed"
@@ -143,7 +143,9 @@ def test_waiting_for_a_lock_ends_when_it_is_released_and_names_the_holder_once(
         told.append(text)
         threading.Timer(0.2, first.release).start()
 
-    second = Lock(objects, "lock.json", lease=60, reason="next", now=NOW, patience=30, pause=0.05, tell=tell)
+    second = DeploymentLock(
+        objects, "lock.json", lease=60, reason="next", now=NOW, patience=30, pause=0.05, report=tell
+    )
     with second:
         assert second.token == 2
     assert len(told) == 1
@@ -152,14 +154,16 @@ def test_waiting_for_a_lock_ends_when_it_is_released_and_names_the_holder_once(
 
 def test_waiting_for_a_lock_has_an_end(objects: MemoryObjects) -> None:
     with lock(objects), pytest.raises(Refused, match="held by"):
-        Lock(objects, "lock.json", lease=60, reason="n", now=NOW, patience=0.2, pause=0.05).acquire()
+        DeploymentLock(
+            objects, "lock.json", lease=60, reason="n", now=NOW, patience=0.2, pause=0.05
+        ).acquire()
 
 
 def test_a_holder_that_could_not_renew_in_time_stops_before_anybody_else_may_begin(
     objects: MemoryObjects,
 ) -> None:
     now = [1000.0]
-    mine = Lock(objects, "lock.json", lease=60, reason="deploy", now=NOW, read=lambda: now[0])
+    mine = DeploymentLock(objects, "lock.json", lease=60, reason="deploy", now=NOW, read=lambda: now[0])
     with mine:
         now[0] += 50
         mine.ensure()

@@ -11,7 +11,7 @@ import pytest
 
 from samjhadoo_emulator.testing import running_emulator
 from samjhadoo_ops.aws import Aws
-from samjhadoo_ops.deployment.lock import Lock, read_lock
+from samjhadoo_ops.deployment.lock import DeploymentLock, read_lock
 from samjhadoo_ops.deployment.objects import Conflict, S3Objects
 from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.errors import Refused
@@ -42,14 +42,14 @@ def objects(local: Emulator) -> Iterator[S3Objects]:
     local.faults.clear()
 
 
-def lock(objects: S3Objects, key: str) -> Lock:
-    return Lock(objects, key, lease=60, reason="deploy", now=datetime.now(UTC))
+def lock(objects: S3Objects, key: str) -> DeploymentLock:
+    return DeploymentLock(objects, key, lease=60, reason="deploy", now=datetime.now(UTC))
 
 
 def test_of_fifty_at_the_same_instant_exactly_one_wins_and_the_others_name_it(objects: S3Objects) -> None:
     start = threading.Barrier(CONTENDERS)
 
-    def attempt(_: int) -> Lock | str:
+    def attempt(_: int) -> DeploymentLock | str:
         mine = lock(objects, "raced.json")
         start.wait()
         try:
@@ -60,9 +60,9 @@ def test_of_fifty_at_the_same_instant_exactly_one_wins_and_the_others_name_it(ob
 
     with ThreadPoolExecutor(CONTENDERS) as pool:
         answers = list(pool.map(attempt, range(CONTENDERS)))
-    won = [answer for answer in answers if isinstance(answer, Lock)]
+    won = [answer for answer in answers if isinstance(answer, DeploymentLock)]
     assert len(won) == 1
-    assert all(str(won[0].holder) in answer for answer in answers if isinstance(answer, str))
+    assert all(str(won[0].owner) in answer for answer in answers if isinstance(answer, str))
     won[0].release()
 
 

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samjhadoo_ops.deployment.observation import Hook, Observation, observe
-from samjhadoo_ops.deployment.outcome import Phase, phase_of
+from samjhadoo_ops.deployment.outcome import Hook, Observation, Phase, observe, phase_of
 from samjhadoo_ops.errors import ExitCode
 
 ARN = "arn:aws:ecs:ap-south-1:000000000000:service-deployment/c/s/one"

@@ -121,7 +121,7 @@ def test_a_run_that_lost_its_lock_sends_nothing(running: EcsService) -> None:
     def guard() -> None:
         raise RuntimeError("lost")
 
-    guarded = running.guarded(guard)
+    guarded = EcsService(running.client, cluster=running.cluster, name=running.name, guard=guard)
     with contextlib.suppress(RuntimeError):
         update(guarded, running.register(definition(running.name, "busybox:2"), {"release": "2"}))
     assert len(deployments(running)) == 1

@@ -5,18 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from deployment_fakes import CanaryEcs, FakeTime, Notes
+from deployment_fakes import CanaryEcs, FakeRun, FakeTime
 
 from samjhadoo_ops.deployment.configuration import Policy
-from samjhadoo_ops.deployment.judge import NoJudge, Opinion, Prober, ProbingJudge, Verdict
-from samjhadoo_ops.deployment.monitors import Monitors
-from samjhadoo_ops.deployment.outcome import Phase
-from samjhadoo_ops.deployment.seen import Before, Ending
-from samjhadoo_ops.deployment.watch import Watch
+from samjhadoo_ops.deployment.judge import NoJudge, Prober, ProbingJudge
+from samjhadoo_ops.deployment.outcome import Before, Ending, Opinion, Phase, Verdict
+from samjhadoo_ops.deployment.watch import Monitors, Watch
 from samjhadoo_ops.errors import DeploymentFailed, PersonNeeded
 
 if TYPE_CHECKING:
-    from samjhadoo_ops.deployment.observation import Observation
+    from samjhadoo_ops.deployment.outcome import Observation
 
 MINUTE = 60.0
 POLICY = Policy(
@@ -38,13 +36,13 @@ def time() -> FakeTime:
 
 
 @pytest.fixture
-def notes() -> Notes:
-    return Notes()
+def run(time: FakeTime) -> FakeRun:
+    return FakeRun(time, POLICY)
 
 
-def watch(ecs: Any, time: FakeTime, notes: Notes, **options: Any) -> Watch:
-    settings = {"judge": NoJudge(), "test": lambda: None, "policy": POLICY, **options}
-    return Watch(ecs, CanaryEcs.ARN, clock=time.clock, teller=notes, **settings)
+def watch(ecs: Any, run: FakeRun, **options: Any) -> Watch:
+    run.ecs = ecs
+    return Watch(run, CanaryEcs.ARN, **{"judge": NoJudge(), "test": lambda: None, **options})
 
 
 class Failing:
@@ -71,10 +69,10 @@ class Failing:
     ids=["documented", "as-the-model-says", "unknown"],
 )
 def test_a_good_deployment_ends_well_under_both_orders(
-    time: FakeTime, notes: Notes, stages: dict[str, str], *, gate_first: bool
+    time: FakeTime, run: FakeRun, stages: dict[str, str], *, gate_first: bool
 ) -> None:
     ecs = CanaryEcs(time, gate_first=gate_first, stages=stages)
-    ending = watch(ecs, time, notes).run()
+    ending = watch(ecs, run).run()
     assert ending.phase is Phase.SUCCEEDED
     assert [(hook, action) for hook, action, _ in ecs.answers] == [
         ("test", "CONTINUE"),
@@ -85,18 +83,18 @@ def test_a_good_deployment_ends_well_under_both_orders(
 
 @pytest.mark.parametrize("gate_first", [False, True], ids=["bake-then-gate", "gate-then-bake"])
 def test_full_traffic_is_let_through_only_after_the_canary_was_observed(
-    time: FakeTime, notes: Notes, *, gate_first: bool
+    time: FakeTime, run: FakeRun, *, gate_first: bool
 ) -> None:
     ecs = CanaryEcs(time, gate_first=gate_first)
-    watch(ecs, time, notes).run()
+    watch(ecs, run).run()
     when = {hook: moment for hook, _, moment in ecs.answers}
     observed = when["gate-2"] - when["gate-1"]
     assert 15 * MINUTE - 2 * POLICY.poll <= observed <= 15 * MINUTE + 4 * POLICY.poll
 
 
-def test_each_mutation_is_recorded_before_and_after(time: FakeTime, notes: Notes) -> None:
-    watch(CanaryEcs(time), time, notes).run()
-    assert notes.recorded == [
+def test_each_mutation_is_recorded_before_and_after(time: FakeTime, run: FakeRun) -> None:
+    watch(CanaryEcs(time), run).run()
+    assert run.recorded == [
         *["answering-hook", "hook-answered"] * 2,
         "canary",
         "answering-hook",
@@ -104,12 +102,12 @@ def test_each_mutation_is_recorded_before_and_after(time: FakeTime, notes: Notes
     ]
 
 
-def test_a_failed_smoke_test_rolls_back_before_any_production_traffic(time: FakeTime, notes: Notes) -> None:
+def test_a_failed_smoke_test_rolls_back_before_any_production_traffic(time: FakeTime, run: FakeRun) -> None:
     def test() -> None:
         raise DeploymentFailed("version is 1, not 2")
 
     ecs = CanaryEcs(time)
-    ending = watch(ecs, time, notes, test=test).run()
+    ending = watch(ecs, run, test=test).run()
     assert ending.phase is Phase.ROLLED_BACK
     assert ending.reason == "the smoke test failed: version is 1, not 2"
     assert ecs.answers == []
@@ -117,35 +115,35 @@ def test_a_failed_smoke_test_rolls_back_before_any_production_traffic(time: Fake
 
 @pytest.mark.parametrize("phase", [Phase.CANARY, Phase.BEFORE_FULL, Phase.BAKING])
 def test_a_verdict_of_fail_stops_at_once_also_while_a_gate_is_open(
-    time: FakeTime, notes: Notes, phase: Phase
+    time: FakeTime, run: FakeRun, phase: Phase
 ) -> None:
     ecs = CanaryEcs(time)
-    ending = watch(ecs, time, notes, judge=Failing(phase)).run()
+    ending = watch(ecs, run, judge=Failing(phase)).run()
     assert ending.phase is Phase.ROLLED_BACK
     assert ending.reason == "too many errors"
     assert ecs.stops == 1
-    assert notes.recorded[-2:] == ["stopping", "stop-requested"]
+    assert run.recorded[-2:] == ["stopping", "stop-requested"]
 
 
-def test_a_release_that_is_never_healthy_is_rolled_back_in_time(time: FakeTime, notes: Notes) -> None:
+def test_a_release_that_is_never_healthy_is_rolled_back_in_time(time: FakeTime, run: FakeRun) -> None:
     began = time.now
-    ending = watch(CanaryEcs(time, healthy_after=None), time, notes).run()
+    ending = watch(CanaryEcs(time, healthy_after=None), run).run()
     assert ending.phase is Phase.ROLLED_BACK
     assert "not healthy within 15 min" in ending.reason
     assert time.now - began < 18 * MINUTE
 
 
-def test_throttling_slows_the_watch_down_and_nothing_else(time: FakeTime, notes: Notes) -> None:
+def test_throttling_slows_the_watch_down_and_nothing_else(time: FakeTime, run: FakeRun) -> None:
     ecs = CanaryEcs(time)
     throttled = ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "Describe")
     ecs.errors = [throttled] * 4
-    assert watch(ecs, time, notes).run().phase is Phase.SUCCEEDED
+    assert watch(ecs, run).run().phase is Phase.SUCCEEDED
 
 
-def test_a_lost_connection_ends_with_what_is_known(time: FakeTime, notes: Notes) -> None:
+def test_a_lost_connection_ends_with_what_is_known(time: FakeTime, run: FakeRun) -> None:
     ecs = CanaryEcs(time)
-    watching = watch(ecs, time, notes)
-    watching._look()
+    watching = watch(ecs, run)
+    watching._observe()
     ecs.errors = [EndpointConnectionError(endpoint_url="http://127.0.0.1:1")] * 1000
     began = time.now
     with pytest.raises(PersonNeeded, match="has not answered") as failure:
@@ -155,48 +153,46 @@ def test_a_lost_connection_ends_with_what_is_known(time: FakeTime, notes: Notes)
     assert failure.value.hint
 
 
-def test_an_error_that_does_not_pass_is_not_swallowed(time: FakeTime, notes: Notes) -> None:
+def test_an_error_that_does_not_pass_is_not_swallowed(time: FakeTime, run: FakeRun) -> None:
     ecs = CanaryEcs(time)
     ecs.errors = [ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "Describe")]
     with pytest.raises(ClientError, match="AccessDenied"):
-        watch(ecs, time, notes).run()
+        watch(ecs, run).run()
 
 
-def test_a_deployment_replaced_by_another_is_superseded(time: FakeTime, notes: Notes) -> None:
+def test_a_deployment_replaced_by_another_is_superseded(time: FakeTime, run: FakeRun) -> None:
     ecs = CanaryEcs(time)
     ecs.status, ecs.current = "STOP_REQUESTED", "arn:other"
-    assert watch(ecs, time, notes).run().phase is Phase.SUPERSEDED
+    assert watch(ecs, run).run().phase is Phase.SUPERSEDED
     assert ecs.stops == 0
 
 
-def test_a_rollback_asked_for_elsewhere_is_watched_to_its_end(time: FakeTime, notes: Notes) -> None:
+def test_a_rollback_asked_for_elsewhere_is_watched_to_its_end(time: FakeTime, run: FakeRun) -> None:
     ecs = CanaryEcs(time)
     ecs.stop(ecs.ARN)
-    ending = watch(ecs, time, notes).run()
+    ending = watch(ecs, run).run()
     assert ending.phase is Phase.ROLLED_BACK
     assert ending.reason == ""
     assert ecs.stops == 1
 
 
-def test_a_run_that_lost_its_lock_stops_acting(time: FakeTime, notes: Notes) -> None:
-    def ensure() -> None:
-        raise PersonNeeded("the deployment lock was taken over by somebody else")
-
+def test_a_run_that_lost_its_lock_stops_acting(time: FakeTime, run: FakeRun) -> None:
+    run.lost = PersonNeeded("the deployment lock was taken over by somebody else")
     ecs = CanaryEcs(time)
     with pytest.raises(PersonNeeded, match="taken over"):
-        watch(ecs, time, notes, ensure=ensure).run()
+        watch(ecs, run).run()
     assert ecs.answers == []
     assert ecs.stops == 0
 
 
-def test_a_watch_can_end_when_all_traffic_has_moved(time: FakeTime, notes: Notes) -> None:
-    ending = watch(CanaryEcs(time), time, notes).run(until={Phase.BAKING})
+def test_a_watch_can_end_when_all_traffic_has_moved(time: FakeTime, run: FakeRun) -> None:
+    ending = watch(CanaryEcs(time), run).run(until={Phase.BAKING})
     assert ending.phase is Phase.BAKING
     assert isinstance(ending, Ending)
 
 
 def test_an_answer_that_was_lost_is_given_again_and_a_repeated_one_is_no_failure(
-    time: FakeTime, notes: Notes
+    time: FakeTime, run: FakeRun
 ) -> None:
     class Lossy(CanaryEcs):
         """Takes the first answer but breaks the connection."""
@@ -211,13 +207,13 @@ def test_an_answer_that_was_lost_is_given_again_and_a_repeated_one_is_no_failure
             return taken
 
     ecs = Lossy(time)
-    assert watch(ecs, time, notes).run().phase is Phase.SUCCEEDED
+    assert watch(ecs, run).run().phase is Phase.SUCCEEDED
 
 
-def test_one_call_per_tick_looks_at_the_deployment(time: FakeTime, notes: Notes) -> None:
+def test_one_call_per_tick_looks_at_the_deployment(time: FakeTime, run: FakeRun) -> None:
     ecs = CanaryEcs(time)
     began = time.now
-    watch(ecs, time, notes).run()
+    watch(ecs, run).run()
     ticks = (time.now - began) / POLICY.poll
     assert ecs.calls <= ticks * 1.1 + 2
 
@@ -256,54 +252,54 @@ class Unwatched(CanaryEcs):
 
 
 def test_a_deployment_whose_alarms_ecs_ignores_is_rolled_back_before_any_traffic(
-    time: FakeTime, notes: Notes
+    time: FakeTime, run: FakeRun
 ) -> None:
     ecs = Unwatched(time)
-    ending = watch(ecs, time, notes, monitors=MONITORS).run()
+    ending = watch(ecs, run, monitors=MONITORS).run()
     assert ending.phase is Phase.ROLLED_BACK
     assert "ECS does not watch the deployment's alarms" in ending.reason
     assert ecs.answers == []
 
 
-def test_by_policy_it_is_only_told_loudly_and_once(time: FakeTime, notes: Notes) -> None:
-    ending = watch(Unwatched(time), time, notes, monitors=replace(MONITORS, required=False)).run()
+def test_by_policy_it_is_only_reported_and_only_once(time: FakeTime, run: FakeRun) -> None:
+    ending = watch(Unwatched(time), run, monitors=replace(MONITORS, required=False)).run()
     assert ending.phase is Phase.SUCCEEDED
-    assert len([text for text in notes.told if "does not watch" in text]) == 1
+    assert len([text for text in run.reported if "does not watch" in text]) == 1
 
 
-def test_what_was_not_asked_for_is_not_missed(time: FakeTime, notes: Notes) -> None:
+def test_what_was_not_asked_for_is_not_missed(time: FakeTime, run: FakeRun) -> None:
     monitors = Monitors(alarms=False, breaker=True, required=True)
-    assert watch(Unwatched(time), time, notes, monitors=monitors).run().phase is Phase.SUCCEEDED
+    assert watch(Unwatched(time), run, monitors=monitors).run().phase is Phase.SUCCEEDED
 
 
-def test_unknown_stages_are_told_once_each(time: FakeTime, notes: Notes) -> None:
+def test_unknown_stages_are_reported_once_each(time: FakeTime, run: FakeRun) -> None:
     ecs = CanaryEcs(time, stages={"BAKE_TIME": "SIMMER", "SCALE_UP": "GROW"})
-    assert watch(ecs, time, notes).run().phase is Phase.SUCCEEDED
-    assert [text for text in notes.told if "does not know" in text] == [
+    assert watch(ecs, run).run().phase is Phase.SUCCEEDED
+    assert [text for text in run.reported if "does not know" in text] == [
         "ECS shows stage 'GROW', which this version does not know: taken for in progress",
         "ECS shows stage 'SIMMER', which this version does not know: taken for in progress",
     ]
 
 
 def test_a_watch_that_goes_on_for_another_counts_the_canary_s_time_from_its_beginning(
-    time: FakeTime, notes: Notes
+    time: FakeTime, run: FakeRun
 ) -> None:
     ecs = CanaryEcs(time)
-    first = watch(ecs, time, notes)
+    first = watch(ecs, run)
     first.run(until={Phase.CANARY})
     since = time.now
     time.now += 10 * MINUTE  # nobody watches
     before = Before(started=since - 5 * MINUTE, canary_since=since)
-    assert watch(ecs, time, notes, before=before).run().phase is Phase.SUCCEEDED
+    assert watch(ecs, run, before=before).run().phase is Phase.SUCCEEDED
     (answered,) = [moment for hook, _, moment in ecs.answers if hook == "gate-2"]
     assert 15 * MINUTE - POLICY.poll <= answered - since <= 15 * MINUTE + 4 * POLICY.poll
 
 
 def test_a_rollback_that_a_run_asked_for_before_it_died_is_asked_for_again(
-    time: FakeTime, notes: Notes
+    time: FakeTime, run: FakeRun
 ) -> None:
     ecs = CanaryEcs(time)
     before = Before(started=time.now, reason="too many errors")
-    ending = watch(ecs, time, notes, before=before).run()
+    ending = watch(ecs, run, before=before).run()
     assert (ending.phase, ending.reason) == (Phase.ROLLED_BACK, "too many errors")
     assert ecs.stops == 1

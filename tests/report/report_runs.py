@@ -13,7 +13,7 @@ RELEASE = "3717c314a2b757fc316bc2ef2215ac087a732426"
 WATCHING = {
     "deployment": ARN,
     "release": RELEASE,
-    "swift": False,
+    "all_at_once": False,
     "started": START,
     "canary_since": None,
     "minute": 0.2,

@@ -14,7 +14,7 @@ from samjhadoo_ops.errors import DeploymentFailed
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "samjhadoo_ops"
-TELLING = {"event", "state", "tell", "_report", "complain"}
+TELLING = {"event", "state", "tell", "report", "_report", "complain"}
 
 
 def documented() -> dict[str, set[str]]:

@@ -66,8 +66,8 @@ def test_all_is_done_at_the_end() -> None:
     assert {how for _, how in progress(GOOD).stages()} == {"done"}
 
 
-def test_a_swift_deployment_has_no_canary_in_its_row() -> None:
-    told = progress([("watching", "", {**PREPARED[-1][2], "swift": True})])
+def test_a_deployment_all_at_once_has_no_canary_in_its_row() -> None:
+    told = progress([("watching", "", {**PREPARED[-1][2], "all_at_once": True})])
     assert told.stages() == [("scale up", "now"), ("clean up", "ahead")]
 
 

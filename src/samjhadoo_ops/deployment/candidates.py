@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from samjhadoo_ops.deployment.ecs import EcsService
-    from samjhadoo_ops.deployment.journal import Entry
+    from samjhadoo_ops.deployment.journal import JournalEntry
 
 _SHORTEST_SHA = 7
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A release that was deployed with success.
+    """A release that was deployed successfully.
 
     Attributes:
         names: What it may be called by: version, git sha, digest, task definition.
@@ -28,12 +28,12 @@ class Candidate:
     task_definition: str
     names: tuple[str, ...] = ()
 
-    def answers_to(self, name: str) -> bool:
-        """Tell whether the release is called so; a git sha may be shortened to 7 characters."""
+    def is_named(self, name: str) -> bool:
+        """Return whether the release has this name; a git sha may be shortened to 7 characters."""
         family = self.task_definition.rpartition("/")[2]
         known = (*self.names, self.task_definition, family)
         return name in known or (
-            len(name) >= _SHORTEST_SHA and any(said.startswith(name) for said in self.names)
+            len(name) >= _SHORTEST_SHA and any(known.startswith(name) for known in self.names)
         )
 
     def __str__(self) -> str:
@@ -41,8 +41,8 @@ class Candidate:
         return f"{self.names[0]} ({family})" if self.names else family
 
 
-def successes(ecs: EcsService, entries: Sequence[Entry]) -> list[Candidate]:
-    """Return the releases that were deployed with success, the latest first, each once.
+def successes(ecs: EcsService, entries: Sequence[JournalEntry]) -> list[Candidate]:
+    """Return the releases that were deployed successfully, the latest first, each once.
 
     ECS's own list comes first; the journal adds names, and what ECS has forgotten after 90 days.
     """
@@ -66,13 +66,13 @@ def successes(ecs: EcsService, entries: Sequence[Entry]) -> list[Candidate]:
     return [Candidate(arn, names.get(arn, ())) for arn in dict.fromkeys(found)]
 
 
-def release_names(entry: Entry) -> tuple[str, ...]:
+def release_names(entry: JournalEntry) -> tuple[str, ...]:
     """Return what the release of a journal entry may be called by."""
     fields = ("release", "git_sha", "digest")
     return tuple(dict.fromkeys(str(entry.data[name]) for name in fields if entry.data.get(name)))
 
 
-def abandoned(entries: Iterable[Entry]) -> set[str]:
+def abandoned(entries: Iterable[JournalEntry]) -> set[str]:
     """Return the task definitions that were rolled back from since they were last deployed on purpose.
 
     Going back twice must not return to the release that was left the first time.
@@ -107,10 +107,10 @@ def choose(
     """
     known = ", ".join(str(candidate) for candidate in candidates[:5]) or "none"
     if name:
-        named = [candidate for candidate in candidates if candidate.answers_to(name)]
+        named = [candidate for candidate in candidates if candidate.is_named(name)]
         if not named:
             raise Refused(
-                f"no release {name!r} was deployed with success", hint=f"releases that were: {known}"
+                f"no release {name!r} was deployed successfully", hint=f"releases that were: {known}"
             )
         if named[0].task_definition == current:
             raise Refused(f"release {name!r} is the one that serves now", hint="invoke history")
@@ -120,6 +120,6 @@ def choose(
         if candidate.task_definition not in avoided:
             return candidate
     raise Refused(
-        "there is no earlier release to go back to: none other was deployed with success",
+        "there is no earlier release to go back to: none other was deployed successfully",
         hint=f"releases that were: {known}; name one with --to",
     )

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from samjhadoo_ops.database.judge import ScriptJudgement
-    from samjhadoo_ops.deployment.journal import Entry
+    from samjhadoo_ops.deployment.journal import JournalEntry
 
 
-def unsupported(entries: Sequence[Entry], task_definition: str) -> list[ScriptJudgement]:
+def unsupported(entries: Sequence[JournalEntry], task_definition: str) -> list[ScriptJudgement]:
     """Return the migrations that a release may not live with; empty when it lives with all of them.
 
     Args:
@@ -32,7 +32,7 @@ def unsupported(entries: Sequence[Entry], task_definition: str) -> list[ScriptJu
     ]
 
 
-def schema_version(entries: Iterable[Entry]) -> str:
+def schema_version(entries: Iterable[JournalEntry]) -> str:
     """Return the schema's version as the newest deploy that knew it recorded it; empty if none did.
 
     Args:
@@ -46,7 +46,7 @@ def schema_version(entries: Iterable[Entry]) -> str:
     return ""
 
 
-def _position(entries: Sequence[Entry], task_definition: str) -> int:
+def _position(entries: Sequence[JournalEntry], task_definition: str) -> int:
     """Return the place of the newest deploy of a task definition; the end when there is none."""
     for number, entry in enumerate(entries):
         if entry.kind == "deploy" and entry.data.get("task_definition") == task_definition:
@@ -54,7 +54,7 @@ def _position(entries: Sequence[Entry], task_definition: str) -> int:
     return len(entries)
 
 
-def _releases(entries: Iterable[Entry]) -> set[str]:
+def _releases(entries: Iterable[JournalEntry]) -> set[str]:
     return {str(entry.data.get("release", "")) for entry in entries if entry.kind == "deploy"}
 
 
@@ -62,7 +62,7 @@ def _named(name: str, releases: set[str]) -> bool:
     return any(release == name or (name and release.startswith(name)) for release in releases)
 
 
-def _recorded(entry: Entry) -> tuple[ScriptJudgement, ...]:
+def _recorded(entry: JournalEntry) -> tuple[ScriptJudgement, ...]:
     """Return how a deployment's migrations were judged; what was only about to be run may have been run."""
     migrating = entry.last("migrating")
     return recorded_judgement(migrating.data).scripts if migrating else ()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.clock import REAL_MINUTE
 
 if TYPE_CHECKING:
-    from samjhadoo_ops.deployment.traffic import Listening
+    from samjhadoo_ops.deployment.traffic import LoadBalancing
     from samjhadoo_ops.environment import Environment
 
 TEST_STAGE = "POST_TEST_TRAFFIC_SHIFT"
@@ -22,14 +22,14 @@ _PATIENCE_ON_THE_CLOCK = 300.0
 def deployment_configuration(env: Environment) -> dict[str, Any]:
     """Return the configuration of a canary deployment that pauses for tests and for both gates.
 
-    Each pause rolls back by itself when nobody answers it in time: a deployer that died is no danger.
+    Each pause rolls back by itself when nobody answers it in time: a deployer that has died does no harm.
     A rolling deployment has neither shares of traffic nor pauses.
     """
     timeouts = env.deployment.hook_timeouts
     if env.deployment.strategy == "ROLLING":
-        return _swift(env)
+        return _all_at_once(env)
     return {
-        **_swift(env),
+        **_all_at_once(env),
         "canaryConfiguration": {
             "canaryPercent": env.deployment.canary_percent,
             "canaryBakeTimeInMinutes": minutes(env.deployment.canary_time),
@@ -42,16 +42,16 @@ def deployment_configuration(env: Environment) -> dict[str, Any]:
     }
 
 
-def swift_configuration(env: Environment) -> dict[str, Any]:
+def all_at_once_configuration(env: Environment) -> dict[str, Any]:
     """Return the configuration of a deployment that shifts traffic as soon as the tasks are healthy.
 
     For a first deployment, where there is nothing to compare with, and for going back to a release
     that has proven itself.
     """
-    return _swift(env)
+    return _all_at_once(env)
 
 
-def _swift(env: Environment) -> dict[str, Any]:
+def _all_at_once(env: Environment) -> dict[str, Any]:
     alarms = list(env.deployment.alarms)
     shares = {
         "canaryConfiguration": {
@@ -84,7 +84,7 @@ def _pause(stage: str, timeout: float) -> dict[str, Any]:
     }
 
 
-def load_balancers(env: Environment, listening: Listening) -> list[dict[str, Any]]:
+def load_balancers(env: Environment, listening: LoadBalancing) -> list[dict[str, Any]]:
     """Return the service's load balancer with both target groups and both listener rules."""
     first, second = listening.target_groups
     return [
@@ -102,7 +102,7 @@ def load_balancers(env: Environment, listening: Listening) -> list[dict[str, Any
     ]
 
 
-def network_configuration(env: Environment, listening: Listening) -> dict[str, Any]:
+def network_configuration(env: Environment, listening: LoadBalancing) -> dict[str, Any]:
     """Return where the tasks run: the settings' subnets, or the load balancer's where they name none."""
     return {
         "awsvpcConfiguration": {
@@ -120,11 +120,11 @@ def minutes(seconds: float) -> int:
 
 @dataclass(frozen=True)
 class Policy:
-    """What the tool itself waits for and how long; seconds on the clock where nothing else is said.
+    """What the tool itself waits for and how long; in seconds on the clock unless stated otherwise.
 
     Attributes:
         canary_time: How long the canary is observed.
-        poll: Between two looks at the deployment.
+        poll: Between two observations of the deployment.
         healthy_within: From the start until the new revision must be healthy.
         ends_within: From the start until the deployment must have ended; follows from the others.
         rollback_within: From a rollback request until it must have ended.

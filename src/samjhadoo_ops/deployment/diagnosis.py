@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from samjhadoo_ops.deployment.ecs import EcsService, Registered
-    from samjhadoo_ops.deployment.journal import Entry
-    from samjhadoo_ops.deployment.observation import Observation
-    from samjhadoo_ops.deployment.site import Site
+    from samjhadoo_ops.deployment.journal import JournalEntry
+    from samjhadoo_ops.deployment.outcome import Observation
+    from samjhadoo_ops.deployment.run import ServiceContext
 
 SHOWN_TASKS = 2
 SHOWN_LINES = 10
@@ -33,8 +33,10 @@ _COMPARISONS = {
 class Diagnosis:
     """Looks for why a deployment failed; what can't be read is named, never raised."""
 
-    def __init__(self, site: Site, observed: Observation, *, task_definition: str, deploy: str) -> None:
-        self._site = site
+    def __init__(
+        self, context: ServiceContext, observed: Observation, *, task_definition: str, deploy: str
+    ) -> None:
+        self._context = context
         self._observed = observed
         self._task_definition = task_definition
         self._deploy = deploy
@@ -42,9 +44,9 @@ class Diagnosis:
 
     def found(self, **known: Any) -> FailureReport:
         """Return what was found, with what is known already."""
-        ecs, observed = self._site.ecs, self._observed
+        ecs, observed = self._context.ecs, self._observed
         stopped = self._attempt("stopped tasks", lambda: ecs.stopped_tasks(self._task_definition), [])
-        # What the rollback itself stopped tells nothing; its logs may.
+        # A task that the rollback itself stopped explains nothing; its logs may.
         failed = [task for task in stopped if not task.get("stoppedReason", "").startswith(_SCALED_IN)]
         return FailureReport(
             tasks=tuple(stopped_task(task) for task in failed[:SHOWN_TASKS]),
@@ -66,22 +68,22 @@ class Diagnosis:
     def _logs(self, tasks: list[dict[str, Any]]) -> list[str]:
         if not tasks:
             return []
-        find = partial(self._site.ecs.task_definition, self._task_definition)
+        find = partial(self._context.ecs.task_definition, self._task_definition)
         registered = self._attempt("task definition", find, None)
-        logs = self._site.aws.client("logs")
+        logs = self._context.aws.client("logs")
         return list(self._attempt("logs", lambda: log_lines(logs, registered, tasks[0]), []))
 
     def _alarms(self, names: tuple[str, ...]) -> list[Alarm]:
         if not names:
             return []
-        client = self._site.aws.client("cloudwatch")
+        client = self._context.aws.client("cloudwatch")
         described = self._attempt("alarms", lambda: client.describe_alarms(AlarmNames=list(names)), {})
         documents = [*described.get("MetricAlarms", ()), *described.get("CompositeAlarms", ())]
         found = {document["AlarmName"]: alarm_of(document) for document in documents}
         return [found.get(name, Alarm(name)) for name in names]
 
     def _schema(self) -> str:
-        entry = self._site.journal.entry(self._deploy)
+        entry = self._context.journal.entry(self._deploy)
         return schema_state(entry) if entry else ""
 
 
@@ -126,7 +128,7 @@ def alarm_of(document: Mapping[str, Any]) -> Alarm:
 
 
 def service_events(ecs: EcsService, observed: Observation) -> list[str]:
-    """Return what the service said since the deployment started, the newest last."""
+    """Return the service's events since the deployment started, the newest last."""
     service = ecs.describe() or {}
     since = observed.started_at or observed.created_at
     events = [event for event in service.get("events", ()) if since is None or event["createdAt"] >= since]
@@ -154,7 +156,7 @@ def log_lines(logs: Any, registered: Registered | None, task: Mapping[str, Any])
     return lines[-SHOWN_LINES:]
 
 
-def schema_state(entry: Entry) -> str:
+def schema_state(entry: JournalEntry) -> str:
     """Return what the journal knows of the schema, and whether the release before can live with it."""
     migrating, migrated = entry.last("migrating"), entry.last("migrated")
     if migrating is None:

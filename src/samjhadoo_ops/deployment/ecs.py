@@ -2,16 +2,107 @@
 
 from __future__ import annotations
 
+import random
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from samjhadoo_ops.deployment.differences import task_definition_differences
-from samjhadoo_ops.deployment.sending import send_once
 from samjhadoo_ops.errors import DeploymentFailed, PersonNeeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+
+_THROTTLING = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestLimitExceeded",
+        "TooManyRequestsException",
+        "SlowDown",
+    }
+)
+_SERVER_FAULT = 500
+
+
+def is_throttled(error: BaseException) -> bool:
+    """Return whether AWS throttled a call: it was not carried out."""
+    from botocore.exceptions import ClientError
+
+    return isinstance(error, ClientError) and error.response.get("Error", {}).get("Code", "") in _THROTTLING
+
+
+def is_transient(error: BaseException) -> bool:
+    """Return whether the same call may succeed a little later."""
+    from botocore.exceptions import ClientError, HTTPClientError
+    from botocore.exceptions import ConnectionError as Unreachable
+    from botocore.parsers import ResponseParserError
+
+    if isinstance(error, ClientError):
+        answer = error.response
+        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return answer.get("Error", {}).get("Code", "") in _THROTTLING or status >= _SERVER_FAULT
+    return isinstance(error, HTTPClientError | Unreachable | ResponseParserError | ConnectionError)
+
+
+Answer = TypeVar("Answer")
+TRIES = 8
+FIND_TRIES = 3
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 10.0
+
+
+def send_once(
+    send: Callable[[], Answer],
+    find: Callable[[], Answer | None],
+    *,
+    wait: Callable[[float], None] = time.sleep,
+) -> Answer:
+    """Send a request until it was carried out, once.
+
+    Args:
+        send: Sends it, once.
+        find: Returns what the request has brought about, once AWS shows it; else None.
+        wait: Sleeps for real seconds.
+
+    Raises:
+        Exception: What the last try raised.
+
+    """
+    in_doubt = False
+    for attempt in range(TRIES):
+        try:
+            return send()
+        except Exception as error:
+            in_doubt = in_doubt or (is_transient(error) and not is_throttled(error))
+            # A refusal after a lost answer may be of the repetition: the first may have been carried out.
+            found = _find_again(find, wait) if in_doubt else None
+            if found is not None:
+                return found
+            if not is_transient(error) or attempt + 1 == TRIES:
+                raise
+            wait(_pause(attempt))
+    raise AssertionError  # the last try returns or raises
+
+
+def _find_again(find: Callable[[], Answer | None], wait: Callable[[float], None]) -> Answer | None:
+    """Try a few times: what was sent may take a moment to show."""
+    for attempt in range(FIND_TRIES):
+        wait(_pause(attempt))
+        found = find()
+        if found is not None:
+            return found
+    return None
+
+
+def _pause(attempt: int) -> float:
+    longest: float = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**attempt)
+    return longest * random.uniform(0.8, 1.2)  # noqa: S311
+
 
 ONGOING = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
 _BATCH = 20
@@ -29,7 +120,7 @@ class Registered:
 
 
 def has_served(service: Mapping[str, Any] | None, briefs: Iterable[Mapping[str, Any]]) -> bool:
-    """Tell whether a deployment of the service has ever succeeded.
+    """Return whether a deployment of the service has ever succeeded.
 
     Args:
         service: The DescribeServices document; None when there is no service.
@@ -67,10 +158,6 @@ class EcsService:
         self._sender = sender or client
         self._guard = guard
 
-    def guarded(self, guard: Callable[[], None]) -> EcsService:
-        """Return the same service with a guard before every change."""
-        return EcsService(self.client, cluster=self.cluster, name=self.name, sender=self._sender, guard=guard)
-
     def describe(self) -> dict[str, Any] | None:
         """Return the active service, or None when there is none (or no cluster)."""
         try:
@@ -91,7 +178,7 @@ class EcsService:
         if not answer["serviceDeployments"]:
             raise PersonNeeded(
                 f"ECS doesn't know the service deployment {arn} any more",
-                hint="was its AWS replaced meanwhile? invoke status tells what there is now",
+                hint="was its AWS replaced meanwhile? invoke status shows what there is now",
             )
         document: dict[str, Any] = answer["serviceDeployments"][0]
         return document
@@ -126,6 +213,19 @@ class EcsService:
             )
             found |= {revision["serviceRevisionArn"]: revision for revision in answer["serviceRevisions"]}
         return found
+
+    def serving(self, service: Mapping[str, Any] | None = None) -> str | None:
+        """Return the task definition that serves now, or None when there is no service.
+
+        Args:
+            service: The DescribeServices document, where it has been read already.
+
+        """
+        service = service or self.describe() or {}
+        arns = [str(revision["arn"]) for revision in service.get("currentServiceRevisions", ())][:1]
+        for revision in self.revisions(arns).values():
+            return str(revision["taskDefinition"])
+        return service.get("taskDefinition")
 
     def task_definition(self, arn: str) -> Registered | None:
         """Return a registered task definition by ARN or family, or None when there is none."""
@@ -218,7 +318,7 @@ class EcsService:
     def answer_hook(self, arn: str, hook: str, action: str) -> bool:
         """Answer a pause hook; return False when ECS no longer waits for it.
 
-        A repeated answer, also one whose first response was lost, looks like a wrong one: read again.
+        A repeated answer looks like a wrong one, also when the first response was lost.
         """
         self._guard()
         try:

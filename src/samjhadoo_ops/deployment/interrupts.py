@@ -1,4 +1,4 @@
-"""Letting a step that must not be torn in two end before an interrupt is heard."""
+"""Letting a step that must not be torn in two end before an interrupt is delivered."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 def held_back() -> Iterator[Callable[[], None]]:
     """Hold Ctrl-C, SIGTERM and SIGHUP back until the block ends, or until what it yields is called.
 
-    A second signal is not held back: whoever insists is heard at once. When the block fails, its error
+    A second signal is not held back: it is delivered at once. When the block fails, its error
     matters more than the signal. Outside of the main thread, which no signal reaches, nothing is done.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -41,7 +41,7 @@ def held_back() -> Iterator[Callable[[], None]]:
             signum, held[:] = held[0], []
             before[signum](signum, None)
 
-    for signum in _heard():
+    for signum in _handled():
         before[signum] = signal.signal(signum, hold)  # type: ignore[assignment]
     try:
         yield deliver
@@ -51,7 +51,7 @@ def held_back() -> Iterator[Callable[[], None]]:
     deliver()
 
 
-def _heard() -> list[int]:
-    """Return the signals that somebody here listens to; an ignored one stays ignored."""
+def _handled() -> list[int]:
+    """Return the signals that have a handler here; an ignored one stays ignored."""
     signals = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
     return [signum for signum in signals if callable(signal.getsignal(signum))]

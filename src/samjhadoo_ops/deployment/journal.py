@@ -1,12 +1,14 @@
 """What was done, in order: append-only objects, one per event, never rewritten.
 
 `<prefix>/<environment>/<service>/<deploy>/<number>-<event>.json`. A mutation has an event before it is
-attempted and one when its result is known, so that a run killed at any point can be told apart from one
+attempted and one when its result is known, so that a run killed at any point can be distinguished from one
 that never reached that point.
 """
 
 from __future__ import annotations
 
+import getpass
+import os
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +18,32 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from samjhadoo_ops.deployment.actor import run_url, this_user
-
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from samjhadoo_ops.clock import Clock
     from samjhadoo_ops.deployment.objects import ObjectStore
+
+
+def this_user(variables: Mapping[str, str] | None = None) -> str:
+    """Return who runs this process: the CI actor, or the account's name."""
+    variables = os.environ if variables is None else variables
+    if variables.get("GITHUB_ACTOR"):
+        return variables["GITHUB_ACTOR"]
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def run_url(variables: Mapping[str, str] | None = None) -> str:
+    """Return the address of the CI run this process belongs to; empty outside CI."""
+    variables = os.environ if variables is None else variables
+    if not variables.get("GITHUB_RUN_ID"):
+        return ""
+    server = variables.get("GITHUB_SERVER_URL", "https://github.com")
+    return f"{server}/{variables.get('GITHUB_REPOSITORY', '')}/actions/runs/{variables['GITHUB_RUN_ID']}"
+
 
 STARTED = "started"
 FINISHED = "finished"
@@ -48,7 +71,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """A deployment as the journal knows it."""
 
     deploy: str
@@ -128,7 +151,7 @@ class Recorder:
             self.finished = event in {FINISHED, LEFT}
 
 
-class Journal:
+class DeploymentJournal:
     """The journal of one service in one environment.
 
     Args:
@@ -153,17 +176,17 @@ class Journal:
         recorder.write(STARTED, kind=kind, by=this_user(), run=run_url(), **data)
         return recorder
 
-    def reopen(self, entry: Entry, clock: Clock, *, token: int = 0) -> Recorder:
+    def reopen(self, entry: JournalEntry, clock: Clock, *, token: int = 0) -> Recorder:
         """Go on with the journal of a deployment whose end was not recorded."""
         number = entry.events[-1].number + 1
         return Recorder(self.store, self.prefix, deploy=entry.deploy, clock=clock, number=number, token=token)
 
-    def entry(self, deploy: str) -> Entry | None:
+    def entry(self, deploy: str) -> JournalEntry | None:
         """Return a deployment by its id, or None when there is none."""
         keys = list(self.store.keys(f"{self.prefix}/{deploy}/"))
         return self._entry(deploy, keys) if keys else None
 
-    def unfinished(self, now: datetime) -> list[Entry]:
+    def unfinished(self, now: datetime) -> list[JournalEntry]:
         """Return the deployments of the last 90 days whose end was not recorded, the newest first.
 
         Args:
@@ -175,7 +198,7 @@ class Journal:
         open_ones = sorted((deploy for deploy, keys in found.items() if not _ended(keys)), reverse=True)
         return [self._entry(deploy, found[deploy]) for deploy in open_ones]
 
-    def entries(self, *, limit: int = 0) -> list[Entry]:
+    def entries(self, *, limit: int = 0) -> list[JournalEntry]:
         """Return the deployments, the newest first.
 
         Args:
@@ -194,11 +217,11 @@ class Journal:
             keys.setdefault(key.removeprefix(f"{self.prefix}/").partition("/")[0], []).append(key)
         return keys
 
-    def _entry(self, deploy: str, keys: list[str]) -> Entry:
+    def _entry(self, deploy: str, keys: list[str]) -> JournalEntry:
         bodies = [stored.body for key in sorted(keys) if (stored := self.store.read(key)) is not None]
-        return Entry(deploy, tuple(msgspec.json.decode(body, type=Event) for body in bodies))
+        return JournalEntry(deploy, tuple(msgspec.json.decode(body, type=Event) for body in bodies))
 
 
 def _ended(keys: list[str]) -> bool:
-    """Tell from the keys of a deployment's events, whose names end in the event's, if its end is recorded."""
+    """Return whether a deployment's end is recorded, from its events' keys, which end in the event's name."""
     return any(key.endswith(f"-{FINISHED}.json") for key in keys)

@@ -1,73 +1,22 @@
-"""Who says whether a new release may go on. What is judged from counts stands in `verdict`."""
+"""Judges decide whether a new release may go on. Judging from counts is in `verdict`."""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from samjhadoo_ops.deployment.outcome import Phase
+from samjhadoo_ops.deployment.outcome import Opinion, Phase, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from samjhadoo_ops.deployment.observation import Observation
+    from samjhadoo_ops.deployment.outcome import Observation
 
 _HEALTHY = 200
 
 
-class Opinion(Enum):
-    """What a judge thinks of a release that gets traffic."""
-
-    OPEN = auto()
-    PASS = auto()
-    FAIL = auto()
-    INCONCLUSIVE = auto()
-    """Nothing can be said and a person is to decide."""
-    ENVIRONMENT = auto()
-    """Something is wrong that is not the new release's doing: neither go on nor go back."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """An opinion, why, and the numbers behind it.
-
-    Attributes:
-        signal: What decided (`errors`, `latency`, `payments`, `no answer`, `share`, `health`); or nothing.
-        observed: The fraction that was seen on the new release; None where it isn't one.
-        threshold: The fraction it was compared with.
-        window: Over so many seconds on the clock.
-        sample: Over so many requests.
-        baseline: The same fraction of the release that serves beside it; None when that had no requests.
-
-    """
-
-    opinion: Opinion
-    reason: str = ""
-    signal: str = ""
-    observed: float | None = None
-    threshold: float | None = None
-    window: float | None = None
-    sample: int | None = None
-    baseline: float | None = None
-
-    def numbers(self) -> dict[str, Any]:
-        """Return what is known of it, for events."""
-        known = {
-            "opinion": self.opinion.name,
-            "signal": self.signal,
-            "observed": self.observed,
-            "threshold": self.threshold,
-            "window": self.window,
-            "sample": self.sample,
-            "baseline": self.baseline,
-        }
-        return {key: value for key, value in known.items() if value not in (None, "")}
-
-
 class Judge(Protocol):
-    """Watches a deployment and says whether it may go on; never blocks."""
+    """Watches a deployment and decides whether it may go on; never blocks."""
 
     def watch(self, observed: Observation, phase: Phase) -> Verdict:
         """Return the verdict so far; called with every observation, from the first to the last."""
@@ -181,7 +130,7 @@ class ProbingJudge:
         self._show = show
         self._shown: dict[str, int] = {}
 
-    def watch(self, observed: Observation, phase: Phase) -> Verdict:  # noqa: ARG002  # other judges look
+    def watch(self, observed: Observation, phase: Phase) -> Verdict:  # noqa: ARG002  # other judges do
         """See `Judge.watch`."""
         if phase not in _WITH_TRAFFIC:
             return Verdict(Opinion.OPEN)
@@ -233,7 +182,7 @@ class Judges:
 class NoJudge:
     """Passes everything: for deployments without a canary."""
 
-    def watch(self, observed: Observation, phase: Phase) -> Verdict:  # noqa: ARG002  # it looks at nothing
+    def watch(self, observed: Observation, phase: Phase) -> Verdict:  # noqa: ARG002  # it needs nothing
         """See `Judge.watch`."""
         return Verdict(Opinion.PASS)
 

@@ -2,22 +2,27 @@
 
 The lock is one object. It is taken by creating it, or by replacing a released, expired or orphaned one at
 the exact version that was read; a lost race is seen, not guessed. While it is held a thread renews it. Its
-age is told by S3's own clock, so holders need not agree about the time. Released locks stay as objects,
-so that every acquisition has a number (`token`) greater than the one before. A holder that could not
+age is measured by S3's own clock, so owners need not agree about the time. Released locks stay as objects,
+so that every acquisition has a number (`token`) greater than the one before. An owner that could not
 renew its lease in time stops acting by itself, before anybody else may begin.
 """
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from samjhadoo_ops.deployment.holder import Holder, held, read_lock, this_holder
+from samjhadoo_ops.deployment.journal import run_url, this_user
 from samjhadoo_ops.deployment.objects import Conflict
 from samjhadoo_ops.errors import PersonNeeded, Refused
+from samjhadoo_ops.processes import is_running, start_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +31,116 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.deployment.objects import ObjectStore, StoredObject
 
-__all__ = ["Holder", "Lock", "LostLock", "break_lock", "read_lock"]
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_NAMESPACE = Path("/proc/self/ns/pid")
+
+
+def kernel_id() -> str:
+    """Return what names this kernel's boot and process namespace; empty where that is unknown."""
+    try:
+        return f"{_BOOT.read_text().strip()} {_NAMESPACE.readlink()}"
+    except OSError:
+        return ""
+
+
+def is_gone(where: str, pid: int, started: str) -> bool:
+    """Return whether a process is surely gone; one of another kernel never is."""
+    return bool(where) and bool(started) and where == kernel_id() and not is_running(pid, started)
+
+
+class LockOwner(msgspec.Struct, frozen=True, kw_only=True):
+    """Who holds the lock, for what, since when.
+
+    Attributes:
+        kernel: Where the process runs, see `kernel_id`.
+        started: When the process started, see `processes.start_time`; empty where the kernel is unknown.
+        nonce: Differs with every acquisition, also of one process.
+        run: Where the run can be watched, in CI.
+        token: Greater with every acquisition.
+        lease: Real seconds after a renewal until anybody may take it.
+        deploy: The journal's deploy, once there is one.
+        deployment: The pinned service deployment, once there is one.
+        renewals: How often the lease has been renewed; makes every version differ.
+
+    """
+
+    user: str
+    host: str
+    pid: int
+    reason: str
+    acquired: str
+    token: int
+    kernel: str = ""
+    started: str = ""
+    nonce: str = ""
+    run: str = ""
+    lease: float = 0.0
+    deploy: str = ""
+    deployment: str = ""
+    renewals: int = 0
+    released: bool = False
+
+    @property
+    def orphaned(self) -> bool:
+        """Return whether its process is surely gone."""
+        return is_gone(self.kernel, self.pid, self.started)
+
+    def free(self, age: float) -> bool:
+        """Return whether anybody may take the lock.
+
+        Args:
+            age: Seconds since the last renewal, by the store's clock.
+
+        """
+        return self.released or age > self.lease or self.orphaned
+
+    def __str__(self) -> str:
+        where = f", {self.run}" if self.run else ""
+        return (
+            f"{self.user}@{self.host} (process {self.pid}{where}) for {self.reason!r} since {self.acquired}"
+        )
+
+
+def this_owner(*, reason: str, acquired: str, lease: float) -> LockOwner:
+    """Return this process as an owner of the lock."""
+    where = kernel_id()
+    return LockOwner(
+        user=this_user(),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        kernel=where,
+        started=start_time(os.getpid()) if where else "",
+        nonce=secrets.token_hex(8),
+        reason=reason,
+        acquired=acquired,
+        token=1,
+        run=run_url(),
+        lease=lease,
+    )
+
+
+def read_lock(store: ObjectStore, key: str) -> tuple[LockOwner, StoredObject] | None:
+    """Return who holds a lock and its object, or None when nobody ever held it."""
+    stored = store.read(key)
+    return None if stored is None else (msgspec.json.decode(stored.body, type=LockOwner), stored)
+
+
+def lock_is_held(owner: LockOwner, age: float) -> Refused:
+    """Return the refusal that names the owner.
+
+    Args:
+        age: Seconds since the last renewal, by the store's clock.
+
+    """
+    return Refused(
+        f"the deployment lock is held by {owner}",
+        hint=(
+            f"wait for it (--lock-wait 15m); it was renewed {age:.0f} s ago and expires "
+            f"{owner.lease:.0f} s after its last renewal. If its process is gone for good: invoke unlock"
+        ),
+        details=(f"service deployment: {owner.deployment}",) if owner.deployment else (),
+    )
+
 
 _RENEWALS_PER_LEASE = 3
 _SAFE_SHARE = 0.9  # of a lease; S3's clock counts whole seconds
@@ -43,7 +157,7 @@ def awake_or_asleep() -> float:
     return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
-class Lock:
+class DeploymentLock:
     """A held or free lock; a context manager that takes and releases it.
 
     Args:
@@ -52,8 +166,8 @@ class Lock:
         reason: Why it is taken; shown to whoever is refused.
         now: When it is taken, for people; decides nothing.
         patience: Real seconds to wait for a held lock.
-        pause: Real seconds between two looks at it.
-        tell: Hears who is waited for.
+        pause: Real seconds between two attempts to take it.
+        report: Called with a sentence about who is waited for.
         read: A clock that never jumps or stands still, in real seconds.
 
     Attributes:
@@ -72,18 +186,18 @@ class Lock:
         now: datetime,
         patience: float = 0.0,
         pause: float = 1.0,
-        tell: Callable[[str], None] = lambda _: None,
+        report: Callable[[str], None] = lambda _: None,
         read: Callable[[], float] = awake_or_asleep,
     ) -> None:
         self.lease = lease
         self.lost = False
-        self.former: Holder | None = None
-        self.holder = this_holder(reason=reason, acquired=now.isoformat(timespec="seconds"), lease=lease)
+        self.former: LockOwner | None = None
+        self.owner = this_owner(reason=reason, acquired=now.isoformat(timespec="seconds"), lease=lease)
         self._store = store
         self._key = key
         self._patience = patience
-        self._look_pause = min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, pause))
-        self._tell = tell
+        self._retry_pause = min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, pause))
+        self._report = report
         self._read = read
         self._renewed = read()
         self._etag = ""
@@ -94,17 +208,17 @@ class Lock:
     @property
     def token(self) -> int:
         """Return the acquisition's number, greater than all before."""
-        return self.holder.token
+        return self.owner.token
 
     def acquire(self) -> None:
         """Take the lock.
 
         Raises:
-            Refused: Somebody else holds it; the message names the holder.
+            Refused: Somebody else holds it; the message names the owner.
 
         """
         until = self._read() + self._patience
-        told = ""
+        reported = ""
         while True:
             try:
                 self._try()
@@ -112,10 +226,10 @@ class Lock:
             except Refused as refusal:
                 if self._read() >= until:
                     raise
-                if refusal.message != told:
-                    told = refusal.message
-                    self._tell(f"waiting up to {self._patience:.0f} s: {told}")
-                self._done.wait(self._look_pause)
+                if refusal.message != reported:
+                    reported = refusal.message
+                    self._report(f"waiting up to {self._patience:.0f} s: {reported}")
+                self._done.wait(self._retry_pause)
         self._renewer = threading.Thread(target=self._renew, name="lock-lease", daemon=True)
         self._renewer.start()
 
@@ -136,7 +250,7 @@ class Lock:
 
     def note(self, *, deploy: str = "", deployment: str = "") -> None:
         """Write the journal's deploy, or the pinned service deployment, into the lock."""
-        given = {"deploy": deploy or self.holder.deploy, "deployment": deployment or self.holder.deployment}
+        given = {"deploy": deploy or self.owner.deploy, "deployment": deployment or self.owner.deployment}
         self._write(**given)
 
     def release(self) -> None:
@@ -167,27 +281,27 @@ class Lock:
         found = read_lock(self._store, self._key)
         try:
             if found is None:
-                self._etag = self._store.create(self._key, msgspec.json.encode(self.holder))
+                self._etag = self._store.create(self._key, msgspec.json.encode(self.owner))
                 return
-            holder, stored = found
-            if not holder.free(stored.age):
-                raise held(holder, stored.age)
-            mine = msgspec.structs.replace(self.holder, token=holder.token + 1)
+            owner, stored = found
+            if not owner.free(stored.age):
+                raise lock_is_held(owner, stored.age)
+            mine = msgspec.structs.replace(self.owner, token=owner.token + 1)
             self._etag = self._store.replace(self._key, msgspec.json.encode(mine), etag=stored.etag)
         except Conflict:
             found = read_lock(self._store, self._key)
             raise (
-                held(found[0], found[1].age)
+                lock_is_held(found[0], found[1].age)
                 if found
                 else Refused("the deployment lock is contended", hint="run the command again")
             ) from None
-        self.holder, self.former = mine, holder
+        self.owner, self.former = mine, owner
 
     def _renew(self) -> None:
         while not self._done.wait(self.lease / _RENEWALS_PER_LEASE):
             try:
-                self._write(renewals=self.holder.renewals + 1)
-            except Exception:  # noqa: BLE001, S112  # the store is unreachable: `ensure` tells when it is over
+                self._write(renewals=self.owner.renewals + 1)
+            except Exception:  # noqa: BLE001, S112  # the store is unreachable: `ensure` raises once the lease is over
                 continue
             if self.lost:
                 return
@@ -196,23 +310,23 @@ class Lock:
         with self._guard:
             if self.lost or not self._etag:
                 return
-            holder = msgspec.structs.replace(self.holder, **changes)
+            owner = msgspec.structs.replace(self.owner, **changes)
             asked = self._read()
             try:
-                self._etag = self._replace(holder)
+                self._etag = self._replace(owner)
             except Conflict:
                 self.lost = True
             else:
-                self.holder, self._renewed = holder, asked
+                self.owner, self._renewed = owner, asked
 
-    def _replace(self, holder: Holder) -> str:
+    def _replace(self, owner: LockOwner) -> str:
         """Replace the lock, also when an earlier replacement was made but its answer was lost.
 
         Raises:
             Conflict: Somebody else has it.
 
         """
-        body = msgspec.json.encode(holder)
+        body = msgspec.json.encode(owner)
         try:
             return self._store.replace(self._key, body, etag=self._etag)
         except Conflict:
@@ -223,7 +337,7 @@ class Lock:
 
     def _still_mine(self) -> StoredObject | None:
         found = read_lock(self._store, self._key)
-        mine = found is not None and found[0].nonce == self.holder.nonce and not found[0].released
+        mine = found is not None and found[0].nonce == self.owner.nonce and not found[0].released
         return found[1] if found and mine else None
 
 
@@ -233,11 +347,11 @@ class LostLock(PersonNeeded):
 
 def lost_lock(message: str) -> LostLock:
     """Return the error of a run that has lost its lock."""
-    return LostLock(message, hint="invoke status tells who holds the lock and what is deployed")
+    return LostLock(message, hint="invoke status shows who holds the lock and what is deployed")
 
 
-def break_lock(store: ObjectStore, key: str) -> Holder | None:
-    """Release a lock whoever holds it and return the former holder; None when it was free.
+def break_lock(store: ObjectStore, key: str) -> LockOwner | None:
+    """Release a lock whoever holds it and return the former owner; None when it was free.
 
     Raises:
         Refused: The lock changed hands meanwhile.
@@ -246,13 +360,13 @@ def break_lock(store: ObjectStore, key: str) -> Holder | None:
     found = read_lock(store, key)
     if found is None or found[0].released:
         return None
-    holder, stored = found
+    owner, stored = found
     try:
         store.replace(
-            key, msgspec.json.encode(msgspec.structs.replace(holder, released=True)), etag=stored.etag
+            key, msgspec.json.encode(msgspec.structs.replace(owner, released=True)), etag=stored.etag
         )
     except Conflict:
         raise Refused(
-            "the lock was renewed or changed hands just now", hint="look again: invoke status"
+            "the lock was renewed or changed hands just now", hint="check again: invoke status"
         ) from None
-    return holder
+    return owner

@@ -1,68 +1,91 @@
-"""What a deploy would change: task definition, deployment configuration, migrations; and whether it may.
+"""What a deploy changes, and the steps it takes: `invoke deploy` carries out what `invoke plan` shows.
 Nothing here changes anything.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment import preflight
-from samjhadoo_ops.deployment.configuration import deployment_configuration, swift_configuration
+from samjhadoo_ops.deployment.configuration import all_at_once_configuration, deployment_configuration
 from samjhadoo_ops.deployment.differences import configuration_differences, task_definition_differences
 from samjhadoo_ops.deployment.gates.gate import Finding, Image, Stage, State, unknown
-from samjhadoo_ops.deployment.survey import survey
 from samjhadoo_ops.errors import OpsError
 
 if TYPE_CHECKING:
-    from samjhadoo_ops.database import Inspection
-    from samjhadoo_ops.deployment.consent import Consent
+    from samjhadoo_ops.database import Inspection, Migration
     from samjhadoo_ops.deployment.differences import Difference
     from samjhadoo_ops.deployment.gates.gate import Facts
-    from samjhadoo_ops.deployment.site import Site
+    from samjhadoo_ops.deployment.overrides import Overrides
+    from samjhadoo_ops.deployment.run import ServiceContext
     from samjhadoo_ops.release.image import BuiltImage
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a deploy would do.
+class DeployPlan:
+    """What a deploy does.
 
     Attributes:
-        build: Whether the image must be built first.
-        pending: Scripts that a migration would run.
+        facts: What was read before.
+        must_build: Whether the image does not exist yet.
+        inspection: What Flyway found; None when nobody has looked.
+        findings: What the gates found, by their names; empty in a deploy, which has passed them.
 
     """
 
-    release: str
-    build: bool
-    first: bool
+    facts: Facts
+    image: BuiltImage
+    inspection: Inspection | None
     task_definition: tuple[Difference, ...]
     configuration: tuple[Difference, ...]
-    pending: tuple[str, ...]
-    findings: dict[str, Finding]
+    must_build: bool = False
+    findings: dict[str, Finding] = field(default_factory=dict)
+
+    @property
+    def release(self) -> str:
+        """Return the release's version."""
+        return self.image.version
+
+    @property
+    def first(self) -> bool:
+        """Return whether no deployment has ever succeeded."""
+        return self.facts.first
+
+    @property
+    def pending(self) -> tuple[Migration, ...]:
+        """Return the migrations that would run."""
+        return tuple(self.inspection.pending) if self.inspection else ()
 
     @property
     def refused(self) -> bool:
-        """Tell whether a gate is closed."""
+        """Return whether a gate refuses."""
         return any(finding.state is State.REFUSED for finding in self.findings.values())
-
-    @property
-    def schema_unseen(self) -> bool:
-        """Tell whether nobody has looked at what is pending."""
-        return self.findings["migrations"].state is State.UNKNOWN
 
     @property
     def changes(self) -> int:
         """Return how many things would change; 0 for a deploy that would do nothing."""
-        return self.build + len(self.task_definition) + len(self.pending) + self.first
+        return self.must_build + len(self.task_definition) + len(self.pending) + self.first
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Return the steps that the deploy takes, in their order; none when nothing would change."""
+        taken = {
+            "build": self.must_build,
+            "push": True,
+            "migrate": bool(self.pending),
+            "register": True,
+            "start": True,
+        }
+        return tuple(step for step, needed in taken.items() if needed) if self.changes else ()
 
     @property
     def summary(self) -> str:
         """Return the plan in a sentence."""
         if self.refused:
             return "a deploy would be refused"
-        if not self.changes and self.schema_unseen:
+        if not self.changes and self.inspection is None:
             return f"release {self.release} is deployed already: only migrations could change something"
         if not self.changes:
             return f"release {self.release} is deployed already: nothing would change"
@@ -70,11 +93,42 @@ class Plan:
         return f"{kind} of release {self.release}; nothing was changed"
 
 
-def make_plan(site: Site, consent: Consent | None = None, *, image: str = "") -> Plan:
-    """Read what is and what is wanted, side by side, and compare.
+def plan_of(
+    context: ServiceContext,
+    facts: Facts,
+    image: BuiltImage,
+    inspection: Inspection | None,
+    *,
+    must_build: bool = False,
+    findings: dict[str, Finding] | None = None,
+) -> DeployPlan:
+    """Compare what serves with what is wanted, and return what a deploy does."""
+    from samjhadoo_ops.release import render_task_definition
+
+    known = f"{image.repository_uri}@{image.digest}" if image.digest else f"{image.tagged} (to be built)"
+    wanted = render_task_definition(context.env, known, image.version)
+    serving = context.ecs.serving(facts.service)
+    registered = context.ecs.task_definition(serving) if serving else None
+    configuration = (
+        all_at_once_configuration(context.env) if facts.first else deployment_configuration(context.env)
+    )
+    current: dict[str, Any] = (facts.service or {}).get("deploymentConfiguration", {})
+    return DeployPlan(
+        facts,
+        image,
+        inspection,
+        task_definition=tuple(task_definition_differences(registered.document if registered else {}, wanted)),
+        configuration=tuple(configuration_differences(current, configuration)),
+        must_build=must_build,
+        findings=findings or {},
+    )
+
+
+def make_plan(context: ServiceContext, overrides: Overrides | None = None, *, image: str = "") -> DeployPlan:
+    """Read what is and what is wanted, side by side, ask every gate, and return what a deploy would do.
 
     Args:
-        consent: What somebody would take upon themselves for the deploy.
+        overrides: The gates that the deploy would override.
         image: An image that exists, deployed instead of what stands here.
 
     Raises:
@@ -83,69 +137,48 @@ def make_plan(site: Site, consent: Consent | None = None, *, image: str = "") ->
     """
     from samjhadoo_ops.release import existing, wanted
 
-    site.aws.account_guard()
-    preflight.check_policy(site.env)
+    context.aws.account_guard()
+    preflight.check_policy(context.env)
     with ThreadPoolExecutor(2, thread_name_prefix="plan") as pool:
-        schema = pool.submit(_schema, site)
-        facts = survey(site, consent)
+        schema = pool.submit(_schema, context)
+        facts = preflight.gather_facts(context, overrides)
         findings = pool.submit(preflight.inspect, facts)
-        release = existing(site.env, site.aws, image) if image else wanted(site.env, site.aws)
+        found = existing(context.env, context.aws, image) if image else wanted(context.env, context.aws)
         inspection, schema_finding = schema.result()
-        here = "" if release.source else release.digest
-        known = replace(facts, inspection=inspection, image=Image(release.version, here))
-        return Plan(
-            release=release.version,
-            build=not release.digest,
-            first=facts.first,
-            task_definition=_task_definition(site, facts, release),
-            configuration=_configuration(site, facts),
-            pending=tuple(migration.script for migration in (inspection.pending if inspection else ())),
-            findings={
-                **findings.result(),
-                **schema_finding,
-                **preflight.inspect(known, stage=Stage.SCHEMA),
-                **preflight.inspect(known, stage=Stage.IMAGE),
-            },
-        )
+        here = "" if found.source else found.digest
+        known = replace(facts, inspection=inspection, image=Image(found.version, here))
+        all_findings = {
+            **findings.result(),
+            **schema_finding,
+            **preflight.inspect(known, stage=Stage.SCHEMA),
+            **preflight.inspect(known, stage=Stage.IMAGE),
+        }
+    return plan_of(context, known, found, inspection, must_build=not found.digest, findings=all_findings)
 
 
-def lines(plan: Plan) -> list[str]:
+def lines(plan: DeployPlan) -> list[str]:
     """Return the plan for people."""
-    told = [f"release {plan.release}{' (to be built)' if plan.build else ''}"]
+    migrations = ["not known"] if plan.inspection is None else [f"+ {each.script}" for each in plan.pending]
+    text = [f"release {plan.release}{' (to be built)' if plan.must_build else ''}"]
     for title, items in (
+        ("steps", [", ".join(plan.steps)] if plan.steps else []),
         ("task definition", [str(item) for item in plan.task_definition]),
         ("deployment configuration", [str(item) for item in plan.configuration]),
-        ("migrations", ["not known"] if plan.schema_unseen else [f"+ {script}" for script in plan.pending]),
+        ("migrations", migrations),
         ("gates", list(preflight.lines(plan.findings))),
     ):
-        told += [f"{title}:", *(f"  {item}" for item in items or ["no change"])]
-    return told
+        text += [f"{title}:", *(f"  {item}" for item in items or ["no change"])]
+    return text
 
 
-def _schema(site: Site) -> tuple[Inspection | None, dict[str, Finding]]:
+def _schema(context: ServiceContext) -> tuple[Inspection | None, dict[str, Finding]]:
     from samjhadoo_ops.database import peek
 
     try:
-        inspection = peek(site.env, site.aws, site.console, site.clock)
+        inspection = peek(context.env, context.aws, context.console, context.clock)
     except OpsError as error:
         return None, {"migrations": Finding(State.REFUSED, error.message, error.hint, details=error.details)}
     if inspection is None:
         reason = "only a task in the cluster reaches the database, and a plan starts none"
         return None, {"migrations": unknown(reason, remedy="invoke migrate.info shows what is pending")}
     return inspection, {"migrations": Finding(State.OK, f"they fit; {len(inspection.pending)} pending")}
-
-
-def _task_definition(site: Site, facts: Facts, image: BuiltImage) -> tuple[Difference, ...]:
-    from samjhadoo_ops.release import render_task_definition
-
-    reference = f"{image.repository_uri}@{image.digest}" if image.digest else f"{image.tagged} (to be built)"
-    document = render_task_definition(site.env, reference, image.version)
-    service = facts.service
-    registered = site.ecs.task_definition(service["taskDefinition"]) if service else None
-    return tuple(task_definition_differences(registered.document if registered else {}, document))
-
-
-def _configuration(site: Site, facts: Facts) -> tuple[Difference, ...]:
-    wanted = swift_configuration(site.env) if facts.first else deployment_configuration(site.env)
-    current = (facts.service or {}).get("deploymentConfiguration", {})
-    return tuple(configuration_differences(current, wanted))

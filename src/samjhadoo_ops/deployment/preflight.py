@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment.gates import GATES
-from samjhadoo_ops.deployment.gates.gate import Finding, Stage, State, refused, unknown
+from samjhadoo_ops.deployment.gates.gate import Facts, Finding, Stage, State, refused, unknown
+from samjhadoo_ops.deployment.lock import read_lock
+from samjhadoo_ops.deployment.overrides import Overrides
+from samjhadoo_ops.deployment.traffic import find_load_balancing
 from samjhadoo_ops.errors import ConfigurationError, OpsError, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from samjhadoo_ops.console import Console
-    from samjhadoo_ops.deployment.consent import Consent
-    from samjhadoo_ops.deployment.gates.gate import Facts, Gate
+    from samjhadoo_ops.deployment.gates.gate import Gate
+    from samjhadoo_ops.deployment.lock import LockOwner
+    from samjhadoo_ops.deployment.run import ServiceContext
+    from samjhadoo_ops.deployment.traffic import LoadBalancing
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.environment.gates import Gates
 
@@ -44,7 +49,7 @@ def inspect(
     with ThreadPoolExecutor(min(_WIDTH, len(chosen)), thread_name_prefix="gate") as pool:
         asked = [(gate, pool.submit(_ask, gate, facts)) for gate in chosen]
         return {
-            gate.name: settle(gate, future.result(), settings=settings, consent=facts.consent)
+            gate.name: apply_policy(gate, future.result(), settings=settings, overrides=facts.overrides)
             for gate, future in asked
         }
 
@@ -71,7 +76,7 @@ def policy_of(settings: Gates, gate: Gate) -> str:
     return "refuse" if gate.mandatory else settings.policy.get(gate.name, gate.policy.value)
 
 
-def settle(gate: Gate, finding: Finding, *, settings: Gates, consent: Consent) -> Finding:
+def apply_policy(gate: Gate, finding: Finding, *, settings: Gates, overrides: Overrides) -> Finding:
     """Return what settings and overrides make of a finding."""
     if finding.state is State.UNKNOWN:
         closed = gate.mandatory or settings.on_unknown == "refuse"
@@ -80,7 +85,7 @@ def settle(gate: Gate, finding: Finding, *, settings: Gates, consent: Consent) -
         return finding
     if not gate.mandatory and policy_of(settings, gate) == "warn":
         return replace(finding, state=State.WARNED)
-    reason = consent.overrides.get(gate.name, "")
+    reason = overrides.reasons.get(gate.name, "")
     if reason and gate.overridable:
         return replace(
             finding, state=State.OVERRIDDEN, reason=f"{finding.reason}; overridden: {reason}", remedy=""
@@ -99,18 +104,18 @@ def lines(findings: Mapping[str, Finding]) -> tuple[str, ...]:
     return tuple(tree)
 
 
-def tell(console: Console, findings: Mapping[str, Finding]) -> None:
-    """Tell each finding as an event."""
+def report_findings(console: Console, findings: Mapping[str, Finding]) -> None:
+    """Report each finding as an event."""
     for name, finding in findings.items():
         for line in lines({name: finding}):
             console.event("gate", line, gate=name, state=finding.state.value)
 
 
-def refuse_closed(findings: Mapping[str, Finding]) -> None:
-    """Go on only when no gate is closed.
+def require_passed(findings: Mapping[str, Finding]) -> None:
+    """Go on only when no gate refuses.
 
     Raises:
-        Refused: Some are; all findings are told.
+        Refused: Some do; all findings are in the details.
 
     """
     closed = [name for name, finding in findings.items() if finding.state is State.REFUSED]
@@ -134,9 +139,104 @@ def _ask(gate: Gate, facts: Facts) -> Finding:
     except OpsError as error:
         return refused(error.message, remedy=error.hint, details=error.details)
     except ResponseParserError:
-        return unknown("could not look: the answer was not AWS's")
+        return unknown("could not be checked: the answer did not come from AWS")
     except Exception as error:  # noqa: BLE001 - a gate's fault is a finding
-        told = translate(error)
-        if told is not None:
-            return unknown(f"could not look: {told.message}", remedy=told.hint)
+        known = translate(error)
+        if known is not None:
+            return unknown(f"could not be checked: {known.message}", remedy=known.hint)
         return refused(f"the gate failed: {type(error).__name__}: {error}", remedy="report it")
+
+
+_LATEST = 100
+UNBUILT = "unbuilt"
+"""Stands for image and version in a task definition that is only inspected."""
+
+
+def gather_facts(
+    context: ServiceContext, overrides: Overrides | None = None, *, own: LockOwner | None = None
+) -> Facts:
+    """Read the service, its deployments and its load balancer; nothing is changed.
+
+    Args:
+        overrides: The gates that this deploy overrides, with the reasons.
+        own: This deploy as the lock's owner; None when it doesn't take the lock.
+
+    Raises:
+        ConfigurationError: The load balancer that the settings name doesn't exist.
+
+    """
+    from samjhadoo_ops.release import render_task_definition
+
+    with ThreadPoolExecutor(2, thread_name_prefix="gather_facts") as pool:
+        traffic = pool.submit(_traffic, context)
+        service = context.ecs.describe()
+        deployments = context.ecs.deployments(limit=_LATEST) if service else []
+        current = [revision["arn"] for revision in (service or {}).get("currentServiceRevisions", ())]
+        revisions = context.ecs.revisions(current) if current else {}
+        load_balancing, rules = traffic.result()
+    return Facts(
+        env=context.env,
+        aws=context.aws,
+        ecs=context.ecs,
+        service=service,
+        deployments=deployments,
+        load_balancing=load_balancing,
+        render=lambda: render_task_definition(context.env, UNBUILT, UNBUILT),
+        revisions=revisions,
+        rules=rules,
+        entries=context.journal.entries,
+        lock_owner=lambda: _other(context, own),
+        clock=context.clock,
+        overrides=overrides or Overrides(),
+    )
+
+
+def _traffic(context: ServiceContext) -> tuple[LoadBalancing, dict[str, dict[str, Any]]]:
+    elbv2 = context.aws.client("elbv2")
+    load_balancing = find_load_balancing(elbv2, context.env)
+    found = elbv2.describe_rules(RuleArns=[load_balancing.production_rule, load_balancing.test_rule])["Rules"]
+    return load_balancing, {rule["RuleArn"]: rule for rule in found}
+
+
+def _other(context: ServiceContext, own: LockOwner | None) -> LockOwner | None:
+    """Return who holds the lock, when it is neither free nor expired nor this deploy's own."""
+    found = read_lock(context.journal.store, context.journal.lock_key)
+    if found is None:
+        return None
+    owner, stored = found
+    mine = own is not None and (owner.token, owner.nonce) == (own.token, own.nonce)
+    return None if mine or owner.free(stored.age) else owner
+
+
+def read_overrides(
+    overrides: Iterable[str] | None = None, emergency: str = "", approved_by: str = ""
+) -> Overrides:
+    """Read the options `--override GATE=reason` (repeatable), `--emergency` and `--approved-by`.
+
+    Raises:
+        ConfigurationError: A gate is unknown or cannot be overridden, or a reason is missing.
+
+    """
+    from samjhadoo_ops.deployment.gates import GATES
+
+    reasons: dict[str, str] = {}
+    for option in overrides or ():
+        given, _, reason = option.partition("=")
+        name = given.strip().replace("-", "_")
+        gate = GATES.get(name)
+        if gate is None:
+            known = ", ".join(sorted(each.name for each in GATES.values() if each.overridable))
+            raise ConfigurationError(
+                f"--override {given.strip()}: there is no such gate", hint=f"gates: {known}"
+            )
+        if not gate.overridable:
+            instead = "use --emergency and --approved-by" if name == "window" else "correct what it reports"
+            raise ConfigurationError(f"--override {name}: this gate cannot be overridden", hint=instead)
+        if not reason.strip():
+            raise ConfigurationError(
+                f"--override {name}: the reason is missing", hint=f'--override {name}="why it may be passed"'
+            )
+        reasons[name] = reason.strip()
+    if approved_by.strip() and not emergency.strip():
+        raise ConfigurationError("--approved-by approves an emergency", hint='add --emergency "why"')
+    return Overrides(reasons, emergency.strip(), approved_by.strip())

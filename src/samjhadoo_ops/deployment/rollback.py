@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.deployment.candidates import abandoned, choose, successes
+from samjhadoo_ops.deployment.compatibility import unsupported
 from samjhadoo_ops.deployment.ecs import ONGOING
-from samjhadoo_ops.deployment.journal import FINISHED
-from samjhadoo_ops.deployment.judge import NoJudge
-from samjhadoo_ops.deployment.outcome import Phase
-from samjhadoo_ops.deployment.redeployment import Returned, redeploy, target_of, untested
-from samjhadoo_ops.deployment.rollout import Started
-from samjhadoo_ops.deployment.site import Narrator
-from samjhadoo_ops.deployment.traffic import find_listening, weights
-from samjhadoo_ops.deployment.unfinished import settle
-from samjhadoo_ops.deployment.watch import Watch
-from samjhadoo_ops.errors import ExitCode, PersonNeeded, Refused
+from samjhadoo_ops.deployment.finish import recorded
+from samjhadoo_ops.deployment.outcome import Phase, PinnedDeployment, observe, phase_of
+from samjhadoo_ops.deployment.rollout import roll_out, watch_to_end
+from samjhadoo_ops.deployment.run import Run
+from samjhadoo_ops.deployment.traffic import find_load_balancing, weights
+from samjhadoo_ops.deployment.unfinished import settle_unfinished
+from samjhadoo_ops.errors import PersonNeeded, Refused
 
 if TYPE_CHECKING:
-    from samjhadoo_ops.deployment.journal import Recorder
-    from samjhadoo_ops.deployment.site import Site
+    from samjhadoo_ops.deployment.candidates import Candidate
+    from samjhadoo_ops.deployment.run import ServiceContext
+    from samjhadoo_ops.deployment.watch import Watch
 
-_LOOKS_PER_TICK = 10
-_QUICKEST_LOOK = 0.02
-_SLOWEST_LOOK = 1.0
+_SAMPLES_PER_POLL = 10
+_SHORTEST_PAUSE = 0.02
+_LONGEST_PAUSE = 1.0
 _WHOLE = 0.9999
 
 
-def rollback(site: Site, *, to: str = "", force_schema: str = "", lock_wait: float = 0.0) -> Returned:
+@dataclass(frozen=True)
+class RollbackResult:
+    """A rollback that has ended well.
+
+    Attributes:
+        how: `stopped` a running deployment, or `redeployed`.
+        release: What serves now, for people.
+        restored: Real seconds from the request until production traffic was all on it; None when it
+            was not measured.
+
+    """
+
+    how: str
+    release: str
+    deployment: str
+    restored: float | None = None
+
+
+def rollback(
+    context: ServiceContext, *, to: str = "", force_schema: str = "", lock_wait: float = 0.0
+) -> RollbackResult:
     """Return to the release before the running deployment, or to the last one that worked.
 
     Args:
@@ -40,127 +61,243 @@ def rollback(site: Site, *, to: str = "", force_schema: str = "", lock_wait: flo
         DeploymentFailed: The release to go back to didn't start; the former one still serves.
 
     """
-    if site.ecs.describe() is None:
+    if context.ecs.describe() is None:
         raise Refused("there is no service yet, so there is nothing to roll back", hint="invoke deploy")
-    running = [brief for brief in site.ecs.deployments(limit=20) if brief["status"] in ONGOING]
+    running = _running(context)
     if running:
         if to:
             raise Refused(
-                f"{running[0]['serviceDeploymentArn']} is running: it can only be taken back",
+                f"{running} is running: it can only be taken back",
                 hint="invoke rollback without --to, then again with it",
             )
-        returned = stop_running(site, running[0]["serviceDeploymentArn"])
-        if returned is not None:
-            return returned
-        site.console.event("too-late", "the deployment had completed before it could be stopped")
-    return redeploy(site, to=to, force_schema=force_schema, lock_wait=lock_wait)
+        stopped = _stop(context, running)
+        if stopped is not None:
+            return stopped
+        context.console.event("too-late", "the deployment had completed before it could be stopped")
+    return _redeploy(context, to=to, force_schema=force_schema, lock_wait=lock_wait)
 
 
-def foresee(site: Site, *, to: str = "") -> str:
+def roll_back_deployment(
+    context: ServiceContext, arn: str, *, to: str = "", force_schema: str = "", lock_wait: float = 0.0
+) -> RollbackResult:
+    """Stop this deployment if it runs, go back from it if it has succeeded, else leave it; touch no other.
+
+    Args:
+        arn: The service deployment.
+        to: A release by version, git sha, digest or task definition; where it has succeeded.
+        force_schema: Why a release is wanted that the schema no longer supports.
+        lock_wait: Seconds on the clock to wait for the lock.
+
+    Raises:
+        Refused: There is nothing to go back to, or another release serves by now.
+        PersonNeeded: The rollback failed, or it is not known how the deployment ended.
+        DeploymentFailed: The release to go back to didn't start.
+
+    """
+    document = context.ecs.deployment(arn)
+    _require_ours(context, document)
+    if document["status"] in ONGOING:
+        stopped = _stop(context, arn)
+        if stopped is not None:
+            return stopped
+        document = context.ecs.deployment(arn)
+    phase = phase_of(observe(document))
+    if phase is Phase.ROLLED_BACK:
+        return RollbackResult("rolled back before", context.ecs.serving() or "the release before", arn)
+    if phase is not Phase.SUCCEEDED:
+        raise PersonNeeded(f"{arn} ended: {phase.value}", hint="invoke status shows what serves now")
+    _require_serving(context, document)
+    return _redeploy(context, to=to, force_schema=force_schema, lock_wait=lock_wait)
+
+
+def planned_rollback(context: ServiceContext, *, to: str = "") -> str:
     """Return what a rollback would do now; nothing is changed.
 
     Raises:
         Refused: There is nothing to go back to.
 
     """
-    running = [brief for brief in site.ecs.deployments(limit=20) if brief["status"] in ONGOING]
+    running = _running(context)
     if running:
-        return f"would stop {running[0]['serviceDeploymentArn']} and shift all traffic back"
-    return f"would deploy {target_of(site, to=to)} without canary and bake"
+        return f"would stop {running} and shift all traffic back"
+    return f"would deploy {_target(context, to=to)} without canary and bake"
 
 
-def stop_running(site: Site, arn: str) -> Returned | None:
+def _running(context: ServiceContext) -> str:
+    """Return the deployment that runs; empty for none."""
+    briefs = context.ecs.deployments(limit=20)
+    return next((str(each["serviceDeploymentArn"]) for each in briefs if each["status"] in ONGOING), "")
+
+
+def _stop(context: ServiceContext, arn: str) -> RollbackResult | None:
     """Stop a running deployment with rollback and wait for its end; None when it had succeeded before.
+
+    No lock is taken: the run that deploys may hold it, and sees the rollback.
 
     Raises:
         Refused: It is the first deployment.
         PersonNeeded: The rollback failed.
 
     """
-    document = site.ecs.deployment(arn)
-    if not document.get("sourceServiceRevisions"):
+    sources = context.ecs.deployment(arn).get("sourceServiceRevisions")
+    if not sources:
         raise Refused(
             "the running deployment is the first: there is no release to go back to",
             hint="let it end (invoke status), then deploy a better one",
         )
-    recorder = site.journal.recorder("rollback", site.clock, deployment=arn, how="stop")
-    teller = Narrator(site.console, recorder)
-    watch = Watch(
-        site.ecs, arn, clock=site.clock, policy=site.policy, judge=NoJudge(), test=untested, teller=teller
-    )
-    site.announce(Started(arn, swift=True, first=False))
-    old = _serving_before(site, document["sourceServiceRevisions"][0]["arn"])
-    began = site.clock.read()
-    watch.stop("a person asked for it")
-    restored = _await_weight(site, old, began) if old else None
-    ending = watch.run()
-    went_back = ending.phase in {Phase.ROLLED_BACK, Phase.SUCCEEDED}
-    code = ExitCode.SUCCEEDED if went_back else ExitCode.NEEDS_A_PERSON
-    recorder.write(FINISHED, outcome=ending.phase.value, restored=restored, exit_code=int(code))
-    _settle_quietly(site)
-    if ending.phase is Phase.SUCCEEDED:
+    run = Run(context)
+    run.begin("rollback", deployment=arn, how="stop")
+    measured: dict[str, float | None] = {}
+
+    def begin(watch: Watch) -> dict[str, float | None]:
+        former = _target_group(run, sources[0]["arn"])
+        began = run.clock.read()
+        watch.stop("a person asked for it")
+        measured["restored"] = _await_weight(run, former, began) if former else None
+        return measured
+
+    with recorded(run):
+        ended = watch_to_end(run, PinnedDeployment(arn, "stop", all_at_once=True), begin=begin)
+    _settle_quietly(context)
+    if ended.outcome == Phase.SUCCEEDED:
         return None
-    if ending.phase is not Phase.ROLLED_BACK:
-        raise PersonNeeded(
-            f"the rollback of {arn} ended: {ending.phase.value}, {ending.observed.reason}",
-            changed="the deployment was stopped",
-            hint="invoke status; then look at the service's events in ECS",
+    revision = observe(context.ecs.deployment(arn)).rollback_revision or sources[0]["arn"]
+    return RollbackResult("stopped", _release_of(context, revision), arn, measured["restored"])
+
+
+def _redeploy(context: ServiceContext, *, to: str, force_schema: str, lock_wait: float) -> RollbackResult:
+    """Deploy the last release that worked, without canary and bake, and wait for its end.
+
+    Raises:
+        Refused: There is none, or the lock is held.
+        PersonNeeded: Its deployment failed and so did going back from it.
+        DeploymentFailed: Its deployment failed; the former release still serves.
+
+    """
+    run = Run(context)
+    with run.locked("rollback", lock_wait=lock_wait):
+        settle_unfinished(run)
+        target = _target(run, to=to, force_schema=force_schema)
+        registered = run.ecs.task_definition(target.task_definition)
+        if registered is None or registered.document.get("status") != "ACTIVE":
+            raise Refused(f"{target} is no longer registered with ECS", hint="deploy that version again")
+        release = target.names[0] if target.names else ""
+        run.begin(
+            "rollback",
+            how="redeploy",
+            from_task_definition=run.ecs.serving(),
+            task_definition=target.task_definition,
+            release=release,
+            **({"force_schema": force_schema} if force_schema else {}),
         )
-    revision = ending.observed.rollback_revision or document["sourceServiceRevisions"][0]["arn"]
-    return Returned("stopped", _release_of(site, revision), arn, restored)
+        run.report("rollback", f"going back to {target}", task_definition=target.task_definition)
+        with recorded(run):
+            load_balancing = find_load_balancing(run.aws.client("elbv2"), run.env)
+            ended = roll_out(run, target.task_definition, load_balancing, kind="rollback", release=release)
+    return RollbackResult("redeployed", str(target), ended.deployment)
 
 
-def requested_by(site: Site, arn: str, *, apart_from: Recorder) -> str:
-    """Return who asked for the rollback of a deployment by hand; empty when nobody did."""
-    for entry in site.journal.entries(limit=5):
-        data = entry.data
-        if (
-            entry.deploy != apart_from.deploy
-            and data.get("kind") == "rollback"
-            and data.get("deployment") == arn
-        ):
-            return str(data.get("by", "somebody"))
-    return ""
+def _target(context: ServiceContext, *, to: str = "", force_schema: str = "") -> Candidate:
+    """Return the release that a rollback would deploy.
+
+    Args:
+        force_schema: Why the schema's objections don't count; empty where they do.
+
+    Raises:
+        Refused: There is none, or the schema no longer supports it.
+
+    """
+    entries = context.journal.entries()
+    candidates = successes(context.ecs, entries)
+    target = choose(candidates, current=context.ecs.serving(), left=abandoned(entries), name=to)
+    broken = unsupported(entries, target.task_definition)
+    if broken and not force_schema:
+        raise Refused(
+            f"the schema no longer supports {target}: migrations since then have taken away what it may need",
+            hint="deploy a release that lives with the schema (roll forward), or, knowing better: "
+            '--force-schema "why"',
+            details=tuple(f"{each.script}: {each.what}" for each in broken),
+        )
+    for each in broken:
+        text = f"in spite of {each.script} ({each.what}): {force_schema}"
+        context.console.event("forced", text, script=each.script)
+    return target
 
 
-def _settle_quietly(site: Site) -> None:
+def _settle_quietly(context: ServiceContext) -> None:
     """Record the end of a deploy whose run is gone, when it is; one that lives records it by itself."""
+    run = Run(context)
     try:
-        with site.lock("rollback") as lock:
-            settle(site, token=lock.token)
+        with run.locked("rollback"):
+            settle_unfinished(run)
     except Refused:
         return
 
 
-def _serving_before(site: Site, revision: str) -> str:
+def _target_group(context: ServiceContext, revision: str) -> str:
     """Return the target group of the revision that will serve again."""
-    found = site.ecs.revisions([revision]).get(revision, {})
+    found = context.ecs.revisions([revision]).get(revision, {})
     balancers = found.get("resolvedConfiguration", {}).get("loadBalancers", ())
     return str(balancers[0]["targetGroupArn"]) if balancers else ""
 
 
-def _await_weight(site: Site, target_group: str, began: float) -> float | None:
+def _await_weight(context: ServiceContext, target_group: str, began: float) -> float | None:
     """Return the real seconds until the production rule sends all traffic to a target group."""
-    elbv2 = site.aws.client("elbv2")
-    rule = find_listening(elbv2, site.env).production_rule
-    pause = min(_SLOWEST_LOOK, max(_QUICKEST_LOOK, site.clock.real(site.policy.poll) / _LOOKS_PER_TICK))
-    while (waited := site.clock.read() - began) < site.policy.patience:
+    clock, policy = context.clock, context.policy
+    elbv2 = context.aws.client("elbv2")
+    rule = find_load_balancing(elbv2, context.env).production_rule
+    pause = min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, clock.real(policy.poll) / _SAMPLES_PER_POLL))
+    while (waited := clock.read() - began) < policy.patience:
         if weights(elbv2, rule).get(target_group, 0.0) >= _WHOLE:
-            restored = site.clock.read() - began
-            site.console.event(
+            restored = clock.read() - began
+            context.console.event(
                 "restored",
                 f"production traffic is back on the old release after {restored:.2f} s",
                 seconds=round(restored, 3),
             )
             return restored
-        site.clock.wait(pause)
-    site.console.event("waiting", f"production traffic is not back after {waited:.0f} s; ECS goes on")
+        clock.wait(pause)
+    context.console.event("waiting", f"production traffic is not back after {waited:.0f} s; ECS goes on")
     return None
 
 
-def _release_of(site: Site, revision: str) -> str:
-    task_definition = site.ecs.revisions([revision]).get(revision, {}).get("taskDefinition", "")
-    registered = site.ecs.task_definition(task_definition) if task_definition else None
+def _release_of(context: ServiceContext, revision: str) -> str:
+    """Return the release of a service revision, for people."""
+    task_definition = context.ecs.revisions([revision]).get(revision, {}).get("taskDefinition", "")
+    registered = context.ecs.task_definition(task_definition) if task_definition else None
     if registered is None:
         return revision
     return f"{registered.tags.get('release', '')} ({registered.arn.rpartition('/')[2]})".strip()
+
+
+def _require_ours(context: ServiceContext, document: dict[str, Any]) -> None:
+    """Refuse to touch another service's deployment: its lock and journal are not ours.
+
+    Raises:
+        Refused: It is another's.
+
+    """
+    theirs = str(document["serviceArn"]).split("/")[1:]
+    if theirs[-1:] != [context.ecs.name] or theirs[:-1] not in ([], [context.ecs.cluster]):
+        raise Refused(
+            f"{document['serviceDeploymentArn']} is a deployment of {'/'.join(theirs)}, "
+            f"not of {context.ecs.cluster}/{context.ecs.name}",
+            hint="invoke status shows this service's; --service NAME and --env E name another",
+        )
+
+
+def _require_serving(context: ServiceContext, document: dict[str, Any]) -> None:
+    """Refuse to go back from a release that does not serve any more.
+
+    Raises:
+        Refused: Another one does.
+
+    """
+    arn = document.get("targetServiceRevision", {}).get("arn")
+    service = context.ecs.describe() or {}
+    current = [revision["arn"] for revision in service.get("currentServiceRevisions", ())]
+    if current and arn not in current:
+        raise Refused(
+            f"{document['serviceDeploymentArn']} is not what serves now: another deployment came after it",
+            hint="invoke status; invoke rollback --to RELEASE goes where you say",
+        )

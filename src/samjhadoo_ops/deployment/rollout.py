@@ -1,100 +1,128 @@
-"""Starting a service deployment and pinning it.
+"""Starting a service deployment, pinning it, and watching it to its end.
 
-One UpdateService starts it, and sets how it is to run: a canary that pauses for tests and gates, or a
-swift one for a first deployment and for going back. A deployment is known by its ARN from then on.
+One UpdateService starts it, and sets how it is to run: a canary that pauses for tests and gates, or all at
+once for a first deployment and for going back. A deployment is known by its ARN from then on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment.configuration import (
+    all_at_once_configuration,
     deployment_configuration,
     load_balancers,
     network_configuration,
-    swift_configuration,
 )
 from samjhadoo_ops.deployment.ecs import has_served
-from samjhadoo_ops.errors import PersonNeeded
+from samjhadoo_ops.deployment.finish import UNTIL, Deployed, finish, interrupted
+from samjhadoo_ops.deployment.interrupts import held_back
+from samjhadoo_ops.deployment.judge import NoJudge
+from samjhadoo_ops.deployment.outcome import Phase, PinnedDeployment
+from samjhadoo_ops.deployment.verdict.factory import build_judge
+from samjhadoo_ops.deployment.watch import Monitors, Watch
+from samjhadoo_ops.errors import OpsError, PersonNeeded
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
 
     from samjhadoo_ops.clock import Clock
-    from samjhadoo_ops.deployment.configuration import Policy
     from samjhadoo_ops.deployment.ecs import EcsService
-    from samjhadoo_ops.deployment.seen import Before
-    from samjhadoo_ops.deployment.telling import Teller
-    from samjhadoo_ops.deployment.traffic import Listening
+    from samjhadoo_ops.deployment.judge import Judge
+    from samjhadoo_ops.deployment.run import Run
+    from samjhadoo_ops.deployment.traffic import LoadBalancing
     from samjhadoo_ops.environment import Environment
 
 _PIN_TRIES = 50
 _KNOWN = 20
+_CORRECT = "correct the release, or what [smoke] and [payments] ask of it, then: invoke deploy"
+_SETTLING = 10.0
+"""Real seconds to wait for a rollback after an interrupt; CI gives little more before it kills."""
 
 
-@dataclass(frozen=True)
-class Started:
-    """A deployment that ECS has accepted.
+def roll_out(
+    run: Run,
+    task_definition: str,
+    load_balancing: LoadBalancing,
+    *,
+    kind: str = "deploy",
+    release: str = "",
+    digest: str = "",
+    until: str = "done",
+) -> Deployed:
+    """Start a deployment of a registered task definition and watch it to its end; errors see `watch_to_end`.
 
-    Attributes:
-        arn: The pinned service deployment.
-        swift: Whether it shifts all traffic at once, without tests and gates.
-        first: Whether there is no release to go back to.
-        before: What a run before saw of it; None when this run started it.
+    Args:
+        kind: `deploy`, or `rollback` to go back to a proven release all at once.
+        until: A word of `UNTIL`.
 
     """
+    # An update that is sent but not watched yet could not be taken back: interrupts wait for the watch.
+    with held_back() as deliver:
+        started = start(run, task_definition, load_balancing, kind=kind)
+        pinned = replace(started, release=release, digest=digest)
 
-    arn: str
-    swift: bool
-    first: bool
-    before: Before | None = None
+        def begin(_watch: Watch) -> dict[str, Any]:
+            deliver()
+            return {}
+
+        return watch_to_end(run, pinned, until=until, begin=begin)
 
 
 def start(
-    ecs: EcsService,
-    env: Environment,
-    *,
+    run: Run,
     task_definition: str,
-    listening: Listening,
-    clock: Clock,
-    policy: Policy,
-    teller: Teller,
-    swift: bool = False,
-) -> Started:
+    load_balancing: LoadBalancing,
+    *,
+    kind: str,
+) -> PinnedDeployment:
     """Start a deployment of a registered task definition and pin it.
 
     Args:
-        swift: Go without canary and pauses; a first deployment always does.
+        kind: `deploy` or `rollback`; a rollback, and a first deployment, go all at once.
 
     Raises:
+        DeploymentFailed: ECS refused it; nothing was changed.
         PersonNeeded: ECS accepted the update but shows no deployment for it.
 
     """
+    ecs, env = run.ecs, run.env
     service = ecs.describe()
     briefs = ecs.deployments(limit=100) if service else []
     first = not has_served(service, briefs)
-    swift = swift or first
-    configuration = swift_configuration(env) if swift else deployment_configuration(env)
-    known = {str(brief["serviceDeploymentArn"]) for brief in briefs[:_KNOWN]}
-    teller.record("starting", task_definition=task_definition, swift=swift, first=first, known=sorted(known))
-    if service is None:
-        answer = ecs.create(**creation(env, task_definition, listening, configuration))
-    else:
-        # A first deployment that failed left nothing to compare with: only force makes ECS try again.
-        force = {"forceNewDeployment": True} if first else {}
-        before = {str(deployment["id"]) for deployment in service["deployments"]}
-        answer = ecs.update(
-            known=before, taskDefinition=task_definition, deploymentConfiguration=configuration, **force
-        )
-    arn = pin(ecs, answer, task_definition=task_definition, clock=clock, poll=policy.poll)
-    teller.record("started-deployment", deployment=arn, task_definition=task_definition)
-    teller.tell("deployment", f"deployment {arn.rpartition('/')[2]} has started", deployment=arn)
-    return Started(arn, swift=swift, first=first)
+    all_at_once = first or kind == "rollback"
+    configuration = all_at_once_configuration(env) if all_at_once else deployment_configuration(env)
+    with run.step(
+        "start",
+        attempt=f"the update of {ecs.name} requested",
+        task_definition=task_definition,
+        all_at_once=all_at_once,
+        first=first,
+        known=sorted(str(brief["serviceDeploymentArn"]) for brief in briefs[:_KNOWN]),
+    ) as step:
+        run.in_flight = True
+        if service is None:
+            answer = ecs.create(**creation(env, task_definition, load_balancing, configuration))
+        else:
+            # A first deployment that failed left nothing to compare with: only force makes ECS try again.
+            force = {"forceNewDeployment": True} if first else {}
+            before = {str(deployment["id"]) for deployment in service["deployments"]}
+            answer = ecs.update(
+                known=before, taskDefinition=task_definition, deploymentConfiguration=configuration, **force
+            )
+        arn = pin(ecs, answer, task_definition=task_definition, clock=run.clock, poll=run.policy.poll)
+        name = arn.rpartition("/")[2]
+        step.done(f"deployment {name} started", deployment=arn, task_definition=task_definition)
+    run.note(deployment=arn)
+    run.report("deployment", f"deployment {name} has started", deployment=arn)
+    return PinnedDeployment(arn, kind, task_definition, all_at_once=all_at_once, first=first)
 
 
 def creation(
-    env: Environment, task_definition: str, listening: Listening, configuration: Mapping[str, Any]
+    env: Environment, task_definition: str, listening: LoadBalancing, configuration: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the request that creates the service."""
     return {
@@ -168,3 +196,128 @@ def newest_revision(service: Mapping[str, Any], task_definition: str) -> str:
         raise PersonNeeded(f"ECS shows no deployment of {task_definition}", hint="invoke status")
     newest = max(found, key=lambda each: (each["status"] == "PRIMARY", str(each.get("createdAt", ""))))
     return str(newest["id"]).rpartition("/")[2]
+
+
+def watch_to_end(
+    run: Run,
+    pinned: PinnedDeployment,
+    *,
+    until: str = "done",
+    begin: Callable[[Watch], Mapping[str, Any]] = lambda _watch: {},
+) -> Deployed:
+    """Watch a deployment to its end, or as far as asked, and record how it ended.
+
+    Args:
+        until: A word of `UNTIL`.
+        begin: Acts once the watch can act upon interrupts; returns what is recorded with the ending.
+
+    Raises:
+        DeploymentFailed: The release was rolled back.
+        PersonNeeded: The rollback failed, or the state is unknown.
+
+    """
+    _announce(run, pinned)
+    watch = _watch_of(run, pinned)
+    run.in_flight = True
+    with _interruptible(run, pinned, watch):
+        data = begin(watch)
+        ending = watch.run(until=UNTIL[until])
+    run.in_flight = False
+    run.seconds |= ending.seconds
+    if ending.phase is Phase.SUCCEEDED and pinned.kind == "deploy":
+        _check_production(run, pinned)
+    return finish(run, pinned, ending, **data)
+
+
+def _announce(run: Run, pinned: PinnedDeployment) -> None:
+    """Show what is going to be watched and how long it may take, in seconds on the clock."""
+    before, policy = pinned.before, run.policy
+    run.console.state(
+        "watching",
+        deployment=pinned.arn,
+        release=pinned.release,
+        all_at_once=pinned.all_at_once,
+        started=before.started if before else run.clock.timestamp(),
+        canary_since=before.canary_since if before else None,
+        minute=run.clock.minute,
+        origin=run.clock.origin,
+        healthy_within=policy.healthy_within,
+        canary_time=0.0 if pinned.all_at_once else policy.canary_time,
+        bake_time=0.0 if pinned.all_at_once else float(run.env.deployment.bake_time),
+        ends_within=policy.ends_within,
+    )
+
+
+def _watch_of(run: Run, pinned: PinnedDeployment) -> Watch:
+    """Return the watch: only a deploy is judged, and only ECS's alarms over a deploy must be on."""
+    from samjhadoo_ops.checks import accept
+
+    judge: Judge = NoJudge()
+    monitors = None
+    if pinned.kind == "deploy":
+        judge = build_judge(run, pinned, run.recorder)
+        env = run.env
+        asked = all_at_once_configuration(env) if pinned.all_at_once else deployment_configuration(env)
+        required = run.policy.unmonitored == "rollback" and not pinned.first
+        monitors = Monitors.of(asked, required=required)
+    return Watch(
+        run,
+        pinned.arn,
+        judge=judge,
+        test=partial(accept, run.env, run.aws, run.test, version=pinned.release),
+        monitors=monitors,
+        before=pinned.before,
+    )
+
+
+def _check_production(run: Run, pinned: PinnedDeployment) -> None:
+    """Test what users reach; a release that passed everything before and fails here needs a person.
+
+    Raises:
+        PersonNeeded: It fails.
+
+    """
+    from samjhadoo_ops.checks import smoke
+
+    began = run.clock.read()
+    try:
+        smoke(run.env, run.production, version=pinned.release)
+    except OpsError as error:
+        raise PersonNeeded(
+            f"the deployment succeeded, but the smoke test of production failed: {error.message}",
+            changed="; ".join(run.changes),
+            hint=_CORRECT if pinned.first else "invoke rollback returns to the release before",
+            details=error.details,
+        ) from error
+    run.seconds["smoke"] = round(run.clock.read() - began, 3)
+
+
+@contextmanager
+def _interruptible(run: Run, pinned: PinnedDeployment, watch: Watch) -> Iterator[None]:
+    """On Ctrl-C or SIGTERM roll back or leave it to ECS, as the settings say, and show which.
+
+    Only a deploy is rolled back: taking back a rollback would return to the release that failed.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as interrupt:
+        back = pinned.kind == "deploy" and run.policy.on_interrupt == "rollback" and not pinned.first
+        if back:
+            watch.stop("the deploy was interrupted")
+            phase = watch.settle(_SETTLING)
+            text = f"interrupted: the deployment is {phase.value}"
+        else:
+            phase = watch.phase
+            text = f"interrupted: the deployment goes on ({phase.value}); {_left_alone(pinned, phase)}"
+        run.report("interrupted", text, phase=phase.name, deployment=pinned.arn)
+        interrupted(run, phase, interrupt)
+        raise
+
+
+def _left_alone(pinned: PinnedDeployment, phase: Phase) -> str:
+    """Return what ECS does by itself with a deployment that nobody watches."""
+    if pinned.kind == "stop":
+        return "ECS ends the rollback by itself; invoke status shows how far it is"
+    if pinned.all_at_once or phase in {Phase.BAKING, Phase.CLEANING_UP}:
+        return "ECS completes it by itself; invoke watch waits for it, invoke rollback takes it back"
+    return "nobody answers its pauses, so ECS rolls it back when they time out, unless: invoke watch"

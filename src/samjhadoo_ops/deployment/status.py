@@ -6,18 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.deployment.history import rows
 from samjhadoo_ops.deployment.lock import read_lock
-from samjhadoo_ops.deployment.observation import observe
-from samjhadoo_ops.deployment.outcome import Phase, phase_of
-from samjhadoo_ops.deployment.telling import describe
-from samjhadoo_ops.deployment.traffic import find_listening, weights
+from samjhadoo_ops.deployment.outcome import Phase, observe, phase_of
+from samjhadoo_ops.deployment.traffic import find_load_balancing, weights
+from samjhadoo_ops.deployment.watch import describe
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from samjhadoo_ops.deployment.ecs import Registered
-    from samjhadoo_ops.deployment.lock import Holder
-    from samjhadoo_ops.deployment.observation import Observation
-    from samjhadoo_ops.deployment.site import Site
+    from samjhadoo_ops.deployment.journal import JournalEntry
+    from samjhadoo_ops.deployment.lock import LockOwner
+    from samjhadoo_ops.deployment.outcome import Observation
+    from samjhadoo_ops.deployment.run import ServiceContext
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Status:
     Attributes:
         traffic: Percent of production traffic by target group.
         deployment: The service's current or latest deployment.
-        holder: Who holds the deployment lock.
+        lock_owner: Who holds the deployment lock.
         last: The last deployment of the journal, as a row of the history.
 
     """
@@ -36,7 +37,7 @@ class Status:
     release: Registered | None
     traffic: dict[str, float]
     deployment: Observation | None
-    holder: Holder | None
+    lock_owner: LockOwner | None
     last: tuple[Any, ...] | None
     production: str
     test: str
@@ -47,24 +48,24 @@ class Status:
         return phase_of(self.deployment) if self.deployment else None
 
 
-def look(site: Site) -> Status:
+def read_status(context: ServiceContext) -> Status:
     """Read everything there is to show, side by side; nothing is changed."""
     with ThreadPoolExecutor(4, thread_name_prefix="status") as pool:
-        service = pool.submit(site.ecs.describe)
-        traffic = pool.submit(_traffic, site)
-        lock = pool.submit(read_lock, site.journal.store, site.journal.lock_key)
-        entries = pool.submit(site.journal.entries, limit=1)
+        service = pool.submit(context.ecs.describe)
+        traffic = pool.submit(_traffic, context)
+        lock = pool.submit(read_lock, context.journal.store, context.journal.lock_key)
+        entries = pool.submit(context.journal.entries, limit=1)
         found = service.result()
         held = lock.result()
         return Status(
             service=found,
-            release=_release(site, found),
+            release=_release(context, found),
             traffic=traffic.result(),
-            deployment=_deployment(site, found),
-            holder=held[0] if held and not held[0].released else None,
+            deployment=_deployment(context, found),
+            lock_owner=held[0] if held and not held[0].released else None,
             last=next(iter(rows(entries.result())), None),
-            production=site.production,
-            test=site.test,
+            production=context.production,
+            test=context.test,
         )
 
 
@@ -87,7 +88,7 @@ def fields(status: Status) -> dict[str, Any]:
         "stage": seen.stage if seen else "",
         "weight": seen.production_weight if seen else None,
         "hooks": [hook.id for hook in seen.waiting_hooks] if seen else [],
-        "lock": str(status.holder) if status.holder else "",
+        "lock": str(status.lock_owner) if status.lock_owner else "",
         "production": status.production,
         "test": status.test,
     }
@@ -100,45 +101,72 @@ def lines(status: Status) -> list[str]:
     known = fields(status)
     release = known["release"] or "unknown"
     tasks = f"{known['running']}/{known['desired']} tasks running, {known['pending']} pending"
-    told = [
+    text = [
         f"service:    {known['service']} {known['state']}, {tasks}",
         f"release:    {release} ({known['task_definition'].rpartition('/')[2]})",
         "traffic:    " + ", ".join(f"{name} {share:g} %" for name, share in status.traffic.items()),
     ]
     if status.deployment and status.phase:
         name = status.deployment.arn.rpartition("/")[2]
-        told.append(f"deployment: {name} {describe(status.deployment, status.phase)}")
-        told += [
+        text.append(f"deployment: {name} {describe(status.deployment, status.phase)}")
+        text += [
             f"            paused by {hook.id} until {hook.expires_at}, then {hook.timeout_action}"
             for hook in status.deployment.waiting_hooks
         ]
     if status.last:
         deploy, kind, last, _, _, _, outcome, by = status.last
-        told.append(f"last:       {kind} {deploy} of {last or 'unknown'} by {by}: {outcome}")
-    if status.holder:
-        told.append(f"lock:       held by {status.holder}")
-    return [*told, f"production: {status.production}", f"test:       {status.test}"]
+        text.append(f"last:       {kind} {deploy} of {last or 'unknown'} by {by}: {outcome}")
+    if status.lock_owner:
+        text.append(f"lock:       held by {status.lock_owner}")
+    return [*text, f"production: {status.production}", f"test:       {status.test}"]
 
 
-def _traffic(site: Site) -> dict[str, float]:
-    elbv2 = site.aws.client("elbv2")
-    found = weights(elbv2, find_listening(elbv2, site.env).production_rule)
+def _traffic(context: ServiceContext) -> dict[str, float]:
+    elbv2 = context.aws.client("elbv2")
+    found = weights(elbv2, find_load_balancing(elbv2, context.env).production_rule)
     return {arn.split("/")[-2]: round(100 * share, 2) for arn, share in found.items()}
 
 
-def _release(site: Site, service: dict[str, Any] | None) -> Registered | None:
+def _release(context: ServiceContext, service: dict[str, Any] | None) -> Registered | None:
     if service is None:
         return None
     arns = [revision["arn"] for revision in service.get("currentServiceRevisions", ())]
-    revision = site.ecs.revisions(arns[:1]).get(arns[0]) if arns else None
-    return site.ecs.task_definition(revision["taskDefinition"] if revision else service["taskDefinition"])
+    revision = context.ecs.revisions(arns[:1]).get(arns[0]) if arns else None
+    return context.ecs.task_definition(revision["taskDefinition"] if revision else service["taskDefinition"])
 
 
-def _deployment(site: Site, service: dict[str, Any] | None) -> Observation | None:
+def _deployment(context: ServiceContext, service: dict[str, Any] | None) -> Observation | None:
     if service is None:
         return None
     current = service.get("currentServiceDeployment")
     latest = (
-        [current] if current else [brief["serviceDeploymentArn"] for brief in site.ecs.deployments(limit=1)]
+        [current]
+        if current
+        else [brief["serviceDeploymentArn"] for brief in context.ecs.deployments(limit=1)]
     )
-    return observe(site.ecs.deployment(latest[0]), current=current) if latest else None
+    return observe(context.ecs.deployment(latest[0]), current=current) if latest else None
+
+
+COLUMNS = ("Id", "Kind", "Release", "Digest", "Started", "Minutes", "Outcome", "By")
+_SHOWN_DIGEST = 19
+_MINUTE = 60.0
+
+
+def rows(entries: Sequence[JournalEntry]) -> list[tuple[Any, ...]]:
+    """Return the rows of `COLUMNS`, in the order of the entries."""
+    return [_row(entry) for entry in entries]
+
+
+def _row(entry: JournalEntry) -> tuple[Any, ...]:
+    data = entry.data
+    minutes = round((entry.finished - entry.started).total_seconds() / _MINUTE, 1) if entry.finished else None
+    return (
+        entry.deploy,
+        data.get("kind", ""),
+        data.get("release", ""),
+        str(data.get("digest", ""))[:_SHOWN_DIGEST],
+        entry.started,
+        minutes,
+        entry.outcome,
+        data.get("by", ""),
+    )

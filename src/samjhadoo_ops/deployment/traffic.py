@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Listening:
+class LoadBalancing:
     """The load balancer of a service, in ARNs.
 
     Attributes:
@@ -34,7 +34,7 @@ class Listening:
     subnets: tuple[str, ...] = ()
 
 
-def find_listening(elbv2: Any, env: Environment) -> Listening:
+def find_load_balancing(elbv2: Any, env: Environment) -> LoadBalancing:
     """Find the load balancer of an environment's service.
 
     Args:
@@ -49,7 +49,7 @@ def find_listening(elbv2: Any, env: Environment) -> Listening:
     listeners = elbv2.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
     by_port = {listener["Port"]: listener["ListenerArn"] for listener in listeners}
     first, second = settings.target_groups
-    return Listening(
+    return LoadBalancing(
         production_rule=_rule(elbv2, by_port, settings.production_listener_port, settings.load_balancer),
         test_rule=_rule(elbv2, by_port, settings.test_listener_port, settings.load_balancer),
         target_groups=(_target_group(elbv2, first), _target_group(elbv2, second)),

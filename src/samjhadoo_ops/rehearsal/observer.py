@@ -7,15 +7,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from samjhadoo_ops.deployment.observation import observe
-from samjhadoo_ops.deployment.outcome import FULL_WEIGHT, Phase, phase_of
-from samjhadoo_ops.deployment.passing import passes
+from samjhadoo_ops.deployment.ecs import is_transient
+from samjhadoo_ops.deployment.outcome import FULL_WEIGHT, Phase, observe, phase_of
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from samjhadoo_ops.aws import Aws
-    from samjhadoo_ops.deployment.observation import Observation
+    from samjhadoo_ops.deployment.outcome import Observation
     from samjhadoo_ops.environment import Environment
 
 PAUSE = 0.05
@@ -134,7 +133,7 @@ class Observer:
             try:
                 self._sample()
             except Exception as error:
-                if not passes(error):
+                if not is_transient(error):
                     raise
 
     def _sample(self) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 from samjhadoo_ops import stack
 from samjhadoo_ops.aws import Aws
 from samjhadoo_ops.clock import Clock
-from samjhadoo_ops.deployment.journal import Journal
+from samjhadoo_ops.deployment.journal import DeploymentJournal
 from samjhadoo_ops.deployment.lock import read_lock
 from samjhadoo_ops.deployment.objects import S3Objects
 from samjhadoo_ops.environment.duration import Duration
@@ -267,7 +267,7 @@ class StepRunner:
 
 def records(env: Environment, aws: Aws) -> tuple[str, tuple[str, ...]]:
     """Return the lock's owner (empty: none), and the deploys whose ending is missing in the journal."""
-    journal = Journal(
+    journal = DeploymentJournal(
         S3Objects(aws.client("s3"), env.journal.bucket),
         prefix=env.journal.prefix,
         environment=env.name,

@@ -99,7 +99,7 @@ class RunProgress:
 
     def stages(self) -> list[tuple[str, str]]:
         """Return the stages in order, each with `done`, `now`, `ahead` or `failed`."""
-        all_at_once = bool(self.watching.get("swift"))
+        all_at_once = bool(self.watching.get("all_at_once"))
         preparing = [CHECK, BUILD, PUSH, MIGRATE] if self.steps or self.step else []
         rolling = [SCALE, CLEAN] if all_at_once else [SCALE, TEST, CANARY, BAKE, CLEAN]
         names = [*preparing, *rolling]

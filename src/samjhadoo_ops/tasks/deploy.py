@@ -15,10 +15,10 @@ if TYPE_CHECKING:
         **ALL,
         "image": IMAGE,
         "plan": "Show what would change, and change nothing.",
-        "until": "Return at the canary or the bake, leaving the rest to invoke watch: canary, bake, done.",
-        "resume": "Go on with a deploy whose run died: the last one, or the id that invoke history shows.",
-        "lock_wait": "Wait so long for the lock of another run, such as 15m.",
-        "override": 'Pass a closed gate, with the reason for the record: GATE="reason" (repeatable).',
+        "until": "How far to watch the deployment before leaving it to invoke watch: canary, bake or done.",
+        "resume": "Resume a deploy whose process died: the last one, or the id that invoke history shows.",
+        "lock_wait": "Wait up to this long for another run's lock, for example 15m.",
+        "override": 'Override a gate that refuses, with a recorded reason: GATE="reason" (repeatable).',
         "emergency": "Why this cannot wait for the deployment window.",
         "approved_by": "The manager who approved the emergency.",
         "yes": "Don't ask for confirmation.",
@@ -41,9 +41,9 @@ def deploy(
     yes: bool = False,
 ) -> None:
     """Build, push, migrate and roll out a release."""
-    from samjhadoo_ops.deployment.consent import read_consent
     from samjhadoo_ops.deployment.deploy import Deploy
-    from samjhadoo_ops.deployment.reattach import resume as go_on
+    from samjhadoo_ops.deployment.preflight import read_overrides
+    from samjhadoo_ops.deployment.resume import resume as resume_deploy
     from samjhadoo_ops.tasks.plan import show_plans
     from samjhadoo_ops.tasks.services import deploy_all, one_for_image, passed_on
     from samjhadoo_ops.tasks.session import open_session, open_sessions
@@ -51,11 +51,11 @@ def deploy(
 
     known_until(until)
     if image and resume:
-        raise ConfigurationError("--resume goes on with the image of the run that died: leave --image out")
+        raise ConfigurationError("--resume uses the image of the deploy that died: leave --image out")
     patience = seconds("--lock-wait", lock_wait)
-    consent = read_consent(override, emergency, approved_by)
+    overrides = read_overrides(override, emergency, approved_by)
     if plan or c.config.run.dry:
-        show_plans(open_sessions(env, service=service), consent, image=image)
+        show_plans(open_sessions(env, service=service), overrides, image=image)
         return
     session = open_session(env, service=service, start=not resume, common=True)
     session.confirm(f"Deploy to {session.env.title}?", yes=yes)
@@ -69,8 +69,8 @@ def deploy(
     with session.counted():
         if resume:
             name = resume if isinstance(resume, str) else ""
-            deployed = go_on(session.site, name, until=until, lock_wait=patience)
+            deployed = resume_deploy(session.context, name, until=until, lock_wait=patience)
         else:
-            work = Deploy(session.site, until=until, lock_wait=patience, consent=consent, image=image)
+            work = Deploy(session.context, until=until, lock_wait=patience, overrides=overrides, image=image)
             deployed = work.run()
     show_deployed(session, deployed)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 @ops_task(help={**ALL, "limit": "How many deployments to show."})
 def history(_c: Context, *, env: str = "local", service: str = "", limit: int = 20) -> None:
     """List past deployments, the newest first."""
-    from samjhadoo_ops.deployment.history import COLUMNS, rows
+    from samjhadoo_ops.deployment.status import COLUMNS, rows
     from samjhadoo_ops.tasks.session import open_sessions
 
     sessions = open_sessions(env, service=service)
@@ -20,7 +20,7 @@ def history(_c: Context, *, env: str = "local", service: str = "", limit: int = 
     shown = [
         (*([session.env.key] if several else []), *row)
         for session in sessions
-        for row in rows(session.site.journal.entries(limit=limit))
+        for row in rows(session.context.journal.entries(limit=limit))
     ]
     columns = ("Service", *COLUMNS) if several else COLUMNS
     sessions[0].console.table(columns, shown, event="deployment")

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from invoke.context import Context
 
-    from samjhadoo_ops.deployment.consent import Consent
-    from samjhadoo_ops.deployment.plan import Plan
+    from samjhadoo_ops.deployment.overrides import Overrides
+    from samjhadoo_ops.deployment.plan import DeployPlan
     from samjhadoo_ops.tasks.session import Session
 
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     help={
         **ALL,
         "image": IMAGE,
-        "override": 'Pass a closed gate, as deploy would: GATE="reason" (repeatable).',
+        "override": 'Override a gate that refuses, as deploy would: GATE="reason" (repeatable).',
         "emergency": "Why the deploy could not wait for the deployment window.",
         "approved_by": "The manager who approved the emergency.",
     }
@@ -36,14 +36,14 @@ def plan(
     approved_by: str = "",
 ) -> None:
     """Show what a deploy would change, and change nothing."""
-    from samjhadoo_ops.deployment.consent import read_consent
+    from samjhadoo_ops.deployment.preflight import read_overrides
     from samjhadoo_ops.tasks.session import open_sessions
 
-    consent = read_consent(override, emergency, approved_by)
-    show_plans(open_sessions(env, service=service), consent, image=image)
+    overrides = read_overrides(override, emergency, approved_by)
+    show_plans(open_sessions(env, service=service), overrides, image=image)
 
 
-def show_plans(sessions: Sequence[Session], consent: Consent, *, image: str = "") -> None:
+def show_plans(sessions: Sequence[Session], overrides: Overrides, *, image: str = "") -> None:
     """Show the plan of each service's deploy; it ends with 0 whether or not something would change.
 
     Raises:
@@ -55,16 +55,16 @@ def show_plans(sessions: Sequence[Session], consent: Consent, *, image: str = ""
 
     if image and len(sessions) > 1:
         one_for_image([session.env.key for session in sessions])
-    plans: dict[str, Plan] = {}
+    plans: dict[str, DeployPlan] = {}
     for session in sessions:
         headline(session, first=not plans)
-        plans[session.env.key] = made = make_plan(session.site, consent, image=image)
+        plans[session.env.key] = made = make_plan(session.context, overrides, image=image)
         named = {"service": session.env.key} if session.env.key else {}
         for line in lines(made):
             session.console.show(line, plan=line, **named)
     refused = any(made.refused for made in plans.values())
     changes = sum(made.changes for made in plans.values())
-    said = "; ".join(f"{key}: {made.summary}" if key else made.summary for key, made in plans.items())
+    summary = "; ".join(f"{key}: {made.summary}" if key else made.summary for key, made in plans.items())
     outcome = "refused" if refused else "planned" if changes else "unchanged"
     code = ExitCode.REFUSED if refused else ExitCode.SUCCEEDED
-    sessions[0].console.result(outcome, code, said, changes=changes)
+    sessions[0].console.result(outcome, code, summary, changes=changes)

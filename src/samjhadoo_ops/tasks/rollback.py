@@ -9,16 +9,16 @@ from samjhadoo_ops.tasks.task import ops_task
 if TYPE_CHECKING:
     from invoke.context import Context
 
-    from samjhadoo_ops.deployment.site import Site
+    from samjhadoo_ops.deployment.run import ServiceContext
 
 
 @ops_task(
     help={
         **WHICH,
-        "deployment": "Take back this deployment of ECS only, whatever has become of it.",
+        "deployment": "Roll back only this ECS deployment, whatever has become of it.",
         "to": "Release to return to: version, git sha, digest or task definition.",
         "force_schema": "Why to return to a release that the schema no longer supports; recorded.",
-        "lock_wait": "Wait so long for the lock of another run, such as 15m.",
+        "lock_wait": "Wait up to this long for another run's lock, for example 15m.",
         "yes": "Don't ask for confirmation.",
     }
 )
@@ -34,9 +34,8 @@ def rollback(
     yes: bool = False,
 ) -> None:
     """Go back to the last release that worked."""
-    from samjhadoo_ops.deployment.rollback import foresee
-    from samjhadoo_ops.deployment.rollback import rollback as go_back
-    from samjhadoo_ops.deployment.undoing import undo
+    from samjhadoo_ops.deployment.rollback import planned_rollback, roll_back_deployment
+    from samjhadoo_ops.deployment.rollback import rollback as roll_back
     from samjhadoo_ops.tasks.session import open_session
     from samjhadoo_ops.tasks.waiting import seconds
 
@@ -44,36 +43,36 @@ def rollback(
     session = open_session(env, service=service)
     session.aws.account_guard()
     if c.config.run.dry:
-        session.console.result("planned", ExitCode.SUCCEEDED, foresee(session.site, to=to))
+        session.console.result("planned", ExitCode.SUCCEEDED, planned_rollback(session.context, to=to))
         return
     session.confirm(f"Roll {session.env.title} back?", yes=yes)
     with session.counted():
         options = {"to": to, "force_schema": force_schema}
         if deployment:
-            returned = undo(session.site, deployment, **options, lock_wait=patience)
+            result = roll_back_deployment(session.context, deployment, **options, lock_wait=patience)
         else:
-            returned = go_back(session.site, **options, lock_wait=patience)
-        schema = _schema(session.site)
+            result = roll_back(session.context, **options, lock_wait=patience)
+        schema = _schema(session.context)
     stays = f"; the schema stays at V{schema}" if schema else ""
     session.console.result(
         "rolled back",
         ExitCode.SUCCEEDED,
-        f"rolled back: {returned.release} serves all traffic{stays}",
-        how=returned.how,
-        release=returned.release,
-        deployment=returned.deployment,
-        restored=returned.restored,
+        f"rolled back: {result.release} serves all traffic{stays}",
+        how=result.how,
+        release=result.release,
+        deployment=result.deployment,
+        restored=result.restored,
         schema=schema,
     )
 
 
-def _schema(site: Site) -> str:
+def _schema(context: ServiceContext) -> str:
     """Return the schema's version as the journal has it; one that cannot be read undoes no rollback."""
     from samjhadoo_ops.aws_errors import aws_errors
     from samjhadoo_ops.deployment.compatibility import schema_version
 
     try:
         with aws_errors():
-            return schema_version(site.journal.entries())
+            return schema_version(context.journal.entries())
     except OpsError:
         return ""

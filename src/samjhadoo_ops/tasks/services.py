@@ -78,6 +78,6 @@ def unfinished_services(session: Session) -> list[str]:
 
     sessions = open_sessions(session.env.name)
     found = [
-        each.env.key for each in sessions if any(entry.kind == "deploy" for entry in unfinished(each.site))
+        each.env.key for each in sessions if any(entry.kind == "deploy" for entry in unfinished(each.context))
     ]
     return found or list(session.env.services)

@@ -1,4 +1,4 @@
-"""What a verb works with: settings, AWS, the clock, the console, and the local stack where there is one."""
+"""What a task works with: settings, AWS, the clock, the console, and the local stack where there is one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.aws import Aws
     from samjhadoo_ops.console import Console
-    from samjhadoo_ops.deployment.site import Site
+    from samjhadoo_ops.deployment.run import ServiceContext
     from samjhadoo_ops.environment import Environment
 
 
@@ -47,24 +47,24 @@ class Session:
         return Aws(self.env, self.endpoint_url)
 
     @cached_property
-    def site(self) -> Site:
-        """Return the environment's service."""
-        from samjhadoo_ops.deployment.site import Site
+    def context(self) -> ServiceContext:
+        """Return the environment's service, and how to reach it."""
+        from samjhadoo_ops.deployment.run import ServiceContext
 
-        return Site(self.env, self.aws, self.clock, self.console, self.production, self.test)
+        return ServiceContext(self.env, self.aws, self.clock, self.console, self.production, self.test)
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Tell in the result, however it ends, how many AWS calls the block has made (`aws_calls`).
+        """Show in the result, however it ends, how many AWS calls the block has made (`aws_calls`).
 
         Raises:
-            OpsError: The block's own; when the local stack has ended meanwhile, it tells why.
+            OpsError: The block's own; when the local stack has ended meanwhile, it says why.
 
         """
         try:
             yield
         except OpsError as error:
-            self._tell_of_the_stack(error)
+            self._explain_lost_stack(error)
             raise
         except Exception as error:
             from samjhadoo_ops.aws_errors import translate
@@ -72,12 +72,12 @@ class Session:
             translated = translate(error)
             if translated is None:
                 raise
-            self._tell_of_the_stack(translated)
+            self._explain_lost_stack(translated)
             raise translated from error
         finally:
             self.console.note(aws_calls=self.aws.told_calls())
 
-    def _tell_of_the_stack(self, error: OpsError) -> None:
+    def _explain_lost_stack(self, error: OpsError) -> None:
         """Add to an error why the local stack ended, if it did."""
         if self.env.stack is None:
             return
@@ -90,7 +90,7 @@ class Session:
             error.details = (ended, *error.details)
 
     def confirm(self, question: str, *, yes: bool) -> None:
-        """Ask before a mutation at AWS; the local stack is nobody's production.
+        """Ask before a mutation at AWS; the local stack is not production.
 
         Raises:
             Refused: The answer was no.
@@ -118,7 +118,7 @@ def open_session(name: str, *, service: str = "", start: bool = False, common: b
         common: Work with what several services have in common, when none is named.
 
     Raises:
-        ConfigurationError: The settings are wrong, or it isn't said which of several services is meant.
+        ConfigurationError: The settings are wrong, or it isn't clear which of several services is meant.
         Refused: The stack isn't up, and `start` is false.
         OpsError: The stack couldn't be started.
 

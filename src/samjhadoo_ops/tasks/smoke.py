@@ -21,11 +21,11 @@ def smoke(_c: Context, *, env: str = "local", service: str = "", url: str = "", 
     """Test health, database, Redis, version and webhooks."""
     from samjhadoo_ops.checks import payments
     from samjhadoo_ops.checks.smoke import inspect, refuse
-    from samjhadoo_ops.deployment.status import fields, look
+    from samjhadoo_ops.deployment.status import fields, read_status
     from samjhadoo_ops.tasks.session import open_session
 
     session = open_session(env, service=service)
-    wanted = version or ("" if url else fields(look(session.site))["release"])
+    wanted = version or ("" if url else fields(read_status(session.context))["release"])
     report = inspect(session.env, url or session.production, version=wanted)
     session.console.table(
         ["Check", "Ok", "Status", "Milliseconds", "Detail"],

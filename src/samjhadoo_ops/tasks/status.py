@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 @ops_task(help=ALL)
 def status(_c: Context, *, env: str = "local", service: str = "") -> None:
     """Show service, release, traffic and deployment."""
-    from samjhadoo_ops.deployment.status import fields, lines, look
+    from samjhadoo_ops.deployment.status import fields, lines, read_status
     from samjhadoo_ops.tasks.session import open_sessions
 
     for number, session in enumerate(open_sessions(env, service=service)):
-        found = look(session.site)
+        found = read_status(session.context)
         if session.console.mode == "json":
             named = {"key": session.env.key} if session.env.key else {}
             session.console.event("status", **fields(found), **named)

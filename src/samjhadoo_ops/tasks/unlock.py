@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 @ops_task(help={**WHICH, "reason": "Why, for the journal.", "yes": "Don't ask for confirmation."})
 def unlock(c: Context, *, env: str = "local", service: str = "", reason: str = "", yes: bool = False) -> None:
     """Release the lock of a run that is gone."""
-    from samjhadoo_ops.deployment.unlock import unlock as release
+    from samjhadoo_ops.deployment.unfinished import unlock as release
     from samjhadoo_ops.tasks.session import open_session
 
     session = open_session(env, service=service)
     if not c.config.run.dry:
         session.confirm(f"Unlock {session.env.title}?", yes=yes)
-    holder = release(session.site, reason=reason, dry=c.config.run.dry)
-    said = f"released the lock that was held by {holder}" if holder else "the lock is free: nothing to do"
-    session.console.result("unlocked" if holder else "unchanged", ExitCode.SUCCEEDED, said)
+    owner = release(session.context, reason=reason, dry=c.config.run.dry)
+    text = f"released the lock that was held by {owner}" if owner else "the lock is free: nothing to do"
+    session.console.result("unlocked" if owner else "unchanged", ExitCode.SUCCEEDED, text)

@@ -18,7 +18,7 @@ def verdict(_c: Context, *, env: str = "local", service: str = "", deploy: str =
     from samjhadoo_ops.tasks.session import open_session
 
     session = open_session(env, service=service)
-    entry, minutes = find(session.site.journal, deploy)
+    entry, minutes = find(session.context.journal, deploy)
     thresholds = thresholds_of(session.env)
     verdicts = replay(minutes, thresholds)
     session.console.table(COLUMNS, rows(minutes, verdicts), event="minute")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from samjhadoo_ops.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
-    from samjhadoo_ops.deployment.deployed import Deployed
+    from samjhadoo_ops.deployment.finish import Deployed
     from samjhadoo_ops.tasks.session import Session
 
 
@@ -15,10 +15,10 @@ def known_until(until: str) -> None:
     """Go on only with a phase that a run can wait for.
 
     Raises:
-        ConfigurationError: It is none.
+        ConfigurationError: It is not one.
 
     """
-    from samjhadoo_ops.deployment.deployed import UNTIL
+    from samjhadoo_ops.deployment.finish import UNTIL
 
     if until not in UNTIL:
         *most, last = UNTIL
@@ -29,7 +29,7 @@ def seconds(option: str, text: str) -> float:
     """Return the seconds of an option such as `15m`; 0 for none.
 
     Raises:
-        ConfigurationError: It is no duration.
+        ConfigurationError: It is not a valid duration.
 
     """
     from samjhadoo_ops.environment.duration import Duration
@@ -45,7 +45,7 @@ def show_deployed(session: Session, deployed: Deployed) -> None:
     session.console.result(
         deployed.outcome,
         ExitCode.SUCCEEDED,
-        deployed.told(session.production),
+        deployed.sentence(session.production),
         **deployed.fields(),
         url=session.production,
     )

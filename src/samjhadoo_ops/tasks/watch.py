@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     help={
         **WHICH,
         "deploy": "The deploy to watch, by the id that invoke history shows; the last one by default.",
-        "until": "Return at the canary, at the bake or at the end: canary, bake, done.",
-        "lock_wait": "Wait so long for the lock of another run, such as 15m.",
+        "until": "How far to watch the deployment: canary, bake or done.",
+        "lock_wait": "Wait up to this long for another run's lock, for example 15m.",
     }
 )
 def watch(
@@ -26,8 +26,8 @@ def watch(
     until: str = "done",
     lock_wait: str = "",
 ) -> None:
-    """Attend a running deployment to its end."""
-    from samjhadoo_ops.deployment.reattach import watch as attend
+    """Watch a running deployment to its end."""
+    from samjhadoo_ops.deployment.resume import watch as watch_deploy
     from samjhadoo_ops.tasks.session import open_session
     from samjhadoo_ops.tasks.waiting import known_until, seconds, show_deployed
 
@@ -35,5 +35,5 @@ def watch(
     patience = seconds("--lock-wait", lock_wait)
     session = open_session(env, service=service)
     with session.counted():
-        deployed = attend(session.site, deploy, until=until, lock_wait=patience)
+        deployed = watch_deploy(session.context, deploy, until=until, lock_wait=patience)
     show_deployed(session, deployed)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from samjhadoo_ops.deployment.gates.gate import Facts
-from samjhadoo_ops.deployment.traffic import Listening
+from samjhadoo_ops.deployment.traffic import LoadBalancing
 
 if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
@@ -23,7 +23,7 @@ SERVICE: dict[str, Any] = {
     "currentServiceRevisions": [{"arn": "r/1"}],
 }
 ROLE = "arn:aws:iam::1:role/infrastructure"
-LISTENING = Listening("l/app/alb/1/2/production", "l/app/alb/1/3/test", (BLUE, GREEN), ROLE)
+LOAD_BALANCING = LoadBalancing("l/app/alb/1/2/production", "l/app/alb/1/3/test", (BLUE, GREEN), ROLE)
 
 
 def rule(arn: str, weights: dict[str, int], **config: Any) -> dict[str, Any]:
@@ -36,8 +36,8 @@ def rule(arn: str, weights: dict[str, int], **config: Any) -> dict[str, Any]:
 def rules(production: dict[str, int], test: dict[str, int] | None = None, **config: Any) -> dict[str, Any]:
     """Return both rules by ARN."""
     return {
-        LISTENING.production_rule: rule(LISTENING.production_rule, production, **config),
-        LISTENING.test_rule: rule(LISTENING.test_rule, test or {GREEN: 1}),
+        LOAD_BALANCING.production_rule: rule(LOAD_BALANCING.production_rule, production, **config),
+        LOAD_BALANCING.test_rule: rule(LOAD_BALANCING.test_rule, test or {GREEN: 1}),
     }
 
 
@@ -60,7 +60,7 @@ def facts_of(env: Environment, **facts: Any) -> Facts:
             "env": env,
             "aws": SimpleNamespace(),
             "ecs": SimpleNamespace(),
-            "listening": LISTENING,
+            "load_balancing": LOAD_BALANCING,
             "service": SERVICE,
             "deployments": brief("SUCCESSFUL"),
             "render": lambda: document,

@@ -10,7 +10,7 @@ from samjhadoo_ops.database import Inspection, Migration, lint
 from samjhadoo_ops.deployment.gates import migrations
 from samjhadoo_ops.deployment.gates.gate import State
 from samjhadoo_ops.deployment.gates.migrations import Success, objection, successes
-from samjhadoo_ops.deployment.journal import Entry, Event
+from samjhadoo_ops.deployment.journal import Event, JournalEntry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,13 +50,13 @@ def test_a_contract_waits_until_nobody_goes_back_behind_its_release(
     assert bool(said) is bool(why)
 
 
-def entry(name: str, outcome: str, deployment: str = "") -> Entry:
+def entry(name: str, outcome: str, deployment: str = "") -> JournalEntry:
     data = {"release": name, "deployment": deployment, "kind": "deploy"}
     events = (
         Event(number=0, event="started", at=NOW, data=data),
         Event(number=1, event="finished", at=NOW, data={"outcome": outcome}),
     )
-    return Entry(name, events)
+    return JournalEntry(name, events)
 
 
 def test_only_what_came_into_production_counts() -> None:
@@ -111,7 +111,7 @@ def test_pending_migrations_must_be_safe_and_compatible(
     )
     facts: dict[str, Any] = {
         "inspection": pending(write(tmp_path, text)),
-        "entries": lambda: [Entry("v1", events)],
+        "entries": lambda: [JournalEntry("v1", events)],
     }
     found = migrations.migrations_linted(facts_of(env, **facts))
     assert found.state is linted, found

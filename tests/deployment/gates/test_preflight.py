@@ -8,7 +8,6 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from gate_facts import facts_of, with_settings
 
-from samjhadoo_ops.deployment.consent import Consent, read_consent, recorded_consent
 from samjhadoo_ops.deployment.gates import GATES
 from samjhadoo_ops.deployment.gates.gate import (
     Finding,
@@ -21,7 +20,8 @@ from samjhadoo_ops.deployment.gates.gate import (
     skipped,
     unknown,
 )
-from samjhadoo_ops.deployment.preflight import inspect, lines, policy_of, refuse_closed
+from samjhadoo_ops.deployment.overrides import Overrides, recorded_overrides
+from samjhadoo_ops.deployment.preflight import inspect, lines, policy_of, read_overrides, require_passed
 from samjhadoo_ops.errors import ConfigurationError, OpsError, Refused
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def test_all_gates_are_told_at_once_and_a_closed_one_refuses(env: Environment) -
     ]
     findings = inspect(facts_of(env), gates)
     with pytest.raises(Refused, match="before anything was deployed: b") as refusal:
-        refuse_closed(findings)
+        require_passed(findings)
     assert refusal.value.details == lines(findings)
     assert len(refusal.value.details) == 4
     assert refusal.value.hint == "do this"
@@ -59,13 +59,13 @@ def test_all_gates_are_told_at_once_and_a_closed_one_refuses(env: Environment) -
         pytest.param(
             ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetRole"),
             State.SKIPPED,
-            "could not look: AWS GetRole: AccessDenied",
+            "could not be checked: AWS GetRole: AccessDenied",
             id="access-denied",
         ),
         pytest.param(
             EndpointConnectionError(endpoint_url="http://x"),
             State.SKIPPED,
-            "could not look",
+            "could not be checked",
             id="unreachable",
         ),
         pytest.param(OpsError("the file is gone", hint="bring it back"), State.REFUSED, "is gone", id="told"),
@@ -99,7 +99,7 @@ def test_settings_switch_a_gate_off_or_let_it_only_warn(env: Environment) -> Non
 
     assert found("off") == {}
     assert found("warn")["alarms"].state is State.WARNED
-    refuse_closed(found("warn"))
+    require_passed(found("warn"))
     assert found("refuse")["alarms"].state is State.REFUSED
 
 
@@ -119,19 +119,19 @@ def test_settings_for_no_gate_and_for_what_must_hold_are_errors(
 
 
 def test_an_override_opens_its_gate_and_is_shown_with_its_reason(env: Environment) -> None:
-    consent = read_consent(["alarms=known, ticket 12"])
+    overrides = read_overrides(["alarms=known, ticket 12"])
     closed = refused("one fires", remedy="wait")
-    found = inspect(facts_of(env, consent=consent), [gate("alarms", closed), gate("roles", closed)])
+    found = inspect(facts_of(env, overrides=overrides), [gate("alarms", closed), gate("roles", closed)])
     assert found["alarms"].state is State.OVERRIDDEN
     assert "overridden: known, ticket 12" in lines(found)[0]
     assert found["roles"].state is State.REFUSED
-    assert consent.record == {"overrides": {"alarms": "known, ticket 12"}}
+    assert overrides.record == {"overrides": {"alarms": "known, ticket 12"}}
 
 
 def test_what_cannot_be_overridden_stays_closed_whatever_the_journal_says(env: Environment) -> None:
-    consent = Consent({"lock": "because"})
+    overrides = Overrides({"lock": "because"})
     closed = [gate("lock", refused("held", remedy="wait"), overridable=False, policy=GatePolicy.MANDATORY)]
-    assert inspect(facts_of(env, consent=consent), closed)["lock"].state is State.REFUSED
+    assert inspect(facts_of(env, overrides=overrides), closed)["lock"].state is State.REFUSED
 
 
 @pytest.mark.parametrize(
@@ -148,16 +148,16 @@ def test_what_cannot_be_overridden_stays_closed_whatever_the_journal_says(env: E
 )
 def test_wrong_overrides_are_errors_of_usage(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said) as error:
-        read_consent(**options)
+        read_overrides(**options)
     assert int(error.value.exit_code) == 2
     assert error.value.hint
 
 
-def test_consent_survives_the_journal() -> None:
-    consent = read_consent(["error-budget=this is the fix"], "payments are down", "Asha")
-    assert consent.overrides == {"error_budget": "this is the fix"}
-    assert recorded_consent({"release": "v1", **consent.record}) == consent
-    assert recorded_consent({}) == Consent()
+def test_overrides_survive_the_journal() -> None:
+    overrides = read_overrides(["error-budget=this is the fix"], "payments are down", "Asha")
+    assert overrides.reasons == {"error_budget": "this is the fix"}
+    assert recorded_overrides({"release": "v1", **overrides.record}) == overrides
+    assert recorded_overrides({}) == Overrides()
 
 
 def test_the_settings_list_every_gate_with_the_policy_that_it_registers() -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from gate_facts import BLUE, GREEN, LISTENING, SERVICE, brief, facts_of, rule, rules
+from gate_facts import BLUE, GREEN, LOAD_BALANCING, SERVICE, brief, facts_of, rule, rules
 
 from samjhadoo_ops.deployment.gates import access, capacity, release, service, traffic
 from samjhadoo_ops.deployment.gates.gate import State
@@ -92,7 +92,7 @@ STICKY = {"TargetGroupStickinessConfig": {"Enabled": True, "DurationSeconds": 60
         pytest.param(traffic.test_rule, {}, State.OK, id="test-rule"),
         pytest.param(
             traffic.test_rule,
-            {"rules": {LISTENING.production_rule: rule("p", {BLUE: 1})}},
+            {"rules": {LOAD_BALANCING.production_rule: rule("p", {BLUE: 1})}},
             State.REFUSED,
             id="no-test-rule",
         ),
@@ -110,7 +110,7 @@ STICKY = {"TargetGroupStickinessConfig": {"Enabled": True, "DurationSeconds": 60
             id="container-missing",
         ),
         pytest.param(access.lock, {}, State.OK, id="lock-free"),
-        pytest.param(access.lock, {"holder": lambda: "asha@host"}, State.REFUSED, id="lock-held"),
+        pytest.param(access.lock, {"lock_owner": lambda: "asha@host"}, State.REFUSED, id="lock-held"),
     ],
 )
 def test_a_gate_returns_the_state_for_its_facts(

@@ -7,16 +7,16 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from samjhadoo_ops.deployment.consent import Consent
 from samjhadoo_ops.deployment.gates.access import decide_window
 from samjhadoo_ops.deployment.gates.gate import State
+from samjhadoo_ops.deployment.overrides import Overrides
 from samjhadoo_ops.environment.window import Window
 
 if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
 
 IST = ZoneInfo("Asia/Kolkata")
-EMERGENCY = Consent(emergency="payments are down", approved_by="Asha")
+EMERGENCY = Overrides(emergency="payments are down", approved_by="Asha")
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -39,22 +39,22 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
 def test_production_is_deployed_in_its_window(
     production: Environment, moment: datetime, state: State
 ) -> None:
-    found = decide_window(production.windows, moment, Consent())
+    found = decide_window(production.windows, moment, Overrides())
     assert found.state is state, found
     if state is State.REFUSED:
         assert "it opens Mon 23 Nov 22:00 IST" in found.remedy or "Nov 22:00" in found.remedy
 
 
 @pytest.mark.parametrize(
-    ("consent", "state", "said"),
+    ("overrides", "state", "said"),
     [
         pytest.param(EMERGENCY, State.OK, "approved by Asha", id="approved"),
         pytest.param(
-            Consent(emergency="x", approved_by="asha"), State.OK, "approved", id="whatever-the-case"
+            Overrides(emergency="x", approved_by="asha"), State.OK, "approved", id="whatever-the-case"
         ),
-        pytest.param(Consent(emergency="x"), State.REFUSED, "nobody approved", id="not-approved"),
+        pytest.param(Overrides(emergency="x"), State.REFUSED, "nobody approved", id="not-approved"),
         pytest.param(
-            Consent(emergency="x", approved_by="Mallory"),
+            Overrides(emergency="x", approved_by="Mallory"),
             State.REFUSED,
             "none of the managers",
             id="no-manager",
@@ -63,10 +63,10 @@ def test_production_is_deployed_in_its_window(
 )
 @pytest.mark.parametrize("moment", [at(5, 12), at(6, 3)], ids=["saturday", "maintenance"])
 def test_an_emergency_needs_a_manager(
-    production: Environment, moment: datetime, consent: Consent, state: State, said: str
+    production: Environment, moment: datetime, overrides: Overrides, state: State, said: str
 ) -> None:
     windows = msgspec.structs.replace(production.windows, managers=["Asha", "Ravi"])
-    found = decide_window(windows, moment, consent)
+    found = decide_window(windows, moment, overrides)
     assert found.state is state
     assert said in found.reason
 
@@ -80,7 +80,7 @@ def test_where_emergencies_never_pass_even_a_manager_waits(production: Environme
 
 def test_where_they_always_pass_nobody_is_asked(production: Environment) -> None:
     windows = msgspec.structs.replace(production.windows, emergency="always")
-    assert decide_window(windows, at(6, 3), Consent()).state is State.OK
+    assert decide_window(windows, at(6, 3), Overrides()).state is State.OK
 
 
 @pytest.mark.parametrize(
@@ -100,4 +100,4 @@ def test_a_window_follows_the_local_clock_through_its_changes(
         production.windows, deployment=window, maintenance=Window.parse("Wed 02:00-04:00 Asia/Kolkata")
     )
     local = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo("Europe/Berlin"))
-    assert decide_window(windows, local, Consent()).state is state
+    assert decide_window(windows, local, Overrides()).state is state

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from verdict_runs import Chance, bake, minutes, plan
 
-from samjhadoo_ops.deployment.judge import Opinion
+from samjhadoo_ops.deployment.outcome import Opinion
 from samjhadoo_ops.deployment.verdict.assessment import assess
 from samjhadoo_ops.deployment.verdict.counts import Counts, Minute
 from samjhadoo_ops.environment import load_environment

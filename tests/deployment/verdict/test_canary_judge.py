@@ -11,9 +11,8 @@ import pytest
 from verdict_runs import plan
 
 from samjhadoo_ops.clock import Clock
-from samjhadoo_ops.deployment.judge import Judges, Opinion, Verdict
-from samjhadoo_ops.deployment.observation import Hook, Observation
-from samjhadoo_ops.deployment.outcome import Phase
+from samjhadoo_ops.deployment.judge import Judges
+from samjhadoo_ops.deployment.outcome import Hook, Observation, Opinion, Phase, Verdict
 from samjhadoo_ops.deployment.verdict.canary_judge import CanaryJudge, CanaryRules
 from samjhadoo_ops.deployment.verdict.counts import Counts, Minute, OwnTraffic, Reading
 from samjhadoo_ops.deployment.verdict.factory import rules_of

@@ -9,7 +9,7 @@ import pytest
 from botocore.session import Session
 from botocore.validate import ParamValidator
 
-from samjhadoo_ops.deployment.observation import Observation
+from samjhadoo_ops.deployment.outcome import Observation
 from samjhadoo_ops.deployment.verdict.counts import Counts
 from samjhadoo_ops.deployment.verdict.metrics import ReleaseSource, TrafficMetrics, TrafficSources, sources_of
 from samjhadoo_ops.environment.delivery import PaymentMetrics

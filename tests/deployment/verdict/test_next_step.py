@@ -61,7 +61,7 @@ def test_each_environment_has_its_policies(name: str, policies: list[str]) -> No
     ("given", "told"),
     [
         ("extend", "end with"),
-        ("rollback,continue", "nothing can come after"),
+        ("rollback,continue", "nothing may follow"),
         ("extend,extend,ask", "twice"),
         ("guess", "expected one of extend"),
     ],

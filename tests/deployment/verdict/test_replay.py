@@ -5,19 +5,19 @@ import pytest
 from deployment_fakes import FakeTime, MemoryObjects
 from verdict_runs import bake, minutes, plan
 
-from samjhadoo_ops.deployment.journal import FINISHED, Journal
-from samjhadoo_ops.deployment.judge import Opinion
+from samjhadoo_ops.deployment.journal import FINISHED, DeploymentJournal
+from samjhadoo_ops.deployment.outcome import Opinion
 from samjhadoo_ops.deployment.verdict.factory import MINUTES
 from samjhadoo_ops.deployment.verdict.replay import COLUMNS, find, replay, rows
 from samjhadoo_ops.errors import Refused
 
 
 @pytest.fixture
-def journal(objects: MemoryObjects) -> Journal:
-    return Journal(objects, prefix="p/", environment="e", service="s")
+def journal(objects: MemoryObjects) -> DeploymentJournal:
+    return DeploymentJournal(objects, prefix="p/", environment="e", service="s")
 
 
-def record(journal: Journal, *courses: list) -> str:
+def record(journal: DeploymentJournal, *courses: list) -> str:
     recorder = journal.recorder("deploy", FakeTime().clock)
     for course in courses:
         recorder.write(MINUTES, minutes=msgspec.to_builtins(course), verdict="as it was")
@@ -25,7 +25,7 @@ def record(journal: Journal, *courses: list) -> str:
     return recorder.deploy
 
 
-def test_a_past_canary_is_judged_again_from_the_journal(journal: Journal) -> None:
+def test_a_past_canary_is_judged_again_from_the_journal(journal: DeploymentJournal) -> None:
     course = [*minutes(*[(6, 0)] * 10, baseline=(54, 0)), *bake((60, 0), (60, 5))]
     deploy = record(journal, course[:4], course)
     entry, found = find(journal, deploy)
@@ -42,7 +42,7 @@ def test_a_past_canary_is_judged_again_from_the_journal(journal: Journal) -> Non
     assert entry.outcome == "succeeded"
 
 
-def test_other_settings_may_judge_otherwise(journal: Journal) -> None:
+def test_other_settings_may_judge_otherwise(journal: DeploymentJournal) -> None:
     record(journal, minutes((30, 2), (30, 0), baseline=(540, 0)))
     _, found = find(journal, "")
     assert replay(found, plan())[-1].opinion is Opinion.FAIL
@@ -51,7 +51,7 @@ def test_other_settings_may_judge_otherwise(journal: Journal) -> None:
 
 
 def test_a_deployment_is_found_without_reading_the_whole_journal(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch
+    journal: DeploymentJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deploy = record(journal, minutes((30, 0), baseline=(270, 0)))
     monkeypatch.setattr(journal, "entries", lambda **_: pytest.fail("read the whole journal"))
@@ -59,7 +59,7 @@ def test_a_deployment_is_found_without_reading_the_whole_journal(
     assert entry.deploy == deploy
 
 
-def test_a_deployment_without_counts_is_refused(journal: Journal) -> None:
+def test_a_deployment_without_counts_is_refused(journal: DeploymentJournal) -> None:
     record(journal)
     with pytest.raises(Refused, match="no canary was counted yet"):
         find(journal, "")

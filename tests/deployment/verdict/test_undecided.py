@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from deployment_fakes import CanaryEcs, FakeTime, MemoryObjects, Notes
+from deployment_fakes import CanaryEcs, FakeRun, FakeTime, MemoryObjects, begun_run
 
 from samjhadoo_ops.clock import Clock
-from samjhadoo_ops.console import Console
 from samjhadoo_ops.deployment.configuration import rollout_policy
-from samjhadoo_ops.deployment.journal import LEFT, Journal
-from samjhadoo_ops.deployment.judge import Opinion, Verdict
-from samjhadoo_ops.deployment.outcome import Phase
-from samjhadoo_ops.deployment.recording import recorded
+from samjhadoo_ops.deployment.finish import recorded
+from samjhadoo_ops.deployment.journal import LEFT
+from samjhadoo_ops.deployment.outcome import Opinion, Phase, Verdict
 from samjhadoo_ops.deployment.watch import Watch
 from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.errors import ExitCode, WaitingForPerson
@@ -33,24 +31,22 @@ class Says:
         pass
 
 
-def watching(ecs: CanaryEcs, time: FakeTime, judge: Says, notes: Notes) -> Watch:
-    policy = rollout_policy(load_environment("production", variables={}), real=Clock().real(1.0))
-    return Watch(
-        ecs,
-        CanaryEcs.ARN,
-        clock=time.clock,
-        policy=policy,
-        judge=judge,
-        test=lambda: None,
-        teller=notes,
-    )
+def run_over(ecs: CanaryEcs, time: FakeTime) -> FakeRun:
+    env = load_environment("production", variables={})
+    run = FakeRun(time, rollout_policy(env, real=Clock().real(1.0)))
+    run.ecs = ecs
+    return run
+
+
+def watching(run: FakeRun, judge: Says) -> Watch:
+    return Watch(run, CanaryEcs.ARN, judge=judge, test=lambda: None)
 
 
 def test_an_undecided_canary_waits_for_a_person_with_what_to_do() -> None:
     time = FakeTime()
     ecs = CanaryEcs(time)
     with pytest.raises(WaitingForPerson, match="nobody can say") as left:
-        watching(ecs, time, Says(Opinion.INCONCLUSIVE), Notes()).run()
+        watching(run_over(ecs, time), Says(Opinion.INCONCLUSIVE)).run()
     assert left.value.exit_code == ExitCode.WAITING
     assert "paused with 10 % of traffic" in left.value.changed
     assert "invoke rollback" in left.value.hint
@@ -59,21 +55,21 @@ def test_an_undecided_canary_waits_for_a_person_with_what_to_do() -> None:
 
 
 def test_what_is_left_to_a_person_is_not_recorded_as_ended(objects: MemoryObjects) -> None:
-    journal = Journal(objects, prefix="p", environment="e", service="s")
-    recorder = journal.recorder("deploy", FakeTime().clock)
-    with pytest.raises(WaitingForPerson), recorded(recorder, Console("json"), []):
+    run = begun_run(objects)
+    with pytest.raises(WaitingForPerson), recorded(run):
         raise WaitingForPerson("decide")
-    entry = journal.entries()[0]
+    entry = run.journal.entries()[0]
     assert entry.events[-1].event == LEFT
     assert entry.finished is None
 
 
 def test_while_the_environment_is_bad_the_gate_is_held_and_then_let_go() -> None:
-    time, notes = FakeTime(), Notes()
+    time = FakeTime()
     ecs = CanaryEcs(time)
-    ending = watching(ecs, time, Says(Opinion.ENVIRONMENT, looks=150), notes).run()
+    run = run_over(ecs, time)
+    ending = watching(run, Says(Opinion.ENVIRONMENT, looks=150)).run()
     assert ending.phase is Phase.SUCCEEDED
     assert ecs.stops == 0
     when = {hook: moment for hook, _, moment in ecs.answers}
     assert when["gate-2"] - when["gate-1"] > 20 * 60
-    assert any("the canary was observed for 15 min; all is well" in text for text in notes.told)
+    assert any("the canary was observed for 15 min; all is well" in text for text in run.reported)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from samjhadoo_ops.deployment.consent import Consent
+    from samjhadoo_ops.deployment.overrides import Overrides
     from samjhadoo_ops.environment.schema import Windows
 
 _TASKS, _ECS = "ecs-tasks.amazonaws.com", "ecs.amazonaws.com"
@@ -35,11 +35,11 @@ def lock(facts: Facts) -> Finding:
     Two deploys at once would both "succeed" at ECS: the second supersedes the first. `invoke unlock` breaks
     the lock of a deploy whose process is gone.
     """
-    holder = facts.holder()
-    if holder is None:
+    owner = facts.lock_owner()
+    if owner is None:
         return ok("nobody else holds it")
     return refused(
-        f"held by {holder}", remedy="wait for it to end; when its process is gone for good: invoke unlock"
+        f"held by {owner}", remedy="wait for it to end; when its process is gone for good: invoke unlock"
     )
 
 
@@ -50,10 +50,10 @@ def window(facts: Facts) -> Finding:
     Deployments happen when people are there to repair them, never while the database is being maintained.
     `--emergency` takes the place of `--override`.
     """
-    return decide_window(facts.env.windows, facts.now, facts.consent)
+    return decide_window(facts.env.windows, facts.now, facts.overrides)
 
 
-def decide_window(windows: Windows, now: datetime, consent: Consent) -> Finding:
+def decide_window(windows: Windows, now: datetime, overrides: Overrides) -> Finding:
     """Return the finding at a time, an aware one.
 
     An emergency goes through at any time, the maintenance window included: with a manager's approval where
@@ -69,16 +69,16 @@ def decide_window(windows: Windows, now: datetime, consent: Consent) -> Finding:
     )
     if windows.emergency == "always":
         return ok(f"{why}, which windows.emergency allows")
-    if not consent.emergency or windows.emergency == "never":
+    if not overrides.emergency or windows.emergency == "never":
         return refused(why, remedy=_when_it_opens(windows, now))
-    if not consent.approved_by:
+    if not overrides.approved_by:
         return refused(f"{why}, and nobody approved the emergency", remedy="add --approved-by MANAGER")
-    if consent.approved_by.casefold() not in {name.casefold() for name in windows.managers}:
+    if overrides.approved_by.casefold() not in {name.casefold() for name in windows.managers}:
         return refused(
-            f"{why}, and {consent.approved_by!r} is none of the managers",
+            f"{why}, and {overrides.approved_by!r} is none of the managers",
             remedy=f"windows.managers: {', '.join(windows.managers) or 'none yet, name them there'}",
         )
-    return ok(f"{why}; emergency: {consent.emergency}, approved by {consent.approved_by}")
+    return ok(f"{why}; emergency: {overrides.emergency}, approved by {overrides.approved_by}")
 
 
 def _local(windows: Windows, moment: datetime) -> str:
@@ -102,7 +102,7 @@ def roles(facts: Facts) -> Finding:
     ECS passes roles to tasks and takes one itself to move traffic; a missing one fails late and obscurely.
     """
     try:
-        wanted = wanted_roles(facts.render(), facts.listening.role)
+        wanted = wanted_roles(facts.render(), facts.load_balancing.role)
     except OpsError:
         return skipped("the task definition doesn't render")
     iam = facts.aws.client("iam")

@@ -81,7 +81,7 @@ def free_addresses(facts: Facts) -> Finding:
 
     Each Fargate task takes an address of its subnet.
     """
-    subnets = list(facts.env.service.subnets or facts.listening.subnets)
+    subnets = list(facts.env.service.subnets or facts.load_balancing.subnets)
     if not subnets:
         return skipped("no subnets are known")
     answer = facts.aws.client("ec2").describe_subnets(SubnetIds=subnets)["Subnets"]

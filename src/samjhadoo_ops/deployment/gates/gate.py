@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.clock import Clock
-from samjhadoo_ops.deployment.consent import Consent
 from samjhadoo_ops.deployment.ecs import has_served
+from samjhadoo_ops.deployment.overrides import Overrides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from samjhadoo_ops.aws import Aws
     from samjhadoo_ops.database import Inspection
     from samjhadoo_ops.deployment.ecs import EcsService
-    from samjhadoo_ops.deployment.journal import Entry
-    from samjhadoo_ops.deployment.lock import Holder
-    from samjhadoo_ops.deployment.traffic import Listening
+    from samjhadoo_ops.deployment.journal import JournalEntry
+    from samjhadoo_ops.deployment.lock import LockOwner
+    from samjhadoo_ops.deployment.traffic import LoadBalancing
     from samjhadoo_ops.environment import Environment
 
 
@@ -102,7 +102,7 @@ class Facts:
         revisions: The service's current revisions by ARN.
         rules: The production rule and the test rule by ARN.
         entries: Reads the journal, newest entry first.
-        holder: Returns who else holds the deployment lock, or None.
+        lock_owner: Returns who else holds the deployment lock, or None.
         inspection: What Flyway found; None until it has been asked.
         image: The release's image; None until it is known.
 
@@ -113,14 +113,14 @@ class Facts:
     ecs: EcsService
     service: dict[str, Any] | None
     deployments: list[dict[str, Any]]
-    listening: Listening
+    load_balancing: LoadBalancing
     render: Callable[[], dict[str, Any]] = field(repr=False)
     revisions: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     rules: Mapping[str, dict[str, Any]] = field(default_factory=dict)
-    entries: Callable[[], list[Entry]] = field(default=list, repr=False)
-    holder: Callable[[], Holder | None] = field(default=lambda: None, repr=False)
+    entries: Callable[[], list[JournalEntry]] = field(default=list, repr=False)
+    lock_owner: Callable[[], LockOwner | None] = field(default=lambda: None, repr=False)
     clock: Clock = field(default_factory=Clock)
-    consent: Consent = field(default_factory=Consent)
+    overrides: Overrides = field(default_factory=Overrides)
     inspection: Inspection | None = None
     image: Image | None = None
 
@@ -137,7 +137,7 @@ class Facts:
     @property
     def balancer(self) -> str:
         """Return the load balancer as CloudWatch names it: `app/<name>/<id>`."""
-        return "/".join(self.listening.production_rule.split("/")[1:4])
+        return "/".join(self.load_balancing.production_rule.split("/")[1:4])
 
 
 class Stage(StrEnum):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.database.judge import MigrationsJudgement
     from samjhadoo_ops.database.lint import Objection
-    from samjhadoo_ops.deployment.journal import Entry
+    from samjhadoo_ops.deployment.journal import JournalEntry
     from samjhadoo_ops.errors import OpsError
 
 _SHORTEST_SHA = 7
@@ -172,7 +172,7 @@ def objection(release: str, history: Sequence[Success], *, now: datetime, window
     return ""
 
 
-def successes(entries: Iterable[Entry], deployments: Iterable[Mapping[str, object]]) -> list[Success]:
+def successes(entries: Iterable[JournalEntry], deployments: Iterable[Mapping[str, object]]) -> list[Success]:
     """Return which releases came into production, newest first.
 
     A deploy that was left to ECS, or whose process died, succeeded when ECS says so.

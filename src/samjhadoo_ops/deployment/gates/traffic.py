@@ -38,13 +38,13 @@ def production_traffic(facts: Facts) -> Finding:
     }
     if not expected:
         return skipped("ECS doesn't show the current revision's target group")
-    rule = facts.rules.get(facts.listening.production_rule, {})
+    rule = facts.rules.get(facts.load_balancing.production_rule, {})
     found = {arn for arn, share in rule_weights(rule).items() if share}
     if found == expected:
         return ok(f"all of it goes to {_name(expected)}")
     return refused(
         f"production traffic goes to {_name(found)}, but the current revision is in {_name(expected)}",
-        remedy=f"correct the rule {facts.listening.production_rule} by hand, then deploy again",
+        remedy=f"correct the rule {facts.load_balancing.production_rule} by hand, then deploy again",
     )
 
 
@@ -82,17 +82,17 @@ def test_rule(facts: Facts) -> Finding:
 
     Without a rule of its own for tests, a release would meet production traffic untested.
     """
-    listening = facts.listening
-    rule = facts.rules.get(listening.test_rule)
+    load_balancing = facts.load_balancing
+    rule = facts.rules.get(load_balancing.test_rule)
     port = facts.env.service.test_listener_port
-    if rule is None or listening.test_rule == listening.production_rule:
+    if rule is None or load_balancing.test_rule == load_balancing.production_rule:
         return refused(
             f"the test listener (port {port}) has no rule of its own",
             remedy="give the load balancer a test listener (service.test_listener_port)",
         )
-    if not set(rule_weights(rule)) & set(listening.target_groups):
+    if not set(rule_weights(rule)) & set(load_balancing.target_groups):
         return refused(
-            f"the test rule {listening.test_rule} forwards to none of the service's target groups",
+            f"the test rule {load_balancing.test_rule} forwards to none of the service's target groups",
             remedy=f"let it forward to {' or '.join(facts.env.service.target_groups)}",
         )
     return ok(f"port {port}")

@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.deployment.judge import Opinion, Verdict
+from samjhadoo_ops.deployment.outcome import Opinion, Verdict
 from samjhadoo_ops.deployment.verdict.counts import MINUTE, total
 from samjhadoo_ops.deployment.verdict.evidence import (
     Sprt,

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol
 
-from samjhadoo_ops.deployment.judge import Opinion, Verdict
-from samjhadoo_ops.deployment.outcome import FULL_WEIGHT, Phase
+from samjhadoo_ops.deployment.outcome import FULL_WEIGHT, Opinion, Phase, Verdict
 from samjhadoo_ops.deployment.verdict.assessment import assess
 from samjhadoo_ops.deployment.verdict.counts import MINUTE, Ledger, OwnTraffic
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from samjhadoo_ops.clock import Clock
-    from samjhadoo_ops.deployment.observation import Observation
+    from samjhadoo_ops.deployment.outcome import Observation
     from samjhadoo_ops.deployment.verdict.assessment import Thresholds
     from samjhadoo_ops.deployment.verdict.counts import Minute, Reading
 

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from samjhadoo_ops.deployment.journal import Recorder
-    from samjhadoo_ops.deployment.judge import Judge, Verdict
-    from samjhadoo_ops.deployment.observation import Observation
-    from samjhadoo_ops.deployment.rollout import Started
-    from samjhadoo_ops.deployment.site import Site
+    from samjhadoo_ops.deployment.judge import Judge
+    from samjhadoo_ops.deployment.outcome import Observation, PinnedDeployment, Verdict
+    from samjhadoo_ops.deployment.run import ServiceContext
     from samjhadoo_ops.deployment.verdict.counts import Minute
     from samjhadoo_ops.environment import Environment
 
@@ -33,7 +32,9 @@ _PACE = 0.05
 """Real seconds between two synthetic requests of one sender: a small service has its users to serve, too."""
 
 
-def build_judge(site: Site, started: Started, recorder: Recorder | None = None) -> Judge:
+def build_judge(
+    context: ServiceContext, started: PinnedDeployment, recorder: Recorder | None = None
+) -> Judge:
     """Return the judge of a deployment.
 
     Probes of `/health` go through both listeners: the test listener reaches the new revision alone, the
@@ -43,10 +44,10 @@ def build_judge(site: Site, started: Started, recorder: Recorder | None = None) 
         recorder: Records what was counted; None: it is not recorded.
 
     """
-    if started.swift:
+    if started.all_at_once:
         return NoJudge()
     own = OwnTraffic()
-    return Judges([_probing(site, own), _counting(site, started, own, recorder)])
+    return Judges([_probing(context, own), _counting(context, started, own, recorder)])
 
 
 def rules_of(env: Environment, *, poll: float) -> CanaryRules:
@@ -62,40 +63,42 @@ def rules_of(env: Environment, *, poll: float) -> CanaryRules:
     )
 
 
-def _probing(site: Site, own: OwnTraffic) -> Judge:
-    probe = HttpProbe(site.env.smoke.timeout)
-    pause = site.clock.real(site.policy.poll)
+def _probing(context: ServiceContext, own: OwnTraffic) -> Judge:
+    probe = HttpProbe(context.env.smoke.timeout)
+    pause = context.clock.real(context.policy.poll)
 
     def note(why: str, *, shared: bool) -> None:
-        own.note(site.clock.timestamp(), error=why.startswith("HTTP 5"), shared=shared)
+        own.note(context.clock.timestamp(), error=why.startswith("HTTP 5"), shared=shared)
 
     probers = {
-        name: Prober(_health(site, url), probe=probe, pause=pause, note=partial(note, shared=shared))
-        for name, url, shared in (("test", site.test, False), ("production", site.production, True))
+        name: Prober(_health(context, url), probe=probe, pause=pause, note=partial(note, shared=shared))
+        for name, url, shared in (("test", context.test, False), ("production", context.production, True))
         if url
     }
-    threshold = site.policy.failed_probes
+    threshold = context.policy.failed_probes
 
     def show(failures: Mapping[str, int]) -> None:
-        site.console.state("probes", threshold=threshold, failures=dict(failures))
+        context.console.state("probes", threshold=threshold, failures=dict(failures))
 
     return ProbingJudge(probers, threshold=threshold, show=show)
 
 
-def _counting(site: Site, started: Started, own: OwnTraffic, recorder: Recorder | None) -> Judge:
-    env, clock = site.env, site.clock
-    rules = rules_of(env, poll=site.policy.poll)
+def _counting(
+    context: ServiceContext, started: PinnedDeployment, own: OwnTraffic, recorder: Recorder | None
+) -> Judge:
+    env, clock = context.env, context.clock
+    rules = rules_of(env, poll=context.policy.poll)
 
     def source(observed: Observation) -> TrafficMetrics | None:
-        sources = sources_of(site.ecs, observed)
+        sources = sources_of(context.ecs, observed)
         if sources is None:
             return None
         slow_above = rules.thresholds.slow_above
-        client = site.aws.client("cloudwatch")
+        client = context.aws.client("cloudwatch")
         return TrafficMetrics(client, sources, slow_above=slow_above, payments=env.canary.payments)
 
     def report(event: str, text: str, data: dict[str, Any]) -> None:
-        site.console.event(event, text, **data)
+        context.console.event(event, text, **data)
 
     def record(minutes: Sequence[Minute], verdict: Verdict) -> None:
         if recorder is None:
@@ -104,7 +107,7 @@ def _counting(site: Site, started: Started, own: OwnTraffic, recorder: Recorder 
             document = msgspec.to_builtins(minutes)
             recorder.write(MINUTES, minutes=document, verdict=verdict.reason, **verdict.numbers())
         except Exception as error:  # noqa: BLE001  # how the deployment ended matters more than its counts
-            site.console.event("unrecorded", f"the counts could not be written to the journal: {error}")
+            context.console.event("unrecorded", f"the counts could not be written to the journal: {error}")
 
     def show(minutes: Sequence[Minute], verdict: Verdict) -> None:
         shared = [minute for minute in minutes if minute.shared]
@@ -115,12 +118,12 @@ def _counting(site: Site, started: Started, own: OwnTraffic, recorder: Recorder 
             **({"bake": summed(baked)} if baked else {}),
         }
         judged = {**verdict.numbers(), "reason": verdict.reason}
-        site.console.state("counts", minutes=len(minutes), **sums, verdict=judged)
+        context.console.state("counts", minutes=len(minutes), **sums, verdict=judged)
 
     sender = None
-    if site.test and "synthetic" in rules.policies:
+    if context.test and "synthetic" in rules.policies:
         sender = SyntheticTraffic(
-            _health(site, site.test),
+            _health(context, context.test),
             own,
             clock=clock,
             count=rules.to_send,
@@ -142,5 +145,5 @@ def _counting(site: Site, started: Started, own: OwnTraffic, recorder: Recorder 
     )
 
 
-def _health(site: Site, url: str) -> str:
-    return f"{url.rstrip('/')}{site.env.smoke.health_path}"
+def _health(context: ServiceContext, url: str) -> str:
+    return f"{url.rstrip('/')}{context.env.smoke.health_path}"

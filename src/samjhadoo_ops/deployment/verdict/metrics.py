@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from samjhadoo_ops.deployment.ecs import EcsService
-    from samjhadoo_ops.deployment.observation import Observation
+    from samjhadoo_ops.deployment.outcome import Observation
     from samjhadoo_ops.environment.delivery import PaymentMetrics
 
 _PERIOD = 60

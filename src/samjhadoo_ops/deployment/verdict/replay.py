@@ -15,8 +15,8 @@ from samjhadoo_ops.errors import Refused
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from samjhadoo_ops.deployment.journal import Entry, Journal
-    from samjhadoo_ops.deployment.judge import Verdict
+    from samjhadoo_ops.deployment.journal import DeploymentJournal, JournalEntry
+    from samjhadoo_ops.deployment.outcome import Verdict
     from samjhadoo_ops.deployment.verdict.assessment import Thresholds
 
 _LATEST = 50
@@ -35,7 +35,7 @@ COLUMNS = (
 )
 
 
-def minutes_of(entry: Entry) -> tuple[Minute, ...]:
+def minutes_of(entry: JournalEntry) -> tuple[Minute, ...]:
     """Return what was counted in a deployment; nothing when that was never recorded."""
     events = [event for event in entry.events if event.event == MINUTES]
     if not events:
@@ -45,7 +45,7 @@ def minutes_of(entry: Entry) -> tuple[Minute, ...]:
     return msgspec.convert(fullest, type=tuple[Minute, ...])
 
 
-def find(journal: Journal, deploy: str) -> tuple[Entry, tuple[Minute, ...]]:
+def find(journal: DeploymentJournal, deploy: str) -> tuple[JournalEntry, tuple[Minute, ...]]:
     """Return a deployment and its minutes, or the latest that has any.
 
     Args:

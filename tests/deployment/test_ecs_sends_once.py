@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
-from samjhadoo_ops.deployment.sending import TRIES, send_once
+from samjhadoo_ops.deployment.ecs import TRIES, send_once
 
 
 def refused(code: str, status: int = 400) -> ClientError:

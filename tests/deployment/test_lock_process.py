@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from samjhadoo_ops.deployment.process import gone, kernel, start_time
+from samjhadoo_ops.deployment.lock import is_gone, kernel_id
+from samjhadoo_ops.processes import start_time
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 
@@ -20,8 +21,8 @@ def child():
 
 
 def test_a_process_that_runs_is_not_gone(child: subprocess.Popen[bytes]) -> None:
-    assert not gone(kernel(), child.pid, start_time(child.pid))
-    assert not gone(kernel(), os.getpid(), start_time(os.getpid()))
+    assert not is_gone(kernel_id(), child.pid, start_time(child.pid))
+    assert not is_gone(kernel_id(), os.getpid(), start_time(os.getpid()))
 
 
 def test_a_killed_process_is_gone_also_while_nobody_has_waited_for_it(
@@ -30,15 +31,15 @@ def test_a_killed_process_is_gone_also_while_nobody_has_waited_for_it(
     started = start_time(child.pid)
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # a zombie now
-    assert gone(kernel(), child.pid, started)
+    assert is_gone(kernel_id(), child.pid, started)
 
 
 def test_another_process_with_the_same_id_is_not_the_one(child: subprocess.Popen[bytes]) -> None:
-    assert gone(kernel(), child.pid, str(int(start_time(child.pid)) - 1))
+    assert is_gone(kernel_id(), child.pid, str(int(start_time(child.pid)) - 1))
 
 
 @pytest.mark.parametrize("where", ["", "another host's boot pid:[1]"], ids=["unknown", "another-kernel"])
 def test_nobody_is_declared_dead_from_afar(child: subprocess.Popen[bytes], where: str) -> None:
     child.kill()
     child.wait()
-    assert not gone(where, child.pid, "1")
+    assert not is_gone(where, child.pid, "1")

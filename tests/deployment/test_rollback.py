@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from samjhadoo_ops.deployment.undoing import undo
+from samjhadoo_ops.deployment.rollback import roll_back_deployment
 from samjhadoo_ops.errors import Refused
 
 SERVICE = "arn:aws:ecs:ap-south-1:000000000000:service/shop/worker"
@@ -20,4 +20,4 @@ def test_another_services_deployment_is_not_touched() -> None:
     # It has nothing by which anything could be changed.
     ecs = SimpleNamespace(cluster="shop", name="api", deployment=lambda _arn: document)
     with pytest.raises(Refused, match="a deployment of shop/worker, not of shop/api"):
-        undo(cast("Any", SimpleNamespace(ecs=ecs)), str(document["serviceDeploymentArn"]))
+        roll_back_deployment(cast("Any", SimpleNamespace(ecs=ecs)), str(document["serviceDeploymentArn"]))

@@ -1,0 +1,171 @@
+"""Going on with a deployment that another run began: after a crash, or after it was left to ECS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.deployment.deploy import Deploy
+from samjhadoo_ops.deployment.finish import Deployed, ending_of, finish_unwatched, recorded
+from samjhadoo_ops.deployment.journal import run_url, this_user
+from samjhadoo_ops.deployment.outcome import Before, PinnedDeployment
+from samjhadoo_ops.deployment.overrides import recorded_overrides
+from samjhadoo_ops.deployment.rollout import watch_to_end
+from samjhadoo_ops.deployment.run import Run
+from samjhadoo_ops.deployment.unfinished import deployment_of, unfinished
+from samjhadoo_ops.errors import Refused
+
+if TYPE_CHECKING:
+    from samjhadoo_ops.deployment.journal import JournalEntry
+    from samjhadoo_ops.deployment.run import ServiceContext
+
+_SEARCHED = 20
+
+
+def resume(
+    context: ServiceContext, deploy: str = "", *, until: str = "done", lock_wait: float = 0.0
+) -> Deployed:
+    """Resume a deploy wherever its process died; return the ending of one that has ended.
+
+    Args:
+        deploy: The journal's id of it; the last unfinished one by default.
+        until: A word of `UNTIL`.
+        lock_wait: Seconds on the clock to wait for the lock.
+
+    Raises:
+        Refused: The lock is held, there is no such deploy, or the checkout is not its release.
+        EndedBefore: It had ended badly.
+        DeploymentFailed: It was rolled back.
+        PersonNeeded: The rollback failed, or the state is unknown.
+
+    """
+    return _go_on(context, deploy, until=until, lock_wait=lock_wait, resuming=True)
+
+
+def watch(
+    context: ServiceContext, deploy: str = "", *, until: str = "done", lock_wait: float = 0.0
+) -> Deployed:
+    """Watch a deployment that goes on at ECS; nothing is built or started.
+
+    Args and errors are those of `resume`.
+    """
+    return _go_on(context, deploy, until=until, lock_wait=lock_wait, resuming=False)
+
+
+def _go_on(context: ServiceContext, deploy: str, *, until: str, lock_wait: float, resuming: bool) -> Deployed:
+    context.aws.account_guard()
+    ended = _ended_before(context, deploy, resuming=resuming)
+    if ended is not None:
+        return ended
+    run = Run(context)
+    with run.locked(f"{'resume' if resuming else 'watch'} {deploy}".strip(), lock_wait=lock_wait):
+        entry = _find(run, deploy)
+        if entry.finished:
+            return ending_of(entry)
+        arn = deployment_of(run, entry)
+        if not arn and not (resuming and entry.kind == "deploy"):
+            return _never_started(run, entry)
+        run.resume(entry)
+        run.record("resumed", by=this_user(), run=run_url(), deployment=arn)
+        run.report("deploy", f"going on with {entry.kind} {entry.deploy}", deploy=entry.deploy)
+        run.note(deploy=entry.deploy, deployment=arn)
+        if arn:
+            return _watch_again(run, entry, arn, until=until)
+        overrides, image = recorded_overrides(entry.data), str(entry.data.get("promoted", ""))
+        return Deploy(context, until=until, overrides=overrides, image=image).resume(run, entry)
+
+
+def _ended_before(context: ServiceContext, deploy: str, *, resuming: bool) -> Deployed | None:
+    """Return a deploy that has ended well; None for one that has not ended. No lock is needed to know.
+
+    Raises:
+        EndedBefore: It has ended badly.
+        Refused: What was to be resumed never began: the last deploy is of another release.
+
+    """
+    if not deploy and any(_deploys(each) for each in unfinished(context)):
+        return None
+    entry = _find(context, deploy)
+    if entry.finished and resuming and not deploy:
+        _require_this_release(context, entry)
+    return ending_of(entry) if entry.finished else None
+
+
+def _require_this_release(context: ServiceContext, entry: JournalEntry) -> None:
+    """Refuse to return another release's ending: a run that died before its journal began deployed nothing.
+
+    Raises:
+        Refused: The last deploy is not of what stands here.
+
+    """
+    from samjhadoo_ops.release import version_here
+
+    release, here = str(entry.data.get("release", "")), version_here(context.env)
+    if release and release != here:
+        raise Refused(
+            f"there is nothing to resume: the last {entry.kind} is of {release} and has ended "
+            f"({entry.outcome}), and what stands here, {here}, was never begun",
+            hint=f"invoke deploy {context.env.options}".strip(),
+        )
+
+
+def _find(context: ServiceContext, deploy: str) -> JournalEntry:
+    """Return a deploy by its id; by default the last unfinished one, or the last one.
+
+    Raises:
+        Refused: There is none.
+
+    """
+    if deploy:
+        entry = context.journal.entry(deploy)
+        if entry is None or not _deploys(entry):
+            raise Refused(f"the journal has no deploy {deploy!r}", hint="invoke history lists them")
+        return entry
+    found = [each for each in unfinished(context) if _deploys(each)]
+    found = found or [each for each in context.journal.entries(limit=_SEARCHED) if _deploys(each)]
+    if not found:
+        raise Refused("nothing has been deployed yet", hint="invoke deploy")
+    return found[0]
+
+
+def _deploys(entry: JournalEntry) -> bool:
+    """Return whether an entry is of a deployment of its own; stopping another's is none."""
+    return entry.kind == "deploy" or (entry.kind == "rollback" and entry.data.get("how") == "redeploy")
+
+
+def _never_started(run: Run, entry: JournalEntry) -> Deployed:
+    """Record that a run began that started no deployment, and refuse.
+
+    Raises:
+        Refused: Always.
+
+    """
+    if entry.kind == "rollback":
+        finish_unwatched(run, entry, None)
+    raise Refused(
+        f"{entry.kind} {entry.deploy} ended before it had started a deployment: there is nothing to watch",
+        hint="invoke rollback" if entry.kind == "rollback" else f"invoke deploy --resume {entry.deploy}",
+    )
+
+
+def _watch_again(run: Run, entry: JournalEntry, arn: str, *, until: str) -> Deployed:
+    """Watch a deployment with what the journal knows of it."""
+    data = entry.data
+    starting, canary, stopping = entry.last("starting"), entry.last("canary"), entry.last("stopping")
+    how = starting.data if starting else {}
+    pinned = PinnedDeployment(
+        arn,
+        entry.kind,
+        task_definition=str(data.get("task_definition", "")),
+        release=str(data.get("release", "")),
+        digest=str(data.get("digest", "")),
+        all_at_once=bool(how.get("all_at_once", entry.kind == "rollback")),
+        first=bool(how.get("first")),
+        before=Before(
+            started=(starting or entry.events[0]).at.timestamp(),
+            canary_since=float(canary.data["since"]) if canary else None,
+            reason=str(stopping.data["reason"]) if stopping else "",
+        ),
+    )
+    run.changes.append(f"deployment {arn.rpartition('/')[2]} started by {data.get('by', 'another run')}")
+    with recorded(run):
+        return watch_to_end(run, pinned, until=until)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from samjhadoo_ops.database import Inspection
+from samjhadoo_ops.deployment.differences import Difference
+from samjhadoo_ops.deployment.plan import DeployPlan, lines
+from samjhadoo_ops.release.image import BuiltImage
+
+IMAGE = BuiltImage("v2", "v2", "registry/backend", "sha256:2", reused=True)
+CHANGED = (Difference("containerDefinitions.[backend].image", "v1", "v2"),)
+PENDING = cast("Inspection", SimpleNamespace(pending=[SimpleNamespace(script="V3__more.sql")]))
+UNCHANGED = DeployPlan(
+    facts=cast("Any", SimpleNamespace(first=False)),
+    image=IMAGE,
+    inspection=Inspection("2", (), ()),
+    task_definition=(),
+    configuration=(),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps"),
+    [
+        pytest.param({}, (), id="nothing-to-do"),
+        pytest.param({"task_definition": CHANGED}, ("push", "register", "start"), id="another-release"),
+        pytest.param(
+            {"task_definition": CHANGED, "must_build": True},
+            ("build", "push", "register", "start"),
+            id="to-be-built",
+        ),
+        pytest.param({"inspection": PENDING}, ("push", "migrate", "register", "start"), id="migration"),
+    ],
+)
+def test_a_plan_has_the_steps_that_its_changes_need(changes: dict[str, Any], steps: tuple[str, ...]) -> None:
+    plan = replace(UNCHANGED, **changes)
+    assert plan.steps == steps
+    assert lines(plan)[1:3] == ["steps:", f"  {', '.join(steps) or 'no change'}"]
