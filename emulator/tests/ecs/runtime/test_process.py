@@ -256,9 +256,9 @@ def test_a_command_beside_the_container_sees_its_ports_and_is_cut_off(
     async def script(stage: Stage) -> None:
         container = await stage.start({"main.py": SERVE}, {"Cmd": ["python", "/main.py"]}, ports=[8080])
         await stage.line("listening")
-        check = "import urllib.request; urllib.request.urlopen('http://localhost:8080/', timeout=2)"
-        assert await container.execute(["python", "-c", check], 5) == 0
-        assert await container.execute(["sh", "-c", "exit 4"], 5) == 4
+        check = "import urllib.request; urllib.request.urlopen('http://localhost:8080/', timeout=60)"
+        assert await container.execute(["python", "-c", check], 60) == 0
+        assert await container.execute(["sh", "-c", "exit 4"], 60) == 4
         started = time.monotonic()
         assert await container.execute(["sleep", "60"], 0.2) is None
         assert time.monotonic() - started < 30

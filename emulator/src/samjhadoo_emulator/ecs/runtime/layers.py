@@ -12,13 +12,18 @@ import gzip
 import io
 import os
 import shutil
-import subprocess
+import sys
 import tarfile
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from samjhadoo_emulator.ecs.runtime.contract import CannotPullError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +48,7 @@ def unpack(layer: Path, root: Path) -> None:
         with _opened(layer) as stream, tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as archive:
             for member in archive:
                 _unpack_member(archive, member, root, written)
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, OSError) as error:
+    except (tarfile.TarError, EOFError, zstd.ZstdError, OSError) as error:
         raise CannotPullError(f"failed to extract layer: {error}") from error
 
 
@@ -174,24 +179,7 @@ def _opened(layer: Path) -> Iterator[IO[bytes]]:
             with gzip.open(file) as plain:
                 yield plain  # type: ignore[misc]
         elif start == _ZSTD:
-            with _zstd(layer) as plain_zstd:
-                yield plain_zstd
+            with zstd.open(file) as plain_zstd:
+                yield plain_zstd  # type: ignore[misc]
         else:
             yield file
-
-
-@contextmanager
-def _zstd(layer: Path) -> Iterator[IO[bytes]]:
-    """Decompress with the `zstd` program: Python's library has no zstd before 3.14."""
-    program = shutil.which("zstd")
-    if program is None:
-        raise CannotPullError("failed to extract layer: zstd is not installed; compress the layers with gzip")
-    with subprocess.Popen(
-        [program, "--decompress", "--stdout", "--quiet", os.fspath(layer)], stdout=subprocess.PIPE
-    ) as process:
-        if process.stdout is None:
-            raise CannotPullError("failed to extract layer: no output of zstd")
-        yield process.stdout
-        process.stdout.read()
-    if process.returncode:
-        raise CannotPullError(f"failed to extract layer: zstd ended with {process.returncode}")
