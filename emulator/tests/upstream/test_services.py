@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -150,6 +151,15 @@ def test_what_moto_has_not_either_is_not_implemented_in_words(noop_emulator):
     with pytest.raises(ClientError, match="NotImplemented.*list_services") as refused:
         noop_emulator.client("service-quotas").list_services()
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
+def test_what_moto_answers_with_an_extra_package_only_names_the_package(noop_emulator):
+    from botocore.exceptions import ClientError
+
+    if importlib.util.find_spec("cfnlint"):
+        pytest.skip("cfn-lint is installed")
+    with pytest.raises(ClientError, match=r"NotImplemented.*pip install 'samjhadoo-emulator\[cfn-lint\]'"):
+        noop_emulator.client("cloudformation").validate_template(TemplateBody="{}")
 
 
 def test_every_request_goes_to_an_upstream_that_is_no_localstack(scripted, tmp_path):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 NAME = "moto"
 WORKERS = 16
 _NOT_AWS = {"core", "moto_api", "moto_server", "s3bucket_path", "utilities"}
+_EXTRAS = {"cfnlint": "cfn-lint", "docker": "docker"}
+"""Modules that moto imports when it needs them, and the extra of this distribution that installs each."""
 
 
 def moto_application(account: str, region: str) -> ASGIApp:
@@ -34,8 +36,17 @@ def moto_application(account: str, region: str) -> ASGIApp:
         except NotImplementedError as error:  # no answer has begun; clients do not repeat such a call
             lacking = AwsError("NotImplemented", f"moto: {error}", status=501)
             await error_response(scope, lacking)(scope, receive, send)
+        except ModuleNotFoundError as error:
+            await error_response(scope, _needs(error.name or ""))(scope, receive, send)
 
     return serve
+
+
+def _needs(module: str) -> AwsError:
+    """Return the refusal of a request that moto can answer only with a package that is not installed."""
+    extra = _EXTRAS.get(module)
+    package = f"samjhadoo-emulator[{extra}]" if extra else module
+    return AwsError("NotImplemented", f"moto needs {module} for this: pip install '{package}'", status=501)
 
 
 @functools.cache

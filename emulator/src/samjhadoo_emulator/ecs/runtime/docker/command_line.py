@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
 import os
 import socket
 import tempfile
@@ -42,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def refused(options: argparse.Namespace) -> str:
     """Return why these options do not go together; empty if they do."""
     if options.runtime == "docker":
+        if importlib.util.find_spec("docker") is None:
+            return "--runtime docker needs Docker's client: pip install 'samjhadoo-emulator[docker]'"
         return "" if options.pause_image else "--runtime docker needs a --pause-image: any image with python3"
     given = [
         ("--network", options.network),
