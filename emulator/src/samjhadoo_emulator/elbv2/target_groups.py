@@ -148,7 +148,8 @@ def _check(params: Params) -> None:
             "The emulator serves application load balancers only, no target groups of protocol "
             f"'{params['Protocol']}'"
         )
-    if params.get("ProtocolVersion", VERSIONS[0]) not in VERSIONS:
+    # Empty is unset, also at AWS: so Terraform sends it.
+    if (params.get("ProtocolVersion") or VERSIONS[0]) not in VERSIONS:
         raise validation_error(
             f"The emulator has no target groups of protocol version '{params['ProtocolVersion']}'",
         )
