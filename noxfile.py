@@ -15,7 +15,7 @@ import nox
 nox.needs_version = ">=2025.10"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "typecheck", "tests", "integration"]
+nox.options.sessions = ["lint", "typecheck", "tests", "emulator", "integration"]
 
 ROOT = Path(__file__).parent
 # Files of tests run side by side, as they wait more than they compute; of whole stacks, which fill the cores,
@@ -29,9 +29,9 @@ REHEARSED = ("failing-health", "twenty-percent-errors", "database-down-in-bake",
 CODE = ["src", "tests", "emulator", "noxfile.py", "tasks.py", "docker", "localstack", "benchmarks"]
 
 
-def groups(*names: str) -> list[str]:
-    """Return the requirements of dependency groups of pyproject.toml."""
-    return nox.project.dependency_groups(nox.project.load_toml(ROOT / "pyproject.toml"), *names)
+def groups(*names: str, of: str = "pyproject.toml") -> list[str]:
+    """Return the requirements of dependency groups of a pyproject.toml."""
+    return nox.project.dependency_groups(nox.project.load_toml(ROOT / of), *names)
 
 
 @nox.session(tags=["fast"])
@@ -61,13 +61,41 @@ def actionlint(session: nox.Session) -> str:
     return os.fspath(folder)
 
 
+def client_tools(session: nox.Session, *packages: str) -> dict[str, str]:
+    """Install commands of AWS clients, each in an environment of its own: the AWS CLI pins its botocore.
+
+    Returns:
+        The variables that also tell Go where to install a command. GOBIN is the folder of all of them.
+
+    """
+    folder = (Path(session.cache_dir) / "clients").absolute()
+    variables = {
+        "UV_TOOL_DIR": f"{folder}/tools",
+        "UV_TOOL_BIN_DIR": f"{folder}/bin",
+        "GOBIN": f"{folder}/bin",
+    }
+    for package in packages:
+        session.run("uv", "tool", "install", "--quiet", package, env=variables, external=True)
+    return variables
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests; those of flows run against the live emulator."""
+    """Run the tests of the tool; those of flows run against the live emulator."""
     session.install("-e", "./emulator", "-e", ".[local,report]", *groups("test"))
     variables = {"SAMJHADOO_TOOLS": actionlint(session)}
     wanted = "not containers and not integration"
     session.run("pytest", *SIDE_BY_SIDE, "-m", wanted, *session.posargs, env=variables)
+
+
+@nox.session
+def emulator(session: nox.Session) -> None:
+    """Run the tests of the emulator, where nothing but the emulator is installed."""
+    session.install("-e", "./emulator", *groups("test", of="emulator/pyproject.toml"))
+    commands = client_tools(session, "awscli")["UV_TOOL_BIN_DIR"]
+    path = os.pathsep.join([commands, os.environ["PATH"]])
+    session.chdir("emulator")
+    session.run("pytest", *SIDE_BY_SIDE, "-m", "not containers", *session.posargs, env={"PATH": path})
 
 
 @nox.session
@@ -80,6 +108,8 @@ def integration(session: nox.Session, stack: str) -> None:
         _require_containers(session, variables)
     wanted = "integration or containers" if stack == "containers" else "integration and not containers"
     session.run("pytest", *STACKS, "-m", wanted, *session.posargs, env=variables)
+    if stack == "containers" and not session.posargs:
+        session.run("pytest", *STACKS, "-m", "containers", "emulator/tests", env=variables)
     if not session.posargs:
         played = [part for name in REHEARSED for part in ("--scenario", name)]
         session.run("invoke", "rehearse", *played, "--retries", "1", env=variables)
@@ -114,15 +144,13 @@ def kills(session: nox.Session) -> None:
 @nox.session(default=False)
 def clients(session: nox.Session) -> None:
     """Run clients nobody here wrote against the emulator: the AWS CLI, ecs-deploy, crane, Docker."""
-    session.install("-e", "./emulator", "-e", ".[local,report]", *groups("test"))
-    tools = Path(session.cache_dir) / "clients"
-    where = {"UV_TOOL_DIR": f"{tools}/tools", "UV_TOOL_BIN_DIR": f"{tools}/bin", "GOBIN": f"{tools}/bin"}
-    for package in ("awscli", "ecs-deploy"):  # the AWS CLI pins its botocore: environments of their own
-        session.run("uv", "tool", "install", "--quiet", package, env=where, external=True)
+    session.install("-e", "./emulator", *groups("test", of="emulator/pyproject.toml"))
+    variables = client_tools(session, "awscli", "ecs-deploy")
     crane = "github.com/google/go-containerregistry/cmd/crane@v0.20.6"
     # Its tests are skipped, visibly, where it can't be had.
-    session.run(*GO, "install", crane, env=where, external=True, success_codes=[0, 1, 2])
-    session.run("pytest", "tests/clients", *session.posargs, env={"SAMJHADOO_CLIENTS": f"{tools}/bin"})
+    session.run(*GO, "install", crane, env=variables, external=True, success_codes=[0, 1, 2])
+    session.chdir("emulator")
+    session.run("pytest", "tests/clients", *session.posargs, env={"SAMJHADOO_CLIENTS": variables["GOBIN"]})
 
 
 @nox.session(default=False)

@@ -169,7 +169,7 @@ def test_ci_runs_sessions_that_exist(ci: Runner) -> None:
     asked = (ci.path / "asked").read_text().split("--from\nnox[uv]\nnox\n-s\n")
     sessions = [name for call in asked for name in call.split()]
     assert sessions == [
-        *("lint", "typecheck", "tests", "tests"),
+        *("lint", "typecheck", "tests", "emulator", "tests", "emulator"),
         *("integration(stack='embedded')", "integration(stack='containers')"),
         *("rehearse", "rehearse"),
     ]
