@@ -149,8 +149,8 @@ def clients(session: nox.Session) -> None:
     crane = "github.com/google/go-containerregistry/cmd/crane@v0.20.6"
     # Its tests are skipped, visibly, where it can't be had.
     session.run(*GO, "install", crane, env=variables, external=True, success_codes=[0, 1, 2])
-    session.chdir("emulator")
-    session.run("pytest", "tests/clients", *session.posargs, env={"SAMJHADOO_CLIENTS": variables["GOBIN"]})
+    where = {"SAMJHADOO_CLIENTS": variables["GOBIN"]}
+    session.run("pytest", "emulator/tests/clients", *session.posargs, env=where)
 
 
 @nox.session(default=False)

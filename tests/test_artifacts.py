@@ -181,6 +181,39 @@ def test_two_at_once_fetch_once(repository, cached):
     assert repository.asked["program-1.0.jar"] == 1
 
 
+def test_postgresql_and_flyway_are_fetched_at_the_same_time(tmp_path, monkeypatch):
+    both = threading.Barrier(2, timeout=30)
+
+    def fetching(name):
+        def home(progress):
+            both.wait()  # breaks unless the other one is fetched, too
+            return tmp_path / name
+
+        return home
+
+    monkeypatch.setattr(artifacts, "postgres_home", fetching("postgres"))
+    monkeypatch.setattr(artifacts.flyway, "home", fetching("flyway"))
+    assert artifacts.postgres_and_flyway() == (tmp_path / "postgres", tmp_path / "flyway")
+
+
+def test_the_fetching_of_flyway_ends_when_that_of_postgresql_fails(monkeypatch):
+    failed = threading.Event()
+
+    def postgres_home(_progress):
+        failed.set()
+        raise FetchFailed("no such file")
+
+    def flyway_home(progress):
+        failed.wait(30)
+        while True:
+            progress("Flyway: 1 %")
+
+    monkeypatch.setattr(artifacts, "postgres_home", postgres_home)
+    monkeypatch.setattr(artifacts.flyway, "home", flyway_home)
+    with pytest.raises(FetchFailed, match="no such file"):
+        artifacts.postgres_and_flyway()
+
+
 def test_too_little_space_is_told_before_anything_is_fetched(repository, cached, monkeypatch):
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1_000_000}))
     with pytest.raises(FetchFailed, match=r"needs 17 MB in the cache folder .*cache, where 1\.0 MB are free"):

@@ -73,7 +73,7 @@ def test_every_session_that_a_page_names_exists(page):
 
 
 def test_every_path_that_a_session_names_exists():
-    for path in re.findall(r'"((?:tests|benchmarks)/[\w/.]+)"', (ROOT / "noxfile.py").read_text()):
+    for path in re.findall(r'"((?:tests|benchmarks|emulator)/[\w/.]+)"', (ROOT / "noxfile.py").read_text()):
         assert (ROOT / path).exists(), path
 
 

@@ -9,7 +9,9 @@ import os
 import shutil
 import sys
 import tarfile
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,7 @@ __all__ = [
     "FetchFailed",
     "cache_folder",
     "flyway_command",
+    "postgres_and_flyway",
     "postgres_home",
     "redis_server",
 ]
@@ -54,6 +57,31 @@ def flyway_command(progress: Progress | None = None) -> list[str]:
 
     """
     return flyway.command(flyway.home(progress))
+
+
+def postgres_and_flyway(progress: Progress | None = None) -> tuple[Path, Path]:
+    """Return the folders of PostgreSQL and Flyway; those that are missing are fetched at the same time.
+
+    Raises:
+        FetchFailed: See `fetch`.
+        OpsError: PostgreSQL is not pinned for this platform.
+
+    """
+    abandoned = threading.Event()
+
+    def report(text: str) -> None:
+        if abandoned.is_set():
+            raise InterruptedError
+        if progress:
+            progress(text)
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        fetched = pool.submit(flyway.home, report)
+        try:
+            return postgres_home(progress), fetched.result()
+        except BaseException:
+            abandoned.set()  # the other download ends, too: Ctrl-C does not wait for it
+            raise
 
 
 def redis_server(progress: Progress | None = None) -> Path:

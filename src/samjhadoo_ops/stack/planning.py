@@ -17,6 +17,7 @@ from samjhadoo_ops.stack.plan import ContainerServers, HostServers, Ports, Postg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from samjhadoo_ops.console import Progress
     from samjhadoo_ops.environment import Environment
@@ -45,19 +46,21 @@ def make_plan(
         OpsError: Something could not be fetched.
 
     """
+    from samjhadoo_ops import artifacts
     from samjhadoo_ops.artifacts import flyway
     from samjhadoo_ops.stack import seeds
 
     if env.stack is None:
         raise ConfigurationError(f"the environment {env.name} has no local stack", hint="use --env local")
     stack, starter = paths.new_id(), _starter(owner)
-    flyway_home = flyway.home(progress)
     _require_emulator()
     if env.stack.kind == "embedded":
-        servers, password = _host_servers(paths, stack, progress)
+        postgres_home, flyway_home = artifacts.postgres_and_flyway(progress)
+        servers, password = _host_servers(postgres_home, paths, stack, progress)
         # The recording needs the PostgreSQL of an embedded stack; containers stacks use its result.
         training = not flyway.is_trained(flyway_home)
     else:
+        flyway.home(progress)
         servers, password, training = _containers(env.stack, progress), secrets.token_urlsafe(18), False
     return StackPlan(
         id=stack,
@@ -137,13 +140,12 @@ def _require_emulator() -> None:
 
 
 def _host_servers(
-    paths: StackPaths, stack: str, progress: Progress
+    home: Path, paths: StackPaths, stack: str, progress: Progress
 ) -> tuple[HostServers | ContainerServers, str]:
     """Return how PostgreSQL and Redis run on this machine, and the database's password."""
     from samjhadoo_ops import artifacts
     from samjhadoo_ops.stack import postgres
 
-    home = artifacts.postgres_home(progress)
     account = postgres.server_account()
     template = postgres.template(home, progress=progress)
     plan = PostgresPlan(
