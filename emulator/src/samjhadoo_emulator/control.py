@@ -58,7 +58,7 @@ def control_application(edge: Callable[[], Edge]) -> Starlette:
         return JSONResponse([row for service in balancing for row in service.bound_ports()])  # type: ignore[attr-defined]
 
     async def services(_: Request) -> JSONResponse:
-        """Tell who serves each AWS service; operations that a live service lacks go upstream, too."""
+        """Return what serves each AWS service; operations that a live service lacks go upstream, too."""
         live = edge().live_names
         served = await edge().upstream.serving()
         others = {name: by for name, by in served.items() if name.replace("-", "") not in _bare(live)}

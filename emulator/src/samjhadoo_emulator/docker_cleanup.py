@@ -32,7 +32,7 @@ class Reaper:
     """
 
     def __init__(self, wanted: Mapping[str, str]) -> None:
-        # Without the stack's mark: whoever ends all processes of a stack leaves it to its work.
+        # Without the stack's mark: a signal to all processes of a stack does not end it.
         variables = {name: value for name, value in os.environ.items() if name != MARKER}
         self._process = subprocess.Popen(
             [
@@ -58,7 +58,7 @@ class Reaper:
 
 
 def main() -> None:
-    """Wait for the end of whoever holds the pipe, and remove what it left."""
+    """Wait for the end of the process that holds the pipe, and remove what it left."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
     wanted = dict(label.split("=", 1) for label in sys.argv[1:])

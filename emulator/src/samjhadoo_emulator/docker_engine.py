@@ -17,7 +17,7 @@ PROJECT = "samjhadoo-ops.project"
 """The label that names the project to which the stack belongs."""
 _DEFAULT = "unix:///var/run/docker.sock"
 _ROUNDS = 5
-_GONE = (404, 409)  # removed meanwhile, or being removed by somebody else
+_GONE = (404, 409)  # removed meanwhile, or being removed by another process
 
 
 def connect(*, connections: int = 10) -> Any:
@@ -88,10 +88,10 @@ def _found(client: Any, wanted: Mapping[str, str]) -> list[Any]:
 
 
 def _knock(url: str) -> None:
-    """Try an engine's socket: docker-py leaks its own when nobody listens there.
+    """Try an engine's socket: docker-py leaks its own when nothing listens there.
 
     Raises:
-        OSError: Nobody does.
+        OSError: Nothing does.
 
     """
     if url.startswith("unix://"):

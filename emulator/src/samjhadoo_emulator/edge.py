@@ -37,13 +37,13 @@ class Edge:
     Args:
         host: What every live service is given.
         services: The live services by botocore's name.
-        upstream: Serves whatever no live service owns.
+        upstream: Serves everything that no live service owns.
         prefixes: Applications by path prefix (the registry at `/v2`, the control endpoint); a request
             signed by an AWS client never goes to one of these.
         region: The region of requests that name none.
 
     Attributes:
-        upstream: Serves whatever no live service owns.
+        upstream: Serves everything that no live service owns.
 
     """
 

@@ -1,5 +1,5 @@
 """How live services call AWS: neighbours that are live on the same loop directly, everything else through
-boto3 at the edge. Callers cannot tell the difference, so live services work over every upstream.
+boto3 at the edge. Callers see no difference, so live services work over every upstream.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def _load_models_without_documentation() -> None:
             if key != "documentation" or not isinstance(value, str)
         }
 
-    @functools.cache  # every session has a loader of its own, but nobody changes what it has read
+    @functools.cache  # every session has a loader of its own, but none changes what it has read
     def read(path: str, open_method: Callable[..., Any]) -> Any:
         with open_method(path, "rb") as file:
             model = json.loads(file.read(), object_pairs_hook=undocumented)

@@ -1,4 +1,4 @@
-"""Which services are live: the one list that adding a service means adding to."""
+"""Which services are live: a new live service is added here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 LIVE = ("application-autoscaling", "cloudwatch", "ecr", "ecs", "elbv2")
-"""Their names, for whom loading them is too much."""
+"""Service names, without importing the services."""
 
 
 def live_services() -> dict[str, type[LiveService]]:

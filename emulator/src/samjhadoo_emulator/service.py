@@ -48,7 +48,7 @@ class AwsApi(Protocol):
 
 @dataclass
 class Host:
-    """What the emulator lends to every live service.
+    """What the emulator gives every live service.
 
     Attributes:
         account: The account id of the local AWS.
@@ -120,11 +120,11 @@ class LiveService:
         """Prepare; called once before the first operation."""
 
     def dump(self) -> dict[str, Any]:
-        """Return a summary of what there is, for people."""
+        """Return a summary of the state, for the control endpoint."""
         return {}
 
     def clock_jumped(self) -> None:
-        """Look again at what waits for a time: a fault made the clock jump."""
+        """Check again what waits for a time: a fault made the clock jump."""
 
     async def stop(self) -> None:
         """End everything this service started."""

@@ -95,7 +95,7 @@ def parse(
         protocol: The protocol it speaks; the one of the service's model by default.
 
     Raises:
-        AwsError: The body is not what the protocol or the operation's input shape says.
+        AwsError: The body does not follow the protocol or the operation's input shape.
 
     """
     model = operation_model(service, operation)

@@ -38,7 +38,7 @@ class AutoScalingBase(LiveService):
         self.turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def wake(self) -> None:
-        """Look again at what waits for its time."""
+        """Check again what waits for its time."""
 
     def target(self, params: Params) -> ScalableTarget:
         """Return the target that a request names.

@@ -21,7 +21,7 @@ class Changes(Activities):
     """Sets desired counts, never by a deployment."""
 
     async def change(self, target: ScalableTarget, capacity: int, cause: str) -> bool:
-        """Set the desired count and tell whether ECS agreed."""
+        """Set the desired count and return whether ECS accepted it."""
         activity = self.begun(target.resource, f"Setting desired count to {capacity}.", cause)
         try:
             await self.aws.call(

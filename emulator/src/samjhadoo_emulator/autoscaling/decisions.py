@@ -32,7 +32,7 @@ class Decision:
     Attributes:
         capacity: The new desired count; none when nothing changes.
         direction: `out` or `in`; empty when the policy is content.
-        reason: Why nothing changes, as `NotScaledReasons` says it; empty during a cooldown or a suspension.
+        reason: Why nothing changes (see `NotScaledReasons`); empty during a cooldown or a suspension.
 
     """
 

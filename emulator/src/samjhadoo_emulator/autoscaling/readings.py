@@ -1,4 +1,4 @@
-"""What an alarm's metric was when the alarm looked at it."""
+"""An alarm's state and data points at the time of its evaluation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class AlarmReading:
 async def read(aws: AwsApi, name: str, at: float) -> AlarmReading | None:
     """Return an alarm and the data points that it saw at a time (Unix, emulated); none without an alarm.
 
-    Late data makes an alarm look further back than its evaluation periods, so this does, too.
+    With late data an alarm reads further back than its evaluation periods, and so does this.
 
     Raises:
         AwsError: CloudWatch refused.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_ACTIONS = 200
-LOOK = 10.0
+POLL = 10.0
 """Emulated seconds between two looks at ECS while it has a change to fulfil."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 3600.0
 """Real seconds."""
@@ -88,7 +88,7 @@ class Scheduled(Scaling):
         return {}
 
     def wake(self) -> None:
-        """Look again at what waits for its time, now and as long as something does."""
+        """Check what waits for its time, now and as long as anything does."""
         self._woken.set()
         if self._driving is None or self._driving.done():
             self._driving = self.spawn(self._drive(), name=f"autoscaling-{self.region}")
@@ -117,7 +117,7 @@ class Scheduled(Scaling):
         ]
         pauses = [self.clock.real(min(due) - self.clock.timestamp())] if due else []
         if self.unfinished:
-            pauses.append(self.clock.real(LOOK))
+            pauses.append(self.clock.real(POLL))
         return min(*pauses, LONGEST_PAUSE) if pauses else None
 
     async def _run_due(self) -> None:

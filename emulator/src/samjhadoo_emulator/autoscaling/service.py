@@ -11,7 +11,7 @@ class ApplicationAutoScaling(Scheduled):
     """The API for the desired counts of ECS services; other resources are the upstream's."""
 
     def dump(self) -> dict[str, Any]:
-        """Return what there is, for people."""
+        """Return a summary of the state."""
         return {
             resource: {
                 "minimum": target.minimum,

@@ -12,7 +12,7 @@ class CloudWatch(AlarmOperations, Metrics):
     """The CloudWatch API: metrics and alarms; dashboards and the rest go upstream."""
 
     def dump(self) -> dict[str, Any]:
-        """Return what there is, for people."""
+        """Return a summary of the state."""
         return {
             "metrics": len(self.store),
             "alarms": {name: alarm.state for name, alarm in self.alarms.items()},

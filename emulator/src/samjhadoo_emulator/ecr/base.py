@@ -37,7 +37,7 @@ class RegistryService(LiveService):
         return urlsplit(self.host.edge_url).netloc
 
     def dump(self) -> dict[str, Any]:
-        """Return the state for people to read: tags and digests by repository."""
+        """Return a summary of the state: tags and digests by repository."""
         return {
             name: {
                 "tags": dict(repository.tags),

@@ -35,7 +35,7 @@ def digest_of(content: bytes, algorithm: str = "sha256") -> str:
 
 
 class DigestMismatch(Exception):
-    """The content of an upload is not what its digest says."""
+    """The content of an upload does not have the digest that was given."""
 
     def __init__(self, expected: str, actual: str) -> None:
         super().__init__(f"expected {expected}, got {actual}")

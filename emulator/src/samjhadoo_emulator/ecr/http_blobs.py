@@ -55,7 +55,7 @@ async def start(call: Call) -> Response:
 
 
 async def status(call: Call) -> Response:
-    """Tell how much of an upload has arrived."""
+    """Return how much of an upload has arrived."""
     return _progress(call, _upload(call), status=204)
 
 

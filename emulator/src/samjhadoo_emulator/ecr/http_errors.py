@@ -41,7 +41,7 @@ class DistributionError(Exception):
         self.headers = headers
 
     def response(self) -> JSONResponse:
-        """Return the answer that tells the client."""
+        """Return the HTTP answer."""
         details = self.detail if isinstance(self.detail, list) else [self.detail]
         errors = [
             {"code": self.code, "message": self.message, **({} if detail is None else {"detail": detail})}

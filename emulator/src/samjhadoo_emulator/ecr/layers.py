@@ -27,7 +27,7 @@ class LayerOperations(RegistryService):
 
     @operation("BatchCheckLayerAvailability")
     async def batch_check_layer_availability(self, params: Params) -> Result:
-        """Tell which layers are there."""
+        """Return which layers are there."""
         repository = self.repository(params)
         layers, failures = [], []
         for digest in params["layerDigests"]:

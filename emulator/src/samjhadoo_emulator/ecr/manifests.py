@@ -1,4 +1,4 @@
-"""What a manifest says: pure functions of its bytes.
+"""The contents of a manifest: pure functions of its bytes.
 
 The formats are OCI's image manifest and index and Docker's schema 2 manifest and list.
 """
@@ -55,7 +55,7 @@ class Manifest:
 
 
 def read(content: bytes, media_type: str = "") -> Manifest:
-    """Return what a manifest says; `media_type` is the content type it was sent with.
+    """Return the contents of a manifest; `media_type` is the content type it was sent with.
 
     Raises:
         ManifestInvalid: It is not a manifest, or not of that media type.

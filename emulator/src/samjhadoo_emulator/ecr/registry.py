@@ -194,7 +194,7 @@ class Registry:
         upload.cancel()
 
     def mount(self, repository: Repository, digest: str, *, source: str) -> bool:
-        """Make a blob of another repository one of this repository too; tell whether that was possible."""
+        """Make a blob of another repository one of this repository, too; return whether that was possible."""
         origin = self.repositories.get(source)
         if origin is None or digest not in origin.blobs:
             return False

@@ -1,4 +1,4 @@
-"""Image scanning, as a stub that says so: nothing is scanned, findings are those that somebody has set.
+"""Image scanning, a stub that is marked as one: nothing is scanned; findings are set by clients.
 
 A deploy gate on findings can be rehearsed with them: `POST /_emulator/ecr/findings` sets what the scan of an
 image, of a repository or of everything is to find; without that, a scan finds nothing. The life of a scan
@@ -62,7 +62,7 @@ class ScanOperations(RegistryService):
 
     @operation("BatchGetRepositoryScanningConfiguration")
     async def batch_get_repository_scanning_configuration(self, params: Params) -> Result:
-        """Tell how repositories are scanned."""
+        """Return how repositories are scanned."""
         configurations, failures = [], []
         for name in params["repositoryNames"]:
             repository = self.registry.repositories.get(name)

@@ -1,7 +1,7 @@
 """What RegisterTaskDefinition refuses: pure checks of a request, all `ClientException` as at AWS.
 
 The sizes are Fargate's (AWS: task CPU and memory). Texts in AWS's words are those that users have reported;
-where nobody has, the text says what is wrong in plain words.
+where none has been reported, the text describes the mistake in plain words.
 """
 
 from __future__ import annotations
@@ -289,7 +289,7 @@ def _check_dependencies(containers: list[dict[str, Any]]) -> None:
 
 
 def _check_execution_role(params: dict[str, Any]) -> None:
-    """Refuse a Fargate task whose pulls and logs nobody would be allowed to do."""
+    """Refuse a Fargate task without the execution role that its pulls and logs need."""
     if params.get("executionRoleArn"):
         return
     reasons: tuple[tuple[Callable[[dict[str, Any]], Any], str], ...] = (

@@ -1,4 +1,4 @@
-"""A target's health in AWS's words, decided from what Envoy says. No I/O here."""
+"""A target's health in AWS's words, decided from what Envoy reports. No I/O here."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ FAILED = Health("unhealthy", "Target.FailedHealthChecks", "Health checks failed"
 def decide(
     group: TargetGroup, target: Target, host: HostStatus | None, *, in_use: bool, now: float
 ) -> Health | None:
-    """Return a target's health; None when it is unhealthy and only a look at it can tell why.
+    """Return a target's health; None when it is unhealthy and only a probe can find out why.
 
     Args:
         group: Its target group.

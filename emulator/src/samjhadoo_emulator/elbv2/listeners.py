@@ -23,7 +23,7 @@ SSL_POLICY = "ELBSecurityPolicy-2016-08"
 
 
 class Listeners(Elbv2Base):
-    """Listeners bind their port on loopback, or a free one when it is taken; `bound_ports` tells."""
+    """Listeners bind their port on loopback, or a free one when it is taken; see `bound_ports`."""
 
     def bound_ports(self) -> list[dict[str, Any]]:
         """Return where each listener really listens."""
@@ -134,7 +134,7 @@ class Listeners(Elbv2Base):
         return attributes.describe(listener.attributes)
 
     async def _open(self, listener: Listener) -> None:
-        """Have a listener opened: on another port when somebody took its own before Envoy could."""
+        """Have a listener opened: on another port if its own was taken before Envoy could bind it."""
         await self.plane.sync()
         for _ in range(PORTS_TRIED):
             if not await self.plane.is_refused(listener):
@@ -143,7 +143,7 @@ class Listeners(Elbv2Base):
             await self.plane.sync()
 
     def _free_port(self, preferred: int) -> int:
-        """Return the port to bind: the preferred one, unless somebody has it or is about to."""
+        """Return the port to bind: the preferred one, unless it is taken or about to be."""
         given = self.plane.bound_ports()
         port = free_port(0 if preferred in given else preferred)
         while port in given:

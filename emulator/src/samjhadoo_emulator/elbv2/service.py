@@ -16,7 +16,7 @@ class Elbv2(LoadBalancers, TargetGroups, Publishing, Listeners, Rules, Tags):
     """The ELBv2 API. Its state is its own, so that every upstream will do; Envoy carries the traffic."""
 
     def dump(self) -> dict[str, Any]:
-        """Return what there is, for people."""
+        """Return a summary of the state."""
         return {
             "load_balancers": [balancer.name for balancer in self.state.load_balancers.values()],
             "listeners": self.bound_ports(),

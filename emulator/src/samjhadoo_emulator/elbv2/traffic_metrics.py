@@ -1,8 +1,8 @@
 """`AWS/ApplicationELB` metrics of one minute, from what Envoy counted. No I/O here.
 
-Source: "CloudWatch metrics for your Application Load Balancer". Counts are put as that many observations of
-1, so that Sum tells them and Minimum, Maximum and Average are 1, as at AWS. What a listener answers by a rule
-is counted as fixed responses and redirects, not as errors of the load balancer [inference].
+Source: "CloudWatch metrics for your Application Load Balancer". A count of n is put as n
+observations of 1, so that Sum is n and Minimum, Maximum and Average are 1, as at AWS. What a listener answers
+by a rule is counted as fixed responses and redirects, not as errors of the load balancer [inference].
 """
 
 from __future__ import annotations

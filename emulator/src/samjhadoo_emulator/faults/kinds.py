@@ -1,4 +1,4 @@
-"""The faults that can be asked for: each a JSON object, told apart by its `kind`."""
+"""The faults that can be asked for: each a JSON object with a `kind`."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class UnknownValue(Disturbance, frozen=True, kw_only=True, tag="unknown-value"):
 
 
 class MissedAlarms(Disturbance, frozen=True, kw_only=True, tag="missed-alarms"):
-    """ECS's look at the deployment alarms finds none in ALARM (AWS: when it is throttled)."""
+    """ECS's poll of the deployment alarms finds none in ALARM (AWS: when it is throttled)."""
 
     service: str = "ecs"
     operation: str = "PollAlarms"
@@ -137,7 +137,7 @@ class PartitionedTask(OfTasks, frozen=True, kw_only=True, tag="partitioned-task"
 
 
 class SecondDeployer(BaseFault, frozen=True, kw_only=True, tag="second-deployer"):
-    """Somebody else deploys: `UpdateService` with a new deployment forced, or with a task definition."""
+    """Another client deploys: `UpdateService` with a new deployment forced, or with a task definition."""
 
     service: str
     cluster: str = "default"
@@ -161,7 +161,7 @@ def fault_of(document: bytes) -> Fault:
     """Return the fault that a JSON document asks for.
 
     Raises:
-        msgspec.ValidationError: It is none; the text says what is wrong and where.
+        msgspec.ValidationError: It is not a fault; the text describes what is wrong, and where.
         msgspec.DecodeError: It is no JSON.
 
     """

@@ -56,7 +56,7 @@ class FaultTable:
         return entry
 
     def remove(self, fault_id: str) -> bool:
-        """End a fault; tell whether it was in force."""
+        """End a fault; return whether it was in force."""
         entry = self.entries.pop(fault_id, None)
         if entry is not None:
             entry.undo()
@@ -84,7 +84,7 @@ class FaultTable:
         return found
 
     def alarms_missed(self) -> bool:
-        """Return whether ECS misses the alarms at this look."""
+        """Return whether ECS misses the alarms at this poll."""
         return bool(self.entries) and any(
             isinstance(fault, MissedAlarms) for fault in self.strike("ecs", "PollAlarms", callers="services")
         )

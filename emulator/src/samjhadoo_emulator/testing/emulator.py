@@ -73,8 +73,8 @@ class LocalAws:
     @property
     def clock(self) -> Clock:
         """Its clock, without the jumps that faults made it do."""
-        told = self.ask("GET", "health")["clock"]
-        return Clock(minute=told["minute"], origin=told["origin"])
+        clock = self.ask("GET", "health")["clock"]
+        return Clock(minute=clock["minute"], origin=clock["origin"])
 
     def ask(self, method: str, path: str, document: Any = None) -> Any:
         """Perform a request at the control endpoint, and return its document.

@@ -72,14 +72,14 @@ class InProcess:
         await self._application(scope, receive, send)
 
     async def info(self) -> UpstreamInfo:
-        """Tell who this is."""
+        """Return that this is moto."""
         from moto import __version__
 
         return UpstreamInfo(kind=NAME, version=__version__)
 
     async def serving(self) -> dict[str, str]:
-        """Tell who serves each service."""
+        """Return what serves each service: moto."""
         return dict.fromkeys(moto_services(), NAME)
 
     async def stop(self) -> None:
-        """Nothing is held that has to be let go."""
+        """There is nothing to close."""

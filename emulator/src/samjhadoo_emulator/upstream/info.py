@@ -1,4 +1,4 @@
-"""What can be told about an upstream."""
+"""What an upstream is, and what is known of it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UpstreamInfo:
-    """Who the upstream is.
+    """What the upstream is.
 
     Attributes:
         kind: `moto`, `localstack`, `ministack`; of others the URL's host.
-        version: What it says of itself; empty where it says nothing.
+        version: Its version; empty if it reports none.
         url: Where it is; empty for moto in process.
         answers: Whether it does.
         problem: Why it does not.
-        services: What a LocalStack says it has; None where everything goes to the upstream.
+        services: The services that a LocalStack lists; None if everything goes to the upstream.
 
     """
 
@@ -31,21 +31,21 @@ class UpstreamInfo:
     services: frozenset[str] | None = field(default=None)
 
     def shown(self) -> dict[str, Any]:
-        """Return it as a document for people and programs; who serves what is told elsewhere."""
+        """Return it as the control endpoint shows it, without the services."""
         return {name: value for name, value in asdict(self).items() if name != "services"}
 
 
 class Upstream(Protocol):
-    """An ASGI application that serves AWS, and can tell who it is."""
+    """An ASGI application that serves AWS, and knows what it is."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
 
     async def info(self) -> UpstreamInfo:
-        """Tell who this is, and whether it answers now."""
+        """Return what this is, and whether it answers now."""
 
     async def serving(self) -> dict[str, str]:
-        """Tell who serves each service."""
+        """Return what serves each service."""
 
     async def stop(self) -> None:
-        """Let go of connections."""
+        """Close its connections."""

@@ -1,7 +1,7 @@
 """The first requests of a LocalStack's services, one service after another.
 
-LocalStack imports a service's code at its first request. Of two such imports at the same time one ends, now
-and then, in Python's "deadlock detected by _ModuleLock", told as InternalError (500), again and again.
+LocalStack imports a service's code at its first request. Of two such imports at the same time one sometimes
+fails with Python's "deadlock detected by _ModuleLock": LocalStack then keeps answering InternalError (500).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Loading:
     async def pass_on(
         self, application: ASGIApp, service: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Pass a request to an application. An answer that is no failure tells that the service is loaded.
+        """Pass a request to an application. After an answer that is no failure, the service is loaded.
 
         Args:
             application: The upstream.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DRAINED = 1 << 20
-"""Bytes of a body that are read although nobody wants them."""
+"""Bytes of an unwanted body that are read, to keep the connection."""
 CONNECT_TIMEOUT = 5.0
 """Seconds; there is no other limit, as clients wait for messages and follow streams."""
 KEPT = 64
@@ -100,7 +100,7 @@ class Proxy:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; whoever of the two sides leaves, the other is let go, too."""
+        """Pass a request on; if one of the two sides leaves, the other one is disconnected."""
         body = Body(receive, present=has_body(scope["headers"]))
         exchange = asyncio.ensure_future(self._exchange(scope, body, send))
         leaving = asyncio.ensure_future(body.client_left())
@@ -213,13 +213,13 @@ def verifying(ca: Path | None) -> ssl.SSLContext:
 
 
 def _words(error: Exception) -> str:
-    """Return what went wrong: the innermost error that says something."""
-    told = str(error)
+    """Return what went wrong: the innermost error that has a text."""
+    text = str(error)
     cause = error.__cause__ or error.__context__
     while cause is not None:
-        told = str(cause) or told
+        text = str(cause) or text
         cause = cause.__cause__ or cause.__context__
-    return told or type(error).__name__
+    return text or type(error).__name__
 
 
 async def _nothing() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The upstream at a URL, with moto in process for what a LocalStack says it lacks."""
+"""The upstream at a URL, with moto in process for the services that a LocalStack does not list."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Remote:
             await self._proxy(scope, receive, send)
 
     async def info(self) -> UpstreamInfo:
-        """Tell who the upstream is, asking it."""
+        """Ask the upstream what it is, and return that."""
         try:
             self._known = await self._recognised()
         except OSError as error:
@@ -71,7 +71,7 @@ class Remote:
         return self._known
 
     async def serving(self) -> dict[str, str]:
-        """Tell who serves each service; of an upstream that lists none, what moto knows has to do."""
+        """Return what serves each service; for an upstream that lists none, the services that moto has."""
         upstream = await self.info()
         if upstream.services is None:
             return dict.fromkeys(moto_services(), upstream.kind)
@@ -84,7 +84,7 @@ class Remote:
         await self._proxy.stop()
 
     async def _lacks(self, service: str) -> bool:
-        """Return whether the upstream says that it lacks a service which moto has."""
+        """Return whether the upstream's list of services lacks one that moto has."""
         if self._known is None:
             await self.info()
         known = self._known.services if self._known else None
@@ -98,7 +98,7 @@ class Remote:
         return self._moto
 
     async def _recognised(self) -> UpstreamInfo:
-        """Return who the upstream is by what it tells of itself.
+        """Return what the upstream is, by what it reports.
 
         MiniStack answers LocalStack's health page, too, and has one of its own; moto's server has a
         dashboard; what has none of these is called by its host.

@@ -1,4 +1,4 @@
-"""What alarms do: they tell SNS topics of a change, and have scaling policies executed.
+"""What alarms do: they notify SNS topics of a change, and have scaling policies executed.
 
 Source: CloudWatch user guide, "Alarm actions": an alarm acts when its state changes; only scaling policies
 are executed again, once in a minute, for as long as the alarm stays in the state.
@@ -21,10 +21,10 @@ AGAIN = 60.0
 class Actions(History):
     """The actions of alarms, performed in the background."""
 
-    def act(self, alarm: Alarm, title: str, told: str) -> None:
+    def act(self, alarm: Alarm, title: str, text: str) -> None:
         """Perform the actions of an alarm's present state and write into its history how that went."""
         now = alarm.acted_at = self.clock.timestamp()
-        self.spawn(self._act(alarm, alarm.actions, title, told, now), name=f"alarm {alarm.name}")
+        self.spawn(self._act(alarm, alarm.actions, title, text, now), name=f"alarm {alarm.name}")
 
     def act_again(self, alarm: Alarm, now: float) -> None:
         """Have an alarm's scaling policies executed again when it has stayed in its state for a minute."""
@@ -35,7 +35,7 @@ class Actions(History):
             alarm.acted_at = now
             self.spawn(self._scale_again(alarm, policies, now), name=f"alarm {alarm.name} again")
 
-    async def _act(self, alarm: Alarm, actions: list[str], title: str, told: str, now: float) -> None:
+    async def _act(self, alarm: Alarm, actions: list[str], title: str, text: str, now: float) -> None:
         changed_at = int(alarm.transitioned_at.timestamp() * 1000)
         for action in actions:
             data: dict[str, Any] = {"stateUpdateTimestamp": changed_at, "notificationResource": action}
@@ -43,14 +43,14 @@ class Actions(History):
                 if _scales(action):
                     await self._scale(alarm, action, now)
                 elif action.split(":")[2:3] == ["sns"]:
-                    await self.aws.call("sns", "Publish", TopicArn=action, Subject=title, Message=told)
+                    await self.aws.call("sns", "Publish", TopicArn=action, Subject=title, Message=text)
                 else:
                     raise AwsError("InvalidAction", "this emulator acts on SNS and scaling policies only")  # noqa: TRY301
             except AwsError as error:
                 data |= {"actionState": "Failed", "error": error.message}
                 summary = f"Failed to execute action {action}. Received error: {error.message}"
             else:
-                data |= {"actionState": "Succeeded", "publishedMessage": told, "error": None}
+                data |= {"actionState": "Succeeded", "publishedMessage": text, "error": None}
                 summary = f"Successfully executed action {action}"
             self.record(alarm, "Action", summary, data)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INGESTION = 0.5
-"""Part of an interval after its end at which the alarms look: what was measured in it is there by then."""
+"""When alarms are evaluated, as a part of the interval after its end: metrics have arrived by then."""
 SHORTEST_PAUSE = 0.05
 """Real seconds between two evaluations at least, however fast the emulated clock runs."""
 BATCH = 25

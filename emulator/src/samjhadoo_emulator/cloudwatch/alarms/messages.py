@@ -1,4 +1,4 @@
-"""What an alarm tells: the JSON and the subject that AWS publishes to SNS topics."""
+"""Notifications of alarms: the JSON and the subject that AWS publishes to SNS topics."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def message(
 
     """
     settings = alarm.settings
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "AlarmName": alarm.name,
         "AlarmDescription": settings.get("AlarmDescription"),
         "AWSAccountId": account,
@@ -47,10 +47,10 @@ def message(
         **{key: settings.get(key) or [] for key in ("OKActions", "AlarmActions", "InsufficientDataActions")},
     }
     if alarm.composite:
-        told |= {"AlarmRule": settings["AlarmRule"], "TriggeringChildren": children}
+        document |= {"AlarmRule": settings["AlarmRule"], "TriggeringChildren": children}
     else:
-        told["Trigger"] = _trigger(settings)
-    return json.dumps(told, separators=(",", ":"))
+        document["Trigger"] = _trigger(settings)
+    return json.dumps(document, separators=(",", ":"))
 
 
 def _trigger(settings: dict[str, Any]) -> dict[str, Any]:
@@ -88,10 +88,10 @@ def _period(metrics: list[dict[str, Any]]) -> int:
 
 
 def _query(query: dict[str, Any]) -> dict[str, Any]:
-    told: dict[str, Any] = {key: query[key] for key in ("Id", "Expression", "Label") if key in query}
+    document: dict[str, Any] = {key: query[key] for key in ("Id", "Expression", "Label") if key in query}
     if stat := query.get("MetricStat"):
         metric = stat["Metric"]
-        told["MetricStat"] = {
+        document["MetricStat"] = {
             "Metric": {
                 "Dimensions": _dimensions(metric),
                 "MetricName": metric["MetricName"],
@@ -100,7 +100,7 @@ def _query(query: dict[str, Any]) -> dict[str, Any]:
             "Period": stat["Period"],
             "Stat": stat["Stat"],
         }
-    return {**told, "ReturnData": query.get("ReturnData", True)}
+    return {**document, "ReturnData": query.get("ReturnData", True)}
 
 
 def _dimensions(metric: dict[str, Any]) -> list[dict[str, str]]:

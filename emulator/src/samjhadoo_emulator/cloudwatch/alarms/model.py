@@ -72,7 +72,7 @@ class Alarm:
 
     @property
     def actions(self) -> list[str]:
-        """The ARNs to be told of the present state."""
+        """The ARNs that are notified of the present state."""
         enabled = self.settings.get("ActionsEnabled", True)
         return list(self.settings.get(ACTIONS[self.state]) or []) if enabled else []
 

@@ -1,4 +1,4 @@
-"""How an alarm changes its state: it is recorded, its actions are performed, and composites look again."""
+"""How an alarm changes its state: recorded, with its actions performed and composites evaluated again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class States(Actions):
         alarm.state, alarm.reason, alarm.reason_data = state, reason, reason_data
         alarm.updated_at = alarm.transitioned_at = now
         self.record_state(alarm, old)
-        self._announce(alarm, old_state)
+        self._notify(alarm, old_state)
         if depth < DEEPEST:
             for parent in list(self.alarms.values()):
                 if parent.composite and alarm in self.children(parent):
@@ -87,7 +87,7 @@ class States(Actions):
                 if alarm.state != held.old_state:
                     self._perform(alarm, held.old_state)
 
-    def _announce(self, alarm: Alarm, old_state: str) -> None:
+    def _notify(self, alarm: Alarm, old_state: str) -> None:
         if not alarm.settings.get("ActionsSuppressor"):
             self._perform(alarm, old_state)
         elif alarm.suppression is None:
@@ -103,7 +103,7 @@ class States(Actions):
         if not alarm.actions:
             return
         children = self.children(alarm) if alarm.composite else []
-        told = message(
+        text = message(
             alarm,
             old_state=old_state,
             account=self.account,
@@ -111,7 +111,7 @@ class States(Actions):
             children=[_child(each, str.title) for each in children if each.state == alarm.state],
         )
         # Rendered now: by the time an action is performed the alarm may have changed again.
-        self.act(alarm, subject(alarm, self.region), told)
+        self.act(alarm, subject(alarm, self.region), text)
 
 
 def _triggering(children: list[Alarm], newest: Alarm | None) -> list[Alarm]:

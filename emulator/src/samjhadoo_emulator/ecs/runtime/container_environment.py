@@ -1,4 +1,4 @@
-"""The environment a container sees: what a container would see at AWS, and where things are here."""
+"""The environment variables of a container: those that it has at AWS, and the addresses of the local AWS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ROLE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 """For containers of a task without a role; a client would prefer them to those of the role."""
-_ANYWHERE = {"", "0.0.0.0", "::", "localhost"}  # noqa: S104 - what an application may have been told to bind
+_ANYWHERE = {"", "0.0.0.0", "::", "localhost"}  # noqa: S104 - addresses that an application may be configured to bind
 
 
 def container_environment(
@@ -53,7 +53,7 @@ def container_environment(
 
 
 def aws_variables(launch: Launch, host: Host) -> dict[str, str]:
-    """Return what tells a container where the local AWS is."""
+    """Return the variables that direct AWS clients to the local AWS."""
     return {
         "AWS_ENDPOINT_URL": host.edge_url,
         **({} if ROLE in launch.environment else KEYS),

@@ -1,4 +1,4 @@
-"""What runs a task's containers: the contract that every runtime (host processes, none, Docker) fulfils.
+"""What runs a task's containers: the interface of every runtime (host processes, none, Docker).
 
 A runtime knows images and containers; it knows nothing of tasks' states, dependencies, health, secrets or
 log services. Those are the task driver's.
@@ -126,7 +126,7 @@ class Container(Protocol):
         """End it at once, as a crash would (exit code 137)."""
 
     def suspend(self) -> None:
-        """Let its processes do nothing until `resume`: whoever connects waits."""
+        """Stop its processes until `resume`: clients that connect wait."""
 
     def resume(self) -> None:
         """Let suspended processes go on."""
@@ -138,7 +138,7 @@ class Container(Protocol):
         """Return where a port of the container is reached from the host."""
 
     async def usage(self) -> Usage | None:
-        """Return what the container has used; None if it has ended or the runtime cannot tell."""
+        """Return what the container has used; None if it has ended or the runtime does not know."""
 
 
 class Runtime(Protocol):

@@ -83,7 +83,7 @@ class RegistryClient:
         """Write a blob to a file.
 
         Raises:
-            CannotPullError: It is missing or is not what its digest says.
+            CannotPullError: It is missing, or does not have this digest.
 
         """
         response = self._get(reference, f"blobs/{digest}", stream=True)
@@ -117,7 +117,7 @@ class RegistryClient:
         url = f"{self._url}/v2/{reference.repository}/{path}"
         headers = {**self._headers, "Accept": accept}
         if reference.region:
-            headers["Host"] = reference.host  # tells the registry which region is meant, as at AWS
+            headers["Host"] = reference.host  # names the region, as at AWS
         failed = f"pull image manifest has been retried 1 time(s): failed to resolve ref {reference}: "
         try:
             response = self._pool.request("GET", url, headers=headers, preload_content=not stream)
@@ -133,12 +133,12 @@ class RegistryClient:
 
 
 def parse_config(blob: bytes) -> ImageConfig:
-    """Return what an image's configuration says about running it."""
+    """Return how an image's configuration has it run."""
     return config_of(json.loads(blob).get("config") or {})
 
 
 def config_of(config: dict[str, Any]) -> ImageConfig:
-    """Return what the `config` of an image, or what an engine knows of it, says about running it."""
+    """Return how the `config` of an image, or an engine's view of it, has it run."""
     environment = dict(entry.split("=", 1) for entry in config.get("Env") or [] if "=" in entry)
     return ImageConfig(
         entry_point=tuple(config.get("Entrypoint") or ()),

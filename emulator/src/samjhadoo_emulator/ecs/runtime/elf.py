@@ -1,4 +1,4 @@
-"""What an executable needs to run, told from its first bytes."""
+"""What an executable needs to run, read from its first bytes."""
 
 # ruff: noqa: PLR2004 - the numbers are ELF's layout, elf(5)
 

@@ -38,7 +38,7 @@ def main() -> None:
         else:
             enter(specification)
         run(specification)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the program does not run
+    except Exception as error:  # noqa: BLE001 - the program does not run
         os.write(status, str(error).encode())
         os._exit(126)
 

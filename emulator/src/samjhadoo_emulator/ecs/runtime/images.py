@@ -55,7 +55,7 @@ class ImageStore:
             pull = asyncio.get_running_loop().run_in_executor(self._threads, self._pull, reference)
             self._pulls[key] = pull
             pull.add_done_callback(lambda done: self._pulled(key, done))
-        # Whoever is cancelled leaves the others their pull.
+        # A caller that is cancelled leaves the pull to the others.
         return dataclasses.replace(await asyncio.shield(pull), reference=text)
 
     def close(self) -> None:
@@ -65,7 +65,7 @@ class ImageStore:
     def _pulled(self, key: tuple[str, str, str], pull: asyncio.Future[PulledImage]) -> None:
         self._pulls.pop(key, None)
         if not pull.cancelled():
-            pull.exception()  # retrieved, even if nobody waits any more
+            pull.exception()  # retrieved, even if no caller waits any more
 
     def _pull(self, reference: Reference) -> PulledImage:
         digest, manifest = self._registry.manifest(reference)

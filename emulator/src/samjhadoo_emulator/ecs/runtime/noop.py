@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 _STOPPED_BY_SIGTERM = 143
 _KILLED = 137
 FIRST_PORT, LAST_PORT = 20000, 60000
-"""Where the first task is said to listen, and below which the last one is; 40 000 tasks in between."""
+"""The ports that the first task and, at most, the last one report; 40 000 tasks in between."""
 
 
 class NoopContainer:
-    """A container that runs until it is stopped and does whatever it is asked with success."""
+    """A container that runs until it is stopped and in which every command succeeds."""
 
     reason = ""
 

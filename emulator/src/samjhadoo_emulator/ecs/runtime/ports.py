@@ -2,7 +2,7 @@
 
 They are taken in turn from below the range the system hands to outgoing connections, so that no connection
 takes a port between its being chosen and the application's binding it, and so that a port which has just
-been given back stays unused for a while: whoever still knows it does not reach another task.
+been given back stays unused for a while: clients that still know it do not reach another task.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FIRST, LAST = 20_000, 32_000
 
 
 class Ports:
-    """Ports of 127.0.0.1, each lent to one container at a time."""
+    """Ports of 127.0.0.1, each reserved for one container at a time."""
 
     def __init__(self) -> None:
         self._lent: set[int] = set()
@@ -35,7 +35,7 @@ class Ports:
         return port
 
     def give_back(self, port: int) -> None:
-        """Let a port be lent again."""
+        """Release a port."""
         self._lent.discard(port)
 
 

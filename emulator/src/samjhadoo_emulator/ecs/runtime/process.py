@@ -1,6 +1,6 @@
 """Runs tasks as host processes.
 
-An image is pulled from the emulated registry and unpacked. How its processes run is told from the image:
+An image is pulled from the emulated registry and unpacked. How its processes run depends on the image:
 
 * An **application** image (its layers hold no complete root file system, for example just `/app`) runs on the
   host: absolute paths in its command line, working directory and variables that the image holds are mapped to

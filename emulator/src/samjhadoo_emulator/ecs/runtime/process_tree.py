@@ -1,6 +1,6 @@
-"""A process and its descendants, found from the top.
+"""A process and its descendants, read from the parent down.
 
-psutil reads every process of the host for that: 7 ms with 200 of them, against 0.05 ms.
+psutil would read every process of the host: 7 ms with 200 of them, against 0.05 ms.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The scheduler's hands on the load balancer, by the ELBv2 API as ECS's own service role uses it."""
+"""The load balancer as the scheduler uses it: through the ELBv2 API, as ECS's service role does."""
 
 from __future__ import annotations
 

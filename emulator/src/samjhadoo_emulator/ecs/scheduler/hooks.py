@@ -40,7 +40,7 @@ class HookCaller:
         aws: Lambda's API.
         clock: The emulated clock.
         spawn: Runs work in the background.
-        wake: Has the scheduler look at the deployment again.
+        wake: Has the scheduler check the deployment again.
 
     """
 
@@ -65,7 +65,7 @@ class HookCaller:
                 self._spawn(self._converse(service, deployment, hook), name=f"hook {hook.id}")
 
     async def _converse(self, service: Service, deployment: Deployment, hook: Hook) -> None:
-        """Invoke a function until it has decided, or nobody waits for it any more."""
+        """Invoke a function until it has decided, or the hook is no longer open."""
         details = hook.details
         try:
             while self._waiting(deployment, hook):

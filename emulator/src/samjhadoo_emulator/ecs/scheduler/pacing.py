@@ -13,7 +13,7 @@ FIRST_DELAY, LONGEST_DELAY = 10.0, 27 * 60.0
 START_PACE, CRASH_PACE = 0.1, 0.3
 """Real seconds between starts at least: after tasks that did not start, after tasks that ran and ended."""
 IMPAIRED = 3
-"""Failed starts in a row after which the service says so."""
+"""Failed starts in a row after which the service has an event about it."""
 
 
 class Pace:
@@ -30,7 +30,7 @@ class Pace:
         self._failures: dict[str, tuple[int, float]] = {}
 
     def failed(self, number: str, *, started: bool) -> bool:
-        """Note that a task failed; tell whether starts have now become impaired.
+        """Record that a task failed; return whether starts have now become impaired.
 
         Args:
             number: Its revision's number.

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.ecs.scheduler.balancer import Balancer
 
 BUSY_POLL = 0.05
-"""Real seconds between two looks at target health while something is expected to change."""
+"""Real seconds between two polls of target health while something is expected to change."""
 IDLE_POLL = 1.0
-"""Real seconds between two looks at target health of a steady service."""
+"""Real seconds between two polls of target health of a steady service."""
 ANSWERED = "Target.ResponseCodeMismatch"
 """The target answers, with a code that is not healthy: it has booted."""
 
 
 class Registration:
-    """What the load balancer knows of a service's replicas.
+    """The registrations of a service's replicas at the load balancer.
 
     Args:
         balancer: The load balancer's API.
@@ -37,13 +37,13 @@ class Registration:
 
     @property
     def seen(self) -> bool:
-        """Whether target health has been looked at since the last registration or deregistration."""
+        """Whether target health has been polled since the last registration or deregistration."""
         return self._polled_at > 0
 
     def due(self, *, busy: bool) -> float:
-        """Return real seconds until target health has to be looked at again.
+        """Return real seconds until target health has to be polled again.
 
-        Services look at the same moments, so that all of them together ask Envoy once.
+        Services poll at the same moments, so that all of them together ask Envoy once.
         """
         if not self.seen:
             return 0.001
@@ -64,14 +64,14 @@ class Registration:
             else:
                 replica.targets = targets
         self._polled_at = 0.0
-        self._tell("registered", [replica for replica, _ in found])
+        self._add_events("registered", [replica for replica, _ in found])
         return refused
 
     async def deregister(self, replicas: list[Replica]) -> None:
         """Take replicas out of their target groups."""
         await self._balancer.deregister(target for replica in replicas for target in replica.targets)
         self._polled_at = 0.0
-        self._tell("deregistered", replicas)
+        self._add_events("deregistered", replicas)
 
     async def poll(self, replicas: Iterable[Replica]) -> None:
         """Update the replicas' target health, unless that has just been done."""
@@ -97,7 +97,7 @@ class Registration:
             self._allowances[target.group] = await self._balancer.boot_allowance(target.group)
         return replica.age >= self._allowances[target.group]
 
-    def _tell(self, what: str, replicas: list[Replica]) -> None:
+    def _add_events(self, what: str, replicas: list[Replica]) -> None:
         targets = [target for replica in replicas for target in replica.targets]
         for group in dict.fromkeys(target.group for target in targets):
             count = sum(target.group == group for target in targets)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 STARTING = ("PROVISIONING", "PENDING", "ACTIVATING")
 SETTLING_TIME = 0.5
-"""Real seconds for which a task that nobody checks must have been running to count as started."""
+"""Real seconds that a task without health checks must have been running to count as started."""
 
 
 class RegisteredTarget(NamedTuple):

@@ -96,7 +96,7 @@ class Scheduler:
             return
 
     async def _turn(self) -> float | None:
-        """Look, decide, act once. Returns real seconds until the next turn is due; None: when woken."""
+        """Observe, decide, act once. Return real seconds until the next turn is due; None: when woken."""
         service = self.service
         for event in await self._tasks.observe():
             current = service.current

@@ -95,7 +95,7 @@ class ContainerRun:
             await self.ended.wait()
 
     async def reached(self, condition: str) -> bool:
-        """Wait until it fulfils a condition of `dependsOn`; tell whether it did, or never will."""
+        """Wait until it fulfils a condition of `dependsOn`; return whether it did; it may never."""
         async with self._signal:
             await self._signal.wait_for(lambda: self._fulfils(condition) or self._is_over())
         return self._fulfils(condition)
@@ -131,7 +131,7 @@ class ContainerRun:
                 raise CannotStartError(f"{failed}[{self.state.name}] cannot reach {condition}.")
 
     async def _start(self) -> None:
-        # Never half started: whoever stops the task waits for this and then stops what came of it.
+        # Never half started: who stops the task waits for this and then stops the result.
         self._starting = asyncio.get_running_loop().create_task(self._launch_it())
         try:
             await asyncio.shield(self._starting)
@@ -153,7 +153,7 @@ class ContainerRun:
             self._health("HEALTHY")
 
     async def _finish(self) -> bool:
-        """Wait for the end; tell whether to start again."""
+        """Wait for the end; return whether to start again."""
         handle = self.state.handle
         if handle is None:
             return False

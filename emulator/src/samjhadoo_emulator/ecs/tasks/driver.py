@@ -1,7 +1,7 @@
 """Drives one task through its life, from PROVISIONING to STOPPED.
 
 Everything waits for events; nothing polls. Whatever ends a task (the user, its service, an essential
-container, a failure to start) says so through `Ending`, once; the driver then winds the task down.
+container, a failure to start) reports it through `Ending`, once; the driver then winds the task down.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class TaskDriver:
 
     Args:
         task: The task; its state is changed here and in its container runs only.
-        host: What the emulator lends.
+        host: What the emulator gives live services.
         region: The task's region.
         aws: Secrets, parameters and logs.
         runtime: What runs containers.
@@ -92,7 +92,7 @@ class TaskDriver:
             await asyncio.gather(*(stream.close() for stream in self._streams))
             await self._runtime.release(self.task.id)
         finally:
-            # Also when the emulator ends and cancels this: whoever reads the state must not see it running.
+            # Also when the emulator ends and cancels this: readers of the state must not see it running.
             await _ended(rising, *self._lives)
             for stream in self._streams:
                 stream.abandon()

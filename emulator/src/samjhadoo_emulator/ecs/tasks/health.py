@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def command_line(command: list[str]) -> list[str]:
-    """Return the command line of a health check's command; empty if it says that there is no check."""
+    """Return the command line of a health check's command; empty if it disables the check."""
     kind, *words = command or ["NONE"]
     if kind == "NONE":
         return []
@@ -67,7 +67,7 @@ async def watch(
         passed = code == 0
         now = loop.time()
         if passed:
-            failures, counts_from = 0, now  # whoever has answered once has started
+            failures, counts_from = 0, now  # a container that has answered once has started
         elif now >= counts_from:
             failures += 1
             counts_from = now + (0.0 if status else FLOOR)

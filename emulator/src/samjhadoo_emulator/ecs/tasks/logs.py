@@ -189,7 +189,7 @@ class LogStream:
                     logStreamName=self.stream,
                     logEvents=events,
                 )
-            except Exception as error:  # noqa: BLE001 - whatever a dead service does
+            except Exception as error:  # noqa: BLE001 - a dead service may raise anything
                 log.debug("CloudWatch Logs did not take %d lines of %s: %s", len(batch), self.stream, error)
                 if isinstance(error, AwsError) and error.code == "ResourceNotFoundException":
                     self.dropped += len(batch)

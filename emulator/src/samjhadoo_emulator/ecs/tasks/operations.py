@@ -190,7 +190,7 @@ def _listed(tasks: Iterable[Task], cluster_arn: str, params: Params) -> Iterable
 
 
 def _launch_type(params: Params, definition: dict[str, Any]) -> str:
-    """Return the launch type of a request: what it says, or what goes with the task definition."""
+    """Return the launch type of a request; by default, the one that suits the task definition."""
     compatible = definition.get("requiresCompatibilities") or []
     default = "FARGATE" if "FARGATE" in compatible or params.get("capacityProviderStrategy") else "EC2"
     return str(params.get("launchType") or default)

@@ -10,7 +10,7 @@ Definition = dict[str, Any]
 
 @dataclass(frozen=True)
 class TaskRequest:
-    """All that is said about a task when it is started; parts are botocore-shaped.
+    """Everything that a task is started with; parts have botocore's shapes.
 
     Attributes:
         task_definition: The full registered task definition.

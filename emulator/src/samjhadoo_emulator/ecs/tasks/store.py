@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 KEPT_SECONDS = 3600
 """Emulated seconds for which AWS shows a stopped task at least."""
 KEPT_REAL_SECONDS = 600
-"""Real seconds for which a stopped task is kept for people to look at."""
+"""Real seconds for which a stopped task can still be described."""
 MOST_STOPPED = 5000
 
 

@@ -1,4 +1,4 @@
-"""The last lines of a container, in a file: for people who debug, and when no log service is there."""
+"""The last lines of a container, in a file: for debugging, and for when there is no log service."""
 
 from __future__ import annotations
 

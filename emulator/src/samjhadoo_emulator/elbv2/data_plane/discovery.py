@@ -1,7 +1,7 @@
 """How Envoy is configured: it asks over HTTP for each resource, and is answered when there is news.
 
 A question (Envoy's REST discovery) names the version that Envoy has. It is left unanswered while that is
-the newest one, so the next question tells that the last answer is in effect. Files would cost an inotify
+the newest one, so the next question confirms that the last answer is in effect. Files would cost an inotify
 instance for every target group, of which a user of Linux has 128.
 """
 
@@ -41,7 +41,7 @@ class Key(NamedTuple):
 
 
 class Published(NamedTuple):
-    """What there is to tell."""
+    """The resources, and their versions."""
 
     version: str
     documents: list[Document]
@@ -79,7 +79,7 @@ class Discovery:
             connection.close()
 
     def publish(self, key: Key, resources: Iterable[Document]) -> str | None:
-        """Tell Envoy what a resource is; return the version that it has to take, if that is a new one."""
+        """Publish a resource to Envoy; return the version that it has to take, if that is a new one."""
         documents, before = list(resources), self._published.get(key)
         if before and before.documents == documents:
             return None
@@ -91,7 +91,7 @@ class Discovery:
         return version
 
     def remove(self, key: Key) -> None:
-        """Tell nothing more of a resource."""
+        """Publish a resource no more."""
         self._published.pop(key, None)
 
     def refuses(self, key: Key) -> bool:

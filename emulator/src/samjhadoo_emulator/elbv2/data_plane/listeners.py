@@ -42,7 +42,7 @@ def listener(balancer: LoadBalancer, wanted: Listener) -> Document:
     Args:
         balancer: The load balancer, whose attributes hold time-outs and headers.
         wanted: The listener. HTTPS listeners speak plain HTTP: nothing but loopback carries it, and
-            targets are told `X-Forwarded-Proto: https` all the same.
+            targets get `X-Forwarded-Proto: https` all the same.
 
     """
     name = listener_name(wanted.arn)

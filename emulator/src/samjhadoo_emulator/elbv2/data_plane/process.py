@@ -28,7 +28,7 @@ PAUSE = 0.01
 LONGEST_SOCKET_PATH = 100
 RESTART_PAUSE = 0.5
 SHORT_LIFE = 10.0
-"""Real seconds; an Envoy that ends sooner has failed to start, whatever it looked like."""
+"""Real seconds; an Envoy that ends sooner has failed to start."""
 MOST_RESTARTS = 5
 """Short lives in a row after which it is not started again."""
 LOG_TAIL = 2000
@@ -49,7 +49,7 @@ class EnvoyProcess:
     Args:
         folder: Holds the bootstrap file and the log.
         environment: Added to the process's environment; marks the stack's processes.
-        discovery: Tells it its configuration.
+        discovery: Serves its configuration.
 
     """
 
@@ -202,7 +202,7 @@ def _binary() -> str:
 def _socket_folder(folder: Path, stack: str) -> Path:
     """Return a folder whose path leaves room for a socket's name (108 bytes at most in all).
 
-    A folder elsewhere is called after the stack, so that whoever cleans up after the stack finds it.
+    A folder elsewhere is called after the stack, so that the cleanup after the stack finds it.
     """
     if len(str(folder)) < LONGEST_SOCKET_PATH - len("/admin.sock"):
         return folder

@@ -34,7 +34,7 @@ class DockerContainer:
 
     Args:
         engine: The engine.
-        told: Who tells of its end.
+        events: Reports its end.
         container: Its id in the engine.
         addresses: Where its ports are reached from the host.
         output: What it writes.
@@ -48,7 +48,7 @@ class DockerContainer:
     def __init__(
         self,
         engine: Engine,
-        told: Events,
+        events: Events,
         container: str,
         *,
         addresses: Mapping[int, tuple[str, int]],
@@ -56,7 +56,7 @@ class DockerContainer:
         stop_signal: str,
     ) -> None:
         self._engine = engine
-        self._events = told
+        self._events = events
         self._id = container
         self._addresses = dict(addresses)
         self._output = output
@@ -68,9 +68,9 @@ class DockerContainer:
         self._ending: asyncio.Task[None] | None = None
         self._order = asyncio.Lock()
         self._orders: set[asyncio.Task[None]] = set()
-        self._execution = Execution(engine, told, container)
+        self._execution = Execution(engine, events, container)
         self.reason = ""
-        told.listen(container, self._hear)
+        events.listen(container, self._hear)
 
     @property
     def runtime_id(self) -> str:
@@ -122,14 +122,14 @@ class DockerContainer:
             self._order_it(self._engine.signal(self._id, "SIGKILL"))
 
     async def _kill_surely(self) -> None:
-        """Kill it and wait for its end. An engine under load may lose a signal, or not tell of an end."""
+        """Kill it and wait for its end. An engine under load may lose a signal, or not report an end."""
         for _ in range(KILL_ATTEMPTS):
             self.kill()
             with suppress(TimeoutError):
                 async with asyncio.timeout(KILL_SECONDS):
                     await self.wait()
                     return
-            self._events.look(self._id)
+            self._events.check(self._id)
         self.lose()
 
     def suspend(self) -> None:

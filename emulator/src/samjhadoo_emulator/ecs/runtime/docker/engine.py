@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 THREADS = 16
-"""Calls under way at the same time. None of them waits for a container: ends are told by events."""
+"""Calls under way at the same time. None of them waits for a container: events report ends."""
 CONFLICT = 409
 
 
@@ -48,7 +48,7 @@ class Engine:
     """
 
     def __init__(self, client: Any) -> None:
-        # Streams hold connections for long, and urllib3 tells of each one that it does not keep.
+        # Streams hold connections for long, and urllib3 logs each one that it does not keep.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         self.client = client
         self.api = client.api
@@ -71,13 +71,13 @@ class Engine:
         return str(made["Id"])
 
     async def remove(self, container: str) -> None:
-        """Remove a container with its anonymous volumes, whatever it does; one that is gone is gone."""
+        """Remove a container with its anonymous volumes, even if it runs; it may be gone already."""
         try:
             await self.call(self.api.remove_container, container, force=True, v=True)
         except Missing:
             pass
         except EngineError as error:
-            if error.status != CONFLICT:  # somebody else is removing it
+            if error.status != CONFLICT:  # another process is removing it
                 raise
 
     async def signal(self, container: str, signal: str) -> None:

@@ -77,7 +77,7 @@ class EngineResources:
 
     @property
     def events(self) -> Events:
-        """What the engine tells; listened to from the first use on."""
+        """The engine's events, listened to from the first use on."""
         if self._events is None:
             self._events = Events(self.engine, f"{EMULATOR}={self.settings.owner}")
         return self._events

@@ -1,4 +1,4 @@
-"""What the engine tells of containers: one stream for all of them.
+"""The engine's events about containers: one stream for all of them.
 
 A stream that breaks is opened again; what happened meanwhile is seen by looking at each container. If the
 engine stays away, every container counts as lost.
@@ -34,7 +34,7 @@ LOST = "lost"
 
 
 class Events:
-    """Tells listeners, on the event loop, what happens to their containers.
+    """Passes listeners, on the event loop, the events of their containers.
 
     Args:
         engine: The engine.
@@ -54,11 +54,11 @@ class Events:
         threading.Thread(target=self._hear, name="docker events", daemon=True).start()
 
     def listen(self, container: str, listener: Listener) -> None:
-        """Tell a listener each event of a container: its name and attributes."""
+        """Pass each event of a container to a listener: its name and attributes."""
         self._listeners[container] = listener
 
     def forget(self, container: str) -> None:
-        """Tell nothing more of a container."""
+        """Pass on no more events of a container."""
         self._listeners.pop(container, None)
 
     def execution(self, exec_id: str) -> asyncio.Future[int]:
@@ -68,9 +68,9 @@ class Events:
         future.add_done_callback(lambda _: self._executions.pop(exec_id, None))
         return future
 
-    def look(self, container: str) -> None:
+    def check(self, container: str) -> None:
         """Have a container looked at, whose end ought to have been heard."""
-        threading.Thread(target=self._look, args=([container],), name="docker look", daemon=True).start()
+        threading.Thread(target=self._check, args=([container],), name="docker check", daemon=True).start()
 
     def close(self) -> None:
         """Hear nothing more."""
@@ -101,14 +101,14 @@ class Events:
         since = f"{self._last // 10**9}.{self._last % 10**9:09d}" if self._last else None
         filters = {"type": "container", "label": self._label, "event": HEARD}
         self._stream = translated(self._engine.api.events, since=since, filters=filters, decode=True)
-        self._look(list(self._listeners))
+        self._check(list(self._listeners))
         for event in self._stream:
             if event.get("timeNano", 0) > self._last:
                 self._last = event["timeNano"]
                 self._tell(self._dispatch, event)
 
-    def _look(self, containers: list[str]) -> None:
-        """Tell the end of each container that does not run any more."""
+    def _check(self, containers: list[str]) -> None:
+        """Report the end of each container that does not run any more."""
         for container in containers:
             try:
                 state = translated(self._engine.api.inspect_container, container)["State"]

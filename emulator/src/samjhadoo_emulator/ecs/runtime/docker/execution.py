@@ -28,14 +28,14 @@ class Execution:
 
     Args:
         engine: The engine.
-        told: Who tells of a command's end.
+        events: Reports a command's end.
         container: The container's id.
 
     """
 
-    def __init__(self, engine: Engine, told: Events, container: str) -> None:
+    def __init__(self, engine: Engine, events: Events, container: str) -> None:
         self._engine = engine
-        self._events = told
+        self._events = events
         self._container = container
         self._late: asyncio.Future[int] | None = None
         self._running: set[asyncio.Future[int]] = set()
@@ -75,7 +75,7 @@ class Execution:
         except asyncio.CancelledError:
             if not ended.done():
                 self._late = ended
-                # Begun in any case: a thread has asked the engine, whoever waits for it.
+                # Begun in any case: a thread has asked the engine already.
                 self._killing = asyncio.get_running_loop().create_task(self._kill(made["Id"]))
             raise
 

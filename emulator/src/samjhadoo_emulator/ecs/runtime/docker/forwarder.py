@@ -35,7 +35,7 @@ def connect(target: str) -> socket.socket:
 
 
 def copy(source: socket.socket, sink: socket.socket) -> None:
-    """Pass on what one side sends until it has ended; then tell the other side so."""
+    """Pass on what one side sends until it has ended; then end the other side."""
     try:
         while True:
             data = source.recv(CHUNK)

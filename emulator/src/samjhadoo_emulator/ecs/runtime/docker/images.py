@@ -56,7 +56,7 @@ class DockerImages:
             pull = asyncio.get_running_loop().create_task(self._pull(text), name=f"pull {text}")
             self._pulls[text] = pull
             pull.add_done_callback(lambda done: self._ended(text, done))
-        return await asyncio.shield(pull)  # whoever is cancelled leaves the others their pull
+        return await asyncio.shield(pull)  # a cancelled caller leaves the pull to the others
 
     async def close(self) -> None:
         """End all pulls; take the references of the emulated registry out of the engine."""
@@ -68,7 +68,7 @@ class DockerImages:
     def _ended(self, text: str, pull: asyncio.Task[PulledImage]) -> None:
         self._pulls.pop(text, None)
         if not pull.cancelled():
-            pull.exception()  # retrieved, even if nobody waits any more
+            pull.exception()  # retrieved, even if no caller waits any more
 
     async def _pull(self, text: str) -> PulledImage:
         async with self._few:
@@ -139,7 +139,7 @@ def _fetch(api: Any, name: str) -> None:
     """Pull an image. Blocking.
 
     Raises:
-        EngineError: What the engine tells while it pulls.
+        EngineError: The engine reported it while it pulled.
     """
     for line in api.pull(name, stream=True, decode=True):
         if "error" in line:

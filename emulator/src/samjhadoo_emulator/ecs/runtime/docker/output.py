@@ -91,5 +91,5 @@ class Output:
 
 
 def _shut(connection: Any) -> None:
-    """Wake whoever reads a connection; only the reader may close it."""
+    """Wake the reader of a connection; only the reader may close it."""
     getattr(connection, "_sock", connection).shutdown(socket.SHUT_RDWR)

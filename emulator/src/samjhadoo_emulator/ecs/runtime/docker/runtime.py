@@ -159,7 +159,7 @@ class DockerRuntime:
         }
 
     async def _to_the_end(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Do work to its end, though whoever waits for it may be cancelled."""
+        """Finish work even if the caller that waits for it is cancelled."""
         task = asyncio.get_running_loop().create_task(work)
         self._work.add(task)
         task.add_done_callback(self._done)
@@ -168,7 +168,7 @@ class DockerRuntime:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._work.discard(task)
         if not task.cancelled():
-            task.exception()  # retrieved, even if nobody waits any more
+            task.exception()  # retrieved, even if no caller waits any more
 
 
 def _name(launch: Launch) -> str:

@@ -140,10 +140,10 @@ class Sandbox:
     async def _open(self, task: Mapping[str, Any]) -> None:
         engine = self._engine
         ready = asyncio.Event()
-        said: list[bytes] = []
+        output: list[bytes] = []
 
         def hear(line: bytes) -> None:
-            said.append(line)
+            output.append(line)
             if line == b"ready":
                 ready.set()
 
@@ -160,7 +160,7 @@ class Sandbox:
         except TimeoutError:
             log.warning("the forwarder of task %s does not start", self._task_id)
         if not ready.is_set():
-            raise EngineError("the forwarder did not start: " + b" ".join(said).decode(errors="replace"))
+            raise EngineError("the forwarder did not start: " + b" ".join(output).decode(errors="replace"))
         if ports:
             found = await engine.call(engine.api.inspect_container, self.pause)
             bound = found["NetworkSettings"]["Ports"]

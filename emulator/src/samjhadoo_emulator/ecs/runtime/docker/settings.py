@@ -1,4 +1,4 @@
-"""What the Docker runtime is told at the command line."""
+"""The settings of the Docker runtime, from the command line."""
 
 from __future__ import annotations
 
