@@ -73,7 +73,7 @@ SIGNED = (
         ),
     ],
 )
-def test_a_request_is_told_by_its_headers_and_form(headers, query, body, expected):
+def test_a_request_is_identified_by_its_headers_and_form(headers, query, body, expected):
     assert identify(headers, query=query, body=body) == expected
 
 
@@ -106,7 +106,7 @@ def test_a_malformed_request_is_the_clients_error(noop_emulator, body, code):
     assert (status, answer["__type"]) == (400, code)
 
 
-def test_an_operation_nobody_serves_is_an_error_and_the_edge_lives_on(noop_emulator):
+def test_an_operation_that_is_not_served_is_an_error_and_the_edge_lives_on(noop_emulator):
     status, _ = post(noop_emulator.url, b"{}", "AmazonEC2ContainerServiceV20141113.NoSuchOperation")
     assert status >= 400
     assert noop_emulator.get("health")["status"] == "running"

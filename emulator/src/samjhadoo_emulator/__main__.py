@@ -56,7 +56,7 @@ def arguments() -> argparse.ArgumentParser:
         "--runtime",
         default="process",
         choices=["process", "docker", "noop"],
-        help="what tasks run as; noop runs none",
+        help="what tasks run as; with noop nothing runs",
     )
     parser.add_argument(
         "--host-command",
@@ -77,7 +77,7 @@ def arguments() -> argparse.ArgumentParser:
         action="append",
         default=[],
         choices=sorted(VARIANTS),
-        help="another reading of what AWS does not document; may be repeated: "
+        help="alternative to what the emulator assumes where AWS documents nothing; may be repeated: "
         + "; ".join(f"{name}: {text}" for name, text in VARIANTS.items()),
     )
     add_arguments(parser)
@@ -168,8 +168,8 @@ async def _serve(edge: Edge, sockets: list[socket.socket]) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, lambda: setattr(server, "should_exit", True))
     try:
-        # What was loaded so far stays: the garbage collector need not look at it, which takes a tenth of a
-        # second, over and over.
+        # What was loaded so far stays. Without this, the garbage collector would spend a tenth of a second on
+        # it, over and over.
         gc.collect()
         gc.freeze()
         logging.getLogger(__name__).info("listening on %s", edge.host.edge_url)

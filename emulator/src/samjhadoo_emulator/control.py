@@ -1,6 +1,4 @@
-"""The control endpoint under `/_emulator`: health, the clock and who serves what, faults,
-and what image scans are to find.
-"""
+"""The control endpoint under `/_emulator`: health, clock, faults, scan findings, what serves each service."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def _load_models_without_documentation() -> None:
 
 
 def _remember_services() -> None:
-    """Let botocore look once for the services it has: a thousand files, and moto asks at each model."""
+    """Let botocore search once for its services: a thousand files, and moto asks at each model."""
     from botocore.loaders import Loader
 
     look = Loader.list_available_services

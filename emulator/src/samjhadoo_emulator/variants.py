@@ -1,4 +1,4 @@
-"""Where AWS documents nothing, or two things: the readings that can be chosen at the start."""
+"""Alternatives, chosen at the start, for what AWS does not document or documents in two ways."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ VARIANTS = {
     BREAKER_FOR_ROLLING_ONLY: "the circuit breaker does nothing unless the strategy is ROLLING",
     BREAKER_STRICT: "once a task ran, the circuit breaker counts failed health checks only, no failed starts",
 }
-"""By name: what is otherwise than the emulator assumes."""
+"""By name: how each differs from what the emulator does by default."""

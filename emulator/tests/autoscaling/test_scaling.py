@@ -21,7 +21,7 @@ PAUSED = {
 }
 
 
-def test_target_tracking_scales_out_in_proportion_and_tells_of_it(stage):
+def test_target_tracking_scales_out_in_proportion_and_records_it(stage):
     stage.create(2).register(2, 12)
     high, _ = stage.track(50.0, ScaleOutCooldown=100_000)
     stage.becomes(4, lambda: stage.put_usage(CPU, 90.0))
@@ -104,7 +104,7 @@ def test_an_alarm_set_by_hand_executes_its_policy(stage):
     stage.becomes(3)
 
 
-def test_an_alarm_without_its_policy_tells_so_in_its_history(stage):
+def test_an_alarm_without_its_policy_has_that_in_its_history(stage):
     stage.create(2).register(2, 10)
     stage.step("more", 1)
     stage.scaling.delete_scaling_policy(**stage.key, PolicyName="more")

@@ -156,7 +156,7 @@ def test_lists_come_in_pages(served):
     assert refusal(describe, **served.key, NextToken="x")[0] == "InvalidNextTokenException"
 
 
-def test_a_target_looks_as_at_aws(served):
+def test_a_target_is_described_as_at_aws(served):
     target = served.scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[served.resource])[
         "ScalableTargets"
     ][0]

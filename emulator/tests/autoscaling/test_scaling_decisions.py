@@ -56,7 +56,7 @@ def test_a_breach_outside_of_all_steps_adjusts_nothing():
 @pytest.mark.parametrize(
     ("kind", "breach"), [("Average", 20.0), ("Minimum", 10.0), ("Maximum", 30.0), (None, 20.0)]
 )
-def test_the_metric_is_aggregated_as_the_policy_says(kind, breach):
+def test_the_metric_is_aggregated_as_the_policy_asks(kind, breach):
     configuration = {"MetricAggregationType": kind} if kind else {}
     assert step_breach(configuration, [60.0, 80.0, 70.0], 50.0) == breach
 
@@ -161,7 +161,7 @@ def test_scale_in_is_off_while_ecs_deploys_and_scale_out_goes_on():
     base=st.none() | st.integers(0, 40),
     suspended=st.fixed_dictionaries({IN_SUSPENDED: st.booleans(), OUT_SUSPENDED: st.booleans()}),
 )
-def test_whatever_is_wished_stays_in_bounds_and_goes_where_it_says(
+def test_any_wish_stays_in_bounds_and_goes_in_its_direction(
     current, bounds, change, deploying, base, suspended
 ):
     cooling = None if base is None else Cooldown(base, NOW + 60)

@@ -148,7 +148,7 @@ def test_an_alarm_without_data_is_unchecked(stage: Stage) -> None:
     )
 
 
-def test_a_topic_is_told_in_the_words_of_aws(stage: Stage) -> None:
+def test_a_topic_is_notified_in_the_words_of_aws(stage: Stage) -> None:
     topic, read = stage.inbox()
     stage.put_alarm(AlarmActions=[topic], AlarmDescription="too many")
     message = stage.put_until(read)[0]
@@ -180,7 +180,7 @@ def test_a_topic_is_told_in_the_words_of_aws(stage: Stage) -> None:
     }
 
 
-def test_history_tells_configuration_state_and_actions(stage: Stage) -> None:
+def test_history_records_configuration_state_and_actions(stage: Stage) -> None:
     topic, _ = stage.inbox()
     stage.put_alarm(AlarmActions=[topic, "arn:aws:lambda:ap-south-1:000000000000:function:nobody"])
     stage.fire()
@@ -253,7 +253,7 @@ def test_a_state_set_by_hand_stays_until_the_alarm_is_evaluated_again(stage: Sta
     stage.wait("OK")
 
 
-def test_a_composite_follows_its_children_and_tells_which(stage: Stage) -> None:
+def test_a_composite_follows_its_children_and_names_them(stage: Stage) -> None:
     topic, read = stage.inbox()
     child = stage.put_alarm(f"{stage.name}-child", TreatMissingData="ignore")
     other = stage.put_alarm(f"{stage.name}-other", TreatMissingData="ignore", Namespace="Nobody")

@@ -170,7 +170,7 @@ def test_high_resolution_metrics_are_read_by_the_second(cloudwatch: Any, namespa
         pytest.param("MIN(r) * AVG(r) + STDDEV(r) * 0", [16 / 3] * 5, id="a scalar stands in every period"),
     ],
 )
-def test_metric_math_gives_what_the_guide_says(
+def test_metric_math_gives_the_results_of_the_guide(
     cloudwatch: Any, namespace: str, minute: Any, expression: str, expected: list[float]
 ) -> None:
     for ago, requests in ((4, 2.0), (3, 4.0), (2, 2.0)):

@@ -99,7 +99,7 @@ def test_operations_that_are_not_live_go_upstream_in_every_protocol(speak: Any, 
 
 
 @pytest.mark.parametrize("protocol", ["smithy-rpc-v2-cbor"])
-def test_a_protocol_nobody_speaks_is_refused(noop_emulator: Any, speak: Any) -> None:
+def test_an_unknown_protocol_is_refused(noop_emulator: Any, speak: Any) -> None:
     request = urllib.request.Request(
         f"{noop_emulator.url}/service/GraniteServiceVersion20100801/operation/ListMetrics",
         b"{}",

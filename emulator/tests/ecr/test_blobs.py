@@ -32,7 +32,7 @@ def with_digest(location: str, digest: str = DIGEST) -> str:
     return f"{location}?digest={digest}"
 
 
-def test_the_base_tells_the_version_of_the_api(registry: Any) -> None:
+def test_the_base_path_has_the_version_of_the_api(registry: Any) -> None:
     answer = registry("GET", f"{registry.url}/v2/")
     assert answer.status == 200
     assert answer.headers["Docker-Distribution-Api-Version"] == "registry/2.0"
@@ -51,7 +51,7 @@ def test_a_blob_is_sent_by_post_then_put(registry: Any) -> None:
     assert registry("GET", f"blobs/{DIGEST}").data == CONTENT
 
 
-def test_head_tells_size_and_digest_without_a_body(registry: Any) -> None:
+def test_head_returns_size_and_digest_without_a_body(registry: Any) -> None:
     registry.blob(CONTENT)
     answer = registry("HEAD", f"blobs/{DIGEST}")
     assert (answer.status, answer.headers["Content-Length"]) == (200, str(len(CONTENT)))
@@ -119,7 +119,7 @@ def test_a_chunk_of_another_length_than_stated_is_forgotten(registry: Any) -> No
     assert registry("PUT", with_digest(location), CONTENT[500:]).status == 201
 
 
-def test_an_upload_tells_how_far_it_is(registry: Any) -> None:
+def test_an_upload_shows_its_progress(registry: Any) -> None:
     location = start(registry)
     registry("PATCH", location, CONTENT[:1234])
     answer = registry("GET", location)

@@ -126,7 +126,7 @@ def test_what_an_index_lists_stays_with_the_index_and_what_refers_to_an_image_wi
     assert expired(found, untagged, rule(2)) == {"index": 2, "child": 1}
 
 
-def test_a_preview_tells_what_would_expire_and_expires_nothing(ecr: Any, registry: Any) -> None:
+def test_a_preview_shows_what_would_expire_and_expires_nothing(ecr: Any, registry: Any) -> None:
     name = registry.repository
     with pytest.raises(ClientError, match="Lifecycle policy preview does not exist"):
         ecr.get_lifecycle_policy_preview(repositoryName=name)

@@ -366,7 +366,7 @@ def health(stage):
 
 
 @pytest.mark.rule("A.5.timeouts", "A.15.2")
-def test_a_hook_nobody_answers_rolls_back_with_no_client_alive(stage, eventually):
+def test_an_unanswered_hook_rolls_back_with_no_client_alive(stage, eventually):
     hooks = [{**PAUSES[0], "timeoutConfiguration": {"timeoutInMinutes": 5, "action": "ROLLBACK"}}]
     stage.update("v2", configuration={**CANARY, "lifecycleHooks": hooks})
     eventually(lambda: stage.latest()["status"] == "ROLLBACK_SUCCESSFUL")

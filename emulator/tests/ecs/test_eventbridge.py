@@ -102,7 +102,7 @@ class Heard:
 
 
 @pytest.mark.rule("A.11.eventbridge")
-def test_rule_a11_a_deployment_is_announced_when_it_starts_and_when_it_is_complete(
+def test_rule_a11_an_event_is_published_when_a_deployment_starts_and_when_it_is_complete(
     emulator, ecs, web, eventually
 ):
     heard = Heard(emulator, "ECS Deployment State Change")
@@ -118,7 +118,9 @@ def test_rule_a11_a_deployment_is_announced_when_it_starts_and_when_it_is_comple
 
 
 @pytest.mark.rule("A.11.eventbridge")
-def test_rule_a11_a_deployment_that_fails_is_announced_with_the_reason(emulator, ecs, web, eventually):
+def test_rule_a11_an_event_with_the_reason_is_published_when_a_deployment_fails(
+    emulator, ecs, web, eventually
+):
     heard = Heard(emulator, "ECS Deployment State Change")
     arn = deploy(ecs, web, lifecycleHooks=pause())
     eventually(lambda: latest(ecs, web).get("lifecycleHookDetails"))
@@ -135,7 +137,7 @@ def test_rule_a11_a_deployment_that_fails_is_announced_with_the_reason(emulator,
 
 
 @pytest.mark.rule("A.11.eventbridge", "A.15.6")
-def test_rule_a11_a_rollback_that_fails_is_announced_as_an_action(emulator, ecs, eventually):
+def test_rule_a11_a_rollback_that_fails_is_published_as_an_action(emulator, ecs, eventually):
     heard, name = Heard(emulator, "ECS Service Action"), f"first{next(_numbers)}"
     ecs.create_service(
         cluster="c",
@@ -167,7 +169,7 @@ def answered(ecs, web, eventually, action):
         pytest.param(1, None, "HOOK_TIMED_OUT", "CONTINUE", id="timed-out-and-continued"),
     ],
 )
-def test_rule_a5_a_pause_is_announced_with_its_stage_and_its_end(
+def test_rule_a5_events_of_a_pause_have_its_stage_and_its_end(
     emulator, ecs, web, eventually, minutes, action, last, then
 ):
     heard = Heard(emulator, "ECS Hook State Change")
@@ -185,7 +187,7 @@ def test_rule_a5_a_pause_is_announced_with_its_stage_and_its_end(
 
 
 @pytest.mark.rule("A.11.eventbridge")
-def test_rule_a11_tasks_are_announced_at_each_status(emulator, ecs, web, eventually):
+def test_rule_a11_an_event_is_published_at_each_status_of_a_task(emulator, ecs, web, eventually):
     heard = Heard(emulator, "ECS Task State Change")
     task = ecs.run_task(
         cluster="c", taskDefinition="web", launchType="FARGATE", networkConfiguration=NETWORK

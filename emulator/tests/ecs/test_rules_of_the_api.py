@@ -251,7 +251,7 @@ def test_a_first_deployment_calls_no_hooks_in_the_other_reading(other_readings, 
 
 
 @pytest.mark.rule("A.4.arns", "A.4.view", "A.4.members", "A.15.1")
-def test_a_canary_is_two_entries_and_tells_what_is_to_be_known(web):
+def test_a_canary_is_two_entries_with_everything_a_client_needs(web):
     arn = web.deploy(canary(lifecycleHooks=pause("POST_PRODUCTION_TRAFFIC_SHIFT")))
     web.hook()
     service, seen = web.describe(), web.deployment()
@@ -297,7 +297,7 @@ def test_a_hook_is_answered_once_and_refused_in_awss_words(web):
 @pytest.mark.parametrize(
     ("action", "status"), [("ROLLBACK", "ROLLBACK_SUCCESSFUL"), ("CONTINUE", "SUCCESSFUL")]
 )
-def test_a_pause_times_out_with_nobody_there(web, action, status):
+def test_a_pause_times_out_without_a_client(web, action, status):
     before = web.describe()["deployments"][0]["id"]
     web.deploy(canary(lifecycleHooks=pause("POST_TEST_TRAFFIC_SHIFT", minutes=5, action=action)))
     seen = web.ends(status)
@@ -440,7 +440,7 @@ def test_there_is_no_way_back_while_another_one_is_walked(status):
 
 
 @pytest.mark.rule("A.11.service")
-def test_events_are_told_in_awss_words(web):
+def test_events_have_the_texts_of_aws(web):
     number = web.describe()["deployments"][0]["id"]
     texts = "\n".join(web.messages())
     assert re.search(

@@ -264,7 +264,7 @@ def test_listings_are_paged(ecs, family, eventually):
     assert "nextToken" not in rest
 
 
-def test_revisions_tell_what_they_are_made_of(ecs, family):
+def test_revisions_show_their_parts(ecs, family):
     create(ecs, family, count=0)
     target = latest(ecs, family)["targetServiceRevision"]["arn"]
     answer = ecs.describe_service_revisions(serviceRevisionArns=[target, target[:-1] + "x"])

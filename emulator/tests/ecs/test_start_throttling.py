@@ -66,7 +66,7 @@ def listen(emulator: Any, detail_type: str) -> Callable[[], dict[str, Any] | Non
 
 
 @pytest.mark.rule("A.9.throttling", "A.11.eventbridge", "A.11.service")
-def test_a_service_whose_tasks_do_not_start_says_why_and_tries_again_and_again(
+def test_a_service_whose_tasks_do_not_start_has_events_with_the_reason_and_keeps_trying(
     emulator: Any, ecs: Any, eventually: Callable[..., Any]
 ) -> None:
     host = emulator.url.removeprefix("http://")

@@ -60,7 +60,7 @@ def test_a_creation_repeated_is_the_same_and_with_other_settings_refused(balanci
     )
 
 
-def test_what_does_not_exist_is_told_in_aws_words(balancing, to):
+def test_what_does_not_exist_has_the_error_of_aws(balancing, to):
     elbv2 = balancing.elbv2
     nobody = balancing.arn.replace("/balancer/", "/nobody/")
     group = balancing.group().replace("group-", "gone-")

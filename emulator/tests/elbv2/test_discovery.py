@@ -75,7 +75,7 @@ def test_a_question_is_answered_at_once_or_when_there_is_news():
     run(scenario)
 
 
-def test_the_next_question_tells_that_a_version_is_in_effect():
+def test_the_next_request_confirms_that_a_version_is_in_effect():
     async def scenario(discovery, subscribe):
         envoy = await subscribe()
         version = discovery.publish(BLUE, [{"port": 1}])

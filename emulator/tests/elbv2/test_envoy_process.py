@@ -89,7 +89,7 @@ def test_envoy_is_started_again_when_it_ends_by_itself(folder, caplog):
     assert "Envoy ended with status -9 and is started again" in caplog.text
 
 
-def test_an_envoy_that_keeps_ending_is_given_up_and_that_is_said(folder, caplog, monkeypatch):
+def test_an_envoy_that_keeps_ending_is_given_up_and_that_is_logged(folder, caplog, monkeypatch):
     monkeypatch.setattr(processes, "RESTART_PAUSE", 0.0)
     monkeypatch.setattr(processes, "MOST_RESTARTS", 1)
 
@@ -108,7 +108,7 @@ def test_an_envoy_that_keeps_ending_is_given_up_and_that_is_said(folder, caplog,
     assert "2 times in a row: the load balancers are down" in caplog.text
 
 
-def test_an_envoy_that_cannot_start_says_why(folder, monkeypatch):
+def test_an_envoy_that_cannot_start_is_reported_with_the_reason(folder, monkeypatch):
     monkeypatch.setattr(EnvoyProcess, "_bootstrap", lambda _: {"surprise": True})
 
     async def scenario():

@@ -173,7 +173,7 @@ def test_redirects_fill_their_placeholders(balancing, browse, config, location):
     assert (answer.status, answer.headers["location"]) == (301, location.replace("{port}", str(port)))
 
 
-def test_a_taken_port_moves_the_listener_to_a_free_one_and_the_control_endpoint_tells(balancing, browse):
+def test_a_taken_port_moves_the_listener_to_a_free_one_that_the_control_endpoint_shows(balancing, browse):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -201,7 +201,7 @@ def test_a_deleted_listener_frees_its_port_for_the_next_one(balancing, browse):
     assert browse(port).get().text == "second"
 
 
-def test_https_listeners_speak_plain_http_and_tell_targets_https(balancing, backends, browse, to):
+def test_https_listeners_speak_plain_http_and_forward_https_in_the_header(balancing, backends, browse, to):
     group = balancing.group(backends())
     certificate = {"CertificateArn": "arn:aws:acm:ap-south-1:000000000000:certificate/x"}
     listener, port = balancing.listener(to(group), Protocol="HTTPS", Certificates=[certificate])

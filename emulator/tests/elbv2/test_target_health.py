@@ -44,7 +44,7 @@ def test_a_killed_target_becomes_unhealthy_and_its_successor_on_the_port_healthy
     assert {browser.get().backend for _ in range(10)} == {"second", "third"}
 
 
-def test_a_wrong_status_is_told_and_only_as_many_as_the_threshold_count(balancing, backends, to):
+def test_a_wrong_status_is_reported_and_counts_only_from_the_threshold_on(balancing, backends, to):
     backend = backends()
     group = balancing.group(backend, UnhealthyThresholdCount=5, HealthCheckIntervalSeconds=300)
     balancing.listener(to(group))

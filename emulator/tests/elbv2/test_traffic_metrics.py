@@ -129,7 +129,7 @@ def test_hosts_are_counted_without_traffic_and_health_checks_are_not(
     assert metrics.read("RequestCount", group=group) == []
 
 
-def test_a_reading_tells_what_was_added_and_survives_a_restart_of_envoy() -> None:
+def test_counts_since_a_reading_survive_a_restart_of_envoy() -> None:
     kind = RequestKind("listener", "group", 200, frozenset())
     before = TrafficCounts({kind: 10}, {"group": {0.1: 4}}, {"group": 1})
     after = TrafficCounts({kind: 12}, {"group": {0.1: 4, 0.2: 1}}, {"group": 1})
@@ -138,7 +138,7 @@ def test_a_reading_tells_what_was_added_and_survives_a_restart_of_envoy() -> Non
     assert not after.since(after)
 
 
-def test_a_reading_tells_targets_answers_from_the_load_balancers() -> None:
+def test_answers_of_targets_are_counted_apart_from_the_load_balancers_own() -> None:
     def stat(cluster: str, code: int, flags: str) -> str:
         name = f"samjhadoo.requests.listener.app-x-1-2.cluster.{cluster}.code.{code}.flags.{flags}"
         return f'{{"name": "{name}", "value": 1}}'

@@ -97,7 +97,7 @@ def test_a_fault_that_is_removed_strikes_no_more_and_is_undone():
         pytest.param(b"nonsense", "JSON", id="not-json"),
     ],
 )
-def test_a_fault_nobody_knows_is_refused(document, text):
+def test_an_unknown_fault_is_refused(document, text):
     with pytest.raises(msgspec.DecodeError, match=text):
         fault_of(document)
 

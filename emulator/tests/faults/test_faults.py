@@ -260,7 +260,7 @@ def test_a_fault_that_cannot_be_is_refused_with_the_reason(emulator):
         emulator.ask("DELETE", "faults/fault-0")
 
 
-def test_the_control_endpoint_tells_which_faults_struck_how_often(emulator, client):
+def test_the_control_endpoint_shows_how_often_each_fault_struck(emulator, client):
     fault = emulator.faults.throttle("ecs", "ListClusters", count=3)
     with pytest.raises(ClientError):
         client("ecs").list_clusters()

@@ -48,7 +48,7 @@ def edge(localstack, tmp_path_factory):
         yield emulator
 
 
-def test_services_are_served_by_whom_the_edge_says(edge, localstack):
+def test_the_edge_reports_what_serves_each_service(edge, localstack):
     upstream = edge.ask("GET", "health")["upstream"]
     assert (upstream["kind"], upstream["url"], upstream["answers"]) == ("localstack", localstack, True)
     served = edge.ask("GET", "services")

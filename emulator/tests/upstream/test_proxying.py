@@ -131,7 +131,7 @@ def test_a_kept_connection_that_the_upstream_has_closed_is_not_used(edge, script
         assert connection.getresponse().read() == b"ok"
 
 
-def test_a_client_that_waits_for_continue_is_told_to(edge, scripted):
+def test_a_client_that_waits_for_continue_receives_it(edge, scripted):
     head = (
         b"PUT /expect HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
         b"Content-Length: 5\r\nConnection: close\r\n\r\n"

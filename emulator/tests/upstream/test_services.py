@@ -49,7 +49,7 @@ PRESIGNED = "X-Amz-Credential=AKID%2F20261123%2Feu-west-1%2F{}%2Faws4_request&X-
         pytest.param({}, "", "/_localstack/health", "", id="nobody-tells"),
     ],
 )
-def test_a_service_is_told_by_signature_target_and_path(headers, query, path, service):
+def test_a_service_is_identified_by_signature_target_and_path(headers, query, path, service):
     assert service_of(headers, query=query, path=path) == service
 
 

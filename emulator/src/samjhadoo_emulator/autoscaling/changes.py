@@ -1,4 +1,4 @@
-"""Changes of the desired count: ECS is asked for one, and watched until it has fulfilled it."""
+"""Changes of the desired count: requested from ECS, and watched until ECS has finished it."""
 
 from __future__ import annotations
 

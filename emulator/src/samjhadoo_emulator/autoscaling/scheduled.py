@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 MOST_ACTIONS = 200
 POLL = 10.0
-"""Emulated seconds between two looks at ECS while it has a change to fulfil."""
+"""Emulated seconds between two polls of ECS while it works on a change."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 3600.0
 """Real seconds."""
 _SETTINGS = ("Schedule", "Timezone", "StartTime", "EndTime", "ScalableTargetAction")

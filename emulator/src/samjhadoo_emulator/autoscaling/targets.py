@@ -141,10 +141,10 @@ class ScalableTargets(Changes):
 
 
 def check_range(minimum: int, maximum: int) -> None:
-    """Refuse a range that is none.
+    """Refuse a range whose minimum exceeds its maximum.
 
     Raises:
-        AwsError: It is none.
+        AwsError: It does, or the minimum is negative.
 
     """
     if minimum < 0:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 LIFECYCLE, POLICY = "lifecycle", "repository"
 EVERY = 3600.0
-"""Emulated seconds between two looks at the lifecycle policies; ECR expires images within 24 hours."""
+"""Emulated seconds between two runs of the lifecycle policies; ECR expires images within 24 hours."""
 SHORTEST = 0.5
-"""Real seconds between two looks at least, however fast the clock is."""
+"""Real seconds between two runs at least, however fast the clock is."""
 
 
 class PolicyOperations(RegistryService):
@@ -38,7 +38,7 @@ class PolicyOperations(RegistryService):
         self.spawn(self._expire_on(), name=f"lifecycle {self.region}")
 
     def clock_jumped(self) -> None:
-        """Look at the policies now."""
+        """Run the policies now."""
         super().clock_jumped()
         self._jumped.set()
 

@@ -35,7 +35,7 @@ SIZES: dict[int, range] = {
     8192: range(16384, 61441, 4096),
     16384: range(32768, 122881, 8192),
 }
-"""MiB of memory for each number of CPU units; 1,536 MiB is none of a quarter vCPU's."""
+"""MiB of memory for each number of CPU units; 1,536 MiB is not among those of a quarter vCPU."""
 _NOT_A_SIZE = {(256, 1536)}
 _IMAGE = re.compile(r"[A-Za-z0-9_./:@-]{1,255}\Z")
 _ECR = re.compile(r"\d{12}\.dkr\.ecr\.")

@@ -72,7 +72,7 @@ class Latency(Disturbance, frozen=True, kw_only=True, tag="latency"):
 
 
 class UnknownValue(Disturbance, frozen=True, kw_only=True, tag="unknown-value"):
-    """Every member of that name in a JSON answer has a value that no model knows."""
+    """Every member of that name in a JSON answer has a value that no model lists."""
 
     service: str = "ecs"
     operation: str = "DescribeServiceDeployments"

@@ -95,11 +95,11 @@ class Faults:
         return self.add("latency", service=service, operation=operation, seconds=seconds, **options)
 
     def unknown_value(self, member: str = "lifecycleStage", value: str = "NEW", **options: Any) -> Fault:
-        """Answer `DescribeServiceDeployments` with a value that no model knows."""
+        """Answer `DescribeServiceDeployments` with a value that no model lists."""
         return self.add("unknown-value", member=member, value=value, **options)
 
     def miss_alarms(self, **options: Any) -> Fault:
-        """Let ECS find no deployment alarm in ALARM when it looks."""
+        """Let ECS find no deployment alarm in ALARM when it polls them."""
         return self.add("missed-alarms", **options)
 
     def delay_metrics(self, minutes: float, namespace: str = "*", metric: str = "*", **options: Any) -> Fault:

@@ -1,4 +1,4 @@
-"""The body of a client's request on its way to the upstream, and what becomes of a client that leaves."""
+"""The body of a client's request on its way to the upstream, and what happens when a client leaves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 PATIENCE = 1.0
-"""Seconds that a client gets to send what is not wanted any more."""
+"""Seconds that a client gets to finish sending an unwanted body."""
 
 
 class ClientLeft(Exception):
@@ -53,7 +53,7 @@ class Body:
             self._ended.set()
 
     async def drain(self, most: int) -> None:
-        """Read what comes, up to so many bytes: a client that is still sending would miss the answer."""
+        """Read what comes, up to a number of bytes: a client that is still sending would miss the answer."""
         if self.complete:
             return
         read = 0

@@ -170,7 +170,7 @@ def test_a_hook_answered_with_rollback_rolls_back():
         pytest.param("CONTINUE", Status.IN_PROGRESS, "", id="continue"),
     ],
 )
-def test_a_hook_nobody_answers_times_out_by_its_action(action, status, reason):
+def test_an_unanswered_hook_times_out_by_its_action(action, status, reason):
     hooks = [{**PAUSES[0], "timeoutConfiguration": {"timeoutInMinutes": 30, "action": action}}]
     the_plan = plan(hooks=hooks)
     state = paused_at(the_plan, Stage.POST_TEST_TRAFFIC_SHIFT, 0)
@@ -212,7 +212,7 @@ def test_a_rollback_takes_production_traffic_back_first():
 
 
 @pytest.mark.rule("A.9.candidate")
-def test_with_no_candidate_the_rollback_fails_and_says_so():
+def test_with_no_candidate_the_rollback_fails_with_that_reason():
     the_plan = plan(candidate=False)
     state = run(the_plan, started(the_plan), 1, breaker_tripped=True)
     assert (state.status, state.reason) == (

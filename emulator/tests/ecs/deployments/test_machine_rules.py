@@ -163,7 +163,7 @@ def test_a_rolling_update_goes_on_for_ever():
         pytest.param({"timeoutInMinutes": 7, "action": "CONTINUE"}, 7, "CONTINUE", id="given"),
     ],
 )
-def test_a_hook_expires_and_tells_what_happens_then(timeout, minutes, action):
+def test_a_hook_shows_when_it_expires_and_what_happens_then(timeout, minutes, action):
     hook = {"targetType": "PAUSE", "lifecycleStages": ["PRE_SCALE_UP"], "timeoutConfiguration": timeout}
     the_plan = plan(lifecycleHooks=[hook])
     (called,) = rest(the_plan, State(steps=the_plan.steps), 1000.0).hooks

@@ -81,7 +81,7 @@ def test_a_missing_image_is_named(host: Host, registry: FakeRegistry) -> None:
         pull(host, registry.reference("web", ":nope"))
 
 
-def test_a_layer_that_is_not_what_its_digest_says_is_refused_and_leaves_nothing(
+def test_a_layer_with_another_digest_is_refused_and_leaves_nothing(
     host: Host, registry: FakeRegistry
 ) -> None:
     registry.push("web", [APP])

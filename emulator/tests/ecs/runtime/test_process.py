@@ -313,7 +313,7 @@ def test_an_application_that_binds_its_fixed_port_is_reached_all_the_same(
         pytest.param({"Cmd": ["/no/such"]}, 'exec: "/no/such": stat /no/such: no such file', id="path"),
     ],
 )
-def test_what_cannot_start_says_so_as_containerd_does(
+def test_what_cannot_start_has_the_error_of_containerd(
     on_stage: Callable[[Script], None], config: dict[str, Any], text: str
 ) -> None:
     async def script(stage: Stage) -> None:

@@ -62,7 +62,7 @@ def registration(load_balancer):
     return Registration(Balancer(load_balancer), events.append), events
 
 
-def test_targets_of_a_group_are_registered_by_one_call_and_told_in_one_event():
+def test_targets_of_a_group_are_registered_by_one_call_and_in_one_event():
     load_balancer = LoadBalancer()
     registering, events = registration(load_balancer)
     refused = asyncio.run(registering.register([replica(port, "blue") for port in (1, 2, 3)]))
@@ -96,7 +96,7 @@ def test_a_replica_without_an_address_is_not_registered_yet():
     assert (load_balancer.calls, events) == ([], [])
 
 
-def test_health_is_looked_at_after_each_registration_and_deregistration():
+def test_health_is_polled_after_each_registration_and_deregistration():
     load_balancer = LoadBalancer()
     registering, events = registration(load_balancer)
     one = replica(1, "blue")

@@ -85,7 +85,7 @@ def test_a_one_off_task_reads_its_secret_and_writes_its_log(
     assert [event["message"] for event in events] == ["me high yes"]
 
 
-def test_a_task_is_reached_where_its_network_binding_says(
+def test_a_task_is_reached_at_its_network_binding(
     ecs: Any, server_image: str, eventually: Callable[..., Any]
 ) -> None:
     arn = run(ecs, image=server_image, portMappings=[{"containerPort": 8080}])
@@ -180,7 +180,7 @@ def test_a_container_learns_who_it_is_and_acts_as_its_tasks_role(
 @pytest.mark.parametrize(
     "path", ["v4/none", "v4/none/task", "v2/credentials/none", "v4/..%2f..%2fv2/x", "other"]
 )
-def test_nobody_else_learns_anything(emulator: Any, path: str) -> None:
+def test_an_unknown_container_or_path_gets_no_answer(emulator: Any, path: str) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(f"{emulator.url}/_ecs/{path}", timeout=10)
     assert caught.value.code == 404

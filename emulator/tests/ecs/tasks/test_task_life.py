@@ -13,7 +13,7 @@ InLab = "Callable[..., None]"
 FOREVER = "exec sleep 60"
 
 
-def test_a_task_goes_through_every_state_and_tells_when(in_lab: InLab) -> None:
+def test_a_task_goes_through_every_state_and_records_when(in_lab: InLab) -> None:
     async def script(lab: Lab) -> None:
         task = lab.run(lab.shell(FOREVER))
         assert task.last_status == "PROVISIONING"
@@ -203,7 +203,7 @@ def test_stopping_a_task_that_is_still_starting_leaves_nothing(in_lab: InLab) ->
     in_lab(script)
 
 
-def test_ports_and_addresses_are_told_while_a_task_runs(in_lab: InLab) -> None:
+def test_ports_and_addresses_are_shown_while_a_task_runs(in_lab: InLab) -> None:
     async def script(lab: Lab) -> None:
         task = lab.run(lab.shell(FOREVER, portMappings=[{"containerPort": 8080}]))
         assert task.address("app", 8080) is None

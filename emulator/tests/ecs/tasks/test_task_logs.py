@@ -84,7 +84,7 @@ def test_a_missing_group_stops_the_task_unless_it_is_to_be_made(in_lab: InLab) -
     in_lab(script)
 
 
-def test_a_dead_log_service_holds_nobody_up(in_lab: InLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_log_service_does_not_hold_up_the_task(in_lab: InLab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "CLOSE_SECONDS", 0.3)
 
     async def script(lab: Lab) -> None:

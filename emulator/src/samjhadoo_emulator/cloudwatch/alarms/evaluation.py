@@ -36,7 +36,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Criteria:
-    """What an alarm asks.
+    """What decides about an alarm's state.
 
     Attributes:
         datapoints: M: data points that have to breach.

@@ -50,7 +50,7 @@ class RegistryClient:
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
-        # ECS's agent signs in as `AWS` with a token; a registry that wants no sign-in ignores it.
+        # ECS's agent signs in as `AWS` with a token; a registry without sign-in ignores it.
         token = base64.b64encode(b"AWS:emulator").decode()
         self._headers = {"Authorization": f"Basic {token}"}
         self._pool = urllib3.PoolManager(retries=urllib3.Retry(2, redirect=5), timeout=TIMEOUT)

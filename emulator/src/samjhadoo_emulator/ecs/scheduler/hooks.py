@@ -53,7 +53,7 @@ class HookCaller:
         self._jumped = asyncio.Event()
 
     def clock_jumped(self) -> None:
-        """Reckon anew when functions are to be invoked again."""
+        """Compute again when functions are to be invoked again."""
         self._jumped.set()
         self._jumped = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""A task as the service scheduler sees it: where its traffic comes from and how it fares."""
+"""A task as the service scheduler sees it: where its traffic comes from and how healthy it is."""
 
 from __future__ import annotations
 

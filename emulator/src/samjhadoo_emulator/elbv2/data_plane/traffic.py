@@ -93,7 +93,7 @@ class TrafficCounts:
 
 
 def _added(now: Mapping[Key, int], before: Mapping[Key, int]) -> dict[Key, int]:
-    # Less than before: Envoy was started anew.
+    # Less than before: Envoy was restarted.
     return {
         key: added
         for key, count in now.items()

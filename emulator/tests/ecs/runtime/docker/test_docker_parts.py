@@ -102,7 +102,7 @@ def test_ours_are_the_labels_that_count_and_the_images_health_check_does_not() -
         ("a@sha256:0", "docker.io/library/a@sha256:0"),
     ],
 )
-def test_a_reference_is_told_in_full(text: str, full: str) -> None:
+def test_a_reference_is_written_in_full(text: str, full: str) -> None:
     assert canonical(text) == full
 
 

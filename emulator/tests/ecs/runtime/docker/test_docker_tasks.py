@@ -217,7 +217,7 @@ def test_exit_codes_and_all_last_lines_are_kept(tasks: Any) -> None:
     assert "to standard error" in lines
 
 
-def test_a_container_that_takes_too_much_memory_is_killed_and_the_reason_told(tasks: Any) -> None:
+def test_a_container_that_takes_too_much_memory_is_killed_and_the_reason_reported(tasks: Any) -> None:
     program = "import time\nkept = []\nwhile True: kept.append(bytearray(8 << 20)); time.sleep(0.01)"
     found = tasks.ended(tasks.container(program, memory=64))
     assert found["containers"][0]["exitCode"] == 137
@@ -296,7 +296,7 @@ def test_a_container_restarts_in_its_task(tasks: Any) -> None:
     tasks.ecs.stop_task(task=task)
 
 
-def test_an_image_that_cannot_be_pulled_is_told_as_aws_does(tasks: Any, emulator: Emulator) -> None:
+def test_an_image_that_cannot_be_pulled_is_reported_as_at_aws(tasks: Any, emulator: Emulator) -> None:
     emulator.client("ecr").create_repository(repositoryName="here/empty")
     registry = emulator.url.removeprefix("http://")
     for image, wanted in (

@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     group = parser.add_argument_group("tasks as Docker containers (--runtime docker)")
     group.add_argument(
-        "--network", default="", help="Docker network to put tasks on; by default one is made, and removed"
+        "--network",
+        default="",
+        help="Docker network to put tasks on; by default one is created, and removed at the end",
     )
     group.add_argument(
         "--forward",
@@ -35,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_forward,
         metavar="PORT=HOST:PORT",
-        help="let a port of 127.0.0.1 inside tasks lead to a host of their network; may be repeated",
+        help="forward a port of 127.0.0.1 inside tasks to a host of their network; may be repeated",
     )
     group.add_argument("--pause-image", default="", help="any image with python3; required")
 
@@ -56,7 +58,7 @@ def refused(options: argparse.Namespace) -> str:
 
 @asynccontextmanager
 async def engine_for(options: argparse.Namespace) -> AsyncIterator[tuple[Any, list[socket.socket]]]:
-    """Lend what the Docker runtime needs: its part of the engine, and sockets for the edge to listen on too.
+    """Provide what the Docker runtime needs: resources in the engine, and more sockets for the edge.
 
     With another runtime that is None and no sockets.
 

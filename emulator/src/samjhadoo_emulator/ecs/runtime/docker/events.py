@@ -69,7 +69,7 @@ class Events:
         return future
 
     def check(self, container: str) -> None:
-        """Have a container looked at, whose end ought to have been heard."""
+        """Check a container whose end should have been reported by now."""
         threading.Thread(target=self._check, args=([container],), name="docker check", daemon=True).start()
 
     def close(self) -> None:

@@ -125,7 +125,7 @@ class Sandbox:
             await self.volumes.remove()
 
     async def _remove_pause(self) -> None:
-        """Let another attempt begin anew."""
+        """Let another attempt start from scratch."""
         pause, self.pause = self.pause, ""
         if self._output is not None:
             self._output.close()
