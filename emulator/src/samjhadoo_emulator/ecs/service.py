@@ -66,7 +66,7 @@ class Ecs(DeploymentOperations, TaskOperations, TagOperations):
             self._measure(task)
             service = self.services.get(f"{task.cluster_arn.rpartition('/')[2]}/{name}")
             if service is not None and service.arn in self.schedulers:
-                self.schedulers[service.arn].task_changed(task)
+                self.schedulers[service.arn].wake()
 
     def _measure(self, task: Task) -> None:
         """Have utilization measured while services have tasks that really run."""

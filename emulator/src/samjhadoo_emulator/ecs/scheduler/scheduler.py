@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.ecs.eventbridge import EventBridgePublisher
     from samjhadoo_emulator.ecs.model import Deployment, Revision, Service
     from samjhadoo_emulator.ecs.scheduler.hooks import Spawn
-    from samjhadoo_emulator.ecs.tasks import Task, Tasks
+    from samjhadoo_emulator.ecs.tasks import Tasks
     from samjhadoo_emulator.service import AwsApi, Host
 
 log = logging.getLogger(__name__)
@@ -65,10 +65,6 @@ class Scheduler:
         """Check everything that waits for a time."""
         self._alarms.poll_now()
         self._hooks.clock_jumped()
-        self.wake()
-
-    def task_changed(self, _task: Task) -> None:
-        """Note that a task of the service changed."""
         self.wake()
 
     def counts(self) -> dict[str, tuple[int, int]]:
