@@ -1,4 +1,4 @@
-"""Runs application images: on the host, with the image's paths mapped to where it is unpacked."""
+"""Runs application images on the host, their paths mapped to the folder where they are unpacked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAMES_FILES = re.compile(r"(PATH|DIR|DIRS|HOME|FILE|FILES|FOLDER|ROOT|CONFIG|LO
 
 
 class HostFilesystem:
-    """A container of an application image.
+    """The execution context of a container of an application image: the host, nothing isolated.
 
     Args:
         image: The unpacked image.
@@ -56,7 +56,7 @@ class HostFilesystem:
         self._folder = folder or "/"
         self._environment = self._on_host(environment, image_names, commands, scratch)
 
-    def invocation(self, argv: Sequence[str], *, join: int = 0) -> Invocation:  # noqa: ARG002 - no walls to pass
+    def invocation(self, argv: Sequence[str], *, join: int = 0) -> Invocation:  # noqa: ARG002 - not isolated
         """Return how to run a command line; see `ExecutionContext`."""
         folder = self._root.joinpath(self._folder.lstrip("/"))
         folder.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ An image is pulled from the emulated registry and unpacked. How its processes ru
 * An **application** image (its layers hold no complete root file system, for example just `/app`) runs on the
   host: absolute paths in its command line, working directory and variables that the image holds are mapped to
   the unpacked folder, and an executable the image does not bring comes from the host (`python` is the
-  emulator's interpreter). See `layout`, `application`.
+  emulator's interpreter). See `layout`, `host_filesystem`.
 * A **complete** image (the loader of its entry executable is inside) runs inside its root file system, in a
   mount namespace with an overlay; a host that cannot do that refuses it. See `root_filesystem`.
 
@@ -55,7 +55,7 @@ class ProcessRuntime:
     """Containers as host processes; see the module.
 
     Args:
-        host: What the emulator lends.
+        host: What the emulator gives live services.
 
     """
 

@@ -1,4 +1,4 @@
-"""Runs complete images: inside their root file system (Linux).
+"""Runs complete images inside their root file system (Linux).
 
 Each container gets its own mount namespace with an overlay over the shared, unpacked image: nothing is
 copied, nothing is left mounted on the host, whatever happens to the processes. As an ordinary user this needs
@@ -42,7 +42,7 @@ class Identity:
 
 
 class RootFilesystem:
-    """A container of a complete image.
+    """The execution context of a container of a complete image: its root file system.
 
     Args:
         mode: One of `MODES`; see `possible_mode`.
