@@ -18,7 +18,7 @@ DEFAULT_STOP_SIGNAL = "SIGTERM"
 
 
 class CannotPullError(Exception):
-    """An image cannot be had; the text is what AWS puts behind `CannotPullContainerError: `."""
+    """An image cannot be pulled; the text is what AWS puts behind `CannotPullContainerError: `."""
 
 
 class CannotStartError(Exception):
@@ -157,14 +157,14 @@ class Runtime(Protocol):
         """
 
     async def prepare(self, task_id: str, definition: Mapping[str, Any]) -> None:
-        """Begin with what all containers of a task share; done by the first `start` where it is not.
+        """Create what all containers of a task share; otherwise the first `start` does.
 
         Args:
             task_id: The task's id.
             definition: Its task definition.
 
         Raises:
-            CannotStartError: It cannot be had; `start` would say the same.
+            CannotStartError: That failed; `start` would fail in the same way.
 
         """
 

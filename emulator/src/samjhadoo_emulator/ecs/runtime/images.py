@@ -45,7 +45,7 @@ class ImageStore:
         """Return an image, fetched if it is not here. Pulls of the same image at the same time share one.
 
         Raises:
-            CannotPullError: It cannot be had.
+            CannotPullError: It cannot be pulled.
 
         """
         reference = parse_reference(text)

@@ -19,7 +19,7 @@ class Ports:
     """Ports of 127.0.0.1, each reserved for one container at a time."""
 
     def __init__(self) -> None:
-        self._lent: set[int] = set()
+        self._reserved: set[int] = set()
         self._next = FIRST + secrets.randbelow(LAST - FIRST)
 
     def take(self) -> int:
@@ -27,16 +27,16 @@ class Ports:
         for _ in range(LAST - FIRST):
             port = self._next
             self._next = FIRST if port + 1 >= LAST else port + 1
-            if port not in self._lent and _is_free(port):
+            if port not in self._reserved and _is_free(port):
                 break
         else:
             port = free_port()
-        self._lent.add(port)
+        self._reserved.add(port)
         return port
 
     def give_back(self, port: int) -> None:
         """Release a port."""
-        self._lent.discard(port)
+        self._reserved.discard(port)
 
 
 def _is_free(port: int) -> bool:

@@ -144,7 +144,7 @@ class TaskDriver:
             )
 
     async def _pull(self) -> dict[str, PulledImage] | None:
-        """Return the image of each container by its name; None if one cannot be had."""
+        """Return the image of each container by its name; None if one cannot be pulled."""
         task, clock = self.task, self._host.clock
         task.pull_started_at = clock.now()
         self._changed()

@@ -40,7 +40,7 @@ _REFUSED = f"{_INVALID}create stream has been retried 1 times: failed to create 
 
 
 class CannotLogError(Exception):
-    """The log stream cannot be had; the text is the task's stopped reason, as at AWS."""
+    """The log stream cannot be created; the text is the task's stopped reason, as at AWS."""
 
 
 class Event(NamedTuple):

@@ -33,7 +33,7 @@ class Tasks:
     """The tasks of a region.
 
     Args:
-        host: What the emulator lends.
+        host: What the emulator gives live services.
         region: The region.
         aws: The region's AWS API.
         spawn: Runs work in the background: `spawn(coroutine, name=…)`.

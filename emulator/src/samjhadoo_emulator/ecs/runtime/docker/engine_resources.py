@@ -1,4 +1,4 @@
-"""What an emulator has in the engine: labels, a network, and a helper that removes it all if it is killed."""
+"""What an emulator has in the engine: labels, a network, and a helper that removes all if it is killed."""
 
 from __future__ import annotations
 
@@ -112,10 +112,10 @@ class EngineResources:
 
 
 def _check_image(client: Any, name: str) -> None:
-    """Have the pause image in the engine.
+    """Pull the pause image, unless the engine has it.
 
     Raises:
-        ConfigurationError: It cannot be had.
+        ConfigurationError: It cannot be pulled.
 
     """
     try:

@@ -48,7 +48,7 @@ class DockerImages:
         """Return an image, pulled if the engine does not have it; pulls of the same one share a pull.
 
         Raises:
-            CannotPullError: It cannot be had.
+            CannotPullError: It cannot be pulled.
 
         """
         pull = self._pulls.get(text)

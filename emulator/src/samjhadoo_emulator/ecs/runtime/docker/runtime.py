@@ -30,7 +30,7 @@ class DockerRuntime:
     """Containers of a Docker engine.
 
     Args:
-        host: What the emulator lends.
+        host: What the emulator gives live services.
         resources: What the emulator has in the engine.
 
     """
