@@ -61,7 +61,7 @@ class Activities(AutoScalingBase):
         activity.ended_at = self.clock.now()
 
     def not_scaled(self, resource: str, cause: str, reason: dict[str, Any]) -> None:
-        """Record that a policy changed nothing; the same is not recorded again while nothing else happens."""
+        """Record that a policy changed nothing; the same outcome is not recorded twice in a row."""
         kept = self.activities.setdefault(resource, [])
         if kept and kept[-1].cause == cause and kept[-1].reasons == [reason]:
             return

@@ -82,13 +82,13 @@ class AutoScalingBase(LiveService):
         return bool(answer["serviceDeployments"])
 
     def arn_of(self, kind: str, identity: str, resource: str, named: str) -> str:
-        """Return the ARN of a policy or a scheduled action, which EC2 Auto Scaling's name space holds."""
+        """Return the ARN of a policy or a scheduled action, which is in EC2 Auto Scaling's namespace."""
         prefix = f"arn:aws:autoscaling:{self.region}:{self.account}"
         return f"{prefix}:{kind}:{identity}:resource/{NAMESPACE}/{resource}:{named}"
 
 
 def served(params: Params) -> None:
-    """Give a request about resources that are no ECS services to the upstream.
+    """Pass a request about resources that are not ECS services to the upstream.
 
     Raises:
         NotLive: It is such a request.
@@ -103,7 +103,7 @@ def checked(params: Params) -> str:
 
     Raises:
         AwsError: The members do not fit together.
-        NotLive: The resource is no ECS service.
+        NotLive: The resource is not an ECS service.
 
     """
     served(params)
@@ -124,7 +124,7 @@ def filtered(params: Params) -> str:
 
     Raises:
         AwsError: The members do not fit together.
-        NotLive: The resources are no ECS services.
+        NotLive: The resources are not ECS services.
 
     """
     served(params)

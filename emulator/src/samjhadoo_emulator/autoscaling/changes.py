@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Changes(Activities):
-    """Sets desired counts, never by a deployment."""
+    """Sets desired counts, without deployments."""
 
     async def change(self, target: ScalableTarget, capacity: int, cause: str) -> bool:
         """Set the desired count and return whether ECS accepted it."""
@@ -64,7 +64,7 @@ class Changes(Activities):
             await self.change(target, capacity, f"{bound} capacity was set to {capacity}")
 
     async def catch_up(self) -> None:
-        """Do what a deployment held back, and end the activities that ECS has fulfilled."""
+        """Make the changes that a deployment held back, and end the activities that ECS has finished."""
         for target in list(self.targets.values()):
             if target.waiting:
                 async with self.turns[target.resource]:
@@ -75,7 +75,7 @@ class Changes(Activities):
 
     @property
     def unfinished(self) -> bool:
-        """Whether there is something to catch up with."""
+        """Whether there are changes or activities to finish."""
         return any(
             target.waiting
             or any(

@@ -29,12 +29,12 @@ FIRST_YEAR, LAST_YEAR = 1970, 2199
 
 
 class CronError(ValueError):
-    """The text is no cron expression."""
+    """The text is not a valid cron expression."""
 
 
 @dataclass(frozen=True)
 class Cron:
-    """An expression; days are left as text, for they depend on the month."""
+    """An expression; days are kept as text, because they depend on the month."""
 
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
@@ -44,7 +44,7 @@ class Cron:
     years: tuple[int, ...]
 
     def next_after(self, moment: datetime) -> datetime | None:
-        """Return the first local time after another; none if there is no more."""
+        """Return the first local time after another; None if there is none."""
         first = moment.replace(second=0, microsecond=0) + timedelta(minutes=1)
         for day in self._days_from(first.date()):
             for hour in self.hours:
@@ -74,7 +74,7 @@ def parse(text: str) -> Cron:
     """Return what stands between the brackets of `cron(...)`.
 
     Raises:
-        CronError: It is none.
+        CronError: The text is not a valid cron expression.
 
     """
     fields = text.upper().split()
@@ -91,7 +91,7 @@ def parse(text: str) -> Cron:
         weekdays,
         _values(years, FIRST_YEAR, LAST_YEAR),
     )
-    cron._days_of(2024, 1)  # refuses what is no day  # noqa: SLF001
+    cron._days_of(2024, 1)  # refuses invalid days  # noqa: SLF001
     return cron
 
 

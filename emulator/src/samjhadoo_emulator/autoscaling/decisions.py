@@ -27,11 +27,11 @@ OUT, IN = "out", "in"
 
 @dataclass(frozen=True)
 class Decision:
-    """What comes of a policy's wish.
+    """The outcome of a policy's request.
 
     Attributes:
-        capacity: The new desired count; none when nothing changes.
-        direction: `out` or `in`; empty when the policy is content.
+        capacity: The new desired count; None when nothing changes.
+        direction: `out` or `in`; empty when the policy wants no change.
         reason: Why nothing changes (see `NotScaledReasons`); empty during a cooldown or a suspension.
 
     """
@@ -55,7 +55,7 @@ def step(configuration: dict[str, Any], breach: float) -> float | None:
 
 
 def step_breach(configuration: dict[str, Any], values: list[float], threshold: float) -> float:
-    """Return by how much the metric, aggregated as a policy says, exceeds a threshold.
+    """Return by how much the metric, aggregated by the policy's rule, exceeds a threshold.
 
     Without data the metric counts as being at the threshold [I].
     """
@@ -89,7 +89,7 @@ def tracked(capacity: int, value: float, target: float) -> int:
 def decide(
     target: ScalableTarget, current: int, propose: Callable[[int], int], *, now: float, deploying: bool
 ) -> Decision:
-    """Return what a policy's wish does to a target.
+    """Return what a policy's request does to a target.
 
     The desired count is counted from; one that is out of range, from the bound (it comes into range first).
     During the cooldown of a scale-out, a larger one counts from the capacity before; scaling out ends the

@@ -35,7 +35,7 @@ class Policy:
 
     Attributes:
         configuration: `StepScalingPolicyConfiguration` or `TargetTrackingScalingPolicyConfiguration`.
-        creator: Names the service as the maker of a policy's alarms, at the end of their action's ARN.
+        creator: The end of the alarms' action ARN; it names the service that created them.
         high: The name of the alarm that scales out; target tracking only.
         low: The name of the alarm that scales in; empty when the policy does not.
 
@@ -62,7 +62,7 @@ class ScheduledAction:
 
     Attributes:
         settings: `Schedule`, `Timezone`, `StartTime`, `EndTime` and `ScalableTargetAction`, as given.
-        next_run: Unix time of the emulated clock; none when it will not run again.
+        next_run: Unix time of the emulated clock; None when it will not run again.
 
     """
 
@@ -122,7 +122,7 @@ class Activity:
     """A scaling activity of a resource.
 
     Attributes:
-        wanted: The desired count that ECS has been asked for; none when nothing is to be waited for.
+        wanted: The desired count that was requested from ECS; None when there is nothing to wait for.
         reasons: `NotScaledReasons` of an activity that changed nothing.
 
     """

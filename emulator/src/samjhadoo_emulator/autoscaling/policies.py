@@ -113,7 +113,7 @@ class Policies(ScalableTargets):
             raise validation_exception(f"Target group {group} is not attached to resource {target.resource}")
 
     async def _watch(self, target: ScalableTarget, policy: Policy) -> None:
-        """Put the alarms of a policy; their names are new with each update."""
+        """Put the alarms of a policy; each update gives them new names."""
         for kind, alarm in tracking_alarms(target, policy).items():
             try:
                 await self.aws.call("cloudwatch", "PutMetricAlarm", **alarm)

@@ -28,7 +28,7 @@ class AlarmReading:
 
 
 async def read(aws: AwsApi, name: str, at: float) -> AlarmReading | None:
-    """Return an alarm and the data points that it saw at a time (Unix, emulated); none without an alarm.
+    """Return an alarm and the data points that it saw at a time (Unix, emulated); None without an alarm.
 
     With late data an alarm reads further back than its evaluation periods, and so does this.
 

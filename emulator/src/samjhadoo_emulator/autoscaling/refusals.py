@@ -7,17 +7,17 @@ from samjhadoo_emulator.errors import AwsError
 
 
 def exceeded(message: str) -> AwsError:
-    """Return the refusal of one more."""
+    """Return the refusal of one more than the limit."""
     return AwsError("LimitExceededException", message)
 
 
 def no_target(resource: str) -> AwsError:
-    """Return the refusal of a resource that is no scalable target."""
+    """Return the refusal of a resource that is not a scalable target."""
     return AwsError("ObjectNotFoundException", f"No scalable target registered for {_named(resource)}")
 
 
 def no_target_found(resource: str) -> AwsError:
-    """Return the refusal to deregister a resource that is no scalable target."""
+    """Return the refusal to deregister a resource that is not a scalable target."""
     return AwsError("ObjectNotFoundException", f"No scalable target found for {_named(resource)}")
 
 

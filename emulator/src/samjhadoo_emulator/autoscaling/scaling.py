@@ -36,7 +36,7 @@ class Scaling(Policies):
 
     @operation("ExecutePolicy")
     async def execute_policy(self, params: Params) -> Result:
-        """Execute a policy for an alarm; CloudWatch calls this, it is no operation of AWS's model."""
+        """Execute a policy for an alarm; CloudWatch calls this; AWS's model does not have the operation."""
         found = self.policy_of(params["PolicyARN"])
         if found is None:
             raise AwsError("ObjectNotFoundException", f"No scaling policy found for {params['PolicyARN']}")
@@ -71,7 +71,7 @@ class Scaling(Policies):
     async def _shrink(self, target: ScalableTarget, current: int, at: float) -> Decision:
         """Scale in by target tracking: only when all its policies that scale in want to, and by the least.
 
-        The busiest of the minutes that a policy's alarm has looked at counts [I].
+        The busiest of the minutes that a policy's alarm has evaluated counts [I].
         """
         wishes: list[Callable[[int], int]] = []
         for policy in target.policies.values():

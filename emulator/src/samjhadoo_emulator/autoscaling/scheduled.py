@@ -35,7 +35,7 @@ _SETTINGS = ("Schedule", "Timezone", "StartTime", "EndTime", "ScalableTargetActi
 
 
 class Scheduled(Scaling):
-    """The scheduled actions of each target, and the clock's part of the service."""
+    """The scheduled actions of each target, and the loop that runs what is due."""
 
     def __init__(self, host: Host, region: str, aws: AwsApi) -> None:
         super().__init__(host, region, aws)
@@ -108,7 +108,7 @@ class Scheduled(Scaling):
                 log.exception("the scaling of %s was not looked at", self.region)
 
     def _pause(self) -> float | None:
-        """Return the real seconds until something is to be done; none when nothing is."""
+        """Return the real seconds until something is due; None when nothing is."""
         due = [
             action.next_run
             for target in self.targets.values()
@@ -156,7 +156,7 @@ class Scheduled(Scaling):
         """Return when an action runs next.
 
         Raises:
-            AwsError: Its schedule is none.
+            AwsError: Its schedule is not valid.
 
         """
         settings = action.settings
@@ -176,7 +176,7 @@ class Scheduled(Scaling):
 
 
 def _aware(value: Any) -> Any:
-    """Return a time without a zone as what it means, UTC; anything else as it is."""
+    """Return a time without a zone as UTC; anything else unchanged."""
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 
 

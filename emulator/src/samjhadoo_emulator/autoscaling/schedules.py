@@ -17,7 +17,7 @@ _SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 
 
 class ScheduleError(ValueError):
-    """The text is no schedule, or the time zone is unknown."""
+    """The text is not a valid schedule, or the time zone is unknown."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Schedule:
     end: float | None = None
 
     def next_after(self, moment: float) -> float | None:
-        """Return the first time after another, both Unix; none if there is no more.
+        """Return the first time after another, both Unix; None if there is none.
 
         Raises:
-            ScheduleError: The expression or the time zone is none.
+            ScheduleError: The expression or the time zone is not valid.
 
         """
         found = self._recurring(moment)

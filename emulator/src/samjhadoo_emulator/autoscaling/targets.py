@@ -125,7 +125,7 @@ class ScalableTargets(Changes):
                     raise
 
     def policy_of(self, arn: str) -> tuple[ScalableTarget, Policy] | None:
-        """Return the policy of an ARN, with or without the name of its alarms' maker."""
+        """Return the policy of an ARN, with or without its alarms' creator at the end."""
         plain = arn.partition(":createdBy/")[0]
         for target in self.targets.values():
             for policy in target.policies.values():

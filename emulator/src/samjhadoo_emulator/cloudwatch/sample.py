@@ -22,8 +22,7 @@ class Sample:
     Attributes:
         count: How many there were; AWS allows fractions.
         total: Their sum.
-        low: The least of them.
-        high: The greatest of them.
+        low: The smallest of them. high: The largest of them.
 
     """
 

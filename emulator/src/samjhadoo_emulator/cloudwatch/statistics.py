@@ -101,7 +101,7 @@ class Extended:
 
 @lru_cache(maxsize=1024)
 def extended(text: str) -> Extended | None:
-    """Return the extended statistic of a text (`p99.9`, `tm90`, `TC(1:)`, `IQM`); None if it is none."""
+    """Parse an extended statistic (`p99.9`, `tm90`, `TC(1:)`, `IQM`); None if the text is not one."""
     if text.upper() == "IQM":
         return Extended("tm", 25.0, 75.0, percent=True)
     if short := _SHORT.fullmatch(text):

@@ -88,7 +88,7 @@ def describe(attributes: Mapping[str, str]) -> dict[str, Any]:
 
 
 def changes(table: Table, resource: str, wanted: list[dict[str, str]]) -> dict[str, str]:
-    """Return the wanted changes, checked.
+    """Check the requested changes, and return them.
 
     Args:
         table: The attributes there are.
@@ -112,7 +112,7 @@ def changes(table: Table, resource: str, wanted: list[dict[str, str]]) -> dict[s
 
 
 def check_slow_start(attributes: Mapping[str, str]) -> None:
-    """Refuse a slow start shorter than AWS permits or with an algorithm that knows none.
+    """Refuse a slow start shorter than AWS permits or with an algorithm that has none.
 
     Raises:
         AwsError: The combination is not permitted.

@@ -24,7 +24,7 @@ MOST_VALUES = 5
 MOST_WILDCARDS = 5
 _METHOD = re.compile("[A-Z_-]+")
 _NOT_IN_RE2 = re.compile(r"\(\?(?:[=!>]|<[=!]|P=)|\\[1-9]|[*+?}]\+")
-"""What Python's expressions have and RE2's, which Envoy matches, have not."""
+"""Syntax of Python's regular expressions that RE2, which Envoy uses, lacks."""
 
 
 def normalise(conditions: list[dict[str, Any]]) -> list[dict[str, Any]]:

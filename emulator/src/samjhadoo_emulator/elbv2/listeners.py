@@ -152,7 +152,7 @@ class Listeners(Elbv2Base):
 
 
 def _repeated(existing: Listener, params: Params, default_actions: list[dict[str, Any]]) -> Result:
-    """Answer a repeated creation: the same one again, or a refusal where a setting differs."""
+    """Answer a repeated creation: return the same one, or refuse if a setting differs."""
     if existing.protocol != params["Protocol"] or existing.default.actions != default_actions:
         raise AwsError(
             "DuplicateListener",

@@ -139,7 +139,7 @@ class LoadBalancers(Elbv2Base):
     def _repeated_balancer(
         self, existing: LoadBalancer, wanted: LoadBalancer, tags: dict[str, str]
     ) -> Result:
-        """Answer a repeated creation: the same one again, or a refusal where a setting differs."""
+        """Answer a repeated creation: return the same one, or refuse if a setting differs."""
         members = ("scheme", "zones", "security_groups", "ip_address_type")
         same = all(getattr(existing, member) == getattr(wanted, member) for member in members)
         if not same or tags != self.state.tags.get(existing.arn, {}):

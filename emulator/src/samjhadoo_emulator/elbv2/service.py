@@ -13,7 +13,7 @@ from samjhadoo_emulator.elbv2.target_groups import TargetGroups
 
 
 class Elbv2(LoadBalancers, TargetGroups, Publishing, Listeners, Rules, Tags):
-    """The ELBv2 API. Its state is its own, so that every upstream will do; Envoy carries the traffic."""
+    """The ELBv2 API. It keeps its own state, so it works with every upstream; Envoy carries the traffic."""
 
     def dump(self) -> dict[str, Any]:
         """Return a summary of the state."""

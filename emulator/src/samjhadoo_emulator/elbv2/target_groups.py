@@ -117,7 +117,7 @@ class TargetGroups(Elbv2Base):
         return group.describe(sorted(self.state.users().get(group.arn, ())))
 
     def _repeated_group(self, existing: TargetGroup, wanted: TargetGroup) -> Result:
-        """Answer a repeated creation: the same one again, or a refusal where a setting differs."""
+        """Answer a repeated creation: return the same one, or refuse if a setting differs."""
         members = (
             "protocol",
             "protocol_version",

@@ -124,12 +124,12 @@ class Targets(Elbv2Base):
             self.check_limit("targets-per-application-load-balancer", amount, "TooManyTargets")
 
     def let_go(self) -> None:
-        """Have draining targets let go in the background."""
+        """Remove drained targets in the background."""
         if self._draining is None or self._draining.done():
             self._draining = self.spawn(self._drain(), name=f"elbv2-draining-{self.region}")
 
     async def _drain(self) -> None:
-        """Let draining targets go.
+        """Remove targets once they have drained.
 
         AWS shows a target as draining for the whole delay, which passes on the emulated clock, also when
         nothing is in flight; requests in flight are given the delay in real seconds, because processes do

@@ -1,4 +1,4 @@
-"""Which headers of a message are the next hop's affair alone (RFC 9110, section 7.6.1)."""
+"""Which headers of a message concern the next hop only (RFC 9110, section 7.6.1)."""
 
 from __future__ import annotations
 

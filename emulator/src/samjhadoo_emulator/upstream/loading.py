@@ -19,7 +19,7 @@ SERVER_ERROR = 500
 
 
 class Loading:
-    """Passes requests on, those of services that have not answered yet in turn."""
+    """Passes requests on; those for services that have not answered yet, one after another."""
 
     def __init__(self) -> None:
         self._loaded: set[str] = set()

@@ -1,7 +1,7 @@
 """Passes a request to a URL and its answer back, both streaming.
 
 httpcore2 carries it: the transport beneath httpx2, with asyncio, pooled connections and TLS, and nothing that
-rewrites what it is given. Targets and headers go through it byte for byte, and it looks at no proxy
+rewrites what it is given. Targets and headers go through it byte for byte, and it ignores proxy
 variables. It needs h11 alone, which uvicorn brings.
 """
 
@@ -34,7 +34,7 @@ CONNECT_TIMEOUT = 5.0
 """Seconds; there is no other limit, as clients wait for messages and follow streams."""
 KEPT = 64
 KEEP_ALIVE = 4.0
-"""Seconds that an idle connection is kept: less than any server known to us does (uvicorn: 5)."""
+"""Seconds that an idle connection is kept: less than any server we know keeps one (uvicorn: 5)."""
 _REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 """Methods that a proxy may send again by itself (RFC 9110, section 9.2.2)."""
 

@@ -22,7 +22,7 @@ class Actions(History):
     """The actions of alarms, performed in the background."""
 
     def act(self, alarm: Alarm, title: str, text: str) -> None:
-        """Perform the actions of an alarm's present state and write into its history how that went."""
+        """Perform the actions of an alarm's present state and record the results in its history."""
         now = alarm.acted_at = self.clock.timestamp()
         self.spawn(self._act(alarm, alarm.actions, title, text, now), name=f"alarm {alarm.name}")
 
@@ -70,7 +70,7 @@ class Actions(History):
 
 
 def _scales(action: str) -> bool:
-    """Return whether an action is a scaling policy of an ECS service; others are nothing but written down."""
+    """Return whether an action is a scaling policy of an ECS service; others are only recorded."""
     return (
         action.split(":")[2:3] == ["autoscaling"] and ":scalingPolicy:" in action and ":resource/" in action
     )

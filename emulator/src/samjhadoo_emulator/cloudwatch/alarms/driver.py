@@ -40,7 +40,7 @@ class AlarmDriver(States):
         self._alarm_queries: WeakKeyDictionary[Alarm, AlarmQuery] = WeakKeyDictionary()
 
     def clock_jumped(self) -> None:
-        """Evaluate at once: what a jump has passed over counts."""
+        """Evaluate at once: the time that a jump skips counts."""
         self._jumped.set()
 
     def drive(self) -> None:
@@ -91,7 +91,7 @@ class AlarmDriver(States):
         query = self._query_of(alarm)
         start, end = query.window(now)
         if alarm.quiet and max(map(self.store.latest, query.metrics), default=now) < start:
-            return  # still nothing there, and that has been judged
+            return  # still no data, and that has been evaluated
         points = query.points(self.store, start, end)
         if self._warming_up(alarm, points, query.criteria, now):
             return

@@ -40,7 +40,7 @@ class Criteria:
 
     Attributes:
         datapoints: M: data points that have to breach.
-        periods: N: the most recent data points that are looked at.
+        periods: N: the most recent data points that are evaluated.
         comparison: A key of COMPARISONS.
         threshold: What values are compared with.
         missing: How missing data is treated: `missing`, `ignore`, `breaching` or `notBreaching`.
@@ -66,7 +66,7 @@ class Verdict:
     Attributes:
         state: The state to be in; None to stay in the present one.
         points: The data points that were evaluated, the oldest first.
-        filled: Missing data points that were counted as the treatment says.
+        filled: Missing data points that were counted by their treatment.
 
     """
 
@@ -76,7 +76,7 @@ class Verdict:
 
 
 def evaluation_range(periods: int) -> int:
-    """Return how many periods an evaluation looks back for that many data points."""
+    """Return how many periods back an evaluation reads for that many data points."""
     return periods + EXTRA_PERIODS
 
 
@@ -86,7 +86,7 @@ def evaluate(points: Sequence[Point | None], criteria: Criteria) -> Verdict:
     Args:
         points: The data point of every period in the evaluation range, the oldest first, None where it is
             missing.
-        criteria: What the alarm asks.
+        criteria: What decides about the state.
 
     """
     real = [point for point in points if point is not None][-criteria.periods :]
@@ -103,7 +103,7 @@ def evaluate(points: Sequence[Point | None], criteria: Criteria) -> Verdict:
 def _with_missing(
     points: Sequence[Point | None], real: list[Point], breaching: int, criteria: Criteria
 ) -> str | None:
-    """Decide where fewer data points are there than evaluation periods."""
+    """Decide when there are fewer data points than evaluation periods."""
     if criteria.missing == "breaching":
         return _crossed(breaching + criteria.periods - len(real) >= criteria.datapoints)
     if criteria.missing == "notBreaching":

@@ -109,7 +109,7 @@ def _dimensions(metric: dict[str, Any]) -> list[dict[str, str]]:
 
 @cache
 def region_name(region: str) -> str:
-    """Return a region's name for people (`Asia Pacific (Mumbai)`), or its code where it has none."""
+    """Return a region's display name (`Asia Pacific (Mumbai)`), or its code if it has none."""
     from botocore.loaders import create_loader
 
     for partition in create_loader().load_data("endpoints")["partitions"]:

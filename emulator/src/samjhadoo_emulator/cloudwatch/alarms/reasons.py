@@ -31,11 +31,11 @@ _TREATED = {
 
 
 def reason(verdict: Verdict, criteria: Criteria, *, old_state: str, counted: bool) -> str:
-    """Return why an alarm's state is what a verdict says.
+    """Return the reason for an alarm's state.
 
     Args:
         verdict: The verdict; its state is known.
-        criteria: What the alarm asks.
+        criteria: What decided about the state.
         old_state: The state before.
         counted: Whether the alarm names its DatapointsToAlarm ("M out of N").
 

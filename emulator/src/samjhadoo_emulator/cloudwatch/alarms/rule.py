@@ -28,7 +28,7 @@ class RuleError(Exception):
 
 @dataclass(frozen=True)
 class Is:
-    """Whether an alarm, named by name or ARN, is in a state."""
+    """Whether an alarm, given by name or ARN, is in a state."""
 
     alarm: str
     state: str
@@ -57,7 +57,7 @@ def parse(text: str) -> Term:
     """Return a rule's tree.
 
     Raises:
-        RuleError: The text is none.
+        RuleError: The text is not a valid rule.
 
     """
     reader = _Reader(_tokens(text))

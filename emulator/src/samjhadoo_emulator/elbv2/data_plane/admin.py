@@ -42,7 +42,7 @@ class HostStatus:
 
 
 class Admin:
-    """Asks Envoy one question at a time, on one connection.
+    """Sends Envoy one request at a time, on one connection.
 
     Every method raises OSError or http.client.HTTPException when Envoy does not answer.
     """
@@ -66,7 +66,7 @@ class Admin:
 
     async def traffic(self) -> TrafficCounts:
         """Return what the listeners have counted since Envoy started."""
-        # A question has the histograms merged, but is answered before they are: so it is asked twice.
+        # A request has the histograms merged, but is answered before they are: so it is sent twice.
         await self._get("/stats?filter=^server.live$")
         query = f"usedonly&format=json&histogram_buckets=detailed&filter={quote(FILTER)}"
         return parse(await self._get(f"/stats?{query}"))

@@ -87,7 +87,7 @@ def health_check(group: TargetGroup, clock: Clock) -> Document:
         "timeout": seconds(health["HealthCheckTimeoutSeconds"]),
         "interval": interval,
         "no_traffic_interval": interval,
-        # Targets that are registered together are not checked at once ever after.
+        # Spreads the checks of targets that were registered together.
         "initial_jitter": seconds(FIRST_CHECK),
         "healthy_threshold": health["HealthyThresholdCount"],
         "unhealthy_threshold": health["UnhealthyThresholdCount"],

@@ -1,7 +1,7 @@
-"""How Envoy is configured: it asks over HTTP for each resource, and is answered when there is news.
+"""How Envoy is configured: it requests each resource over HTTP, and is answered when there is an update.
 
-A question (Envoy's REST discovery) names the version that Envoy has. It is left unanswered while that is
-the newest one, so the next question confirms that the last answer is in effect. Files would cost an inotify
+A request (Envoy's REST discovery) names the version that Envoy has. It is left unanswered while that is
+the newest one, so the next request confirms that the last answer is in effect. Files would cost an inotify
 instance for every target group, of which a user of Linux has 128.
 """
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 _VERSION = re.compile(rb'"version_info": ?"([^"]*)"')
 _NAME = re.compile(rb'"resource_names": ?\[ ?"([^"]*)"')
 FIRST_ANSWERS = 3
-"""Times that a version is given at once to one who says that it has none; clusters that are made anew ask so,
-but so does one that has refused it."""
+"""Times that a version is sent at once to an Envoy that reports no version: it does so after it has
+created clusters again, but also after it has refused a version."""
 REPEAT = 0.5
-"""Real seconds after which it is given once more."""
+"""Real seconds after which it is sent once more."""
 
 
 class Key(NamedTuple):
@@ -41,7 +41,7 @@ class Key(NamedTuple):
 
 
 class Published(NamedTuple):
-    """The resources, and their versions."""
+    """A resource's newest version, and the answer that carries it."""
 
     version: str
     documents: list[Document]
@@ -49,7 +49,7 @@ class Published(NamedTuple):
 
 
 class Discovery:
-    """Answers Envoy's questions; all methods belong to the event loop."""
+    """Answers Envoy's requests; all methods belong to the event loop."""
 
     def __init__(self) -> None:
         self._versions = itertools.count(1)
@@ -104,7 +104,7 @@ class Discovery:
 
         Args:
             awaited: The versions.
-            within: Real seconds after which there is no more waiting.
+            within: Real seconds to wait at most.
 
         """
         deadline = time.monotonic() + within
@@ -121,7 +121,7 @@ class Discovery:
                 return list(missing)
 
     def _ask(self, connection: _Connection, key: Key, present: str) -> None:
-        """Answer a question when there is something that Envoy neither has nor has refused."""
+        """Answer a request when there is a version that Envoy neither has nor has refused."""
         published = self._published.get(key)
         self._waiting.setdefault(key, {})[connection] = present
         if published is None:
@@ -154,7 +154,7 @@ class Discovery:
 
 
 class _Connection(asyncio.Protocol):
-    """A connection from Envoy, on which one question is asked after the other's answer."""
+    """A connection from Envoy, on which each request follows the answer to the one before."""
 
     def __init__(
         self, ask: Callable[[_Connection, Key, str], None], forget: Callable[[_Connection, Key], None]
@@ -184,7 +184,7 @@ class _Connection(asyncio.Protocol):
         self._forget(self, self._asked)
 
     def answer(self, response: bytes) -> None:
-        """Answer the question."""
+        """Answer the request."""
         if self._transport:
             self._transport.write(response)
 

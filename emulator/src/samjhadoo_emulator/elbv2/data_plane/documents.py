@@ -1,4 +1,4 @@
-"""Words that every part of Envoy's configuration shares."""
+"""What all parts of Envoy's configuration share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLUSTERS, ENDPOINTS, LISTENERS, ROUTES = "clusters", "endpoints", "listeners", "
 """Kinds of resources, as Envoy's REST discovery calls them."""
 
 DISCOVERY = "discovery"
-"""The cluster that answers Envoy's questions about its configuration."""
+"""The cluster that answers Envoy's requests for its configuration."""
 
 SOURCE: Document = {
     "resource_api_version": "V3",
@@ -26,7 +26,7 @@ SOURCE: Document = {
         "api_type": "REST",
         "transport_api_version": "V3",
         "cluster_names": [DISCOVERY],
-        # Questions are left unanswered until there is news; the next one follows at once.
+        # Requests are left unanswered until there is an update; the next one follows at once.
         "refresh_delay": "0.001s",
         "request_timeout": "86400s",
     },

@@ -50,7 +50,7 @@ def listener(balancer: LoadBalancer, wanted: Listener) -> Document:
         "config.listener.v3.Listener",
         name=name,
         address={"socket_address": {"address": LOOPBACK, "port_value": wanted.bound_port}},
-        # With it another user of the port would share its connections in silence.
+        # With it, another process could bind the port, too, and would silently get some of its connections.
         enable_reuse_port=False,
         filter_chains=[{"filters": [_http(name, balancer, wanted)]}],
     )

@@ -127,8 +127,8 @@ class DataPlane:
     async def hosts(self, *, fresh: bool = False) -> dict[HostKey, HostStatus]:
         """Return the endpoints as Envoy sees them, by cluster, address and port.
 
-        They are at most 50 ms old or, when there are so many that reading them takes long, as old as keeps
-        reading a small part of all work. An endpoint that is not there yet has never been checked.
+        They are at most 50 ms old; older when reading them takes long, so that it stays a small part of
+        all work. An endpoint that is not there yet has never been checked.
         """
         if self.process is None:
             return {}

@@ -30,11 +30,11 @@ RESTART_PAUSE = 0.5
 SHORT_LIFE = 10.0
 """Real seconds; an Envoy that ends sooner has failed to start."""
 MOST_RESTARTS = 5
-"""Short lives in a row after which it is not started again."""
+"""Early exits in a row after which it is not started again."""
 LOG_TAIL = 2000
 """Characters of Envoy's log that an error shows."""
 MANY = 100_000
-"""More questions than can be under way at once: one for each target group."""
+"""More requests than can be under way at once: one for each target group."""
 
 log = logging.getLogger(__name__)
 

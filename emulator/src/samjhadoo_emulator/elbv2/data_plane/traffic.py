@@ -102,7 +102,7 @@ def _added(now: Mapping[Key, int], before: Mapping[Key, int]) -> dict[Key, int]:
 
 
 def access_loggers(listener: str) -> list[Document]:
-    """Return what counts a listener's requests.
+    """Return the access logger that counts a listener's requests.
 
     Args:
         listener: Its name, which has no dots.
