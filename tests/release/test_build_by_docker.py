@@ -144,7 +144,7 @@ def test_a_base_that_somebody_else_made_is_used_as_it_is(
 def test_a_base_that_begins_with_itself_is_refused(release: Any, aws: Any, console: Any, base: str) -> None:
     (release.context / "base.Dockerfile").write_text(f"FROM {base}\n")
     env = by_docker(release)
-    with pytest.raises(ConfigurationError, match="begins with itself"):
+    with pytest.raises(ConfigurationError, match="is built on itself"):
         build(env, aws(env), console)
 
 
@@ -168,7 +168,7 @@ def test_a_build_that_fails_shows_its_last_lines(release: Any, aws: Any, console
     with (release.context / "Dockerfile").open("a") as file:
         file.write("COPY nowhere /x\n")
     env = by_docker(release)
-    with pytest.raises(CommandFailed, match="docker .*build.* ended with status") as caught:
+    with pytest.raises(CommandFailed, match="docker .*build.* failed with exit status") as caught:
         build(env, aws(env), console)
     assert "nowhere" in "".join(caught.value.details)
 

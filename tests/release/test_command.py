@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def test_a_failed_command_shows_its_last_lines(tmp_path: Path, console: Any) -> None:
-    with pytest.raises(CommandFailed, match="sh -c .* ended with status 7") as caught:
+    with pytest.raises(CommandFailed, match="sh -c .* failed with exit status 7") as caught:
         run(["sh", "-c", "seq 1 30; exit 7"], console, cwd=tmp_path)
     assert caught.value.details == tuple(str(number) for number in range(31 - LAST_LINES, 31))
     assert caught.value.output.startswith("1\n2\n")
@@ -40,7 +40,7 @@ def test_variables_are_added_to_the_programs_own(
 ) -> None:
     monkeypatch.setenv("OURS", "1")
     script = ["sh", "-c", "echo $OURS $GIVEN"]
-    assert run(script, console, cwd=tmp_path, variables={"GIVEN": "2"}, told=False) == "1 2\n"
+    assert run(script, console, cwd=tmp_path, variables={"GIVEN": "2"}, show=False) == "1 2\n"
     assert console.text == ""
 
 

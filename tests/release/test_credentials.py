@@ -13,7 +13,7 @@ from samjhadoo_ops.environment import Secret
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.release import BuiltImage
 from samjhadoo_ops.release.command import CommandFailed
-from samjhadoo_ops.release.credentials import borrowed_configuration
+from samjhadoo_ops.release.credentials import temporary_configuration
 from samjhadoo_ops.release.pusher import push_by_engine
 
 HOST = "000000000000.dkr.ecr.ap-south-1.amazonaws.com"
@@ -51,9 +51,9 @@ def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_borrowed_configuration_is_the_users_without_the_login(user: Path) -> None:
+def test_a_temporary_configuration_is_the_users_without_the_login(user: Path) -> None:
     before = (user / "config.json").read_text()
-    with borrowed_configuration(HOST) as variables:
+    with temporary_configuration(HOST) as variables:
         folder = Path(variables["DOCKER_CONFIG"])
         assert json.loads((folder / "config.json").read_text()) == {
             "auths": {"registry.example.com": {"auth": "b3Ro"}},
@@ -70,7 +70,7 @@ def test_a_borrowed_configuration_is_the_users_without_the_login(user: Path) -> 
 
 def test_who_has_no_configuration_gets_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "none"))
-    with borrowed_configuration(HOST) as variables:
+    with temporary_configuration(HOST) as variables:
         text = (Path(variables["DOCKER_CONFIG"]) / "config.json").read_text()
     assert json.loads(text) == {"auths": {}, "credHelpers": {}}
 
@@ -78,7 +78,7 @@ def test_who_has_no_configuration_gets_an_empty_one(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize("text", ["{", "[]"])
 def test_a_broken_configuration_is_named(user: Path, text: str) -> None:
     (user / "config.json").write_text(text)
-    with pytest.raises(ConfigurationError, match=r"config\.json"), borrowed_configuration(HOST):
+    with pytest.raises(ConfigurationError, match=r"config\.json"), temporary_configuration(HOST):
         pass
 
 

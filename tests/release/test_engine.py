@@ -49,13 +49,13 @@ def test_the_builder_is_the_best_that_the_cli_reaches(
     assert read(info(**client), wish).kind == kind
 
 
-def test_what_builds_is_told_in_one_sentence() -> None:
+def test_what_builds_is_reported_in_one_sentence() -> None:
     found = read(info(Version="28.2.2", Context="desktop-linux", Plugins=BUILDX))
     assert found == Engine(
         "buildx",
         "linux/amd64",
         "desktop-linux",
-        "Docker engine 20.10.24 (linux/amd64) builds by buildx v0.19.3",
+        "Docker engine 20.10.24 (linux/amd64) builds with buildx v0.19.3",
     )
 
 
@@ -69,7 +69,7 @@ def test_what_builds_is_told_in_one_sentence() -> None:
             "permission",
             "group docker",
         ),
-        ("", "", "docker info ended with status 1", "start Docker"),
+        ("", "", "docker info failed with exit status 1", "start Docker"),
     ],
 )
 def test_an_engine_that_does_not_answer_is_configuration_with_a_hint(
@@ -100,7 +100,7 @@ def test_without_docker_the_other_builder_is_named(monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_another_platform_needs_buildx(kind: Any, platform: str, refused: bool) -> None:
-    found = Engine(kind, "linux/amd64", told="Docker engine 1 (linux/amd64) builds by something")
+    found = Engine(kind, "linux/amd64", description="Docker engine 1 (linux/amd64) builds with something")
     if not refused:
         check_platform(found, platform)
         return

@@ -16,7 +16,7 @@ def test_a_release_is_called_after_its_commit(project: Any) -> None:
     assert version(project) == project.git("rev-parse", "HEAD")
 
 
-def test_an_uncommitted_change_of_the_context_is_told_with_its_content(project: Any) -> None:
+def test_an_uncommitted_change_of_the_context_is_reported_with_its_content(project: Any) -> None:
     commit = project.git("rev-parse", "HEAD")
     (project.context / "app" / "__main__.py").write_text("print('changed')\n")
     first = version(project)

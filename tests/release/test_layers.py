@@ -181,11 +181,11 @@ def test_a_dockerfiles_own_dockerignore_goes_first(tree: Path) -> None:
         ("none.py", "Dockerfile:2: none.py is not in the build context"),
         ("*.none", "Dockerfile:2: *.none is not in the build context"),
         ("../outside", "Dockerfile:2: ../outside is outside the build context"),
-        ("c.txt", "Dockerfile:2: c.txt is left out by .dockerignore"),
+        ("c.txt", "Dockerfile:2: c.txt is excluded by .dockerignore"),
         ("leak", "leads out of the build context"),
     ],
 )
-def test_a_source_that_cannot_be_copied_is_said_with_its_line(
+def test_a_source_that_cannot_be_copied_is_reported_with_its_line(
     tree: Path, tmp_path: Path, source: str, said: str
 ) -> None:
     (tmp_path / "outside").write_text("secret")
@@ -219,9 +219,9 @@ def test_a_missing_dockerfile_and_a_wrong_platform_are_configuration(tree: Path,
     with pytest.raises(ConfigurationError, match="cannot be read"):
         build_layout(BuildContext(tree), tmp_path / "layout", arguments={}, labels={})
     (tree / "Dockerfile").write_text("FROM scratch\n")
-    with pytest.raises(ConfigurationError, match="expected native or one like linux/amd64"):
+    with pytest.raises(ConfigurationError, match="expected native, or a platform such as linux/amd64"):
         build_layout(BuildContext(tree), tmp_path / "l", arguments={}, labels={}, platform="amd64")
-    with pytest.raises(ConfigurationError, match="is no folder"):
+    with pytest.raises(ConfigurationError, match="is not a folder"):
         BuildContext(tree / "none")
 
 

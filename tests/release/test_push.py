@@ -45,7 +45,7 @@ def test_an_unchanged_release_is_neither_built_nor_pushed(project: Any, aws: Any
     again = build(env, clients, console)
     assert (again.reused, again.digest) == (True, first.digest)
     assert push(env, clients, console, again).reference == first.reference
-    assert f"release {again.version} is in the registry already: nothing is built" in console.text
+    assert f"release {again.version} is already in the registry: nothing to build" in console.text
     assert wanted(env, clients).reused
 
 
@@ -124,7 +124,7 @@ def test_a_tag_that_another_image_has_is_refused_with_ecrs_words(
         push(env, clients, console, taken)
 
 
-def test_a_registry_that_ends_up_with_another_digest_is_told(
+def test_a_registry_that_ends_up_with_another_digest_is_reported(
     project: Any, aws: Any, console: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = project.env()

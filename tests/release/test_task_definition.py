@@ -71,7 +71,7 @@ def test_a_placeholder_becomes_the_number_or_truth_that_its_place_asks_for(
     said = refusal(
         folder_project, template, SERVICE__VARIABLES__PORT="high", SERVICE__VARIABLES__ESSENTIAL="true"
     )
-    assert "containerDefinitions[1].portMappings[0].containerPort: '${PORT}' gives no integer" in said
+    assert "containerDefinitions[1].portMappings[0].containerPort: '${PORT}' is not a valid integer" in said
 
 
 def test_other_dollars_are_left_alone(folder_project: Any, template: Any) -> None:
@@ -90,7 +90,7 @@ def test_every_unknown_placeholder_is_named_with_its_path(folder_project: Any, t
     assert "containerDefinitions[1].environment[0].value: unknown placeholder ${nothing}" in said
 
 
-def test_malformed_json_is_said_with_line_and_column(folder_project: Any) -> None:
+def test_malformed_json_is_reported_with_line_and_column(folder_project: Any) -> None:
     said = refusal(folder_project, '{\n  "family": "a",\n  "cpu" "256"\n}')
     assert said == "docker/backend/task-definition.json:3:9: Expecting ':' delimiter"
 
@@ -109,13 +109,13 @@ def test_what_awss_model_does_not_know_is_refused(
     assert said in refusal(folder_project, {**template, **change})
 
 
-def test_a_misspelt_member_deep_inside_is_said_with_its_path(folder_project: Any, template: Any) -> None:
+def test_a_misspelt_member_deep_inside_is_reported_with_its_path(folder_project: Any, template: Any) -> None:
     template["containerDefinitions"][1]["portMappings"][0]["contianerPort"] = 1
     said = refusal(folder_project, template)
     assert 'Unknown parameter in containerDefinitions[1].portMappings[0]: "contianerPort"' in said
 
 
-def test_a_container_that_is_not_there_is_said_with_those_that_are(
+def test_a_container_that_is_not_there_is_reported_with_those_that_are(
     folder_project: Any, template: Any
 ) -> None:
     template["containerDefinitions"][1]["name"] = "web"
@@ -124,7 +124,7 @@ def test_a_container_that_is_not_there_is_said_with_those_that_are(
     assert "only none" in refusal(folder_project, {**template, "containerDefinitions": []})
 
 
-def test_a_container_without_the_service_port_is_said_with_the_ports_it_has(
+def test_a_container_without_the_service_port_is_reported_with_the_ports_it_has(
     folder_project: Any, template: Any
 ) -> None:
     backend = template["containerDefinitions"][1]

@@ -1,4 +1,4 @@
-"""A release: its identity, its image, and the task definition that names the image by digest."""
+"""A release: its version, its image, and the task definition that names the image by digest."""
 
 from __future__ import annotations
 

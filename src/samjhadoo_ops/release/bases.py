@@ -1,10 +1,9 @@
-"""Base images that nobody publishes: made here, once, and again when what they are made of changes.
+"""Base images that nobody publishes: built locally, and rebuilt when their sources change.
 
-`[build.bases]` names them: image → Dockerfile in the build context. What such an image was made of is in its
-label, a hash of the Dockerfile, the files of the context that it copies and the build arguments that it
-takes. An image of the name without the label is somebody else's (a stand-in of an air-gapped machine, a
-pulled one) and is used as it is. That the image below a base has got newer is not seen: remove the base
-(`docker image rm`) to make it anew.
+`[build.bases]` lists them: image → Dockerfile in the build context. A label holds a hash of the sources: the
+Dockerfile, the files of the context that it copies, and its build arguments. An image without the label (a
+stand-in on an air-gapped machine, or a pulled one) is used unchanged. A newer version of the image that a
+base is built on is not noticed: remove the base (`docker image rm`) to rebuild it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 LABEL = "samjhadoo-ops.base"
-"""The label of an image that was made here; its value is the hash of what it was made of."""
+"""The label of base images; its value is the hash of their sources."""
 
 
 def prepare(
@@ -33,18 +32,18 @@ def prepare(
     name: str,
     platform: str = "native",
 ) -> list[str]:
-    """Make the listed images that a Dockerfile begins with and that the engine has not; return their names.
+    """Build the listed base images that a Dockerfile uses and the engine lacks; return all that it uses.
 
     Args:
-        context: The build context, and the Dockerfile in it.
+        context: The build context with the Dockerfile.
         bases: Image → Dockerfile in the context.
         arguments: The environment's build arguments.
-        make: Builds one.
+        make: Builds an image.
         name: The Dockerfile's name in errors.
-        platform: For which the image is built.
+        platform: The platform of the image.
 
     Raises:
-        ConfigurationError: A Dockerfile is missing, or a base begins with itself.
+        ConfigurationError: A Dockerfile is missing, or a base is built on itself.
 
     """
     return _prepare(context, bases, arguments, make, name=name, platform=platform, above=())
@@ -65,7 +64,7 @@ def _prepare(
     for image in needed:
         if image in above:
             raise ConfigurationError(
-                f"build.bases: {image} begins with itself ({' → '.join((*above, image))})"
+                f"build.bases: {image} is built on itself ({' → '.join((*above, image))})"
             )
         own = BuildContext(context.root, bases[image])
         _prepare(own, bases, arguments, make, name=bases[image], platform=platform, above=(*above, image))
@@ -77,7 +76,7 @@ def read(context: BuildContext, name: str) -> list[dockerfile.Instruction]:
     """Return a Dockerfile's instructions.
 
     Raises:
-        ConfigurationError: It cannot be read.
+        ConfigurationError: The file cannot be read.
 
     """
     try:
@@ -90,7 +89,7 @@ def read(context: BuildContext, name: str) -> list[dockerfile.Instruction]:
 
 
 def mark(context: BuildContext, arguments: Mapping[str, str], *, name: str, platform: str = "native") -> str:
-    """Return a hash of what a base is made of."""
+    """Return a hash of a base image's sources."""
     patterns = stages.copied(read(context, name))
     total = hashlib.sha256(context.dockerfile.read_bytes())
     total.update(json.dumps([platform, _taken(context, arguments, name)]).encode())

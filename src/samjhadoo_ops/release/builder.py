@@ -1,4 +1,4 @@
-"""Building a release: the one builder that the environment names, or none when the image is there."""
+"""Build a release with the environment's builder, unless the registry already has its image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOLDER = ".samjhadoo/build"
 
 
 def version_here(env: Environment) -> str:
-    """Return the version of what a build would make now.
+    """Return the version that a build would have now.
 
     Raises:
         ConfigurationError: The build context does not exist.
@@ -33,7 +33,7 @@ def version_here(env: Environment) -> str:
 
 
 def wanted(env: Environment, aws: Aws) -> BuiltImage:
-    """Return the image that a build would make now, with its digest when the registry has it already.
+    """Return the image that a build would make now, with its digest if the registry already has it.
 
     Raises:
         ConfigurationError: The build context or the repository does not exist.
@@ -46,16 +46,16 @@ def wanted(env: Environment, aws: Aws) -> BuiltImage:
 
 
 def build(env: Environment, aws: Aws, console: Console) -> BuiltImage:
-    """Build the release of the present source, unless the registry has it.
+    """Build a release from the current source, unless the registry already has it.
 
     Raises:
-        ConfigurationError: The settings, the Dockerfile or a program that is needed is wrong or missing.
+        ConfigurationError: A setting or the Dockerfile is wrong, or a program is missing.
         OpsError: The build failed.
 
     """
     image = wanted(env, aws)
     if image.reused:
-        text = f"release {image.version} is in the registry already: nothing is built"
+        text = f"release {image.version} is already in the registry: nothing to build"
         console.event("build", text, version=image.version, digest=image.digest, reused=True)
         return image
     console.event("build", f"building release {image.version} ({env.build.builder})", version=image.version)
@@ -65,7 +65,7 @@ def build(env: Environment, aws: Aws, console: Console) -> BuiltImage:
 
 @dataclass(frozen=True)
 class BuildJob:
-    """An image to make: what from, how it is named, and what source that was."""
+    """An image to build: its context, its name, and the identity of its source."""
 
     context: BuildContext
     image: BuiltImage
@@ -73,7 +73,7 @@ class BuildJob:
 
 
 def make(env: Environment, aws: Aws, console: Console, job: BuildJob) -> BuiltImage:
-    """Build an image with the environment's builder; errors see `build`."""
+    """Build an image with the environment's builder; see `build` for errors."""
     return (_daemonless if env.build.builder == "oci" else _by_docker)(env, aws, console, job)
 
 
@@ -81,19 +81,19 @@ def build_context(env: Environment) -> BuildContext:
     """Return the environment's build context.
 
     Raises:
-        ConfigurationError: There is no such folder.
+        ConfigurationError: The folder does not exist.
 
     """
     return BuildContext(env.root / env.build.context, env.build.dockerfile)
 
 
 def build_arguments(env: Environment, identity: Identity) -> dict[str, str]:
-    """Return the build arguments: the environment's, and the release's own."""
+    """Return the build arguments of the environment and of the release."""
     return {**env.build.args, "GIT_SHA": identity.revision, "VERSION": identity.version}
 
 
 def labels(identity: Identity) -> dict[str, str]:
-    """Return the labels that say what an image was made from."""
+    """Return the labels that name an image's source."""
     return {
         "org.opencontainers.image.revision": identity.revision,
         "org.opencontainers.image.version": identity.version,
@@ -102,7 +102,7 @@ def labels(identity: Identity) -> dict[str, str]:
 
 def _daemonless(env: Environment, aws: Aws, console: Console, job: BuildJob) -> BuiltImage:
     context, image, identity = job.context, job.image, job.identity
-    # Services are built side by side, and may be of the same version.
+    # Services are built in parallel, and may have the same version.
     folder = env.root / FOLDER / env.key / image.version
     host = image.registry_host
     digest = oci.build_layout(
@@ -113,7 +113,7 @@ def _daemonless(env: Environment, aws: Aws, console: Console, job: BuildJob) -> 
         platform=env.build.platform,
         registry=RemoteRegistry(host, lambda: ecr.password(aws)),
         base_required=env.build.base == "registry",
-        name=_shown(context.dockerfile, env.root),
+        name=_display_path(context.dockerfile, env.root),
     )
     console.event("built", f"built {digest}", version=image.version, digest=digest)
     return BuiltImage(image.version, image.tag, image.repository_uri, digest, layout=folder)
@@ -137,7 +137,7 @@ def _by_docker(env: Environment, aws: Aws, console: Console, job: BuildJob) -> B
     DockerBuilder(env, console).build(
         context,
         wanted_image,
-        name=_shown(context.dockerfile, env.root),
+        name=_display_path(context.dockerfile, env.root),
         host=image.registry_host,
         password=lambda: ecr.password(aws),
     )
@@ -145,5 +145,5 @@ def _by_docker(env: Environment, aws: Aws, console: Console, job: BuildJob) -> B
     return image
 
 
-def _shown(path: Path, root: Path) -> str:
+def _display_path(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

@@ -1,4 +1,4 @@
-"""The one place that runs a builder's programs: their lines are told, their end is ours."""
+"""Runs the programs of a build: shows their output, and ends them when the run is interrupted."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from samjhadoo_ops.console import Console
 
 LAST_LINES = 20
-"""Lines of a failed command's output that are shown again."""
+"""How many of the last output lines an error shows."""
 PATIENCE = 10.0
-"""Real seconds that an interrupted command has to end by itself."""
+"""Real seconds that an interrupted command gets to end by itself."""
 
 
 class CommandFailed(OpsError):
-    """A program ended with another status than 0.
+    """A program exited with a status other than 0.
 
     Args:
         command: The program and its arguments.
-        status: How it ended.
-        output: What it printed.
+        status: Its exit status.
+        output: Its output.
         hint: What to do next.
 
     """
 
     def __init__(self, command: Sequence[str], status: int, output: str, *, hint: str = "") -> None:
         last = tuple(line.rstrip() for line in deque(output.splitlines(), LAST_LINES))
-        super().__init__(f"{' '.join(command[:3])} ended with status {status}", hint=hint, details=last)
+        super().__init__(f"{' '.join(command[:3])} failed with exit status {status}", hint=hint, details=last)
         self.output = output
 
 
@@ -47,28 +47,28 @@ def run(
     cwd: Path,
     given: str | None = None,
     variables: Mapping[str, str] | None = None,
-    told: bool = True,
+    show: bool = True,
 ) -> str:
-    """Run a program, telling its output line by line, and return the output.
+    """Run a program, show its output line by line, and return the output.
 
-    A program that is still running when this one is interrupted is ended first, and told so.
+    If this process is interrupted, the program is ended first, and an event reports it.
 
     Args:
         command: Program and arguments.
-        console: Where the lines go.
+        console: Where the lines are shown.
         cwd: The folder it runs in.
         given: Its standard input.
-        variables: Environment variables that it gets beside this program's own.
-        told: Whether its lines are told.
+        variables: Environment variables in addition to those of this process.
+        show: Whether to show the lines.
 
     Raises:
-        ConfigurationError: There is no such program.
-        CommandFailed: It ended with another status than 0.
+        ConfigurationError: The program does not exist.
+        CommandFailed: It exited with a status other than 0.
 
     """
     with _started(command, cwd, variables or {}, piped=given is not None) as process:
         try:
-            output = _output(process, console if told else None, given)
+            output = _output(process, console if show else None, given)
         except BaseException:
             _end(process)
             console.event("command-ended", f"{' '.join(command[:2])} was ended", command=list(command[:2]))

@@ -1,4 +1,4 @@
-"""The build context: the files an image may be made of, without those that `.dockerignore` names."""
+"""The build context: the files that may go into an image, without those that `.dockerignore` excludes."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ if TYPE_CHECKING:
 
 
 class BuildContext:
-    """A folder seen as Docker sees it.
+    """A folder as Docker reads it.
 
     Args:
         root: The folder.
-        dockerfile: The Dockerfile's path inside it; `<dockerfile>.dockerignore` goes before `.dockerignore`.
+        dockerfile: The Dockerfile's path inside it; `<dockerfile>.dockerignore` replaces `.dockerignore`.
 
     Raises:
-        ConfigurationError: There is no such folder.
+        ConfigurationError: The folder does not exist.
 
     """
 
     def __init__(self, root: Path, dockerfile: str = "Dockerfile") -> None:
         if not root.is_dir():
-            raise ConfigurationError(f"the build context {root} is no folder", hint="correct build.context")
+            raise ConfigurationError(
+                f"the build context {root} is not a folder", hint="correct build.context"
+            )
         self.root = root
         self.dockerfile = root / dockerfile
 
@@ -51,16 +53,16 @@ class BuildContext:
         return pathspec.PathSpec.from_lines("gitignore", self._patterns)
 
     def ignores(self, path: str) -> bool:
-        """Tell whether `.dockerignore` leaves out a path, given relative to the context."""
+        """Return whether `.dockerignore` excludes a path, given relative to the context."""
         return bool(self._patterns) and bool(self._spec.match_file(path))
 
     def walk(self, start: str = "") -> Iterator[str]:
-        """Yield what is under a folder of the context, folders before what they hold, in a fixed order.
+        """Yield the paths below a folder of the context in a fixed order, folders before their contents.
 
-        Paths are relative to the context. Links are yielded, not followed.
+        Paths are relative to the context. Links are yielded, but not followed.
         """
-        # A folder that is left out may hold something that a later `!` pattern takes back.
-        takes_back = any(pattern.startswith("!") for pattern in self._patterns)
+        # An excluded folder may contain files that a later `!` pattern includes again.
+        has_exceptions = any(pattern.startswith("!") for pattern in self._patterns)
         with os.scandir(self.root / start) as entries:
             ordered = sorted(entries, key=lambda entry: entry.name)
         for entry in ordered:
@@ -69,11 +71,11 @@ class BuildContext:
             ignored = self.ignores(path)
             if not ignored:
                 yield path
-            if is_folder and (takes_back or not ignored):
+            if is_folder and (has_exceptions or not ignored):
                 yield from self.walk(path)
 
     def digest(self) -> str:
-        """Return a hash of all that the image may be made of: names, modes and content."""
+        """Return a hash of everything that may go into the image: names, modes and contents."""
         total = hashlib.sha256()
         extra = [path.relative_to(self.root).as_posix() for path in self._own_files() if path.is_file()]
         for path in sorted({*self.walk(), *extra}):
@@ -81,17 +83,17 @@ class BuildContext:
         return total.hexdigest()
 
     def _own_files(self) -> tuple[Path, ...]:
-        """Return the files that shape the image even when they are not in it."""
+        """Return the files that influence the image even if it does not contain them."""
         return self.dockerfile, self.root / ".dockerignore"
 
 
 def file_mode(status: os.stat_result) -> int:
-    """Return a file's mode as git would keep it, so that a umask changes no digest."""
+    """Return a file's mode as git stores it, so that the digest does not depend on the umask."""
     return 0o755 if status.st_mode & stat.S_IXUSR else 0o644
 
 
 def fingerprint(path: Path) -> str:
-    """Return what a file is: its kind, its mode and a hash of its content."""
+    """Return a text that identifies a file's kind, mode and content."""
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode):
         return f"link {path.readlink()}"
@@ -104,7 +106,7 @@ def fingerprint(path: Path) -> str:
 
 
 def _anchored(pattern: str) -> str:
-    """Return a pattern of `.dockerignore`, which starts at the context, as git writes it."""
+    """Return a pattern of `.dockerignore`, which is relative to the context, in git's syntax."""
     negated, pattern = pattern.startswith("!"), pattern.removeprefix("!").strip()
     while pattern.startswith(("./", "/")):
         pattern = pattern.removeprefix(".").lstrip("/")

@@ -1,9 +1,9 @@
-"""A login to a registry that ends with the push.
+"""A temporary login to a registry.
 
-`docker login` keeps what it is given: in `config.json` as plain text, or in the desktop's key chain. A push
-gets a configuration of its own instead, a copy of the user's in a folder that nobody else reads and that is
-removed afterwards. A logout would do less: it forgets a login that the user had, two pushes side by side
-would log each other out, and after a kill the password would stay in the user's file.
+`docker login` stores the password in plain text in `config.json`, or in the desktop's key chain. Each push
+therefore gets a private copy of the user's configuration, which is removed afterwards. A logout is no
+replacement: it would remove a login that the user already had, parallel pushes would log each other out, and
+a killed run would leave the password in the user's file.
 """
 
 from __future__ import annotations
@@ -33,35 +33,37 @@ FILE = "config.json"
 def logged_in(
     host: str, password: Callable[[], Secret], console: Console, *, cwd: Path
 ) -> Iterator[dict[str, str]]:
-    """Log in to ECR until the block ends, and give the variables by which `docker` is; loopback wants none.
+    """Log in to ECR until the block ends, and yield the environment variables that `docker` needs for it.
+
+    A registry on the loopback interface needs no login.
 
     Args:
         host: The registry.
-        password: Gives that of the user `AWS`.
-        console: Where Docker's lines go.
-        cwd: The folder in which it runs.
+        password: Returns the password of the user `AWS`.
+        console: Where Docker's output is shown.
+        cwd: The folder in which Docker runs.
 
     Raises:
-        CommandFailed: The registry let nobody in.
+        CommandFailed: The registry refused the login.
 
     """
     if is_loopback(host):
         yield {}
         return
-    with borrowed_configuration(host) as variables:
+    with temporary_configuration(host) as variables:
         command.run(docker.login(host), console, cwd=cwd, given=password().reveal(), variables=variables)
         yield variables
 
 
 @contextmanager
-def borrowed_configuration(host: str) -> Iterator[dict[str, str]]:
-    """Give the variables by which `docker` uses a copy of the user's configuration, until the block ends.
+def temporary_configuration(host: str) -> Iterator[dict[str, str]]:
+    """Yield the environment variables that make `docker` use a copy of the user's configuration.
 
-    Contexts, plugins, headers and proxies are the user's, and logins to other hosts that are in the file.
-    The key chain is not, as the login would be kept there, nor what the user's file says of this host.
+    The copy has the user's contexts, plugins, headers, proxies and logins to other hosts. It has no key
+    chain, in which the login would be stored, and no login to this host.
 
     Args:
-        host: The registry that will be logged in to.
+        host: The registry of the login.
 
     Raises:
         ConfigurationError: The user's configuration cannot be read.
@@ -71,7 +73,7 @@ def borrowed_configuration(host: str) -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="samjhadoo-docker-") as folder:
         for entry in own.iterdir() if own.is_dir() else ():
             if entry.name != FILE:
-                with suppress(OSError):  # what cannot be linked to (Windows) is done without
+                with suppress(OSError):  # Windows may not allow links: go without this entry
                     (Path(folder) / entry.name).symlink_to(entry.resolve())
         file = Path(folder) / FILE
         file.touch(mode=0o600)
@@ -87,7 +89,7 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"Docker's configuration {file} cannot be read: {error}") from error
     if not isinstance(found, dict):
-        raise ConfigurationError(f"Docker's configuration {file} is no JSON object")
+        raise ConfigurationError(f"Docker's configuration {file} is not a JSON object")
     return found
 
 

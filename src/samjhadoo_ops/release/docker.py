@@ -1,4 +1,4 @@
-"""Docker's commands as data: building an image, and keeping what an engine holds in order."""
+"""Docker command lines as data: build, push, inspect, tag and remove images."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _PUSHED = re.compile(r"^\S+: digest: (sha256:[0-9a-f]{64}) size: \d+", re.MULTIL
 
 @dataclass(frozen=True)
 class ImageBuild:
-    """An image that is to be built.
+    """A request to build an image.
 
     Attributes:
-        tag: Its name in the engine.
-        context: The folder it is made of.
-        dockerfile: How.
+        tag: The image's name in the engine.
+        context: The folder of the build context.
+        dockerfile: The Dockerfile.
         arguments: Build arguments.
-        labels: Labels that it gets beside the Dockerfile's own.
-        platform: `linux/amd64`, or `native` for the engine's.
-        cache_from: Where the build cache is read, in buildx's syntax (`type=registry,ref=…`).
-        cache_to: Where it is written.
-        epoch: Seconds since 1970 that the image shall be of; None for now.
+        labels: Labels in addition to the Dockerfile's own.
+        platform: For example `linux/amd64`, or `native` for the engine's.
+        cache_from: Where to read the build cache, in buildx's syntax (`type=registry,ref=…`).
+        cache_to: Where to write it.
+        epoch: Unix timestamp for the image; None means now.
 
     """
 
@@ -45,13 +45,13 @@ class ImageBuild:
 
 
 def build(wanted: ImageBuild, engine: Engine) -> list[str]:
-    """Return the command that builds an image with the builder at hand and keeps it in the engine."""
+    """Return the command that builds an image with the available builder and stores it in the engine."""
     common = ["--file", str(wanted.dockerfile), "--tag", wanted.tag]
     for flag, values in (("--build-arg", wanted.arguments), ("--label", wanted.labels)):
         for key, value in values.items():
             common += [flag, f"{key}={value}"]
     if engine.kind == "classic":
-        # It keeps the container of a step that failed unless it is told otherwise.
+        # By default it leaves the container of a failed step behind.
         return ["docker", "build", "--force-rm", *common, str(wanted.context)]
     common += ["--progress", "plain"]
     if engine.kind == "buildkit":
@@ -67,15 +67,14 @@ def build(wanted: ImageBuild, engine: Engine) -> list[str]:
 def variables(wanted: ImageBuild, engine: Engine, *, own_images: bool = False) -> dict[str, str]:
     """Return the environment variables that the build command needs.
 
-    Attestations are left out: with them an image becomes an index, whose digest is none that ECR scans, and
-    the deployed digest would have no findings to show. The image of a commit is dated like the commit
-    (BuildKit ≥ 0.11).
+    Attestations are off: they turn the image into an index, whose digest ECR does not scan, so the deployed
+    digest would have no findings. An image of a commit gets the commit's time stamp (BuildKit ≥ 0.11).
 
     Args:
         wanted: The image.
-        engine: What builds it.
-        own_images: Whether it begins with an image that only the engine has. Then the engine's own builder
-            is used, as buildx's others do not see the engine's images.
+        engine: The engine that builds it.
+        own_images: Whether it is built on an image that only the engine has. This needs the engine's own
+            builder, because buildx's other builders do not see the engine's images.
 
     """
     if engine.kind != "buildx":
@@ -99,28 +98,28 @@ def push(tag: str) -> list[str]:
 
 
 def inspect(name: str) -> list[str]:
-    """Return the command that prints what the engine knows of an image, as JSON."""
+    """Return the command that prints an image's details as JSON."""
     return ["docker", "image", "inspect", "--format", "{{json .}}", name]
 
 
 def tag(name: str, other: str) -> list[str]:
-    """Return the command that gives an image another name."""
+    """Return the command that gives an image a second name."""
     return ["docker", "image", "tag", name, other]
 
 
 def remove(name: str) -> list[str]:
-    """Return the command that takes a name from an image, and removes what has no name then."""
+    """Return the command that removes an image's name, and the image with its last name."""
     return ["docker", "image", "rm", name]
 
 
 def pushed_digest(output: str) -> str:
-    """Return the digest that `docker push` printed; empty when it printed none."""
+    """Return the digest that `docker push` printed; empty if it printed none."""
     found = _PUSHED.findall(output)
     return str(found[-1]) if found else ""
 
 
 def digest_in(image: str, repository_uri: str) -> str:
-    """Return an image's digest in a repository, from what `inspect` printed; empty when it has none.
+    """Return an image's digest in a repository, from the output of `inspect`; empty if it has none.
 
     An image that was pushed to several repositories has a digest in each.
     """

@@ -1,6 +1,6 @@
-"""Reading a Dockerfile: its instructions with their lines, and its words with their variables.
+"""Parse a Dockerfile: its instructions with line numbers, and their words with variables substituted.
 
-https://docs.docker.com/reference/dockerfile/ is the source of fact.
+Reference: https://docs.docker.com/reference/dockerfile/
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _VARIABLE = re.compile(
 
 @dataclass(frozen=True)
 class Instruction:
-    """An instruction: the line it starts at (from 1), its keyword in capitals and the rest."""
+    """An instruction: its first line (counted from 1), its keyword in capitals, and the rest."""
 
     line: int
     keyword: str
@@ -28,7 +28,7 @@ class Instruction:
 
 
 def instructions(text: str) -> list[Instruction]:
-    """Return a Dockerfile's instructions, continued lines joined and comments left out."""
+    """Return a Dockerfile's instructions, with continued lines joined and comments removed."""
     escape = _escape(text)
     found: list[Instruction] = []
     pending: list[str] = []
@@ -36,7 +36,7 @@ def instructions(text: str) -> list[Instruction]:
     for number, line in enumerate(text.splitlines(), 1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
-            continue  # also between the lines of one instruction
+            continue  # also between the continued lines of an instruction
         start = start or number
         pending.append(stripped.removesuffix(escape))
         if not stripped.endswith(escape):
@@ -48,16 +48,16 @@ def instructions(text: str) -> list[Instruction]:
 
 
 def words(text: str, variables: Mapping[str, str], *, split: bool = True) -> list[str]:
-    """Return a text's words: quotes and escapes taken away, variables put in.
+    """Return a text's words, with quotes and escapes removed and variables substituted.
 
     Args:
         text: An instruction's value.
-        variables: What `$NAME`, `${NAME}`, `${NAME:-word}` and `${NAME:+word}` stand for; unknown names
-            stand for nothing.
-        split: Whether spaces part words; otherwise there is one word.
+        variables: Values for `$NAME`, `${NAME}`, `${NAME:-word}` and `${NAME:+word}`; unknown names are
+            empty.
+        split: Whether spaces separate words; otherwise the result is one word.
 
     Raises:
-        ValueError: A quote is not closed, or a `${` is none of these forms.
+        ValueError: A quote is not closed, or a `${` has none of these forms.
 
     """
     return list(_words(text, variables, split=split))
@@ -95,7 +95,7 @@ def _variable(text: str, position: int, variables: Mapping[str, str]) -> tuple[s
     match = _VARIABLE.match(text, position)
     if match is None:
         if text.startswith("${", position):
-            raise ValueError(f"{text[position:]!r} is no form of variable that is supported here")
+            raise ValueError(f"{text[position:]!r} is not a supported form of a variable")
         return "$", position + 1
     value = variables.get(match["plain"] or match["name"], "")
     if match["form"] == "-":
@@ -114,11 +114,11 @@ def _instruction(line: int, text: str) -> Instruction:
 
 
 def _escape(text: str) -> str:
-    """Return the character that continues lines: the parser directive's, or a backslash."""
+    """Return the character that continues lines: from the parser directive, or a backslash."""
     for line in text.splitlines():
         match = _DIRECTIVE.fullmatch(line)
         if match is None:
-            break  # directives stand before everything else
+            break  # directives come before everything else
         if match["name"].lower() == "escape":
             return match["value"]
     return "\\"

@@ -1,4 +1,4 @@
-"""What a release asks ECR: where the repository is, which digest a tag has, and how to log in."""
+"""Queries to ECR: a repository's URI, a tag's digest, and the login password."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def repository_uri(aws: Aws, name: str) -> str:
-    """Return where a repository's images are pushed to and pulled from.
+    """Return a repository's URI.
 
     Raises:
         ConfigurationError: The account has no such repository in the region.
@@ -33,7 +33,7 @@ def repository_uri(aws: Aws, name: str) -> str:
 
 
 def find_digest(aws: Aws, repository: str, tag: str) -> str | None:
-    """Return the digest of a tag; None when the repository has no such tag."""
+    """Return the digest of a tag; None if the repository has no such tag."""
     ecr = aws.client("ecr")
     with aws_errors():
         try:
@@ -44,7 +44,7 @@ def find_digest(aws: Aws, repository: str, tag: str) -> str | None:
 
 
 def password(aws: Aws) -> Secret:
-    """Return the password of the user `AWS`, good for twelve hours."""
+    """Return the password of the user `AWS`; it is valid for twelve hours."""
     with aws_errors():
         data = aws.client("ecr").get_authorization_token()["authorizationData"][0]
     return Secret(base64.b64decode(data["authorizationToken"]).decode().partition(":")[2])

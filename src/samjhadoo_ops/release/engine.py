@@ -1,9 +1,9 @@
-"""What the Docker at hand can: which builder it has, and for which platform it builds.
+"""The capabilities of the installed Docker: its builder and its platform.
 
-The facts, from https://docs.docker.com/build/buildkit/ and docker/cli's sources: with buildx, `docker buildx
-build` is BuildKit. Without it, a CLI before 23 reaches the engine's own BuildKit by `DOCKER_BUILDKIT=1`;
-newer ones do that through buildx alone and fall back to the classic builder, which knows no `RUN --mount`, no
-heredocs and no other platform than the engine's.
+From https://docs.docker.com/build/buildkit/ and docker/cli's source: with buildx, `docker buildx build` uses
+BuildKit. Without buildx, a CLI before version 23 uses the engine's own BuildKit with `DOCKER_BUILDKIT=1`;
+newer ones fall back to the classic builder, which supports neither `RUN --mount` nor heredocs, and only the
+engine's platform.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ Kind = Literal["buildx", "buildkit", "classic"]
 
 INFO = ("docker", "info", "--format", "{{json .}}")
 NEEDS_BUILDX = 23
-"""The CLI's first version that reaches BuildKit through buildx only."""
+"""The first version of the CLI that uses BuildKit through buildx only."""
 TIMEOUT = 60.0
-"""Real seconds for an engine to say what it is."""
+"""Real seconds that `docker info` may take."""
 INSTALL = "install buildx (packages docker-buildx or docker-buildx-plugin)"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "i686": "386"}
 _MAJOR = re.compile(r"\d+")
@@ -38,25 +38,25 @@ class Engine:
     """A Docker engine and the CLI that reaches it.
 
     Attributes:
-        kind: What builds: `buildx`; `buildkit`, the engine's own, by an older CLI; `classic`.
-        platform: What the engine runs, such as `linux/amd64`.
-        context: The Docker context, whose name is also that of the engine's own builder.
-        told: All this in words.
+        kind: The builder: `buildx`; `buildkit` (the engine's own, used by an older CLI); or `classic`.
+        platform: The engine's platform, such as `linux/amd64`.
+        context: The Docker context; the engine's own builder has the same name.
+        description: All of this in words.
 
     """
 
     kind: Kind
     platform: str
     context: str = "default"
-    told: str = ""
+    description: str = ""
 
 
 def find_engine() -> Engine:
-    """Ask the CLI, in one call, what there is.
+    """Return the engine that the CLI reaches, with one call of `docker info`.
 
     Raises:
-        ConfigurationError: There is no `docker`.
-        EngineUnavailable: The engine does not answer, or does not let us in.
+        ConfigurationError: `docker` is not installed.
+        EngineUnavailable: The engine does not answer, or refuses access.
 
     """
     status, output, error = _ask(INFO)
@@ -65,22 +65,24 @@ def find_engine() -> Engine:
     except ValueError:
         info = {}
     if not info.get("ServerVersion"):
-        reasons = info.get("ServerErrors") or [error.strip() or f"docker info ended with status {status}"]
+        reasons = info.get("ServerErrors") or [
+            error.strip() or f"docker info failed with exit status {status}"
+        ]
         raise unavailable("; ".join(reasons))
     return read(info, os.environ.get("DOCKER_BUILDKIT", ""))
 
 
 def unavailable(reason: str) -> EngineUnavailable:
-    """Return the error of an engine that does not answer, with what to do about it."""
+    """Return the error for an engine that does not answer, with a hint."""
     if "permission denied" in reason.lower():
-        hint = "let your user reach the engine (group docker; log in again), or set DOCKER_HOST"
+        hint = "give your user access to the engine (group docker, then log in again), or set DOCKER_HOST"
     else:
         hint = 'start Docker, or set DOCKER_HOST; build.builder = "oci" builds without an engine'
-    return EngineUnavailable(f"no image can be built: {reason}", hint=hint)
+    return EngineUnavailable(f"Docker cannot build images: {reason}", hint=hint)
 
 
 def read(info: Mapping[str, Any], wish: str = "") -> Engine:
-    """Return what `docker info` says; DOCKER_BUILDKIT=0 (`wish`) asks for the classic builder as ever."""
+    """Read the output of `docker info`; DOCKER_BUILDKIT=0 (`wish`) selects the classic builder."""
     client = info.get("ClientInfo") or {}
     plugins = {plugin.get("Name"): plugin.get("Version", "") for plugin in client.get("Plugins") or []}
     machine = str(info.get("Architecture", ""))
@@ -93,27 +95,27 @@ def read(info: Mapping[str, Any], wish: str = "") -> Engine:
     elif _reaches_buildkit(str(client.get("Version", ""))):
         kind, what = "buildkit", "its own BuildKit"
     else:
-        kind, what = "classic", "the classic builder, as there is no buildx"
-    told = f"Docker engine {info.get('ServerVersion')} ({platform}) builds by {what}"
-    return Engine(kind, platform, str(client.get("Context") or "default"), told)
+        kind, what = "classic", "the classic builder, because buildx is not installed"
+    description = f"Docker engine {info.get('ServerVersion')} ({platform}) builds with {what}"
+    return Engine(kind, platform, str(client.get("Context") or "default"), description)
 
 
 def check_platform(engine: Engine, platform: str) -> None:
-    """Refuse a platform that the builder at hand cannot build for.
+    """Refuse a platform that the available builder cannot build for.
 
     Raises:
-        ConfigurationError: It is another one than the engine's, and there is no buildx.
+        ConfigurationError: The platform is not the engine's, and buildx is not installed.
 
     """
     if engine.kind != "buildx" and platform not in ("native", engine.platform):
         raise ConfigurationError(
-            f"build.platform is {platform}, but {engine.told.replace(' builds by ', ' has ')}",
-            hint=f'set build.platform = "native", or {INSTALL}, and binfmt for what the build runs',
+            f"build.platform is {platform}, but {engine.description.replace(' builds with ', ' has ')}",
+            hint=f'set build.platform = "native", or {INSTALL}, and binfmt for the platform',
         )
 
 
 def _reaches_buildkit(version: str) -> bool:
-    """Tell whether a CLI without buildx reaches BuildKit (`docker info` tells newer versions only)."""
+    """Return whether a CLI without buildx reaches BuildKit (`docker info` reports newer versions only)."""
     text = version or _ask(("docker", "--version"))[1]
     major = _MAJOR.search(text)
     return major is not None and int(major[0]) < NEEDS_BUILDX
@@ -128,5 +130,5 @@ def _ask(command: Sequence[str]) -> tuple[int, str, str]:
             hint='install Docker, or set build.builder = "oci" to build without it',
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise unavailable(f"the engine has not answered for {TIMEOUT:g} s") from error
+        raise unavailable(f"the engine has not answered within {TIMEOUT:g} s") from error
     return done.returncode, done.stdout, done.stderr

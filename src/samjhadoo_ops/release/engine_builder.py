@@ -1,4 +1,4 @@
-"""Building with a Docker engine: its bases first, then the release, by the builder that is at hand."""
+"""Build with a Docker engine: base images first, then the release."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ HINTS = (
     ("cannot connect to the docker daemon", "start Docker, or set DOCKER_HOST"),
 )
 LARGE = 500_000_000
-"""Bytes of a build context that are worth a word: the classic builder sends all of it, each time."""
+"""Bytes from which a build context gets a warning: the classic builder sends all of it each time."""
 
 
 class DockerBuilder:
-    """Builds images of one context with the engine at hand.
+    """Builds images with the available engine.
 
     Args:
         env: The environment.
-        console: Where the progress goes.
+        console: Where the progress is shown.
 
     Raises:
-        EngineUnavailable: There is no engine.
-        ConfigurationError: It cannot build what the settings ask for.
+        EngineUnavailable: The engine does not answer.
+        ConfigurationError: The engine cannot build for the configured platform.
 
     """
 
@@ -47,7 +47,9 @@ class DockerBuilder:
         self._env = env
         self._console = console
         self._engine = engine.find_engine()
-        console.event("builder", self._engine.told, kind=self._engine.kind, platform=self._engine.platform)
+        console.event(
+            "builder", self._engine.description, kind=self._engine.kind, platform=self._engine.platform
+        )
         engine.check_platform(self._engine, env.build.platform)
 
     def build(
@@ -59,14 +61,14 @@ class DockerBuilder:
         host: str,
         password: Callable[[], Secret],
     ) -> None:
-        """Build a release, after the base images that it needs and that are made here.
+        """Build a release, and before it the listed base images that it needs.
 
         Args:
-            context: The build context, and the Dockerfile in it.
+            context: The build context with the Dockerfile.
             wanted: The release's image.
             name: The Dockerfile's name in errors.
-            host: The target registry, which may have the base images and the cache.
-            password: Gives that of its user `AWS`.
+            host: The target registry, which may hold base images and the cache.
+            password: Returns the password of the registry's user `AWS`.
 
         Raises:
             ConfigurationError: A Dockerfile is missing, or needs BuildKit where there is none.
@@ -75,7 +77,7 @@ class DockerBuilder:
         """
         settings = self._env.build
         instructions = self._read(context, name)
-        made_here = bases.prepare(
+        built_bases = bases.prepare(
             context,
             settings.bases,
             wanted.arguments,
@@ -84,22 +86,24 @@ class DockerBuilder:
             platform=settings.platform,
         )
         if self._engine.kind != "buildx" and (wanted.cache_from or wanted.cache_to):
-            self._console.line("  build.cache_from and build.cache_to are ignored: there is no buildx")
+            self._console.line(
+                "  build.cache_from and build.cache_to are ignored, because buildx is not installed"
+            )
         if self._engine.kind == "classic":
-            self._tell_size(context)
+            self._warn_if_large(context)
         images = stages.images(instructions, wanted.arguments)
         if any(host in each for each in (*images, *wanted.cache_from, *wanted.cache_to)):
             with logged_in(host, password, self._console, cwd=self._env.root) as variables:
-                self._run(wanted, own_images=bool(made_here), variables=variables)
+                self._run(wanted, own_images=bool(built_bases), variables=variables)
         else:
-            self._run(wanted, own_images=bool(made_here))
+            self._run(wanted, own_images=bool(built_bases))
 
     def _make_base(self, wanted: docker.ImageBuild) -> None:
         self._console.event("base", f"building the base image {wanted.tag}", image=wanted.tag)
         try:
             self._run(wanted, own_images=True)
         except command.CommandFailed as error:
-            error.hint = error.hint or "where no registry can be reached: docker/airgap builds stand-ins"
+            error.hint = error.hint or "if no registry can be reached: docker/airgap builds stand-ins"
             raise
 
     def _run(
@@ -121,18 +125,19 @@ class DockerBuilder:
             raise
 
     def _read(self, context: BuildContext, name: str) -> list[Instruction]:
-        """Return the Dockerfile's instructions, which the builder at hand can all carry out."""
+        """Return the Dockerfile's instructions; refuse those that the available builder does not support."""
         instructions = bases.read(context, name)
         if self._engine.kind == "classic":
             for line, feature in stages.buildkit_features(instructions):
                 raise ConfigurationError(
-                    f"{name}:{line}: {feature} needs BuildKit; {self._engine.told}", hint=engine.INSTALL
+                    f"{name}:{line}: {feature} needs BuildKit; {self._engine.description}",
+                    hint=engine.INSTALL,
                 )
         return instructions
 
-    def _tell_size(self, context: BuildContext) -> None:
+    def _warn_if_large(self, context: BuildContext) -> None:
         size = sum((context.root / path).lstat().st_size for path in context.walk())
         if size > LARGE:
             self._console.line(
-                f"  the build context has {size / 1e6:,.0f} MB, all of which is sent: see .dockerignore"
+                f"  the build context of {size / 1e6:,.0f} MB is sent to the engine: see .dockerignore"
             )

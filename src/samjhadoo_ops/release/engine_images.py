@@ -1,4 +1,4 @@
-"""What an engine holds of a project's images, so that caches last and nothing heaps up."""
+"""Tidy up a project's images in the engine: keep what the build cache needs, and remove old ones."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KEPT = "samjhadoo-ops.local"
-"""Before the repository's name: the last image that was built for a local stack, kept for its layers."""
+"""Prefix of the name under which the last image for a local stack is kept for its layers."""
 
 PATIENCE = 10.0
-"""Real seconds that a deploy waits for the engine to tidy up; a busy one may take minutes for an image."""
+"""Real seconds that a deploy waits for the engine to remove an image; a busy engine may take minutes."""
 
 
 def found(name: str) -> dict[str, Any] | None:
-    """Return what the engine knows of an image; None when it has none of that name or ID."""
+    """Return the details of an image by name or ID; None if the engine does not have it."""
     done = subprocess.run(docker.inspect(name), capture_output=True, text=True, check=False)
     if done.returncode:
         return None
@@ -29,12 +29,12 @@ def found(name: str) -> dict[str, Any] | None:
 
 
 def keep_layers_only(tagged: str, repository: str) -> None:
-    """Leave one image of a repository in the engine, whatever the number of releases.
+    """Keep only the newest image of a repository in the engine.
 
-    A stack's registry has a port, and a release a commit: each rehearsal would leave a tag. Without any, the
-    classic builder would lose its cache, which is the images it made. So the newest keeps one name, and the
-    one before it goes, together with those of its layers that the newest does not share. Failures are of no
-    consequence: the release is in the registry.
+    Each rehearsal would leave another tag, because the stack's port and the commit are part of the name. With
+    no image at all, the classic builder would lose its cache, which consists of the images it built. So the
+    newest image is kept under one name, and the previous one is removed together with the layers that the
+    two do not share. Failures are ignored: the release is in the registry.
     """
     kept = f"{KEPT}/{repository}"
     before = found(kept)
@@ -44,9 +44,9 @@ def keep_layers_only(tagged: str, repository: str) -> None:
 
 
 def discard(image: Mapping[str, Any] | None, *, for_name: str) -> None:
-    """Remove an image that lost its name to another one.
+    """Remove an image whose name was given to another one.
 
-    It stays where another name (a task's, by digest), a container or an image built on it still needs it.
+    It is kept if another name (such as a task's, by digest), a container or another image still needs it.
     """
     if image is None or image["Id"] == (found(for_name) or image)["Id"]:
         return

@@ -1,4 +1,4 @@
-"""A release's identity: the commit it is made from, or its content where there is none."""
+"""A release's identity: its commit, or a hash of its content outside git."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ SHORT, LONG = 8, 12
 
 @dataclass(frozen=True)
 class Identity:
-    """What a release is called.
+    """A release's identity.
 
     Attributes:
-        version: The image's tag: the commit; `<commit>-dirty-<hash>` when the build context has changes
-            that are not committed; `content-<hash>` outside git.
+        version: The image's tag: the commit; `<commit>-dirty-<hash>` if the build context has uncommitted
+            changes; `content-<hash>` outside git.
         revision: The commit; the version outside git.
-        epoch: When the commit was made, in seconds since 1970; None outside git.
+        epoch: Unix timestamp of the commit; None outside git.
 
     """
 
@@ -32,7 +32,7 @@ class Identity:
 
 
 def identify(context: BuildContext) -> Identity:
-    """Return the identity of what would be built now. Only changes that can reach the image count."""
+    """Return the identity of a build of the current source. Only changes that can affect the image count."""
     answer = _git(context.root, "rev-parse", "--show-prefix", "HEAD")
     if answer is None:
         version = f"content-{context.digest()[:LONG]}"
@@ -54,7 +54,7 @@ def _changes(context: BuildContext, prefix: str) -> bool:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """Return git's answer; None without git, outside a repository or before the first commit."""
+    """Return git's output; None without git, outside a repository or before the first commit."""
     try:
         done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
     except FileNotFoundError:

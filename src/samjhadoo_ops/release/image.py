@@ -1,4 +1,4 @@
-"""What building and pushing a release gives."""
+"""The results of building and pushing a release."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """An image that can be pushed, or is in the registry already.
+    """An image that can be pushed, or is already in the registry.
 
     Attributes:
         version: The release's version.
         tag: Its tag in the registry.
-        repository_uri: Where it belongs, without tag.
-        digest: Of its manifest; empty until `docker push` has told it.
-        layout: The OCI layout that holds it; None when a Docker engine does, or the registry.
-        reused: Whether the registry had the tag already, so that nothing was built.
-        source: Another registry's image that this one is to be a copy of.
+        repository_uri: The URI of its repository, without tag.
+        digest: The manifest's digest; empty until `docker push` has printed it.
+        layout: The OCI layout that holds it; None if a Docker engine or the registry does.
+        reused: Whether the registry already had the tag, so that nothing was built.
+        source: The image in another registry that is to be copied.
 
     """
 
@@ -50,10 +50,10 @@ class PushedImage:
     """An image in the registry.
 
     Attributes:
-        repository_uri: The repository, without tag.
+        repository_uri: The URI of its repository, without tag.
         tag: Its tag.
-        digest: Of its manifest, as the registry tells it.
-        sent: Bytes that were sent; 0 when all was there, None when a Docker engine sent them.
+        digest: The manifest's digest, as the registry reports it.
+        sent: Bytes that were sent; 0 if everything was there, None if a Docker engine sent them.
 
     """
 

@@ -1,4 +1,4 @@
-"""An image on disk, as OCI's image layout says: `oci-layout`, `index.json` and blobs by digest."""
+"""An image on disk in the OCI image layout: `oci-layout`, `index.json` and blobs named by digest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 KEPT = 5
-"""Builds that are kept on disk."""
+"""How many builds are kept on disk."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Layout:
 
     @property
     def blobs(self) -> Path:
-        """The folder of the blobs."""
+        """The folder with the blobs."""
         return self.root / "blobs" / "sha256"
 
     def blob(self, digest: str) -> Path:
@@ -37,7 +37,7 @@ class Layout:
         return self.blobs / digest.partition(":")[2]
 
     def put_json(self, document: Any) -> tuple[str, int]:
-        """Store a document, always in the same bytes; return its digest and size."""
+        """Store a document in a reproducible form; return its digest and size."""
         content = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
         name = hashlib.sha256(content).hexdigest()
         (self.blobs / name).write_bytes(content)
@@ -49,12 +49,12 @@ class Layout:
         return manifests[0]
 
     def manifest(self) -> tuple[bytes, dict[str, Any]]:
-        """Return the manifest: its bytes and what they say."""
+        """Return the manifest, as bytes and parsed."""
         content = self.blob(self.descriptor()["digest"]).read_bytes()
         return content, json.loads(content)
 
     def seal(self, descriptor: dict[str, Any]) -> None:
-        """Say which manifest the layout is about."""
+        """Write the index, which names the layout's manifest."""
         index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [descriptor]}
         (self.root / "index.json").write_text(json.dumps(index, sort_keys=True))
         (self.root / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
@@ -62,7 +62,7 @@ class Layout:
 
 @contextlib.contextmanager
 def building(folder: Path) -> Iterator[Layout]:
-    """Give a layout to fill; it appears as `folder` when it is finished, and not at all otherwise."""
+    """Yield a layout to fill; it becomes `folder` if the block succeeds, and is removed otherwise."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     layout = Layout(folder.parent / f".{uuid.uuid4().hex}")
     layout.blobs.mkdir(parents=True)
@@ -75,14 +75,14 @@ def building(folder: Path) -> Iterator[Layout]:
 
 
 def prune(folder: Path, *, keep: int = KEPT) -> None:
-    """Remove all builds but the newest."""
+    """Remove all builds except the newest ones."""
     builds = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
     for old in sorted(builds, key=lambda path: path.stat().st_mtime, reverse=True)[keep:]:
         shutil.rmtree(old, ignore_errors=True)
 
 
 def _replace(new: Path, folder: Path) -> None:
-    """Put a folder in another's place; of two builds of one version at once the later wins."""
+    """Replace a folder with another; of two simultaneous builds of one version, the later wins."""
     while True:
         try:
             new.rename(folder)

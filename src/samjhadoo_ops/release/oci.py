@@ -1,9 +1,9 @@
-"""The daemonless builder: an OCI image from a Dockerfile that runs nothing.
+"""The daemonless builder: builds an OCI image from a Dockerfile that runs no commands.
 
-Layers of a base image are taken from the target registry when FROM names an image there. Any other base is an
-error, or, where the environment says that the host supplies it (`build.base`), recorded by name only: the
-image then holds the application's own layers, and whoever runs it supplies what the base would (on the local
-stack, the interpreter).
+If FROM names an image in the target registry, its layers are taken from there. Any other base image is an
+error, unless the environment says that the host provides it (`build.base`): then only its name is recorded,
+the image holds just the application's own layers, and the machine that runs it provides the rest (on the
+local stack, the interpreter).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ANNOTATION = "org.opencontainers.image."
 
 @dataclass
 class Base:
-    """What an image begins with: nothing, or another image's configuration and layers."""
+    """The base of an image: nothing, or another image's configuration and layers."""
 
     digest: str = ""
     config: dict[str, Any] = field(default_factory=dict)
@@ -51,17 +51,17 @@ def build_layout(
     """Build an image into an OCI layout and return its digest; the same input gives the same digest.
 
     Args:
-        context: The build context, and the Dockerfile in it.
-        folder: Where the layout will be.
+        context: The build context with the Dockerfile.
+        folder: Where to write the layout.
         arguments: Build arguments.
-        labels: Labels and annotations that the image gets beside the Dockerfile's own.
-        platform: `linux/amd64`, or `native` for this machine's.
-        registry: Where base images are looked for.
-        base_required: Refuse a base image that is not there, as its layers would be missing.
+        labels: Labels and annotations in addition to the Dockerfile's own.
+        platform: For example `linux/amd64`, or `native` for this machine's.
+        registry: Where to look for base images.
+        base_required: Whether to refuse a base image that the registry does not have.
         name: The Dockerfile's name in errors.
 
     Raises:
-        ConfigurationError: The Dockerfile is missing, wrong, or needs a Docker engine.
+        ConfigurationError: The Dockerfile is missing or wrong, or needs a Docker engine.
 
     """
     try:
@@ -76,7 +76,7 @@ def build_layout(
     if base_required and not held and origin != "scratch":
         raise ConfigurationError(
             f"{name}: the base image {origin} is not in the target registry",
-            hint='push it there and name it there, or set build.builder = "docker"',
+            hint='push it to that registry and name it in FROM, or set build.builder = "docker"',
         )
     with layout.building(folder) as image:
         base = Base()
@@ -90,10 +90,10 @@ def build_layout(
 
 
 def resolve_platform(platform: str) -> tuple[str, str]:
-    """Return operating system and architecture of a platform's name.
+    """Return the operating system and architecture that a platform's name stands for.
 
     Raises:
-        ConfigurationError: It is none.
+        ConfigurationError: The name is not valid.
 
     """
     if platform == "native":
@@ -101,14 +101,16 @@ def resolve_platform(platform: str) -> tuple[str, str]:
         return "linux", _ARCHITECTURES.get(name, name)
     system, slash, architecture = platform.partition("/")
     if not slash or not system or not architecture:
-        raise ConfigurationError(f"build.platform is {platform!r}; expected native or one like linux/amd64")
+        raise ConfigurationError(
+            f"build.platform is {platform!r}; expected native, or a platform such as linux/amd64"
+        )
     return system, architecture
 
 
 def _layers(
     wanted: recipe.Recipe, context: BuildContext, image: layout.Layout, name: str
 ) -> list[layers.Layer]:
-    """Write one layer for each COPY, with the folders that WORKDIR made before it."""
+    """Write one layer for each COPY, including the folders that WORKDIR created before it."""
     made: list[layers.Layer] = []
     waiting: list[layers.LayerEntry] = []
     known: set[str] = set()
@@ -175,7 +177,7 @@ def _finish(
 def _pull(
     registry: RemoteRegistry, origin: str, image: layout.Layout, system: str, architecture: str
 ) -> Base:
-    """Take a base image's configuration and layers from the registry."""
+    """Fetch a base image's configuration and layers from the registry."""
     repository, digest, manifest = registry.image(origin, system=system, architecture=architecture)
     for part in (manifest["config"], *manifest["layers"]):
         repository.pull_blob(part["digest"], image.blob(part["digest"]))

@@ -1,4 +1,4 @@
-"""Deploying an image that exists: named by tag or digest, copied as it is when another registry holds it."""
+"""Deploy an existing image, named by tag or digest; it is copied unchanged if another registry holds it."""
 
 from __future__ import annotations
 
@@ -25,16 +25,18 @@ _SHORT = 12
 
 
 def existing(env: Environment, aws: Aws, image: str) -> BuiltImage:
-    """Return an image that was built before; nothing is changed.
+    """Return an existing image; nothing is changed.
 
     Args:
+        env: The environment.
+        aws: Its AWS clients.
         image: `TAG` or `sha256:…` in the environment's own repository, or `HOST/REPOSITORY:TAG` or
-            `HOST/REPOSITORY@sha256:…` in any that the environment's credentials may pull from.
+            `HOST/REPOSITORY@sha256:…` in any repository that the environment's credentials may pull from.
 
     Raises:
-        ConfigurationError: It is no name of an image, or the environment's repository does not exist.
-        Refused: There is no such image, or the release's tag belongs to another one here.
-        RegistryRefused: The registry could not be asked.
+        ConfigurationError: The name is not valid, or the environment's repository does not exist.
+        Refused: There is no such image, or the environment's repository has another image with its tag.
+        RegistryRefused: The registry refused the request.
 
     """
     uri = ecr.repository_uri(aws, env.build.repository)
@@ -50,28 +52,28 @@ def existing(env: Environment, aws: Aws, image: str) -> BuiltImage:
         raise RegistryRefused(refusal.message, hint=_pull_hint(env, remote) if foreign else "") from refusal
     if not digest:
         raise Refused(
-            f"{remote.uri} has no image {named.version}: nothing is deployed",
-            hint=f"invoke push {env.options} builds it from what stands here",
+            f"{remote.uri} has no image {named.version}: nothing was deployed",
+            hint=f"invoke push {env.options} builds and pushes the current source",
         )
     held = ecr.find_digest(aws, env.build.repository, version) if foreign else digest
     if held not in {None, digest}:
         raise Refused(
-            f"{uri} holds {held} as release {version}, which is not {digest} of {remote.uri}",
-            hint="deploy it under a version of its own, or remove that tag",
+            f"{uri} already has another image as release {version}: {held}, not {digest} of {remote.uri}",
+            hint="give the image another version, or remove that tag",
         )
     source = ImageReference(named.host, named.repository, digest) if held is None else None
     return BuiltImage(version, version, uri, digest, reused=source is None, source=source)
 
 
 def copy(env: Environment, aws: Aws, built: BuiltImage) -> PushedImage:
-    """Copy an image from the registry that holds it, byte for byte, so that its digest stays.
+    """Copy an image byte for byte from another registry, so that its digest stays the same.
 
     Raises:
-        RegistryRefused: One of the registries refused, or made another digest of it.
+        RegistryRefused: A registry refused, or stored the image under another digest.
 
     """
     if built.source is None:
-        raise ValueError("the image is here already")
+        raise ValueError("the image needs no copy")
     remote = _repository(built.source, aws)
     target = _repository(ImageReference(built.registry_host, env.build.repository), aws)
     manifests = list(_manifests(remote, built.digest))
@@ -88,17 +90,17 @@ def copy(env: Environment, aws: Aws, built: BuiltImage) -> PushedImage:
             made = target.push_manifest(session, content, name)
             if made != digest:
                 raise RegistryRefused(
-                    f"{digest} of {remote.uri} became {made} in {target.uri}",
+                    f"{digest} of {remote.uri} got the digest {made} in {target.uri}",
                     changed=f"an image was copied to {target.uri}",
                 )
     return PushedImage(built.repository_uri, built.tag, built.digest, sent)
 
 
 def _named(image: str, own: ImageReference) -> ImageReference:
-    """Return the host, repository and tag or digest that a name means.
+    """Return the reference that a name stands for.
 
     Raises:
-        ConfigurationError: It says neither tag nor digest.
+        ConfigurationError: The name has neither tag nor digest.
 
     """
     name, at, digest = image.partition("@")
@@ -116,14 +118,14 @@ def _named(image: str, own: ImageReference) -> ImageReference:
 
 
 def _repository(reference: ImageReference, aws: Aws) -> RemoteRepository:
-    """Return a repository with the environment's login: ECR's password opens all that its policies allow."""
+    """Return a repository with the environment's login, which ECR accepts wherever policies allow it."""
     return RemoteRepository(
         reference.host, reference.repository, functools.cache(functools.partial(ecr.password, aws))
     )
 
 
 def _version(remote: RemoteRepository, session: Any, digest: str, named: str) -> str:
-    """Return the release's version: what the build wrote into the image, else its tag or digest."""
+    """Return the release's version: from the image's label, otherwise its tag or digest."""
     _, manifest = remote.manifest(session, digest)
     children = [each for each in manifest.get("manifests", ()) if _is_image(each)]
     if children:
@@ -136,12 +138,12 @@ def _version(remote: RemoteRepository, session: Any, digest: str, named: str) ->
 
 
 def _is_image(child: dict[str, Any]) -> bool:
-    """Tell an image for a platform from what BuildKit attests about it."""
+    """Return whether an entry of an index is an image and not one of BuildKit's attestations."""
     return (child.get("platform") or {}).get("os") != "unknown"
 
 
 def _manifests(remote: RemoteRepository, digest: str) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
-    """Yield a manifest and all that it lists, those that are listed first."""
+    """Yield a manifest after the manifests that it lists."""
     with remote.session() as session:
         content, manifest = remote.content(session, digest)
     for child in manifest.get("manifests", ()):
@@ -151,6 +153,6 @@ def _manifests(remote: RemoteRepository, digest: str) -> Iterator[tuple[str, byt
 
 def _pull_hint(env: Environment, remote: RemoteRepository) -> str:
     return (
-        f"{remote.uri} must let account {env.aws.account} pull: a repository policy with "
+        f"allow account {env.aws.account} to pull from {remote.uri}: a repository policy with "
         "ecr:BatchGetImage and ecr:GetDownloadUrlForLayer (docs/ci.md)"
     )

@@ -1,4 +1,4 @@
-"""Pushing a release, and making sure that the registry holds what was built."""
+"""Push a release, and verify that the registry has what was built."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
 
 ATTEMPTS = 3
-# Docker tells a failed push in words only; these are the ones that another try may change.
+# Docker reports a failed push only in words; these name failures that another attempt may solve.
 _TRANSIENT = (
     *("timeout", "timed out", "connection reset", "connection refused", "broken pipe", "eof"),
     *("toomanyrequests", "too many requests", "temporary failure", "server misbehaving"),
@@ -31,14 +31,14 @@ _DENIED = ("no basic auth credentials", "denied", "unauthorized", "not authorize
 
 
 def push(env: Environment, aws: Aws, console: Console, built: BuiltImage) -> PushedImage:
-    """Push an image; nothing that the registry has is sent again.
+    """Push an image; what the registry already has is not sent again.
 
     Raises:
-        OpsError: The registry refused it, or holds another digest under its tag afterwards.
+        OpsError: The registry refused it, or has another digest under its tag afterwards.
 
     """
     if built.reused:
-        console.event("push", "nothing to push: the registry has this release", digest=built.digest)
+        console.event("push", "nothing to push: the registry already has this release", digest=built.digest)
         return PushedImage(built.repository_uri, built.tag, built.digest)
     if built.source is not None:
         pushed = copy(env, aws, built)
@@ -51,7 +51,7 @@ def push(env: Environment, aws: Aws, console: Console, built: BuiltImage) -> Pus
         raise OpsError(
             f"ECR has {found} under {built.tagged}, but {pushed.digest} was pushed",
             changed=f"an image was pushed to {built.repository_uri}",
-            hint=f"see who else pushes: aws ecr describe-images --repository-name {env.build.repository}",
+            hint=f"check who else pushes: aws ecr describe-images --repository-name {env.build.repository}",
         )
     sent = "" if pushed.sent is None else f" ({pushed.sent / 1e6:.1f} MB sent)"
     text = f"pushed {pushed.reference}{sent}"
@@ -71,29 +71,29 @@ def _push_layout(env: Environment, aws: Aws, layout: Layout, built: BuiltImage) 
                 sent += int(part["size"])
         digest = repository.push_manifest(session, content, built.tag)
     if digest != built.digest:
-        message = f"{built.digest} was pushed as {built.tagged}, but the registry made {digest} of it"
+        message = f"{built.digest} was pushed as {built.tagged}, but the registry reports {digest}"
         raise RegistryRefused(message, changed=f"an image was pushed to {built.repository_uri}")
     return PushedImage(built.repository_uri, built.tag, digest, sent)
 
 
 def push_by_engine(env: Environment, aws: Aws, console: Console, built: BuiltImage) -> PushedImage:
-    """Push an image of the engine.
+    """Push an image from the Docker engine.
 
-    To a registry on this machine nobody logs in, and the release's tag is taken from the engine afterwards.
+    A registry on this machine needs no login; the release's tag is removed from the engine afterwards.
 
     Raises:
-        OpsError: The registry refused it, or told no digest.
+        OpsError: The registry refused it, or Docker printed no digest.
 
     """
     host = built.registry_host
     with logged_in(host, lambda: ecr.password(aws), console, cwd=env.root) as variables:
         output = _push(env, console, built, variables)
     digest = docker.pushed_digest(output) or docker.digest_in(
-        command.run(docker.inspect(built.tagged), console, cwd=env.root, told=False), built.repository_uri
+        command.run(docker.inspect(built.tagged), console, cwd=env.root, show=False), built.repository_uri
     )
     if not digest:
         raise OpsError(
-            f"docker push told no digest of {built.tagged}",
+            f"docker push printed no digest for {built.tagged}",
             changed=f"an image was pushed to {built.repository_uri}",
         )
     if is_loopback(host):
@@ -102,7 +102,7 @@ def push_by_engine(env: Environment, aws: Aws, console: Console, built: BuiltIma
 
 
 def _push(env: Environment, console: Console, built: BuiltImage, variables: Mapping[str, str]) -> str:
-    """Push, again when it failed for a reason that may pass."""
+    """Push, with further attempts after transient failures."""
     import stamina
 
     try:
@@ -112,7 +112,7 @@ def _push(env: Environment, console: Console, built: BuiltImage, variables: Mapp
     except command.CommandFailed as error:
         if any(word in error.output.lower() for word in _DENIED):
             error.hint = (
-                "may the role push? ecr:InitiateLayerUpload, UploadLayerPart, CompleteLayerUpload, PutImage"
+                "the role needs ecr:InitiateLayerUpload, UploadLayerPart, CompleteLayerUpload and PutImage"
             )
         raise
     raise AssertionError("unreachable")  # pragma: no cover

@@ -1,7 +1,7 @@
-"""What a Dockerfile asks for, as data: the image's configuration and the copies that make its layers.
+"""A Dockerfile as data: the image's configuration, and the copies that make its layers.
 
-Nothing can be run without a Docker engine. An instruction that would need one, and every other that is not
-read here, is an error with its file and line; nothing is left out silently.
+Nothing can be run without a Docker engine. Instructions that need one, or that are not supported, are errors
+with file and line; nothing is ignored silently.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ class Copy:
     """Files of the context that go into the image as one layer.
 
     Attributes:
-        line: Where the Dockerfile says so.
+        line: The instruction's line in the Dockerfile.
         sources: Paths or patterns, relative to the context.
-        destination: An absolute path of the image.
+        destination: An absolute path in the image.
         into: Whether the destination is a folder that receives the files.
-        uid: Owner; `gid` its group.
+        uid: The owner's user ID.
+        gid: The owner's group ID.
         mode: Permissions of everything copied; None keeps each file's.
 
     """
@@ -54,9 +55,9 @@ class Recipe:
     """An image as its Dockerfile describes it.
 
     Attributes:
-        base: What FROM names, variables put in; `scratch` for nothing.
-        config: The `config` member of OCI's image configuration.
-        steps: Copies, and folders (as text) that WORKDIR makes, in order.
+        base: The image in FROM, with variables substituted; `scratch` for none.
+        config: The `config` member of the OCI image configuration.
+        steps: Copies, and folders (as text) that WORKDIR creates, in order.
 
     """
 
@@ -66,10 +67,10 @@ class Recipe:
 
 
 def base_of(instructions: Sequence[Instruction], arguments: Mapping[str, str], *, name: str) -> str:
-    """Return what a Dockerfile's one FROM names.
+    """Return the image in a Dockerfile's only FROM.
 
     Raises:
-        ConfigurationError: There is none, or more than one.
+        ConfigurationError: There is no FROM, or more than one.
 
     """
     return _preamble(instructions, arguments, name)[0]
@@ -78,12 +79,12 @@ def base_of(instructions: Sequence[Instruction], arguments: Mapping[str, str], *
 def _preamble(
     instructions: Sequence[Instruction], arguments: Mapping[str, str], name: str
 ) -> tuple[str, dict[str, str]]:
-    """Return what FROM names, and the arguments before it."""
+    """Return the image in FROM, and the arguments before it."""
     stages = [each for each in instructions if each.keyword == "FROM"]
     if not stages:
-        raise ConfigurationError(f"{name}: there is no FROM")
+        raise ConfigurationError(f"{name} has no FROM")
     if len(stages) > 1:
-        message = f"{name}:{stages[1].line}: a second FROM: stages need a Docker engine"
+        message = f"{name}:{stages[1].line}: a second FROM: multi-stage builds need a Docker engine"
         raise ConfigurationError(message, hint=HINT)
     reader = _Reader(name, {}, arguments)
     for each in instructions[: instructions.index(stages[0])]:
@@ -103,10 +104,10 @@ def read(
     name: str,
     inherited: Mapping[str, Any] | None = None,
 ) -> Recipe:
-    """Return what a Dockerfile asks for.
+    """Return the recipe of a Dockerfile.
 
     Args:
-        instructions: The Dockerfile's.
+        instructions: The Dockerfile's instructions.
         arguments: Build arguments.
         name: The Dockerfile's name in errors.
         inherited: The base image's `config`.
@@ -124,7 +125,7 @@ def read(
 
 
 class _Reader:
-    """Reads instruction after instruction into a configuration and steps."""
+    """Collects instructions into a configuration and steps."""
 
     def __init__(
         self,
@@ -160,7 +161,7 @@ class _Reader:
         handler = self._handlers.get(instruction.keyword)
         if handler is None:
             if instruction.keyword not in DOCKER_ONLY:
-                raise self._error(instruction, f"{instruction.keyword} is no Dockerfile instruction")
+                raise self._error(instruction, f"{instruction.keyword} is not a Dockerfile instruction")
             raise self._error(instruction, f"{instruction.keyword} needs a Docker engine", hint=HINT)
         handler(instruction)
 
@@ -170,7 +171,7 @@ class _Reader:
         return {key: value for key, value in sorted(self._config.items()) if value}
 
     def words(self, instruction: Instruction, text: str | None = None, *, split: bool = True) -> list[str]:
-        """Return an instruction's words, variables put in: ENV goes before ARG."""
+        """Return an instruction's words, with variables substituted; ENV takes precedence over ARG."""
         try:
             variables = {**self.args, **self._env}
             return words(instruction.value if text is None else text, variables, split=split)
@@ -187,7 +188,7 @@ class _Reader:
 
     def _pairs(self, instruction: Instruction) -> dict[str, str]:
         first = instruction.value.split(maxsplit=1)
-        if len(first) > 1 and "=" not in first[0]:  # the old form: NAME and the rest of the line
+        if len(first) > 1 and "=" not in first[0]:  # the legacy form: NAME and the rest of the line
             return {first[0]: "".join(self.words(instruction, first[1], split=False))}
         pairs = [word.partition("=") for word in self.words(instruction)]
         wrong = [key for key, equals, _ in pairs if not equals or not key]
@@ -229,7 +230,7 @@ class _Reader:
 
     def _entrypoint(self, instruction: Instruction) -> None:
         self._config["Entrypoint"] = self._exec_form(instruction.value)
-        if self._inherits_command:  # a new entry point makes the base's command meaningless
+        if self._inherits_command:  # a new entry point resets the base image's command
             self._config.pop("Cmd", None)
 
     def _command(self, instruction: Instruction) -> None:
@@ -267,7 +268,7 @@ class _Reader:
                 seconds = sum(float(number) * _UNITS[unit] for number, unit in _SPAN.findall(value))
                 settings[names[flag]] = round(seconds * NANO)
             else:
-                raise self._error(instruction, f"HEALTHCHECK knows no --{flag}={value}")
+                raise self._error(instruction, f"HEALTHCHECK does not support --{flag}={value}")
         return settings
 
     def _copy(self, instruction: Instruction) -> None:
@@ -308,7 +309,7 @@ class _Reader:
         owner = "".join(self.words(instruction, text))
         match = _OWNER.fullmatch(owner)
         if match is None:
-            message = f"--chown={owner} is a name of the base image, which is not read here; use numbers"
+            message = f"--chown={owner}: names need the base image, which is not read; use numeric IDs"
             raise self._error(instruction, message, hint=HINT)
         user = 0 if match["user"] == "root" else int(match["user"])
         group = match["group"]
@@ -319,12 +320,12 @@ class _Reader:
             return None
         mode = "".join(self.words(instruction, text))
         if not re.fullmatch(r"[0-7]{3,4}", mode):
-            raise self._error(instruction, f"--chmod={mode} is no octal mode", hint=HINT)
+            raise self._error(instruction, f"--chmod={mode} is not an octal mode", hint=HINT)
         return int(mode, 8)
 
 
 def _json_list(text: str) -> list[str] | None:
-    """Return the exec form of an instruction; None when it is not one."""
+    """Return the exec form of an instruction; None if it has another form."""
     if not text.startswith("["):
         return None
     try:
@@ -335,7 +336,7 @@ def _json_list(text: str) -> list[str] | None:
 
 
 def _flags(text: str) -> tuple[dict[str, str], str]:
-    """Return the `--name=value` flags that an instruction starts with, and the rest."""
+    """Return an instruction's leading `--name=value` flags, and the rest."""
     flags: dict[str, str] = {}
     while text.startswith("--"):
         flag, _, text = text.partition(" ")

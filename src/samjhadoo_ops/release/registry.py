@@ -1,4 +1,4 @@
-"""Registries as seen from here: python-dxf speaks the distribution protocol, errors are put in our words."""
+"""Access to image registries through python-dxf, which implements the distribution protocol."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.environment import Secret
 
 TIMEOUT = 60.0
-"""Real seconds for a connection, and between two pieces of an answer."""
+"""Real seconds for connecting, and between two parts of an answer."""
 ATTEMPTS = 4
 BLOCK = 1 << 20
 _INDEXES = frozenset(
@@ -32,16 +32,16 @@ NOT_FOUND, TOO_MANY, SERVER_ERROR = 404, 429, 500
 
 
 class RegistryRefused(OpsError):
-    """The registry refused a request or could not be reached."""
+    """A registry refused a request, or could not be reached."""
 
 
 class RemoteRepository:
-    """A repository of a registry. Loopback is spoken to by http and without a proxy, all others by https.
+    """A repository in a registry. Loopback uses http without a proxy, everything else https.
 
     Args:
         host: The registry's host and port.
         name: The repository in it.
-        login: Gives the password of the user `AWS`; asked only when the registry wants one.
+        login: Returns the password of the user `AWS`; called only if the registry requires a login.
 
     """
 
@@ -53,7 +53,7 @@ class RemoteRepository:
 
     @contextmanager
     def session(self) -> Iterator[Any]:
-        """Give a session of python-dxf with one kept connection."""
+        """Yield a python-dxf session, which keeps its connection open."""
         from dxf import DXF
 
         local = is_loopback(self._host)
@@ -64,39 +64,39 @@ class RemoteRepository:
                 yield session
 
     def has(self, session: Any, digest: str) -> bool:
-        """Tell whether the repository has a blob."""
+        """Return whether the repository has a blob."""
         return self._found(lambda: session.blob_size(digest)) is not None
 
     def push_blob(self, session: Any, file: Path, digest: str) -> None:
-        """Send a blob, streaming it from its file."""
+        """Upload a blob, streamed from its file."""
         _retried(lambda: session.push_blob(filename=str(file), digest=digest, check_exists=False))
 
     def push_manifest(self, session: Any, content: bytes, tag: str) -> str:
-        """Store a manifest under a tag; return the digest that the registry tells for the tag."""
+        """Store a manifest under a tag; return the digest that the registry then reports for the tag."""
         _retried(lambda: session.set_manifest(tag, content.decode()))
         return self.digest(session, tag) or ""
 
     def digest(self, session: Any, version: str) -> str | None:
-        """Return the digest of a tag; None when the repository has no such tag."""
+        """Return the digest of a tag; None if the repository has no such tag."""
         found = self._found(lambda: session.head_manifest_and_response(version)[0])
         return None if found is None else str(found)
 
     def manifest(self, session: Any, version: str) -> tuple[str, dict[str, Any]]:
-        """Return a manifest's digest and what it says."""
+        """Return a manifest's digest and content."""
         content, response = _retried(lambda: session.get_manifest_and_response(version))
         return str(response.headers["Docker-Content-Digest"]), json.loads(content)
 
     def content(self, session: Any, digest: str) -> tuple[bytes, dict[str, Any]]:
-        """Return a manifest, by digest, as the bytes that have it, and what it says.
+        """Return a manifest by its digest, as verified bytes and parsed.
 
         Raises:
-            RegistryRefused: The registry gave something else.
+            RegistryRefused: The registry returned something else.
 
         """
         text, _ = _retried(lambda: session.get_manifest_and_response(digest))
         content = text.encode()
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
-            raise RegistryRefused(f"{self.uri} gave another manifest than {digest}")
+            raise RegistryRefused(f"{self.uri} returned a manifest that does not match {digest}")
         return content, json.loads(content)
 
     def document(self, session: Any, digest: str) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class RemoteRepository:
             raise RegistryRefused(f"the registry refused {self.uri}: {_reason(error.response)}") from error
         except (RequestException, DXFError) as error:
             text = str(error) or type(error).__name__
-            raise RegistryRefused(f"no push to or pull from {self.uri}: {text}") from error
+            raise RegistryRefused(f"cannot push to or pull from {self.uri}: {text}") from error
 
 
 @dataclass(frozen=True)
@@ -147,16 +147,16 @@ class RemoteRegistry:
     login: Callable[[], Secret] | None = None
 
     def holds(self, reference: str) -> bool:
-        """Tell whether a reference names an image of this registry."""
+        """Return whether a reference names an image in this registry."""
         return ImageReference.parse(reference).host == self.host
 
     def image(
         self, reference: str, *, system: str, architecture: str
     ) -> tuple[RemoteRepository, str, dict[str, Any]]:
-        """Return the repository, digest and manifest of an image, for a platform where it has several.
+        """Return the repository, digest and manifest of an image; the platform selects one of several.
 
         Raises:
-            ConfigurationError: It has none for the platform.
+            ConfigurationError: There is no image for the platform.
             RegistryRefused: There is no such image.
 
         """
@@ -181,7 +181,7 @@ def _for_platform(index: dict[str, Any], system: str, architecture: str) -> str 
 
 
 def _retried(attempt: Callable[[], Any]) -> Any:
-    """Attempt a request again when it failed for a reason that may pass."""
+    """Send a request, with further attempts after transient failures."""
     import stamina
 
     for again in stamina.retry_context(on=_is_transient, attempts=ATTEMPTS, timeout=None):
@@ -201,7 +201,7 @@ def _is_transient(error: Exception) -> bool:
 
 
 def _reason(response: Any) -> str:
-    """Return what a registry's error says."""
+    """Return the reason in a registry's error."""
     try:
         errors = response.json()["errors"]
         return "; ".join(f"{error['code']}: {error.get('message', '')}" for error in errors)

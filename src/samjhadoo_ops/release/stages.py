@@ -1,4 +1,4 @@
-"""What a Dockerfile with stages asks for: images to begin with, files to copy, and features of BuildKit."""
+"""Inputs of a multi-stage Dockerfile: base images, copied files, and the BuildKit features it needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 EVERYTHING = "*"
 _HEREDOC = re.compile(r"<<-?[\"']?[A-Za-z_]")
-# Flags of https://docs.docker.com/reference/dockerfile/ that the classic builder refuses or does not know.
+# Flags (https://docs.docker.com/reference/dockerfile/) that the classic builder does not support.
 _FLAGS = {
     "RUN": ("--mount", "--network", "--security"),
     "COPY": ("--link", "--chmod", "--parents", "--exclude"),
@@ -24,7 +24,7 @@ _FLAGS = {
 
 
 def buildkit_features(instructions: Sequence[Instruction]) -> Iterator[tuple[int, str]]:
-    """Yield the line and name of what only BuildKit can do."""
+    """Yield line and name of each feature that only BuildKit supports."""
     for each in instructions:
         flags = [word.partition("=")[0] for word in each.value.split() if word.startswith("--")]
         for flag in flags:
@@ -35,9 +35,9 @@ def buildkit_features(instructions: Sequence[Instruction]) -> Iterator[tuple[int
 
 
 def images(instructions: Sequence[Instruction], arguments: Mapping[str, str]) -> list[str]:
-    """Return the images that a Dockerfile begins with or copies from, variables put in.
+    """Return the images that a Dockerfile is built on or copies from, with variables substituted.
 
-    What cannot be read here is left out: the builder will tell.
+    What cannot be parsed here is left out; the builder will report it.
     """
     known: dict[str, str] = {}
     stages: set[str] = set()
@@ -59,7 +59,7 @@ def images(instructions: Sequence[Instruction], arguments: Mapping[str, str]) ->
 
 
 def copied(instructions: Sequence[Instruction]) -> list[str]:
-    """Return patterns of the context's files that a Dockerfile uses; `*` where that cannot be told."""
+    """Return patterns for the context's files that a Dockerfile uses; `*` where they are unknown."""
     found: list[str] = []
     for each in instructions:
         if each.keyword in ("COPY", "ADD") and not any(_flag(each, "--from")):
@@ -70,7 +70,7 @@ def copied(instructions: Sequence[Instruction]) -> list[str]:
 
 
 def matches(path: str, patterns: Sequence[str]) -> bool:
-    """Tell whether a path of the context is, or is below, what one of the patterns names."""
+    """Return whether a path of the context matches one of the patterns, or is below a match."""
     return any(
         pattern == EVERYTHING or fnmatchcase(path, pattern) or fnmatchcase(path, f"{pattern}/*")
         for pattern in patterns
@@ -98,7 +98,7 @@ def _argument(
 
 
 def _origin(instruction: Instruction, known: Mapping[str, str]) -> tuple[str, str]:
-    """Return the image that FROM names, and the name it gives to the stage."""
+    """Return the image in FROM, and the name of the stage."""
     try:
         words = dockerfile.words(instruction.value, known)
     except ValueError:
@@ -117,7 +117,7 @@ def _flag(instruction: Instruction, name: str) -> list[str]:
 
 def _sources(instruction: Instruction) -> list[str]:
     text = instruction.value
-    if "$" in text or "[" in text:  # a variable, or the JSON form, whose words are not parted by spaces
+    if "$" in text or "[" in text:  # a variable, or the JSON form, whose words are not separated by spaces
         return [EVERYTHING]
     words = [word for word in text.split() if not word.startswith("--")]
     paths = [word.removeprefix("./").strip("/") for word in words[:-1] if "://" not in word]

@@ -1,4 +1,4 @@
-"""The task definition: a JSON template, filled, checked by AWS's own model, naming the image by digest."""
+"""Render the task definition from its JSON template, and validate it against AWS's own model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.environment import Environment
 
-# What DescribeTaskDefinition adds and RegisterTaskDefinition refuses: dropped, as AWS's own action does.
+# DescribeTaskDefinition returns these, but RegisterTaskDefinition refuses them.
 READ_ONLY = frozenset(
     {
         *("taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities"),
@@ -25,7 +25,7 @@ READ_ONLY = frozenset(
 
 
 class _Template(string.Template):
-    """Text with `${name}`; `$${name}` stands for a literal `${name}`, and any other `$` for itself."""
+    """Text with `${name}` placeholders; `$${name}` is a literal `${name}`, any other `$` is literal."""
 
     pattern = r"""
         \$(?:
@@ -39,14 +39,14 @@ class _Template(string.Template):
 
 
 def render_task_definition(env: Environment, image_reference: str, version: str) -> dict[str, Any]:
-    """Return what RegisterTaskDefinition is given for a release.
+    """Return the arguments of RegisterTaskDefinition for a release.
 
     Placeholders `${name}` are filled from `service.variables` and `region`, `account`, `environment`,
-    `name` (the service's), `image` and `version`.
+    `name` (of the service), `image` and `version`.
 
     Raises:
-        ConfigurationError: The file is missing or malformed, names an unknown placeholder or member, lacks
-            the service's container, or a value has a wrong type; all problems of one kind at once.
+        ConfigurationError: The file is missing or malformed, has an unknown placeholder or member, lacks
+            the service's container, or a value has the wrong type; all problems of one kind are reported.
 
     """
     where = env.service.task_definition
@@ -86,7 +86,7 @@ def _load(env: Environment, where: str) -> dict[str, Any]:
 
 
 def _filled(value: Any, shape: Any, variables: Mapping[str, str], path: str, problems: list[str]) -> Any:
-    """Return a value with its placeholders filled; a filled text becomes the number its place asks for."""
+    """Return a value with its placeholders filled, and converted to the type that AWS expects there."""
     if isinstance(value, dict):
         return {
             key: _filled(each, _member(shape, key), variables, f"{path}.{key}" if path else key, problems)
@@ -104,7 +104,7 @@ def _filled(value: Any, shape: Any, variables: Mapping[str, str], path: str, pro
         name = error.args[0]
         problems.append(f"{path}: unknown placeholder ${{{name}}}; known are {', '.join(sorted(variables))}")
     except ValueError:
-        problems.append(f"{path}: {value!r} gives no {shape.type_name}")
+        problems.append(f"{path}: {value!r} is not a valid {shape.type_name}")
     return value
 
 
@@ -137,7 +137,7 @@ def _set_image(definition: dict[str, Any], container: str, image: str, where: st
 
 
 def _check_port(definition: dict[str, Any], env: Environment, where: str) -> None:
-    """Refuse a definition whose container has not the port that the load balancer is to reach."""
+    """Refuse a definition whose container does not map the port that the load balancer uses."""
     name, port = env.service.container, env.service.container_port
     (found,) = (each for each in definition["containerDefinitions"] if each["name"] == name)
     ports = [mapping.get("containerPort") for mapping in found.get("portMappings", ())]
@@ -150,7 +150,7 @@ def _check_port(definition: dict[str, Any], env: Environment, where: str) -> Non
 
 @cache
 def _shape() -> Any:
-    # A session would read the user's AWS profile, which need not exist.
+    # A session would read the user's AWS profile, which may not exist.
     from botocore.loaders import Loader
     from botocore.model import ServiceModel
 
@@ -159,7 +159,7 @@ def _shape() -> Any:
 
 
 def _violations(definition: dict[str, Any]) -> Iterator[str]:
-    """Yield what AWS's model says against a definition, each with its path."""
+    """Yield the violations of AWS's model, each with its path."""
     from botocore.validate import ParamValidator
 
     report = ParamValidator().validate(definition, _shape()).generate_report()
