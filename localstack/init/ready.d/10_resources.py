@@ -1,12 +1,12 @@
-"""What the local AWS holds when it starts: everything that a first deployment expects to find.
+"""Create the resources that a first deployment needs in the local AWS.
 
-Runs wherever the local AWS is: beside the embedded stack, or as an init hook inside a LocalStack container.
-It asks for nothing but boto3, talks to AWS_ENDPOINT_URL or the local edge (never to the real AWS), and may
-run again at any time: what is there already is left as it is. Names and settings come from SAMJHADOO_SEED_
-variables; the defaults are those of the project's local environment. SAMJHADOO_SEED_SERVICES, a JSON list,
-tells of each of several services what differs.
+This runs beside the embedded stack, or as an init hook inside a LocalStack container. It needs only boto3,
+calls AWS_ENDPOINT_URL or the local edge (never the real AWS), and can run again at any time: existing
+resources are left unchanged. Names and settings come from SAMJHADOO_SEED_ variables; the defaults are those
+of the project's local environment. SAMJHADOO_SEED_SERVICES, a JSON list, holds the differences of each of
+several services.
 
-The ECS service is not made here: the first `invoke deploy` creates it.
+The ECS service is not created here; the first `invoke deploy` does that.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ DEFAULTS = {
     "DATABASE_SECRET": "samjhadoo/local/database",
     "REDIS_SECRET": "samjhadoo/local/redis",
     "STRIPE_SECRET": "samjhadoo/local/stripe",
-    # Where the databases are, as JSON: the embedded stack tells its own, containers reach each other by name.
+    # The databases' addresses as JSON. The embedded stack sets its own; containers reach each other by name.
     "DATABASE": json.dumps(
         {
             "host": "postgres",
@@ -69,7 +69,7 @@ CONFIG = Config(retries={"mode": "standard", "max_attempts": 4}, proxies={})
 
 
 def setting(name: str, service: Mapping[str, str] | None = None) -> str:
-    """Return a setting: the service's own, or from its variable, or its default."""
+    """Return a setting: the service's own, its variable's, or the default."""
     if service and name in service:
         return service[name]
     return os.environ.get(f"SAMJHADOO_SEED_{name}", DEFAULTS[name])
@@ -82,7 +82,7 @@ def services() -> list[dict[str, str]]:
 
 
 def listed(service: Mapping[str, str], name: str, default: str) -> list[str]:
-    """Return a list of names that a service gives, or the one of the only service."""
+    """Return a service's list of names, or the default."""
     return [each for each in service.get(name, default).split(",") if each]
 
 
@@ -93,7 +93,7 @@ def client(service: str) -> Any:
 
 @contextmanager
 def unless(code: str) -> Iterator[None]:
-    """Let an error pass that says that something exists already."""
+    """Ignore the error that a resource already exists."""
     try:
         yield
     except ClientError as error:
@@ -102,7 +102,7 @@ def unless(code: str) -> Iterator[None]:
 
 
 def seed_journal() -> None:
-    """Make the bucket of the deployments' journal, private and versioned."""
+    """Create the bucket for the deployments' journal, private and versioned."""
     s3, bucket = client("s3"), setting("JOURNAL_BUCKET")
     with unless("BucketAlreadyOwnedByYou"):
         place = {} if REGION == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": REGION}}
@@ -120,7 +120,7 @@ def seed_journal() -> None:
 
 
 def seed_secrets() -> None:
-    """Make the secrets of the database and Redis (up to date at each run) and of Stripe (random, kept)."""
+    """Create or update the secrets of the database and Redis, and create those of Stripe (random) once."""
     manager = client("secretsmanager")
     values = {}
     for service in services():
@@ -141,7 +141,7 @@ def seed_secrets() -> None:
 
 
 def seed_parameters() -> None:
-    """Make the parameters that say where things are."""
+    """Create the parameters with the names of the resources."""
     ssm = client("ssm")
     for name, value in (
         ("cluster", setting("CLUSTER")),
@@ -154,13 +154,13 @@ def seed_parameters() -> None:
 
 
 def seed_topic() -> None:
-    """Make the topic of deployments and alarms."""
+    """Create the topic for deployments and alarms."""
     if setting("TOPIC"):
         client("sns").create_topic(Name=setting("TOPIC"))
 
 
 def seed_roles() -> None:
-    """Make the roles of ECS: what tasks may do, what starts them, what moves the load balancer's traffic."""
+    """Create the roles of the tasks, of their execution, and of ECS for shifting traffic."""
     iam = client("iam")
     service_role = "arn:aws:iam::aws:policy/service-role"
     managed = "arn:aws:iam::aws:policy"
@@ -180,14 +180,14 @@ def seed_roles() -> None:
         }
         with unless("EntityAlreadyExists"):
             iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
-        # An emulator that knows none of AWS's managed policies gives the roles away without them.
+        # Some emulators have no AWS managed policies: go without them there.
         if policy:
             with suppress(ClientError):
                 iam.attach_role_policy(RoleName=name, PolicyArn=policy)
 
 
 def seed_cluster() -> None:
-    """Make the cluster and the groups of its tasks' logs."""
+    """Create the cluster and the log groups of its tasks."""
     for cluster in {setting("CLUSTER", service) for service in services()}:
         client("ecs").create_cluster(clusterName=cluster)
     logs, default = client("logs"), f"/ecs/{setting('FAMILY')}"
@@ -197,14 +197,14 @@ def seed_cluster() -> None:
 
 
 def seed_repository() -> None:
-    """Make the repositories of images, in which a tag never changes its meaning."""
+    """Create the image repositories, with immutable tags."""
     for name in {setting("REPOSITORY", service) for service in services()}:
         with unless("RepositoryAlreadyExistsException"):
             client("ecr").create_repository(repositoryName=name, imageTagMutability="IMMUTABLE")
 
 
 def seed_load_balancer() -> None:
-    """Make the load balancers, with the listeners and target groups of each service."""
+    """Create the load balancers, with each service's listeners and target groups."""
     elb = client("elbv2")
     vpc, subnets = default_network()
     for service in services():
@@ -212,7 +212,7 @@ def seed_load_balancer() -> None:
 
 
 def seed_listeners(elb: Any, service: Mapping[str, str], vpc: str, subnets: list[str]) -> None:
-    """Make a service's production listener, to one target group, and its test listener, to the other."""
+    """Create a service's production listener and test listener, each with one of its target groups."""
     name = setting("LOAD_BALANCER", service)
     found = described(elb.describe_load_balancers, "LoadBalancers", name)
     balancer = (
@@ -239,7 +239,7 @@ def seed_listeners(elb: Any, service: Mapping[str, str], vpc: str, subnets: list
 
 
 def target_group(elb: Any, service: Mapping[str, str], colour: str, vpc: str) -> str:
-    """Return the ARN of a service's target group, made when it is not there."""
+    """Return the ARN of a service's target group, which is created if it does not exist."""
     name = setting(colour, service)
     found = described(elb.describe_target_groups, "TargetGroups", name)
     if not found:
@@ -257,14 +257,14 @@ def target_group(elb: Any, service: Mapping[str, str], colour: str, vpc: str) ->
             UnhealthyThresholdCount=int(setting("UNHEALTHY_THRESHOLD", service)),
             Matcher={"HttpCode": "200"},
         )["TargetGroups"][0]
-        # Short requests need no five minutes, AWS's default, and clean-up lasts as long as this.
+        # AWS's default of five minutes is too long for short requests, and clean-up takes as long as this.
         delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "30"}
         elb.modify_target_group_attributes(TargetGroupArn=found["TargetGroupArn"], Attributes=[delay])
     return str(found["TargetGroupArn"])
 
 
 def described(describe: Any, key: str, name: str) -> dict[str, Any]:
-    """Return what a describe operation knows under a name, nothing when it knows none."""
+    """Return the resource with a name from a describe operation; empty if there is none."""
     try:
         found: list[dict[str, Any]] = describe(Names=[name])[key]
     except ClientError as error:
@@ -296,7 +296,7 @@ SEEDS = (
 
 
 def main() -> None:
-    """Make everything, independent things at the same time."""
+    """Create everything; independent resources in parallel."""
     with ThreadPoolExecutor(max_workers=4) as pool:
         for seed in [pool.submit(seed) for seed in SEEDS]:
             seed.result()
