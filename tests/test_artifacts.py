@@ -130,7 +130,7 @@ def test_a_damaged_copy_is_fetched_again(repository, cached, damage):
     assert "damaged" in told[0]
 
 
-def test_an_edited_file_is_noticed_though_size_and_time_are_the_same(repository, cached):
+def test_an_edited_file_of_the_same_size_and_time_is_noticed(repository, cached):
     folder = cache.fetch(package(), unpack)
     program = folder / "bin" / "program"
     before = program.stat()
@@ -139,7 +139,7 @@ def test_an_edited_file_is_noticed_though_size_and_time_are_the_same(repository,
     assert not tree.intact(folder)
 
 
-def test_a_cache_that_was_copied_elsewhere_is_whole(repository, cached, tmp_path):
+def test_a_copied_cache_is_intact(repository, cached, tmp_path):
     cache.fetch(package(), unpack)
     subprocess.run(["cp", "-a", str(cached), str(tmp_path / "other")], check=True)
     assert tree.intact(tmp_path / "other" / "program-1.0")
@@ -152,7 +152,7 @@ def test_a_copy_with_a_damaged_manifest_is_fetched_again(repository, cached):
     assert tree.intact(folder)
 
 
-def test_what_is_not_what_was_pinned_is_refused_and_leaves_nothing(repository, cached):
+def test_a_file_that_is_not_the_pinned_one_is_refused_and_leaves_nothing(repository, cached):
     repository.content = b"something else"
     with pytest.raises(FetchFailed, match="SHA-256") as caught:
         cache.fetch(package(), unpack)
@@ -160,13 +160,13 @@ def test_what_is_not_what_was_pinned_is_refused_and_leaves_nothing(repository, c
     assert folders(cached) == []
 
 
-def test_an_artifact_that_is_not_there_is_named(repository, cached):
+def test_a_missing_artifact_is_named(repository, cached):
     with pytest.raises(FetchFailed, match="org.example:missing:1.0"):
         cache.fetch(package(coordinate="org.example:missing:1.0"), unpack)
     assert folders(cached) == []
 
 
-def test_a_repository_that_does_not_answer_is_told_with_a_hint(repository, cached):
+def test_a_repository_that_does_not_answer_is_reported_with_a_hint(repository, cached):
     repository.server.shutdown()
     repository.server.server_close()
     with pytest.raises(FetchFailed, match="could not be fetched") as caught:
@@ -174,7 +174,7 @@ def test_a_repository_that_does_not_answer_is_told_with_a_hint(repository, cache
     assert "HTTPS_PROXY" in caught.value.hint
 
 
-def test_two_at_once_fetch_once(repository, cached):
+def test_two_processes_at_once_fetch_only_once(repository, cached):
     with ThreadPoolExecutor(2) as pool:
         found = set(pool.map(lambda _: cache.fetch(package(), unpack), range(2)))
     assert found == {cached / "program-1.0"}
@@ -214,7 +214,7 @@ def test_the_fetching_of_flyway_ends_when_that_of_postgresql_fails(monkeypatch):
         artifacts.postgres_and_flyway()
 
 
-def test_too_little_space_is_told_before_anything_is_fetched(repository, cached, monkeypatch):
+def test_too_little_space_is_reported_before_anything_is_fetched(repository, cached, monkeypatch):
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1_000_000}))
     with pytest.raises(FetchFailed, match=r"needs 17 MB in the cache folder .*cache, where 1\.0 MB are free"):
         cache.fetch(package(), unpack)
@@ -222,7 +222,7 @@ def test_too_little_space_is_told_before_anything_is_fetched(repository, cached,
     assert folders(cached) == []
 
 
-def test_a_disk_that_fills_up_meanwhile_is_told_and_leaves_nothing(repository, cached):
+def test_a_disk_that_fills_up_meanwhile_is_reported_and_leaves_nothing(repository, cached):
     def fill(_files: list[Path], folder: Path) -> None:
         (folder / "half").write_bytes(b"x")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -233,14 +233,14 @@ def test_a_disk_that_fills_up_meanwhile_is_told_and_leaves_nothing(repository, c
     assert folders(cached) == []
 
 
-def test_a_cache_folder_that_is_a_file_is_told(tmp_path, monkeypatch):
+def test_a_cache_folder_that_is_a_file_is_reported(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(artifacts.CACHE_VARIABLE, str(tmp_path / "file"))
     with pytest.raises(FetchFailed, match="cannot be used"):
         cache.fetch(package(), unpack)
 
 
-def test_what_a_killed_process_left_is_cleared(repository, cached):
+def test_the_leftovers_of_a_killed_process_are_removed(repository, cached):
     (cached / ".program-1.0.abc" / "new").mkdir(parents=True)
     cache.fetch(package(), unpack)
     assert folders(cached) == ["program-1.0"]
@@ -260,7 +260,7 @@ def test_flyway_is_pinned_with_all_its_jars():
     assert all(len(pin.sha256) == 64 for pin in pinned.pins)
 
 
-def test_flyway_says_its_version():
+def test_flyway_prints_its_version():
     run = subprocess.run(
         [*artifacts.flyway_command(), "-v"], capture_output=True, text=True, check=True, timeout=60
     )

@@ -108,7 +108,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("hostile")
-def test_a_local_client_speaks_to_the_edge_with_test_credentials_whatever_the_shell_says(
+def test_a_local_client_calls_the_edge_with_test_credentials_whatever_the_shell_has_set(
     local: Environment, edge: Edge
 ) -> None:
     assert Aws(local, edge.url).account_guard() == "000000000000"
@@ -121,7 +121,7 @@ def test_a_local_client_speaks_to_the_edge_with_test_credentials_whatever_the_sh
     "service",
     ["ecs", "ecr", "elbv2", "application-autoscaling", "sts", "s3", "synthetics", "codeguru-security"],
 )
-def test_every_service_is_at_the_edge_also_those_localstack_client_does_not_know(
+def test_every_service_is_at_the_edge_even_those_unknown_to_localstack_client(
     local: Environment, service: str
 ) -> None:
     client = Aws(local, "http://127.0.0.1:1234").client(service)
@@ -135,7 +135,7 @@ def test_clients_are_made_once_and_retry_as_configured(local: Environment) -> No
     assert aws.client("ecs").meta.config.retries == {"mode": "standard", "total_max_attempts": 1}
 
 
-def test_boto3_of_the_caller_is_left_as_it_was(local: Environment) -> None:
+def test_the_callers_boto3_stays_as_it_was(local: Environment) -> None:
     import boto3
 
     before = boto3.DEFAULT_SESSION
@@ -156,7 +156,7 @@ def test_the_account_guard_refuses_another_account(local: Environment, edge: Edg
     assert caught.value.exit_code == ExitCode.REFUSED
 
 
-def test_a_refused_call_is_told_with_its_name_and_a_remedy(local: Environment, edge: Edge) -> None:
+def test_a_refused_call_is_reported_with_its_name_and_a_remedy(local: Environment, edge: Edge) -> None:
     edge.status, edge.body = 403, DENIED
     with pytest.raises(AwsCallFailed, match="AWS GetCallerIdentity: AccessDenied: not you") as caught:
         Aws(local, edge.url).account_guard()
@@ -185,7 +185,7 @@ def test_a_real_client_ignores_endpoints_from_the_shell(
     assert client.meta.endpoint_url == "https://ecs.ap-south-1.amazonaws.com"
 
 
-def test_without_credentials_the_error_says_how_to_get_them(production: Environment) -> None:
+def test_without_credentials_the_error_shows_how_to_get_them(production: Environment) -> None:
     for environment in (production, with_aws(production, role_arn="")):
         with pytest.raises(ConfigurationError, match="no usable AWS credentials") as caught:
             Aws(environment).account_guard()
@@ -249,7 +249,7 @@ def test_the_roles_credentials_are_renewed_before_they_expire(
         ("ServiceNotFoundException", ""),
     ],
 )
-def test_a_refusal_carries_the_remedy_that_fits(code: str, hint: str) -> None:
+def test_a_refusal_has_the_right_remedy(code: str, hint: str) -> None:
     from botocore.exceptions import ClientError
 
     error = translate(
@@ -262,7 +262,7 @@ def test_a_refusal_carries_the_remedy_that_fits(code: str, hint: str) -> None:
     assert error.changed == "a revision"
 
 
-def test_lost_credentials_in_the_middle_are_no_mere_wrong_configuration() -> None:
+def test_credentials_lost_midway_are_not_a_configuration_error() -> None:
     from botocore.exceptions import NoCredentialsError
 
     error = translate(NoCredentialsError(), changed="the service")

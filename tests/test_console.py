@@ -47,18 +47,18 @@ def test_the_mode_is_decided_by_flag_terminal_and_variables(
     assert (decided.mode, decided.colour) == (mode, colour)
 
 
-def say_everything(told: Console) -> None:
-    told.line("building")
-    told.event("pushed", "image pushed", digest="sha256:1")
-    told.event("scaled", running=2, wanted=4)
-    told.show("a line", key="value")
-    told.table(["Key", "Exit code"], [["a", 1], ["b", None]])
-    told.result("succeeded", 0, url="http://x")
+def show_everything(shown: Console) -> None:
+    shown.line("building")
+    shown.event("pushed", "image pushed", digest="sha256:1")
+    shown.event("scaled", running=2, wanted=4)
+    shown.show("a line", key="value")
+    shown.table(["Key", "Exit code"], [["a", 1], ["b", None]])
+    shown.result("succeeded", 0, url="http://x")
 
 
 def test_progress_goes_to_stderr_and_results_to_stdout() -> None:
-    told, out, err = console()
-    say_everything(told)
+    shown, out, err = console()
+    show_everything(shown)
     assert out.getvalue().splitlines() == [
         "a line",
         "Key  Exit code",
@@ -73,8 +73,8 @@ def test_progress_goes_to_stderr_and_results_to_stdout() -> None:
 
 
 def test_json_is_one_object_a_line_on_stdout_and_nothing_else() -> None:
-    told, out, err = console("json", colour=True)
-    say_everything(told)
+    shown, out, err = console("json", colour=True)
+    show_everything(shown)
     assert err.getvalue() == ""
     assert [json.loads(line) for line in out.getvalue().splitlines()] == [
         {"event": "progress", "message": "building"},
@@ -88,10 +88,10 @@ def test_json_is_one_object_a_line_on_stdout_and_nothing_else() -> None:
 
 
 def test_json_takes_any_value_and_never_a_secret() -> None:
-    told, out, _ = console("json")
+    shown, out, _ = console("json")
     moment = datetime(2026, 11, 2, 22, tzinfo=UTC)
     window = Window.parse("Mon 22:00-23:00 UTC")
-    told.event("e", a=Secret("planted"), b=moment, c=Duration(90), d=window, e={"x"}, f=b"b", g=float("inf"))
+    shown.event("e", a=Secret("planted"), b=moment, c=Duration(90), d=window, e={"x"}, f=b"b", g=float("inf"))
     said = json.loads(out.getvalue(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert said["a"] == "***"
     assert said["b"] == "2026-11-02T22:00:00+00:00"
@@ -102,9 +102,9 @@ def test_json_takes_any_value_and_never_a_secret() -> None:
 
 
 @pytest.mark.parametrize("colour", [True, False])
-def test_a_failure_says_what_was_changed_and_what_to_do(colour: bool) -> None:
-    told, out, err = console(colour=colour)
-    told.failure(
+def test_a_failure_shows_what_was_changed_and_what_to_do(colour: bool) -> None:
+    shown, out, err = console(colour=colour)
+    shown.failure(
         DeploymentFailed("tasks stopped", changed="nothing", hint="invoke status", details=("exit 1",))
     )
     error = "\033[31merror:\033[0m" if colour else "error:"
@@ -118,8 +118,8 @@ def test_a_failure_says_what_was_changed_and_what_to_do(colour: bool) -> None:
 
 
 def test_a_failure_in_json_is_the_result() -> None:
-    told, out, _ = console("json")
-    told.failure(DeploymentFailed("tasks stopped", hint="invoke status", details=("exit 1",)))
+    shown, out, _ = console("json")
+    shown.failure(DeploymentFailed("tasks stopped", hint="invoke status", details=("exit 1",)))
     assert json.loads(out.getvalue()) == {
         "event": "result",
         "outcome": "rolled_back",
@@ -129,11 +129,11 @@ def test_a_failure_in_json_is_the_result() -> None:
         "hint": "invoke status",
         "details": ["exit 1"],
     }
-    assert told.finished
+    assert shown.finished
 
 
 @pytest.mark.parametrize("rich", [True, False], ids=["rich", "without-rich"])
-def test_a_table_in_a_terminal_holds_the_same_words(rich: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_in_a_terminal_has_the_same_text(rich: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not rich:
         monkeypatch.setitem(sys.modules, "rich.console", None)
     out = Terminal()
@@ -143,19 +143,19 @@ def test_a_table_in_a_terminal_holds_the_same_words(rich: bool, monkeypatch: pyt
 
 @pytest.mark.parametrize("rows", [[], [["a", "b"]]])
 def test_a_table_may_be_empty(rows: list[list[Any]]) -> None:
-    told, out, _ = console()
-    told.table(["One", "Two"], rows)
+    shown, out, _ = console()
+    shown.table(["One", "Two"], rows)
     assert len(out.getvalue().splitlines()) == 1 + len(rows)
 
 
-def test_the_current_console_is_the_running_tasks() -> None:
-    told, _, _ = console("json")
-    with told.active():
-        assert current_console() is told
-    assert current_console() is not told
+def test_the_current_console_is_the_console_of_the_running_task() -> None:
+    shown, _, _ = console("json")
+    with shown.active():
+        assert current_console() is shown
+    assert current_console() is not shown
 
 
-def test_letters_that_the_stream_lacks_are_escaped() -> None:
+def test_characters_that_the_stream_cannot_encode_are_escaped() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
     Console("lines", err=stream).line("Mumbai → मुंबई \udcff")
@@ -163,7 +163,7 @@ def test_letters_that_the_stream_lacks_are_escaped() -> None:
 
 
 @pytest.mark.parametrize("as_json", [False, True], ids=["lines", "json"])
-def test_when_nobody_reads_any_more_the_work_goes_on_unheard(as_json: bool) -> None:
+def test_a_closed_output_does_not_stop_the_work(as_json: bool) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as stream:
@@ -174,69 +174,69 @@ def test_when_nobody_reads_any_more_the_work_goes_on_unheard(as_json: bool) -> N
     assert console.finished
 
 
-class Ear:
-    """A view that remembers, or fails."""
+class RecordingView:
+    """A view that records its events, or fails."""
 
     def __init__(self, *, fails: bool = False) -> None:
         self.fails = fails
-        self.told: list[str] = []
+        self.events: list[str] = []
 
-    def heard(self, event: str, text: str, fields: Any) -> None:
+    def receive(self, event: str, text: str, fields: Any) -> None:
         if self.fails:
-            raise RuntimeError("deaf")
-        self.told.append(event)
+            raise RuntimeError("broken")
+        self.events.append(event)
 
     def put(self, text: str) -> bool:
         return False
 
     def close(self) -> None:
-        self.told.append("closed")
+        self.events.append("closed")
 
 
 @pytest.mark.parametrize("mode", ["lines", "json"])
-def test_a_view_hears_everything_and_the_result_last(mode: Mode) -> None:
-    told, _, _ = console(mode)
-    ear = Ear()
-    told.attach(ear)
-    say_everything(told)
-    assert ear.told == ["pushed", "scaled", "row", "row", "closed", "result"]
+def test_a_view_receives_every_event_and_the_result_last(mode: Mode) -> None:
+    shown, _, _ = console(mode)
+    view = RecordingView()
+    shown.attach(view)
+    show_everything(shown)
+    assert view.events == ["pushed", "scaled", "row", "row", "closed", "result"]
 
 
-def test_a_view_that_fails_is_told_once_and_left_out() -> None:
-    told, _, err = console()
-    ear = Ear()
-    told.attach(Ear(fails=True))
-    told.attach(ear)
-    told.event("one", "first")
-    told.event("two", "second")
+def test_a_view_that_fails_is_reported_once_and_removed() -> None:
+    shown, _, err = console()
+    view = RecordingView()
+    shown.attach(RecordingView(fails=True))
+    shown.attach(view)
+    shown.event("one", "first")
+    shown.event("two", "second")
     assert [line[10:] for line in err.getvalue().splitlines()] == [
-        "Ear ended: RuntimeError: deaf",
+        "RecordingView failed: RuntimeError: broken",
         "first",
         "second",
     ]
-    assert "one" in ear.told
+    assert "one" in view.events
 
 
-def test_how_things_stand_is_for_json_and_views_alone() -> None:
+def test_a_state_is_for_json_and_views_only() -> None:
     for mode in ("lines", "json"):
-        told, out, err = console(mode)  # type: ignore[arg-type]
-        told.state("counts", minutes=3)
+        shown, out, err = console(mode)  # type: ignore[arg-type]
+        shown.state("counts", minutes=3)
         assert err.getvalue() == ""
         assert out.getvalue() == ('{"event": "counts", "minutes": 3}\n' if mode == "json" else "")
 
 
-def test_lines_while_a_deployment_is_watched_say_where_it_is() -> None:
-    told, _, err = console()
-    told.event("phase", "canary, 10 % of traffic", phase="CANARY", weight=10.0)
-    told.event("verdict", "verdict FAIL")
+def test_lines_during_a_deployment_have_its_phase_as_prefix() -> None:
+    shown, _, err = console()
+    shown.event("phase", "canary, 10 % of traffic", phase="CANARY", weight=10.0)
+    shown.event("verdict", "verdict FAIL")
     assert [line[10:] for line in err.getvalue().splitlines()] == [
         "canary, 10 % of traffic",
         "[canary 10 %] verdict FAIL",
     ]
 
 
-def test_no_line_of_json_is_a_command_of_github() -> None:
-    told, out, _ = console("json")
-    told.event("e", "x ##[error]y")
+def test_no_line_of_json_is_a_command_to_github() -> None:
+    shown, out, _ = console("json")
+    shown.event("e", "x ##[error]y")
     assert "##[" not in out.getvalue()
     assert json.loads(out.getvalue())["message"] == "x ##[error]y"

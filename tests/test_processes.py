@@ -54,14 +54,14 @@ def test_a_port_that_is_free_is_kept():
     assert free_port(port) == port
 
 
-def test_free_ports_are_no_two_the_same():
+def test_free_ports_are_all_different():
     port = free_port()
     ports = free_ports(port, port, *[0] * 20)
     assert ports[0] == port
     assert len(set(ports)) == len(ports)
 
 
-def test_a_port_that_is_taken_moves():
+def test_a_taken_port_is_replaced_by_a_free_one():
     with listen() as taken:
         port = taken.getsockname()[1]
         assert free_port(port) not in (0, port)

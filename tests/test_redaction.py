@@ -21,7 +21,7 @@ from samjhadoo_ops.redaction import clean
     ],
     ids=["mixed", "inside", "a-plain-word", "too-short", "a-line-of-it"],
 )
-def test_what_has_been_resolved_never_shows(secret: str, text: str, expected: str) -> None:
+def test_a_resolved_secret_is_never_shown(secret: str, text: str, expected: str) -> None:
     Secret(secret)
     assert clean(text) == expected
 
@@ -36,9 +36,9 @@ def test_what_has_been_resolved_never_shows(secret: str, text: str, expected: st
         ("exit code 1, https://example.com/a:b", "exit code 1, https://example.com/a:b"),
     ],
 )
-def test_what_looks_like_a_secret_never_shows(text: str, expected: str) -> None:
+def test_text_that_looks_like_a_secret_is_never_shown(text: str, expected: str) -> None:
     assert clean(text) == expected
 
 
-def test_control_characters_of_others_do_not_reach_the_terminal() -> None:
+def test_control_characters_of_other_programs_do_not_reach_the_terminal() -> None:
     assert clean("a\x1b[31mred\x1b[0m\x1b]0;title\x07b\x00\rc\td") == "a red  b  c\td"

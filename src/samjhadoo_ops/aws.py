@@ -1,4 +1,4 @@
-"""The one place that makes AWS clients and guards the account."""
+"""The only module that makes AWS clients; it also checks the account."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.environment import Environment
 
-LOCAL_KEY = "test"  # what LocalStack, moto and this project's emulator take for a key
+LOCAL_KEY = "test"  # the access key that LocalStack, moto and the emulator accept
 CONNECT_TIMEOUT = 5.0  # real seconds
 READ_TIMEOUT = 60.0
 _LOOPBACK = ("127.0.0.1", "::1", "localhost", "localhost.localstack.cloud")
@@ -25,11 +25,10 @@ _DEFAULT_SESSION = threading.Lock()
 
 
 class Aws:
-    """Makes an environment's clients and keeps them.
+    """Makes the AWS clients of an environment, each once.
 
-    With an endpoint every client speaks to it, with the local stack's credentials and through
-    localstack-client; real credentials are never read. Without one the environment's profile, role and
-    region are used.
+    With an endpoint, every client talks to it through localstack-client, with the local stack's credentials;
+    real credentials are never read. Without one, clients use the environment's profile, role and region.
 
     Args:
         env: The environment.
@@ -46,7 +45,7 @@ class Aws:
     def __init__(self, env: Environment, endpoint_url: str | None = None) -> None:
         if env.stack is not None and not endpoint_url:
             raise ConfigurationError(
-                f"the environment {env.name} is a local stack, but no endpoint of it is known",
+                f"the environment {env.name} has a local stack, but its endpoint is not known",
                 hint=f"invoke stack.up --env {env.name}",
             )
         self.env = env
@@ -58,11 +57,11 @@ class Aws:
         self._lock = threading.RLock()
 
     def client(self, service: str, *, resend: bool = True) -> Any:
-        """Return the client of a service, made once; clients may be used from several threads.
+        """Return the client of a service; it can be used from several threads.
 
         Args:
-            service: botocore's name of it.
-            resend: Whether it sends a request again that was throttled or not answered.
+            service: botocore's name of the service.
+            resend: Whether it repeats requests that were throttled or not answered.
 
         """
         with self._lock:
@@ -73,8 +72,8 @@ class Aws:
                 self._clients[key].meta.events.register("before-send", self._count)
             return self._clients[key]
 
-    def told_calls(self) -> dict[str, int]:
-        """Return how many HTTP requests were sent to each service, repeated ones included."""
+    def call_counts(self) -> dict[str, int]:
+        """Return how many HTTP requests were sent to each service, including repeated ones."""
         with self._lock:
             return {"total": self.calls.total(), **dict(sorted(self.calls.items()))}
 
@@ -83,10 +82,10 @@ class Aws:
             self.calls[event_name.split(".")[1]] += 1
 
     def account_guard(self) -> str:
-        """Return the caller's account when it is the environment's.
+        """Return the account of the credentials, which has to be the environment's.
 
         Raises:
-            Refused: It is another one.
+            Refused: It is another account.
 
         """
         with aws_errors():
@@ -121,7 +120,7 @@ class Aws:
         return config
 
     def _local(self, service: str, config: Any) -> Any:
-        """Make a client through localstack-client, for any service, at our endpoint only."""
+        """Make a client through localstack-client, for any service, always at our endpoint."""
         from localstack_client.session import Session
 
         endpoint = str(self.endpoint_url)
@@ -134,9 +133,9 @@ class Aws:
                 region_name=self.env.aws.region,
                 localstack_host=f"{address.hostname}:{address.port or 80}",
             )
-        # Its table lacks services, knows no https by itself and yields to AWS_ENDPOINT_URL.
+        # Its table lacks services, has no https, and AWS_ENDPOINT_URL overrides it.
         self._localstack._service_endpoint_mapping[service] = endpoint  # noqa: SLF001
-        with _default(self._session):
+        with _default_session(self._session):
             return self._localstack.client(service, config=config)
 
     def _real(self, service: str, config: Any) -> Any:
@@ -153,9 +152,9 @@ class Aws:
 
 
 def _assuming(source: Any, env: Environment, config: Any) -> Any:
-    """Return a session whose credentials are the role's, renewed before they expire.
+    """Return a session with the role's credentials, which are renewed before they expire.
 
-    A canary deployment outlives the hour that an assumed role's credentials last.
+    A canary deployment takes longer than the hour for which an assumed role's credentials are valid.
     """
     import botocore.credentials
     import botocore.session
@@ -186,7 +185,7 @@ def _assuming(source: Any, env: Environment, config: Any) -> Any:
 
 
 def _plain_session(region: str) -> Any:
-    """Return a boto3 session that knows nothing of the user's AWS profile and files."""
+    """Return a boto3 session that ignores the user's AWS profile and files."""
     import boto3
     import botocore.session
 
@@ -204,11 +203,11 @@ def _plain_session(region: str) -> Any:
 
 
 @contextmanager
-def _default(session: Any) -> Iterator[None]:
-    """Make this boto3's default session for a moment: localstack-client makes its clients with that one.
+def _default_session(session: Any) -> Iterator[None]:
+    """Make this boto3's default session for a moment, because localstack-client uses that one.
 
-    With the user's own, a profile in AWS_PROFILE that does not exist would fail, and the settings in
-    their files would bend local clients.
+    With the user's own, an unknown profile in AWS_PROFILE would be an error, and the settings in the user's
+    files would affect local clients.
     """
     import boto3
 

@@ -1,4 +1,4 @@
-"""What AWS refused, in our words: the call, the reason and a remedy."""
+"""The errors of AWS clients as our own: the call, the reason and a remedy."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost", "localhost.localstack.cloud")
 
 
 class AwsCallFailed(OpsError):
-    """AWS refused a call or could not be reached; what was changed before it stands.
+    """AWS refused a call or could not be reached; what was changed before stays changed.
 
-    `code` is AWS's error code, empty when there was no answer.
+    `code` is AWS's error code, empty if there was no response.
     """
 
     code: str = ""
@@ -25,11 +25,11 @@ class AwsCallFailed(OpsError):
 
 @contextmanager
 def aws_errors() -> Iterator[None]:
-    """Turn what an AWS client raises into an `OpsError` with the call and a remedy.
+    """Turn the exception of an AWS client into an `OpsError` with the call and a remedy.
 
     Raises:
         ConfigurationError: Credentials or profile are missing.
-        AwsCallFailed: Anything else that AWS or the way to it refused.
+        AwsCallFailed: AWS refused the call or could not be reached.
 
     """
     try:
@@ -42,7 +42,7 @@ def aws_errors() -> Iterator[None]:
 
 
 def translate(error: BaseException, *, changed: str = "") -> OpsError | None:
-    """Return the error of an AWS client in our words; None when it is none."""
+    """Return the exception of an AWS client as our own; None for any other exception."""
     from botocore import exceptions as aws
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -69,23 +69,25 @@ def translate(error: BaseException, *, changed: str = "") -> OpsError | None:
     )
     if isinstance(error, (*unreachable, aws.HTTPClientError)):
         endpoint = str(error.kwargs.get("endpoint_url", "")) or "AWS"
-        return AwsCallFailed(f"{endpoint} cannot be reached: {text}", hint=_reach(endpoint), changed=changed)
+        return AwsCallFailed(
+            f"{endpoint} cannot be reached: {text}", hint=_connection_hint(endpoint), changed=changed
+        )
     return AwsCallFailed(f"AWS client: {text}", changed=changed)
 
 
-def _reach(endpoint: str) -> str:
+def _connection_hint(endpoint: str) -> str:
     if urlsplit(endpoint).hostname in _LOOPBACK:
-        return "invoke stack.status tells whether the local stack runs; invoke stack.up starts it"
+        return "invoke stack.status shows whether the local stack is running; invoke stack.up starts it"
     return "check network, proxy and aws.region"
 
 
 def _refused_call(error: Any, changed: str) -> OpsError:
-    answer = error.response.get("Error", {})
-    code, said = str(answer.get("Code", "")), str(answer.get("Message", ""))
+    response = error.response.get("Error", {})
+    code, message = str(response.get("Code", "")), str(response.get("Message", ""))
     call = f"AWS {error.operation_name}"
     request = error.response.get("ResponseMetadata", {}).get("RequestId", "")
     details = (f"request id {request}",) if request else ()
-    failed = AwsCallFailed(f"{call}: {code}: {said}", hint=_remedy(code), changed=changed, details=details)
+    failed = AwsCallFailed(f"{call}: {code}: {message}", hint=_remedy(code), changed=changed, details=details)
     failed.code = code
     return failed
 

@@ -1,11 +1,11 @@
 """Time, real or emulated.
 
 At AWS a minute is sixty seconds. On the local stack a minute is a fraction of a second, for the tool
-and the emulator alike, so that a 75-minute canary deployment can be rehearsed in seconds. Whoever waits
-asks the clock; nothing else knows.
+and the emulator alike, so that a 75-minute canary deployment can be rehearsed in seconds. Code that waits
+uses the clock; nothing else knows about emulated time.
 
-What bounds the work of a real process (how long it may take to start, to answer a health check, to
-stop) is measured in real seconds, because processes do not run faster on an emulated clock.
+Limits on real processes (for starting, answering a health check, stopping) are in real seconds, because
+processes do not run faster on an emulated clock.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Clock:
 
     @property
     def rate(self) -> float:
-        """Seconds of this clock in a real second."""
+        """Seconds of this clock per real second."""
         return REAL_MINUTE / self.minute
 
     def timestamp(self) -> float:

@@ -1,8 +1,8 @@
-"""What the user sees: decided once, told in one place.
+"""The output of a task, in the form that is chosen when it starts.
 
 Progress goes to standard error, results to standard output. With `--json` every line of standard output
-is one JSON object, and the last one is the result; `docs/events.md` lists them. Whoever wants to show the
-same in another form (a live panel, a summary) is attached as a view and hears every event.
+is one JSON object, and the last one is the result; `docs/events.md` lists them. Other forms of output (a
+live panel, a summary) are views: they are attached to the console and receive every event.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ _RED, _DIM, _PLAIN = "\033[31m", "\033[2m", "\033[0m"
 
 
 class View(Protocol):
-    """Shows in a form of its own what the console is told."""
+    """Shows the console's events in a form of its own."""
 
-    def heard(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
-        """Take an event; the last one is `result`."""
+    def receive(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
+        """Receive an event; the last one is `result`."""
 
     def put(self, text: str) -> bool:
-        """Show a line of progress; False when it isn't shown here."""
+        """Show a line of progress; return whether this view shows it."""
 
     def close(self) -> None:
-        """Give the terminal back; closing twice is closing once."""
+        """Restore the terminal; it does no harm to call this twice."""
 
 
 class Console:
-    """Writes progress, events and results in the mode that was decided.
+    """Writes progress, events and results in one mode.
 
     Args:
         mode: `live` in a terminal, `lines` elsewhere, `json` when asked for.
-        colour: Whether escape sequences are welcome.
-        out: Results, and everything in JSON mode.
-        err: Progress and errors.
+        colour: Whether to use colours.
+        out: The stream for results, and for everything in JSON mode.
+        err: The stream for progress and errors.
 
     """
 
@@ -69,12 +69,12 @@ class Console:
         self._err = err
         self._started = time.monotonic()
         self.finished = False
-        self.guard: Callable[[str], str] = str
-        """What every text passes on its way out: where lines could be taken for commands, they are not."""
+        self.escape: Callable[[str], str] = str
+        """Applied to every line, so that a CI system does not take it for a command."""
         self._facts: dict[str, Any] = {}
         self._views: list[View] = []
-        self._where = ""
-        self._telling = threading.RLock()
+        self._phase_prefix = ""
+        self._lock = threading.RLock()
 
     @classmethod
     def decide(
@@ -94,12 +94,12 @@ class Console:
 
     @property
     def out(self) -> TextIO:
-        """Standard output, as it is now."""
+        """The current standard output."""
         return sys.stdout if self._out is None else self._out
 
     @property
     def err(self) -> TextIO:
-        """Standard error, as it is now."""
+        """The current standard error."""
         return sys.stderr if self._err is None else self._err
 
     @property
@@ -108,45 +108,45 @@ class Console:
         return time.monotonic() - self._started
 
     def attach(self, view: View) -> None:
-        """Let a view hear everything from now on."""
+        """Send every event to a view from now on."""
         self._views.append(view)
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
         for view in self._views:
             view.close()
 
     def line(self, text: str) -> None:
-        """Tell one line of progress."""
+        """Show one line of progress."""
         if self.mode == "json":
             self._emit({"event": "progress", "message": text})
         else:
             self._progress(text)
 
     def event(self, name: str, text: str = "", /, **fields: Any) -> None:
-        """Tell that something happened: a JSON object, or a line of `text` (else the fields)."""
-        with self._telling:
-            self._hear(name, text, fields)
+        """Report that something happened: as a JSON object, or as the line `text` (by default the fields)."""
+        with self._lock:
+            self._notify(name, text, fields)
             if self.mode == "json":
                 self._emit({"event": name, **({"message": text} if text else {}), **fields})
                 return
-            said = text or " ".join([name, *(f"{key}={_text(value)}" for key, value in fields.items())])
-            where = "" if name == "phase" else self._where
+            shown = text or " ".join([name, *(f"{key}={_text(value)}" for key, value in fields.items())])
+            prefix = "" if name == "phase" else self._phase_prefix
             if name == "phase":
-                self._where = _standing(fields)
-            self._progress(f"{self._styled(f'{self.elapsed:7.1f}s', _DIM)}  {where}{said}")
+                self._phase_prefix = _prefix(fields)
+            self._progress(f"{self._styled(f'{self.elapsed:7.1f}s', _DIM)}  {prefix}{shown}")
 
     def state(self, name: str, /, **fields: Any) -> None:
-        """Tell how something stands, which is no news: for `--json` and the views, and never a line."""
-        with self._telling:
-            self._hear(name, "", fields)
+        """Report a state that is not news: in `--json` and to the views, but not as a line."""
+        with self._lock:
+            self._notify(name, "", fields)
             if self.mode == "json":
                 self._emit({"event": name, **fields})
 
     def show(self, text: str, /, **fields: Any) -> None:
-        """Put a line of the result on standard output; in JSON mode the fields, if there are any."""
+        """Write a line of the result to standard output; in JSON mode the fields, if there are any."""
         if self.mode != "json":
-            write(self.out, self.guard(text))
+            write(self.out, self.escape(text))
         elif fields:
             self._emit({"event": "item", **fields})
 
@@ -154,7 +154,7 @@ class Console:
         """Show a small table; in JSON mode one object per row, keyed by the column names."""
         for row in rows:
             fields = {_key(column): cell for column, cell in zip(columns, row, strict=True)}
-            self._hear(event, "", fields)
+            self._notify(event, "", fields)
             if self.mode == "json":
                 self._emit({"event": event, **fields})
         if self.mode == "json":
@@ -162,33 +162,33 @@ class Console:
         cells = [[_text(cell) for cell in row] for row in rows]
         if not (self.mode == "live" and self.out.isatty() and self._rich_table(columns, cells)):
             for text in _aligned([list(columns), *cells]):
-                write(self.out, self.guard(text))
+                write(self.out, self.escape(text))
 
     def note(self, **facts: Any) -> None:
-        """Add fields to the result's JSON object, however it will end."""
+        """Add fields to the JSON object of the result, whatever that will be."""
         self._facts |= facts
 
     def result(self, outcome: str, exit_code: int, /, text: str = "", **fields: Any) -> None:
-        """Tell the outcome; nothing follows it."""
+        """Report the outcome; this is the last output."""
         self.close()
-        told = {"outcome": outcome, "exit_code": int(exit_code)}
-        said = {"message": text} if text else {}
-        self._hear("result", text, {**told, **said, **self._facts, **fields})
+        ending = {"outcome": outcome, "exit_code": int(exit_code), **({"message": text} if text else {})}
+        document = {**ending, **self._facts, **fields}
+        self._notify("result", text, document)
         self.finished = True
         if self.mode == "json":
-            self._emit({"event": "result", **told, **said, **self._facts, **fields})
+            self._emit({"event": "result", **document})
             return
-        said_text = text or " ".join([outcome, *(f"{key}={_text(value)}" for key, value in fields.items())])
-        write(self.out, self.guard(said_text))
+        shown = text or " ".join([outcome, *(f"{key}={_text(value)}" for key, value in fields.items())])
+        write(self.out, self.escape(shown))
 
     def failure(self, error: OpsError) -> None:
-        """Tell what was wrong, what was changed and what to run next, and end with the exit code."""
+        """Report what went wrong, what was changed and what to run next; this is the last output."""
         self.close()
-        told = {**_told(error), **self._facts}
-        self._hear("result", error.message, told)
+        document = {**_document(error), **self._facts}
+        self._notify("result", error.message, document)
         self.finished = True
         if self.mode == "json":
-            self._emit({"event": "result", **told})
+            self._emit({"event": "result", **document})
             return
         lines = [
             f"{self._styled('error:', _RED)} {error.message}",
@@ -197,7 +197,7 @@ class Console:
             *([f"  hint: {error.hint}"] if error.hint else []),
         ]
         for text in lines:
-            write(self.err, self.guard(text))
+            write(self.err, self.escape(text))
 
     @contextmanager
     def active(self) -> Iterator[Console]:
@@ -208,22 +208,22 @@ class Console:
         finally:
             _current.reset(token)
 
-    def _hear(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
+    def _notify(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
         for view in list(self._views):
             try:
-                view.heard(event, text, fields)
-            except Exception as error:  # noqa: BLE001  # what is done matters more than how it is shown
+                view.receive(event, text, fields)
+            except Exception as error:  # noqa: BLE001  # a broken view must not stop a deployment
                 self._views.remove(view)
-                self.event("unshown", f"{type(view).__name__} ended: {type(error).__name__}: {error}")
+                self.event("unshown", f"{type(view).__name__} failed: {type(error).__name__}: {error}")
 
     def _progress(self, text: str) -> None:
-        text = self.guard(text)
-        with self._telling:
+        text = self.escape(text)
+        with self._lock:
             if not any(view.put(text) for view in self._views):
                 write(self.err, text)
 
     def _emit(self, document: Mapping[str, Any]) -> None:
-        with self._telling:
+        with self._lock:
             # `##[` anywhere in a line is a command to GitHub's runner.
             write(self.out, as_json(document).replace("##[", "##\\u005b"))
 
@@ -231,7 +231,7 @@ class Console:
         return f"{style}{text}{_PLAIN}" if self.colour else text
 
     def _rich_table(self, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> bool:
-        """Show the table with rich; false when it is not installed."""
+        """Show the table with rich; return whether it is installed."""
         try:
             from rich.console import Console as RichConsole
             from rich.table import Table
@@ -252,26 +252,26 @@ _current: ContextVar[Console | None] = ContextVar("console", default=None)
 
 
 def current_console() -> Console:
-    """Return the running task's console; outside a task one that prints lines."""
+    """Return the running task's console; outside a task, a new one."""
     return _current.get() or Console.decide()
 
 
-def _told(error: OpsError) -> dict[str, Any]:
+def _document(error: OpsError) -> dict[str, Any]:
     """Return an error as the fields of a result."""
     code = ExitCode(error.exit_code)
-    told = {"message": error.message, "changed": error.changed, "hint": error.hint}
+    texts = {"message": error.message, "changed": error.changed, "hint": error.hint}
     return {
         "outcome": code.name.lower(),
         "exit_code": int(code),
-        **{key: value for key, value in told.items() if value},
+        **{key: value for key, value in texts.items() if value},
         "error": type(error).__name__,
         **({"details": list(error.details)} if error.details else {}),
         **({"failure": dict(error.failure)} if error.failure else {}),
     }
 
 
-def _standing(fields: Mapping[str, Any]) -> str:
-    """Return where a deployment is, in front of what is told meanwhile."""
+def _prefix(fields: Mapping[str, Any]) -> str:
+    """Return the phase of a deployment, as the prefix of the lines that follow."""
     weight = fields.get("weight")
     share = "" if weight is None else f" {weight:g} %"
     return f"[{str(fields.get('phase', '')).replace('_', ' ').lower()}{share}] "

@@ -1,4 +1,4 @@
-"""The Docker engine, reached as `docker` reaches it; what a stack has in it is found by its labels."""
+"""The Docker engine, at the address that `docker` uses, and the labels of what a stack has in it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 __all__ = ["PROJECT", "STACK", "EngineUnavailable", "address", "connect", "labels", "leftovers"]
 
 STACK = "samjhadoo-ops.stack"
-"""The label that names the stack, or the emulator, to which a container, network or volume belongs."""
+"""The label with the stack, or the emulator, that a container, network or volume belongs to."""
 PROJECT = "samjhadoo-ops.project"
-"""The label that names the project to which the stack belongs."""
+"""The label with the project that the stack belongs to."""
 _DEFAULT = "unix:///var/run/docker.sock"
 
 
 class EngineUnavailable(ConfigurationError):
-    """There is no Docker engine, or it does not let us in."""
+    """There is no Docker engine, or it refuses access."""
 
 
 def connect() -> Any:
-    """Return a client (`docker.DockerClient`) of the engine that DOCKER_HOST or Docker's context names.
+    """Return a client (`docker.DockerClient`) of the engine in DOCKER_HOST or Docker's context.
 
     Raises:
         EngineUnavailable: It does not answer.
@@ -36,7 +36,7 @@ def connect() -> Any:
 
     url = address()
     try:
-        _knock(url or _DEFAULT)
+        _try_socket(url or _DEFAULT)
         client = docker.DockerClient(base_url=url) if url else docker.from_env()
         client.ping()
     except (DockerException, OSError) as error:
@@ -48,17 +48,17 @@ def connect() -> Any:
 
 
 def address() -> str:
-    """Return the engine's address that DOCKER_HOST or Docker's context names; empty for the usual one."""
+    """Return the engine's address in DOCKER_HOST or Docker's context; empty for the default one."""
     return os.environ.get("DOCKER_HOST") or _context_host()
 
 
 def labels(stack: str, project: str = "") -> dict[str, str]:
-    """Return the labels of what belongs to a stack."""
+    """Return the labels of everything that belongs to a stack."""
     return {STACK: stack} | ({PROJECT: project} if project else {})
 
 
 def leftovers(client: Any, wanted: Mapping[str, str]) -> list[Any]:
-    """Return the containers, networks and volumes that carry labels, in the order in which they can go."""
+    """Return the containers, networks and volumes with certain labels, in the order of their removal."""
     return list(_found(client, wanted))
 
 
@@ -69,20 +69,20 @@ def _found(client: Any, wanted: Mapping[str, str]) -> Iterator[Any]:
     yield from client.volumes.list(filters=filters)
 
 
-def _knock(url: str) -> None:
-    """Try an engine's socket: docker-py leaks its own when nobody listens there.
+def _try_socket(url: str) -> None:
+    """Connect to an engine's socket: docker-py leaks its own when nothing listens there.
 
     Raises:
-        OSError: Nobody does.
+        OSError: Nothing does.
 
     """
     if url.startswith("unix://"):
-        with socket.socket(socket.AF_UNIX) as knocking:
-            knocking.connect(url.removeprefix("unix://"))
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(url.removeprefix("unix://"))
 
 
 def _context_host() -> str:
-    """Return the engine's address of Docker's current context (Docker Desktop has one of its own)."""
+    """Return the engine's address in Docker's current context (Docker Desktop has its own)."""
     from docker.context import ContextAPI
     from docker.errors import DockerException
 
@@ -94,7 +94,7 @@ def _context_host() -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return why the engine does not answer, without the layers of libraries."""
+    """Return why the engine does not answer: the innermost error of the libraries."""
     inner: BaseException = error
     while inner.__cause__ or inner.__context__:
         inner = inner.__cause__ or inner.__context__ or inner

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """What a finished command tells its caller."""
+    """The exit code of a command."""
 
     SUCCEEDED = 0
     UNEXPECTED = 1
@@ -28,10 +28,10 @@ class ExitCode(IntEnum):
 
 
 class OpsError(Exception):
-    """An error with its place, its effect so far and its remedy.
+    """An error with its cause, what was changed before it, and a remedy.
 
     Args:
-        message: What was wrong, with the file and key path or the AWS call.
+        message: What went wrong, with the file and key path or the AWS call.
         hint: The next command to run, or the setting to change.
         changed: What had been changed when it happened; empty when nothing was.
         details: Further lines for the failure screen (stopped reasons, log lines).
@@ -64,7 +64,7 @@ class ConfigurationError(OpsError):
 
 
 class Refused(OpsError):
-    """A gate said no before anything was changed."""
+    """A gate refused before anything was changed."""
 
     exit_code = ExitCode.REFUSED
 

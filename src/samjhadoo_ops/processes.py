@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MARKER = "SAMJHADOO_STACK_ID"
-"""The environment variable that marks the processes of a stack; its value is the stack's id."""
+"""The environment variable with the stack's id, by which a stack's processes are found."""
 
 LOOPBACK = "127.0.0.1"
 
@@ -64,12 +64,12 @@ def die_with_parent(
     """Return a `preexec_fn` after which the child gets `signum` when its parent ends (prctl(2); Linux only).
 
     The kernel watches the *thread* that forked: start such children from a thread that lives as long as
-    the process. Elsewhere than on Linux only the change of user is made.
+    the process. On other systems it only changes the user.
 
     Args:
         signum: The signal the child gets.
-        uid: The user the child runs as; supplementary groups are given up.
-        gid: The group the child runs as.
+        uid: The user that the child runs as, without supplementary groups.
+        gid: The group that the child runs as.
 
     """
     parent = os.getpid()
@@ -110,13 +110,13 @@ def listen(preferred: int = 0, *, backlog: int = 1024) -> socket.socket:
 
 
 def free_port(preferred: int = 0) -> int:
-    """Return the preferred port when it can be bound on 127.0.0.1, else a free one."""
+    """Return the preferred port if it is free on 127.0.0.1, otherwise a free one."""
     (port,) = free_ports(preferred)
     return port
 
 
 def free_ports(*preferred: int) -> list[int]:
-    """Return a port for each one that is preferred, 0 for any: see `free_port`. No two are the same."""
+    """Return a different free port for each preferred one (0: any); see `free_port`."""
     with ExitStack() as held:
         return [int(held.enter_context(listen(port, backlog=1)).getsockname()[1]) for port in preferred]
 

@@ -1,6 +1,6 @@
-"""Keeping secrets out of texts that others wrote: an application's log lines, errors of a database.
+"""Removing secrets from text of other programs: an application's log lines, a database's errors.
 
-A `Secret` never prints itself. But what an application logs is its own, and it may log its password.
+A `Secret` never prints itself, but an application may log its password.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import threading
 
 REDACTED = "***"
 SHORTEST = 6
-"""Shorter values are not looked for: they would be found everywhere."""
+"""The length from which a secret value is removed; shorter ones would be found everywhere."""
 STRONG = 16
 _CONTROL = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0a-\x1f\x7f-\x9f]"
@@ -23,25 +23,25 @@ _PATTERNS = re.compile(
     re.DOTALL,
 )
 
-_known: set[str] = set()
-_knowing = threading.Lock()
+_secrets: set[str] = set()
+_lock = threading.Lock()
 
 
-def keep_out(value: str) -> None:
-    """Remember a secret value: `clean` takes it out of every text."""
+def register_secret(value: str) -> None:
+    """Remember a secret value, so that `clean` removes it from every text."""
     parts = [line for line in value.splitlines() if len(line) >= STRONG]
-    with _knowing:
-        _known.update(part for part in (value, *parts) if len(part) >= SHORTEST)
+    with _lock:
+        _secrets.update(part for part in (value, *parts) if len(part) >= SHORTEST)
 
 
 def clean(text: str) -> str:
-    """Return a foreign text fit to be shown: without secrets and without control characters.
+    """Return a text of another program without secrets and control characters, so that it can be shown.
 
-    A value that is short and one plain word is taken out where it stands alone: a weak password may be
-    a word that names other things, too.
+    A short value of letters only is removed where it is a whole word: a weak password may be an ordinary word
+    that is part of other names.
     """
-    with _knowing:
-        values = sorted(_known, key=len, reverse=True)
+    with _lock:
+        values = sorted(_secrets, key=len, reverse=True)
     for value in values:
         if value in text:
             text = re.sub(_whole(value) if _weak(value) else re.escape(value), REDACTED, text)

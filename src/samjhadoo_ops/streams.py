@@ -1,4 +1,4 @@
-"""Writing to streams that may lack letters or readers, and JSON of any value."""
+"""Writing to streams whatever their encoding and even when they are closed; JSON of any value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def write(stream: TextIO, text: str) -> None:
-    """Print a line, also where the stream's encoding lacks its letters, or where nobody reads any more."""
+    """Print a line; escape what the stream's encoding lacks, and ignore that nobody reads the stream."""
     try:
         try:
             print(text, file=stream, flush=True)
@@ -21,18 +21,18 @@ def write(stream: TextIO, text: str) -> None:
             encoding = stream.encoding or "ascii"
             print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
     except OSError:  # a closed pipe, a terminal that is gone, a full disk
-        # What is being done matters more than its telling: a deployment must not be left half-way by it.
+        # A deployment must not stop half-way because its output is lost.
         _mute(stream)
 
 
 def _mute(stream: TextIO) -> None:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 def as_json(document: Mapping[str, Any]) -> str:
-    """Return the document as one line of JSON; what JSON has no word for (infinity too) becomes text."""
+    """Return the document as one line of JSON; what JSON cannot represent (such as infinity) becomes text."""
     try:
         return json.dumps(document, default=_plain, allow_nan=False)
     except ValueError:
@@ -48,7 +48,7 @@ def _finite(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON has no word for as text; a secret's text is stars."""
+    """Return what JSON cannot represent as text; a secret's text is stars."""
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, (set, frozenset)):

@@ -36,7 +36,7 @@ class Listener:
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
 
-    def heard(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
+    def receive(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
         self.events.append((event, dict(fields)))
 
     def put(self, text: str) -> bool:

@@ -130,5 +130,5 @@ def test_a_run_that_lost_its_lock_sends_nothing(running: EcsService) -> None:
 def test_requests_are_counted_with_their_repetitions(local: Emulator, aws: Aws) -> None:
     with local.faults.throttle("ecs", "DescribeServices", count=1):
         service(aws, "unknown").describe()
-    told = aws.told_calls()
+    told = aws.call_counts()
     assert told["ecs"] == told["total"] == 2

@@ -16,7 +16,7 @@ from samjhadoo_ops.stack.state import StackPaths
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="how a stranger ended is told by Linux only")
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux reports how another process ended")
 def test_a_killed_rehearsal_leaves_no_stack(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "invoke", "rehearse", "--scenario", "failing-health"]
     variables = {**os.environ, "TMPDIR": str(tmp_path), "SAMJHADOO_STACK": "embedded"}

@@ -28,12 +28,12 @@ def play(order, *, failing=(), parallel=2, on_failure="stop"):
     ("parallel", "started"),
     [(1, ["api", "web", "worker", "mail", "cron"]), (2, ["api", "cron", "web", "worker", "mail"])],
 )
-def test_services_start_after_those_they_come_after(parallel, started):
+def test_services_start_in_their_order(parallel, started):
     assert play(CHAIN, parallel=parallel) == (started, {})
 
 
 @pytest.mark.parametrize("policy", ["stop", "rollback"])
-def test_after_a_failure_no_other_starts(policy):
+def test_after_a_failure_nothing_more_starts(policy):
     because = "api did not succeed"
     assert play(CHAIN, failing={"api"}, on_failure=policy) == (
         ["api", "cron"],
@@ -41,7 +41,7 @@ def test_after_a_failure_no_other_starts(policy):
     )
 
 
-def test_those_that_do_not_come_after_the_failed_one_may_go_on():
+def test_continue_starts_services_that_do_not_come_after_the_failed_one():
     started, left = play(CHAIN, failing={"worker"}, parallel=1, on_failure="continue")
     assert started == ["api", "web", "worker", "cron"]
     assert left == {"mail": "it comes after worker, which did not succeed"}
@@ -49,16 +49,16 @@ def test_those_that_do_not_come_after_the_failed_one_may_go_on():
     assert left["mail"] == "it comes after api, which did not succeed"
 
 
-def test_an_order_alone_is_kept_whatever_fails():
+def test_regardless_of_failures_the_order_is_kept():
     assert play(CHAIN, failing=set(CHAIN), on_failure=REGARDLESS)[1] == {}
 
 
-def test_the_order_of_some_is_that_by_way_of_the_others():
+def test_some_services_keep_their_order_by_way_of_the_others():
     assert among(CHAIN, {"mail", "api"}) == {"api": set(), "mail": {"api"}}
     assert among(CHAIN, []) == {}
 
 
-def test_backwards_the_last_goes_first():
+def test_the_reverse_order_begins_with_the_last():
     assert play(reversed_order(CHAIN), parallel=1)[0] == ["cron", "mail", "worker", "web", "api"]
 
 
@@ -80,7 +80,7 @@ def test_every_service_ends_or_is_barred_and_none_starts_too_early(data):
 
 
 @pytest.mark.parametrize(
-    ("codes", "gravest"),
+    ("codes", "most_severe_code"),
     [
         ([], 0),
         ([0, 0], 0),
@@ -96,9 +96,9 @@ def test_every_service_ends_or_is_barred_and_none_starts_too_early(data):
         ([4, 77], 1),
     ],
 )
-def test_the_gravest_exit_code_is_told(codes, gravest):
-    assert most_severe(codes) == gravest
-    assert most_severe(reversed(codes)) == gravest
+def test_the_most_severe_exit_code_is_returned(codes, most_severe_code):
+    assert most_severe(codes) == most_severe_code
+    assert most_severe(reversed(codes)) == most_severe_code
 
 
 def test_a_killed_process_needs_a_person():

@@ -27,7 +27,7 @@ IMAGES = "SAMJHADOO_STACK__IMAGES__"
 
 
 @dataclass
-class Teller:
+class RecordingConsole:
     """A console that remembers."""
 
     lines: list[str] = field(default_factory=list)
@@ -43,10 +43,10 @@ class Project:
     root: Path
     env: Environment
     variables: dict[str, str]
-    console: Teller = field(default_factory=Teller)
+    console: RecordingConsole = field(default_factory=RecordingConsole)
 
     @property
-    def places(self) -> StackPaths:
+    def paths(self) -> StackPaths:
         return StackPaths(self.root)
 
     @property

@@ -45,7 +45,7 @@ def test_another_kind_of_stack_is_refused_until_down_which_leaves_nothing_in_the
     assert not contained.down()
 
 
-def test_the_stack_ends_when_a_container_is_killed_and_says_which(contained, engine):
+def test_the_stack_ends_when_a_container_is_killed_and_names_it(contained, engine):
     contained.up()
     victim = "redis"
     killed = next(each.id for each in contained.state.containers if each.name == victim)
@@ -66,7 +66,7 @@ def test_nothing_is_left_when_the_supervisor_is_killed(contained, engine):
     eventually(lambda: not any(folder.exists() for folder in folders))
 
 
-def test_an_image_that_cannot_be_had_is_named_with_its_setting(contained):
+def test_a_missing_image_is_named_with_its_setting(contained):
     variables = contained.variables | {"SAMJHADOO_STACK__IMAGES__REDIS": "127.0.0.1:1/nobody/redis:7"}
     env = load_environment("local", root=contained.root, variables=variables)
     with pytest.raises(ConfigurationError, match=r"stack\.images\.redis: .*127\.0\.0\.1:1/nobody/redis:7"):

@@ -22,16 +22,16 @@ import sys
 from pathlib import Path
 from samjhadoo_ops import stack
 from samjhadoo_ops.environment import load_environment
-class Teller:
+class Lines:
     def line(self, text): pass
-stack.up(load_environment("local", root=Path(sys.argv[1])), Teller())
+stack.up(load_environment("local", root=Path(sys.argv[1])), Lines())
 print("up", flush=True)
 """
 LIMIT = 20.0
 
 
 def start_from_shell(project, then: str) -> subprocess.Popen[str]:
-    """Start the stack from a shell that goes on with `then`; return the shell once the stack is up."""
+    """Start the stack from a shell that then runs `then`; return the shell once the stack is up."""
     shell = subprocess.Popen(
         ["sh", "-c", f'"$0" -c "$1" "$2"; {then}', sys.executable, UP, str(project.root)],
         stdin=subprocess.PIPE,
@@ -65,7 +65,7 @@ def test_down_leaves_no_process_no_port_and_no_file(bare):
     assert not bare.down()
 
 
-def test_two_starts_at_once_end_in_one_stack(bare):
+def test_two_starts_at_once_make_one_stack(bare):
     found = []
     threads = [threading.Thread(target=lambda: found.append(bare.up())) for _ in range(2)]
     for thread in threads:
@@ -77,7 +77,7 @@ def test_two_starts_at_once_end_in_one_stack(bare):
     assert sum(start_time(pid) != "" and b"supervisor" in command(pid) for pid in bare.processes()) == 1
 
 
-def test_ports_that_are_taken_move(bare):
+def test_taken_ports_are_replaced_by_free_ones(bare):
     wanted = bare.env.stack
     ports = (wanted.edge_port, wanted.postgres_port, wanted.redis_port)
     held = [listen(port) for port in ports]
@@ -93,7 +93,7 @@ def test_ports_that_are_taken_move(bare):
 
 
 @pytest.mark.parametrize("victim", ["emulator", "postgres", "redis", "watchdog"])
-def test_the_stack_ends_when_a_process_is_killed_and_the_next_command_says_why(bare, victim):
+def test_the_stack_ends_when_a_process_is_killed_and_the_next_command_shows_why(bare, victim):
     bare.up()
     pid = bare.pid(victim)
     os.kill(pid, signal.SIGKILL)
@@ -109,7 +109,7 @@ def test_the_stack_ends_when_a_process_is_killed_and_the_next_command_says_why(b
         assert lifecycle.why_ended(bare.env) is None
 
 
-def test_the_stack_ends_when_its_supervisor_is_killed_and_leaves_a_state_that_is_not_believed(bare):
+def test_the_stack_ends_when_its_supervisor_is_killed_and_its_state_file_is_then_ignored(bare):
     bare.up()
     os.kill(bare.state.supervisor.pid, signal.SIGKILL)
     assert bare.seconds_until_gone(limit=2 * LIMIT) < LIMIT
@@ -121,7 +121,7 @@ def test_the_stack_ends_when_its_supervisor_is_killed_and_leaves_a_state_that_is
     assert list(bare.paths.leftovers()) == []
 
 
-def test_the_state_of_a_reused_pid_is_not_believed(bare):
+def test_a_state_file_with_a_reused_pid_is_ignored(bare):
     import msgspec
 
     bare.up()
@@ -136,7 +136,7 @@ def test_the_state_of_a_reused_pid_is_not_believed(bare):
     assert bare.state.id != state.id
 
 
-def test_a_stack_whose_state_file_is_lost_is_found_and_ended(bare):
+def test_a_stack_without_its_state_file_is_found_and_ended(bare):
     bare.up()
     bare.paths.state.unlink()
     lost = bare.processes()
@@ -168,7 +168,7 @@ def test_the_stack_stays_when_the_shell_that_started_it_exits(bare, eventually):
     "owner",
     [pytest.param("9" * 5000, id="longest"), "0", "-1", " 1", "me", "²", "4194305"],
 )
-def test_an_owner_that_is_no_process_is_refused(bare, monkeypatch, owner):
+def test_an_owner_that_is_not_a_process_is_refused(bare, monkeypatch, owner):
     monkeypatch.setenv("SAMJHADOO_STACK_OWNER", owner)
     with pytest.raises(ConfigurationError, match="SAMJHADOO_STACK_OWNER: expected the id of a"):
         bare.up()
@@ -208,7 +208,7 @@ def test_a_failing_hook_fails_the_start_and_leaves_nothing(bare):
     assert list(bare.paths.leftovers()) == []
 
 
-def test_containers_without_an_engine_are_refused_saying_where_it_was_looked_for(bare, monkeypatch):
+def test_a_containers_stack_without_an_engine_is_refused_with_the_address_that_was_tried(bare, monkeypatch):
     from samjhadoo_ops.environment import load_environment
 
     monkeypatch.setenv("DOCKER_HOST", f"unix://{bare.root}/nobody.sock")
@@ -224,7 +224,7 @@ def command(pid: int) -> bytes:
         return file.read()
 
 
-def test_a_project_that_cannot_be_written_is_refused(bare):
+def test_a_read_only_project_is_refused(bare):
     (bare.root / ".samjhadoo").write_text("no folder")
     with pytest.raises(lifecycle.StackFailed, match="which cannot be written") as failed:
         lifecycle.start(bare.env, lambda _: None)

@@ -59,7 +59,7 @@ def test_everything_listens_on_loopback_only(seeded):
     assert {address for address, _ in sockets} == {"127.0.0.1"}
 
 
-def test_endpoints_are_where_they_are_said_to_be(seeded):
+def test_every_endpoint_answers_at_its_address(seeded):
     paths = seeded.state.endpoints
     for place in (paths.aws, paths.production, paths.test, paths.postgres, paths.redis):
         with socket.create_connection(("127.0.0.1", int(place.rpartition(":")[2])), timeout=10):
@@ -97,7 +97,7 @@ def test_the_redis_of_the_secret_answers(client):
         assert connection.config_get("save") == {"save": ""}
 
 
-def test_the_seeds_are_there(seeded, client):
+def test_the_seeds_exist(seeded, client):
     env = seeded.env
     groups = client("elbv2").describe_target_groups(Names=env.service.target_groups)["TargetGroups"]
     assert {(group["HealthCheckPath"], group["UnhealthyThresholdCount"]) for group in groups} == {
@@ -149,7 +149,7 @@ def test_seeding_again_changes_nothing(seeded, client):
     assert counts() == before
 
 
-def test_status_tells_processes_listeners_and_who_serves_what(seeded):
+def test_status_shows_processes_listeners_and_what_serves_each_service(seeded):
     found = stack.status(seeded.env)
     assert found.running
     names = {each.name for each in (*found.processes, *found.containers)}
@@ -175,12 +175,12 @@ def test_servers_in_containers_are_published_on_loopback_only(seeded, engine):
     assert all("Up" in each.state for each in told.containers)
 
 
-def test_the_state_file_is_for_its_owner_only(seeded):
+def test_only_its_owner_can_read_the_state_file(seeded):
     assert seeded.paths.state.stat().st_mode & 0o077 == 0
     assert (seeded.paths.run(seeded.state.id) / "plan.json").stat().st_mode & 0o077 == 0
 
 
-def test_logs_are_told_by_process(seeded):
+def test_logs_are_shown_for_each_process(seeded):
     files = logs.log_files(seeded.env)
     told = []
     logs.show(logs.chosen(files, "postgres"), 5, lambda name, line: told.append((name, line)))
@@ -188,13 +188,13 @@ def test_logs_are_told_by_process(seeded):
     assert {name for name, _ in told} == {"postgres"}
 
 
-def test_logs_of_a_process_that_is_not_there_are_refused(seeded):
+def test_logs_of_an_unknown_process_are_refused(seeded):
     with pytest.raises(ConfigurationError, match="no process 'nobody'") as caught:
         logs.chosen(logs.log_files(seeded.env), "nobody")
     assert "emulator" in caught.value.hint
 
 
-def test_a_stack_of_another_clock_is_refused(seeded):
+def test_a_stack_with_another_clock_is_refused(seeded):
     other = load_environment(
         "local", root=seeded.root, variables={**seeded.variables, "SAMJHADOO_CLOCK__MINUTE": "0.5s"}
     )

@@ -32,7 +32,7 @@ def test_the_release_serves_and_redis_answers(local_stack):
         assert answer.status == 200
     assert redis.Redis.from_url(local_stack.redis).ping()
 
-def test_a_throttled_aws_is_asked_again(local_stack):
+def test_a_throttled_call_is_repeated(local_stack):
     LocalAws(local_stack.aws, local_stack.region).faults.throttle("ecs", rate=0.2)
     assert local_stack.invoke("status").code == 0
 
@@ -61,7 +61,7 @@ def variables(kind: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_suite_has_a_stack_by_asking_for_it(
+def test_a_suite_gets_a_stack_from_the_fixture(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     if kind == "containers":
@@ -78,7 +78,7 @@ def test_a_suite_has_a_stack_by_asking_for_it(
     assert f"kind: {kind}" in outcome.stdout
 
 
-@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="how a stranger ended is told by Linux only")
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux reports how another process ended")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_killed_suite_leaves_nothing(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     engine = request.getfixturevalue("engine") if kind == "containers" else None
@@ -100,7 +100,7 @@ def test_a_killed_suite_leaves_nothing(kind: str, request: pytest.FixtureRequest
         eventually(lambda: not leftovers(engine, {PROJECT: paths.mark}))
 
 
-def test_it_ends_with_the_block_also_when_that_fails(tmp_path: Path) -> None:
+def test_the_stack_ends_with_the_block_even_if_that_fails(tmp_path: Path) -> None:
     mark = StackPaths(tmp_path).mark
     with contextlib.suppress(ZeroDivisionError), running_stack(ROOT, folder=tmp_path):
         assert watchdog.members(mark)

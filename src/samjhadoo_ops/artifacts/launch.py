@@ -1,7 +1,6 @@
-"""Flyway as an installed one: `python -m samjhadoo_ops.artifacts.launch ARGUMENT…`; fetched when needed.
+"""Runs Flyway, fetched when needed: `python -m samjhadoo_ops.artifacts.launch ARGUMENT…`.
 
-For tasks of the embedded stack whose image names Flyway's image as its base: the host supplies what the base
-would.
+Tasks of the embedded stack use it if their image is based on Flyway's: it does what the base image would.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from samjhadoo_ops.errors import OpsError
 
 
 def main() -> None:
-    """Become Flyway."""
+    """Replace this process by Flyway."""
     try:
         command = flyway_command(lambda text: print(text, file=sys.stderr))  # noqa: T201 - a program of its own
     except OpsError as error:
         sys.exit(f"flyway: {error.message}")
-    os.execv(command[0], [*command, *sys.argv[1:]])  # noqa: S606 - no shell is wanted
+    os.execv(command[0], [*command, *sys.argv[1:]])  # noqa: S606 - no shell needed
 
 
 if __name__ == "__main__":

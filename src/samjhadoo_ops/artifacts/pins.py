@@ -1,4 +1,4 @@
-"""The artifacts this version works with: which, how large, and their checksums (`pins.toml`)."""
+"""The artifacts that this version uses, with their sizes and checksums (`pins.toml`)."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Pin:
 
 @dataclass(frozen=True)
 class Package:
-    """What is unpacked into one folder of the cache.
+    """The content of one folder in the cache.
 
     Attributes:
-        name: What people call it.
+        name: Its name in messages.
         version: Its version.
         folder: The name of its folder in the cache.
         pins: The files it is made of.
@@ -52,7 +52,7 @@ class Package:
 
     @property
     def size(self) -> int:
-        """Return how many bytes are downloaded."""
+        """The size of the download, in bytes."""
         return sum(pin.size for pin in self.pins)
 
 
@@ -60,7 +60,7 @@ def platform_key() -> str:
     """Return the name of this machine's platform in the pins: `linux-x86_64`, `darwin-arm64`, ….
 
     Raises:
-        OpsError: No artifacts are pinned for it.
+        OpsError: There are no artifacts for it.
 
     """
     machine = platform.machine().lower()
@@ -68,8 +68,8 @@ def platform_key() -> str:
     known = _table()["postgresql"]
     if key not in known:
         raise OpsError(
-            f"the embedded stack has no PostgreSQL for {key}; it has {', '.join(known)}",
-            hint="use the stack of containers: SAMJHADOO_STACK=containers",
+            f"the embedded stack has no PostgreSQL for {key}, only for {', '.join(known)}",
+            hint="use the containers stack: SAMJHADOO_STACK=containers",
         )
     return key
 
@@ -101,7 +101,7 @@ def flyway() -> Package:
 
 
 def flyway_main() -> str:
-    """Return the class that is Flyway's command line."""
+    """Return the main class of Flyway's command line."""
     return str(_table()["flyway"]["main"])
 
 

@@ -1,8 +1,8 @@
-"""Folders of the cache that can be told whole from damaged.
+"""Folders of the cache, with a check whether they are intact.
 
-A folder is sealed when it is complete: a manifest beside it records every file's size, times and checksum.
-A later start compares sizes and times (which the kernel changes with every write) and reads a file only
-where they differ, so a cut or edited file is noticed and a healthy folder costs milliseconds.
+A complete folder is sealed: a manifest beside it records the size, times and checksum of every file. A later
+start compares sizes and times (which the kernel updates with every write) and reads a file only if they
+differ. So a truncated or edited file is noticed, and an intact folder takes only milliseconds to check.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _CHUNK = 1 << 20
 
 
 def manifest(folder: Path) -> Path:
-    """Return where the manifest of a folder stands."""
+    """Return the path of a folder's manifest."""
     return folder.with_name(f"{folder.name}.manifest.json")
 
 
 def seal(folder: Path) -> None:
-    """Record what a complete folder holds.
+    """Write the manifest of a complete folder.
 
     Raises:
-        OSError: A file could not be read, or the manifest not written.
+        OSError: A file could not be read, or the manifest could not be written.
 
     """
     entries = {name: _entry(path) for name, path in _files(folder)}
@@ -40,7 +40,7 @@ def seal(folder: Path) -> None:
 
 
 def intact(folder: Path) -> bool:
-    """Tell whether a folder holds exactly what it was sealed with."""
+    """Return whether a folder has exactly the files of its manifest."""
     try:
         entries: dict[str, list[Any]] = json.loads(manifest(folder).read_text())
         return {name for name, _ in _files(folder)} == set(entries) and all(
@@ -51,7 +51,7 @@ def intact(folder: Path) -> bool:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder and its manifest, the manifest first: what has none is not whole."""
+    """Remove a folder and its manifest, the manifest first: without one the folder is not intact."""
     manifest(folder).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.environment.secret import looks_secret
-from samjhadoo_ops.redaction import REDACTED, clean, keep_out
+from samjhadoo_ops.redaction import REDACTED, clean, register_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,7 +71,7 @@ def _keep_out_secrets(document: Mapping[str, Any]) -> None:
     for container in document.get("containerDefinitions", ()):
         for variable in container.get("environment", ()):
             if _SECRET_NAME.search(str(variable.get("name", ""))):
-                keep_out(str(variable.get("value", "")))
+                register_secret(str(variable.get("value", "")))
 
 
 def _settled(document: Mapping[str, Any]) -> Any:

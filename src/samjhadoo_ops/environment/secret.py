@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from samjhadoo_ops.errors import ConfigurationError, OpsError
-from samjhadoo_ops.redaction import REDACTED, keep_out
+from samjhadoo_ops.redaction import REDACTED, register_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,7 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self.__value = value
-        keep_out(value)
+        register_secret(value)
 
     def reveal(self) -> str:
         """Return the secret text."""

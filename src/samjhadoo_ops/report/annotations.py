@@ -31,8 +31,8 @@ class Annotations:
         self._task = task
         self._counts: dict[str, int] = {}
 
-    def heard(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
-        """See `View.heard`."""
+    def receive(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
+        """See `View.receive`."""
         if event == "result":
             self._result(text, fields)
         elif event == "gate" and fields.get("state") in _STATES and text.startswith("["):

@@ -68,8 +68,8 @@ class EventFile(FileView):
 
     contents = "events"
 
-    def heard(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
-        """See `View.heard`."""
+    def receive(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
+        """See `View.receive`."""
         self.append(f"{as_json({'event': event, **({'message': text} if text else {}), **fields})}\n")
 
 
@@ -78,8 +78,8 @@ class StepOutputs(FileView):
 
     contents = "outputs"
 
-    def heard(self, event: str, _text: str, fields: Mapping[str, Any]) -> None:
-        """See `View.heard`."""
+    def receive(self, event: str, _text: str, fields: Mapping[str, Any]) -> None:
+        """See `View.receive`."""
         if event == "result":
             # A value with line breaks could define further outputs.
             found = {name: fields[name] for name in OUTPUTS if fields.get(name) not in {None, ""}}

@@ -59,8 +59,8 @@ class LiveView:
         self._closed = False
         self._handing = threading.Lock()
 
-    def heard(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
-        """See `View.heard`; the panel appears with the first step."""
+    def receive(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
+        """See `View.receive`; the panel appears with the first step."""
         if self._closed or self.broken:
             return
         if self._thread is None and event in _STARTING:

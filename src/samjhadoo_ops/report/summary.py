@@ -40,8 +40,8 @@ class Summary(FileView):
         self._task = task
         self._elapsed = elapsed
 
-    def heard(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
-        """See `View.heard`."""
+    def receive(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
+        """See `View.receive`."""
         self.progress.record(event, text, fields, self._elapsed())
         if event == "result":
             self.append(summary(self.progress, task=self._task, text=text))

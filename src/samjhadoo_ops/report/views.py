@@ -49,7 +49,7 @@ def attach(console: Console, task: str, variables: Mapping[str, str]) -> None:
         from samjhadoo_ops.report.annotations import Annotations
         from samjhadoo_ops.report.escaping import harmless
 
-        console.guard = harmless
+        console.escape = harmless
         if task in SUMMARISED:
             console.attach(Annotations(console.err, task=task))
     if variables.get("GITHUB_STEP_SUMMARY") and task in SUMMARISED:

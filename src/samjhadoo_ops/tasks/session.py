@@ -75,7 +75,7 @@ class Session:
             self._explain_lost_stack(translated)
             raise translated from error
         finally:
-            self.console.note(aws_calls=self.aws.told_calls())
+            self.console.note(aws_calls=self.aws.call_counts())
 
     def _explain_lost_stack(self, error: OpsError) -> None:
         """Add to an error why the local stack ended, if it did."""

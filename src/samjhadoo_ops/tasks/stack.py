@@ -49,9 +49,8 @@ def down(c: Context, *, env: str = "local") -> None:
         console.line("would stop the stack" if running else "the stack is not running")
         return
     stopped = stack.down(environment, console)
-    console.result(
-        "down", 0, "the stack has ended" if stopped else "the stack was not running", stopped=stopped
-    )
+    text = "the stack is stopped" if stopped else "the stack was not running"
+    console.result("down", 0, text, stopped=stopped)
 
 
 @ops_task()
@@ -208,6 +207,5 @@ def _serving(services: Mapping[str, str]) -> str:
     """Describe what serves the AWS services; the upstream has too many to name them all."""
     live = sorted(service for service, server in services.items() if server == "live")
     others = Counter(server for server in services.values() if server != "live")
-    return "; ".join(
-        [f"live {', '.join(live)}", *(f"{count} by {server}" for server, count in others.items())]
-    )
+    rest = [f"{count} others ({server})" for server, count in others.items()]
+    return "; ".join([f"{', '.join(live)} (live)", *rest])
