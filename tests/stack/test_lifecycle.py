@@ -226,7 +226,7 @@ def command(pid: int) -> bytes:
 
 def test_a_read_only_project_is_refused(bare):
     (bare.root / ".samjhadoo").write_text("no folder")
-    with pytest.raises(lifecycle.StackFailed, match="which cannot be written") as failed:
+    with pytest.raises(lifecycle.StackFailed, match="cannot be written") as failed:
         lifecycle.start(bare.env, lambda _: None)
     assert "writable" in failed.value.hint
     (bare.root / ".samjhadoo").unlink()

@@ -183,14 +183,14 @@ def test_only_its_owner_can_read_the_state_file(seeded):
 def test_logs_are_shown_for_each_process(seeded):
     files = logs.log_files(seeded.env)
     told = []
-    logs.show(logs.chosen(files, "postgres"), 5, lambda name, line: told.append((name, line)))
+    logs.show(logs.select(files, "postgres"), 5, lambda name, line: told.append((name, line)))
     assert 0 < len(told) <= 5
     assert {name for name, _ in told} == {"postgres"}
 
 
 def test_logs_of_an_unknown_process_are_refused(seeded):
     with pytest.raises(ConfigurationError, match="no process 'nobody'") as caught:
-        logs.chosen(logs.log_files(seeded.env), "nobody")
+        logs.select(logs.log_files(seeded.env), "nobody")
     assert "emulator" in caught.value.hint
 
 

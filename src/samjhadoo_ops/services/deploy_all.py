@@ -102,7 +102,7 @@ class DeployAll:
             while not schedule.over:
                 for name in schedule.due():
                     schedule.start(name)
-                    self._deploys[name] = self._start(name, DEPLOY, self._arguments)
+                    self._start(self._deploys, name, DEPLOY, self._arguments)
                 for worker in self._listen():
                     if worker.task == DEPLOY:
                         well = known(worker.code or 0) is ExitCode.SUCCEEDED
@@ -142,10 +142,10 @@ class DeployAll:
             details=tuple(hints),
         )
 
-    def _start(self, service: str, task: str, arguments: Sequence[str]) -> Worker:
-        # No signal may be handled before the worker is in the pool, as it has to be passed on to it.
+    def _start(self, workers: dict[str, Worker], service: str, task: str, arguments: Sequence[str]) -> None:
+        # A signal has to wait until the worker is recorded: it is passed on to it, and its ending reported.
         with held_back():
-            return self._pool.start(service, task, arguments)
+            workers[service] = self._pool.start(service, task, arguments)
 
     def _listen(self) -> list[Worker]:
         """Show the workers' events; return the workers that have ended."""
@@ -186,7 +186,7 @@ class DeployAll:
 
     def _start_rollback(self, deploy: Worker) -> None:
         arguments = [*self._options, "--deployment", deploy.deployment]
-        self._rollbacks[deploy.service] = self._start(deploy.service, ROLLBACK, arguments)
+        self._start(self._rollbacks, deploy.service, ROLLBACK, arguments)
 
     def _roll_back(self) -> None:
         """If a service has failed and the policy is to roll back, do so in reverse order."""
