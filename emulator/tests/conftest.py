@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import subprocess
 import sys
-import time
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +19,7 @@ from answer_shapes import faults, live_operations
 from requirements import refuse_or_skip
 from samjhadoo_emulator.docker_engine import connect
 from samjhadoo_emulator.errors import ConfigurationError
-from samjhadoo_emulator.processes import die_with_parent, free_port
+from samjhadoo_emulator.testing import Emulator, running_emulator
 from samjhadoo_emulator.testing import eventually as wait_until
 
 if TYPE_CHECKING:
@@ -49,38 +47,21 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "rule(*names): rules of AWS's that a test proves")
 
 
-MINUTE = 0.05
-"""Real seconds in an emulated minute."""
-
-
 @dataclass
-class Emulator:
-    """A running emulator. Every answer it gives to these clients is held against botocore's model.
+class CheckedEmulator(Emulator):
+    """An emulator whose every answer to these clients is held against botocore's model.
 
     Attributes:
         answered: (service, operation) of the live operations that have succeeded.
 
     """
 
-    url: str
-    process: subprocess.Popen[bytes]
-    clients: dict[str, Any] = field(default_factory=dict)
     answered: set[tuple[str, str]] = field(default_factory=set)
 
-    def client(self, service: str) -> Any:
-        """Return a boto3 client of the emulator."""
-        if service not in self.clients:
-            import boto3
-
-            self.clients[service] = boto3.client(
-                service,
-                endpoint_url=self.url,
-                region_name="ap-south-1",
-                aws_access_key_id="test",
-                aws_secret_access_key="test",
-            )
-            self.clients[service].meta.events.register("after-call", self._check)
-        return self.clients[service]
+    def _make_client(self, service: str) -> Any:
+        client = super()._make_client(service)
+        client.meta.events.register("after-call", self._check)
+        return client
 
     def _check(self, *, http_response: Any, model: Any, **_: Any) -> None:
         answered = (model.service_model.service_name, model.name)
@@ -88,46 +69,31 @@ class Emulator:
             assert faults(model, http_response.content) == []
             self.answered.add(answered)
 
-    def get(self, path: str) -> Any:
-        """Return a document of the control endpoint."""
-        with urllib.request.urlopen(f"{self.url}/_emulator/{path}", timeout=10) as answer:
-            return json.load(answer)
-
-
-@contextlib.contextmanager
-def running_emulator(folder: Path, *options: str, minute: float = MINUTE) -> Iterator[Emulator]:
-    """Run an emulator until the block ends."""
-    port = free_port()
-    argv = [sys.executable, "-m", "samjhadoo_emulator", "--port", str(port), "--minute", str(minute)]
-    with (folder / "emulator.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*argv, "--data-dir", str(folder / "data"), *options],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            preexec_fn=die_with_parent(),  # noqa: PLW1509
-        )
-    emulator = Emulator(f"http://127.0.0.1:{port}", process)
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                emulator.get("health")
-                break
-            except OSError:
-                assert process.poll() is None, (folder / "emulator.log").read_text()
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-        yield emulator
-    finally:
-        process.terminate()
-        process.wait(20)
-
 
 @pytest.fixture(scope="session")
-def noop_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def shared_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., CheckedEmulator]]:
+    """Return an emulator as after a fresh start; there is one for each set of options."""
+    with contextlib.ExitStack() as running:
+        started: dict[Any, CheckedEmulator] = {}
+
+        def find(*options: str, **settings: Any) -> CheckedEmulator:
+            key = (options, *sorted(settings.items()))
+            if key in started:
+                started[key].reset()
+            else:
+                folder = tmp_path_factory.mktemp("emulator")
+                found = running.enter_context(running_emulator(*options, folder=folder, **settings))
+                started[key] = CheckedEmulator(found.url, found.region, found.process, found.log)
+                running.callback(started[key].close)
+            return started[key]
+
+        yield find
+
+
+@pytest.fixture(scope="module")
+def noop_emulator(shared_emulator: Callable[..., CheckedEmulator]) -> CheckedEmulator:
     """An emulator whose tasks are no processes: for the machinery above tasks."""
-    with running_emulator(tmp_path_factory.mktemp("noop"), "--runtime", "noop") as emulator:
-        yield emulator
+    return shared_emulator(minute=0.05, runtime="noop")
 
 
 SERVER = b"""
@@ -155,16 +121,25 @@ server.serve_forever()
 """
 
 
-@pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+@pytest.fixture(scope="module")
+def emulator(shared_emulator: Callable[..., CheckedEmulator]) -> CheckedEmulator:
     """An emulator whose tasks are host processes."""
-    with running_emulator(tmp_path_factory.mktemp("processes"), minute=0.1) as emulator:
-        yield emulator
+    return shared_emulator(minute=0.1)
 
 
 @pytest.fixture(scope="session")
-def server_image(emulator: Emulator) -> str:
+def push_server() -> Callable[[Any], str]:
+    """Push an image to an emulator whose one layer is a tiny HTTP server; return its reference by digest."""
+    return _push_server
+
+
+@pytest.fixture(scope="module")
+def server_image(emulator: CheckedEmulator) -> str:
     """The reference, by digest, of a pushed image whose one layer is a tiny HTTP server."""
+    return _push_server(emulator)
+
+
+def _push_server(emulator: Any) -> str:
     import gzip
     import hashlib
     import io

@@ -109,7 +109,7 @@ def test_a_malformed_request_is_the_clients_error(noop_emulator, body, code):
 def test_an_operation_that_is_not_served_is_an_error_and_the_edge_lives_on(noop_emulator):
     status, _ = post(noop_emulator.url, b"{}", "AmazonEC2ContainerServiceV20141113.NoSuchOperation")
     assert status >= 400
-    assert noop_emulator.get("health")["status"] == "running"
+    assert noop_emulator.ask("GET", "health")["status"] == "running"
 
 
 def test_regions_do_not_see_each_others_resources(noop_emulator):

@@ -18,6 +18,7 @@ from samjhadoo_emulator.errors import AwsError, NotLive
 from samjhadoo_emulator.exchange import Exchange, chain
 from samjhadoo_emulator.faults.effects import disturb, striking
 from samjhadoo_emulator.internal import InternalAws
+from samjhadoo_emulator.reset import Requests, Resets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +45,7 @@ class Edge:
 
     Attributes:
         upstream: Serves everything that no live service owns.
+        requests: Those that are being served.
 
     """
 
@@ -59,6 +61,7 @@ class Edge:
         self.host = host
         self.region = region
         self.live: dict[tuple[str, str], LiveService] = {}
+        self.requests = Requests()
         self._services = services
         self._operations = {name: service.operations() for name, service in services.items()}
         self.upstream = upstream
@@ -68,6 +71,7 @@ class Edge:
             # Every request goes through these, in this order; each one answers it or hands it to the next.
             # A guard that decides who may ask belongs at the front.
             (
+                Resets(self).handle,
                 self._serve_own_paths,
                 self._identify,
                 self._apply_faults,
@@ -108,6 +112,7 @@ class Edge:
             is_live=self.is_live,
             dispatch=self.dispatch,
             faults=self.host.faults,
+            requests=self.requests,
         )
 
     async def dispatch(
@@ -124,10 +129,18 @@ class Edge:
         return result or {}
 
     async def stop(self) -> None:
-        """End every live service, the youngest first, and close the upstream."""
-        for service in reversed(list(self.live.values())):
-            await service.stop()
+        """End every live service and close the upstream."""
+        await self.stop_services()
         await self.upstream.stop()
+
+    async def stop_services(self) -> None:
+        """End every live service, the youngest first; the next request starts it anew."""
+        while self.live:
+            ending = list(self.live.items())
+            for _, service in reversed(ending):
+                await service.stop()
+            for key, _ in ending:
+                del self.live[key]
 
     async def _serve_own_paths(self, exchange: Exchange, proceed: Proceed) -> None:
         """Answer at the paths of the emulator's own applications what no AWS client has signed."""

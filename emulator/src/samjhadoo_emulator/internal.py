@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from samjhadoo_emulator.faults.table import FaultTable
+    from samjhadoo_emulator.reset import Requests
     from samjhadoo_emulator.service import AwsApi
 
     Dispatch = Callable[[str, str, str, dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -32,12 +33,14 @@ class InternalAws:
         is_live: Callable[[str, str], bool],
         dispatch: Dispatch,
         faults: FaultTable,
+        requests: Requests,
     ) -> None:
         self._region = region
         self._edge_url = edge_url
         self._is_live = is_live
         self._dispatch = dispatch
         self._faults = faults
+        self._requests = requests
         self._clients: dict[str, Any] = {}
         self._regions: dict[str, InternalAws] = {}
         self._making = threading.Lock()
@@ -53,6 +56,7 @@ class InternalAws:
                 is_live=self._is_live,
                 dispatch=self._dispatch,
                 faults=self._faults,
+                requests=self._requests,
             )
         return self._regions[region]
 
@@ -66,7 +70,12 @@ class InternalAws:
     async def _perform(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         if self._is_live(service, operation):
             return await self._dispatch(service, operation, self._region, params)
-        return await asyncio.to_thread(self._call_upstream, service, operation, params)
+        # A thread goes on when whoever waits for it is cancelled: a reset has to know of it.
+        return await asyncio.shield(asyncio.create_task(self._to_upstream(service, operation, params)))
+
+    async def _to_upstream(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        async with self._requests.serving(own=True):
+            return await asyncio.to_thread(self._call_upstream, service, operation, params)
 
     def _call_upstream(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         from botocore.exceptions import ClientError

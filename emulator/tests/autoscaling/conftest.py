@@ -167,7 +167,7 @@ class Stage:
         )
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(self.emulator.get("health")["clock"]["now"], UTC)
+        return datetime.fromtimestamp(self.emulator.ask("GET", "health")["clock"]["now"], UTC)
 
     def described(self) -> dict[str, Any]:
         found: dict[str, Any] = self.ecs.describe_services(cluster=self.cluster, services=[self.service])[

@@ -27,7 +27,7 @@ def namespace() -> str:
 @pytest.fixture
 def minute(noop_emulator: Any) -> Callable[[int], datetime]:
     """Give the start of a minute of the emulated clock, so many minutes ago."""
-    now = noop_emulator.get("health")["clock"]["now"] // 60 * 60
+    now = noop_emulator.ask("GET", "health")["clock"]["now"] // 60 * 60
 
     def ago(minutes: int) -> datetime:
         return datetime.fromtimestamp(now, UTC) - timedelta(minutes=minutes)

@@ -58,7 +58,7 @@ def speak(noop_emulator: Any, model: Any, protocol: str) -> Any:
 def test_a_metric_travels_there_and_back(
     noop_emulator: Any, speak: Any, protocol: str, compress: bool
 ) -> None:
-    now = noop_emulator.get("health")["clock"]["now"] // 60 * 60
+    now = noop_emulator.ask("GET", "health")["clock"]["now"] // 60 * 60
     namespace = f"Protocols/{protocol}/{compress}"
     datum = {
         "MetricName": "m",

@@ -81,7 +81,9 @@ class Stage:
         )["Listeners"][0]["ListenerArn"]
 
     def url(self, index):
-        listeners = {each["listener_arn"]: each["bound_port"] for each in self.emulator.get("listeners")}
+        listeners = {
+            each["listener_arn"]: each["bound_port"] for each in self.emulator.ask("GET", "listeners")
+        }
         return f"http://127.0.0.1:{listeners[self.listeners[index]]}/"
 
     def register(self, release, **environment):

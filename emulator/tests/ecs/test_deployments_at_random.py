@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from samjhadoo_emulator.testing import eventually, running_emulator
+from samjhadoo_emulator.testing import eventually
 
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 TERMINAL = {"SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"}
@@ -163,19 +163,19 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def emulator(tmp_path_factory):
-    with running_emulator(minute=0.02, runtime="noop", folder=tmp_path_factory.mktemp("random")) as emulator:
-        ecs = emulator.client("ecs")
-        ecs.create_cluster(clusterName="c")
-        ecs.register_task_definition(
-            family="web",
-            networkMode="awsvpc",
-            requiresCompatibilities=["FARGATE"],
-            cpu="256",
-            memory="512",
-            containerDefinitions=[{"name": "app", "image": "app:1"}],
-        )
-        yield emulator
+def emulator(shared_emulator):
+    emulator = shared_emulator(minute=0.02, runtime="noop")
+    ecs = emulator.client("ecs")
+    ecs.create_cluster(clusterName="c")
+    ecs.register_task_definition(
+        family="web",
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        containerDefinitions=[{"name": "app", "image": "app:1"}],
+    )
+    return emulator
 
 
 @pytest.mark.rule("A.4.transitions", "A.6.states", "A.15.5")

@@ -10,8 +10,6 @@ import zipfile
 
 import pytest
 
-from samjhadoo_emulator.testing import running_emulator
-
 _numbers = itertools.count(1)
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 BLUE_GREEN = {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0}
@@ -23,9 +21,8 @@ def pause(minutes=600, action="ROLLBACK"):
 
 
 @pytest.fixture(scope="module")
-def emulator(tmp_path_factory):
-    with running_emulator(minute=0.05, runtime="noop", folder=tmp_path_factory.mktemp("events")) as emulator:
-        yield emulator
+def emulator(noop_emulator):
+    return noop_emulator
 
 
 @pytest.fixture(scope="module")

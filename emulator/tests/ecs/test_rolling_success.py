@@ -10,7 +10,6 @@ from botocore.exceptions import ClientError
 from samjhadoo_emulator.ecs.deployments import machine
 from samjhadoo_emulator.ecs.deployments.machine import Observation, Plan, State, Status
 from samjhadoo_emulator.ecs.deployments.steps import Stage, rolling_steps
-from samjhadoo_emulator.testing import running_emulator
 
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 _numbers = itertools.count(1)
@@ -72,9 +71,8 @@ def test_rule_a8_the_alarms_of_a_rolling_update_are_watched_before_it_is_success
 
 
 @pytest.fixture(scope="module")
-def emulator(tmp_path_factory):
-    with running_emulator(minute=0.05, runtime="noop", folder=tmp_path_factory.mktemp("rolling")) as emulator:
-        yield emulator
+def emulator(noop_emulator):
+    return noop_emulator
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from botocore.exceptions import ClientError
 
 from samjhadoo_emulator.ecs.deployments.machine import Status
 from samjhadoo_emulator.ecs.services import _rollback_candidate
-from samjhadoo_emulator.testing import running_emulator
 
 _numbers = itertools.count(1)
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
@@ -24,21 +23,20 @@ PAUSED = [
 
 
 @pytest.fixture(scope="module")
-def emulator(tmp_path_factory):
-    with running_emulator(minute=0.02, runtime="noop", folder=tmp_path_factory.mktemp("rules")) as emulator:
-        prepare(emulator)
-        yield emulator
+def emulator(shared_emulator):
+    emulator = shared_emulator(minute=0.02, runtime="noop")
+    prepare(emulator)
+    return emulator
 
 
 @pytest.fixture(scope="module")
-def other_readings(tmp_path_factory):
+def other_readings(shared_emulator):
     """An emulator that reads otherwise what AWS does not document."""
     variants = ["first-deployment-without-hooks", "ignored-alarms-shown-as-monitoring"]
     options = [word for name in [*variants, "breaker-for-rolling-only"] for word in ("--variant", name)]
-    folder = tmp_path_factory.mktemp("readings")
-    with running_emulator(*options, minute=0.02, runtime="noop", folder=folder) as emulator:
-        prepare(emulator)
-        yield emulator
+    emulator = shared_emulator(*options, minute=0.02, runtime="noop")
+    prepare(emulator)
+    return emulator
 
 
 def prepare(emulator):

@@ -52,7 +52,7 @@ def service(emulator, server_image):
 
 
 def _values(emulator, cloudwatch, service, metric, statistic):
-    now = datetime.fromtimestamp(emulator.get("health")["clock"]["now"], UTC)
+    now = datetime.fromtimestamp(emulator.ask("GET", "health")["clock"]["now"], UTC)
     answer = cloudwatch.get_metric_statistics(
         Namespace="AWS/ECS",
         MetricName=metric,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import itertools
 import json
@@ -236,14 +237,14 @@ def backends() -> Iterator[Callable[..., Backend]]:
         backend.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def network(noop_emulator: Any) -> tuple[str, list[str]]:
     """The default network and its subnets."""
     subnets = noop_emulator.client("ec2").describe_subnets()["Subnets"]
     return subnets[0]["VpcId"], [subnet["SubnetId"] for subnet in subnets]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def balancer(noop_emulator: Any, network: tuple[str, list[str]]) -> str:
     """The ARN of a load balancer."""
     created = noop_emulator.client("elbv2").create_load_balancer(Name="balancer", Subnets=network[1])
@@ -256,7 +257,7 @@ def balancing(
 ) -> Iterator[Balancing]:
     """A load balancer without listeners."""
     elbv2 = noop_emulator.client("elbv2")
-    yield Balancing(elbv2, noop_emulator.get, balancer, network[0], eventually)
+    yield Balancing(elbv2, functools.partial(noop_emulator.ask, "GET"), balancer, network[0], eventually)
     for listener in elbv2.describe_listeners(LoadBalancerArn=balancer)["Listeners"]:
         elbv2.delete_listener(ListenerArn=listener["ListenerArn"])
 

@@ -25,7 +25,7 @@ class Metrics:
         self.eventually = eventually
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(self.emulator.get("health")["clock"]["now"] // 60 * 60, UTC)
+        return datetime.fromtimestamp(self.emulator.ask("GET", "health")["clock"]["now"] // 60 * 60, UTC)
 
     def read(self, name: str, statistic: str = "Sum", group: str = "", *, whole: bool = True) -> list[float]:
         dimensions = [{"Name": "LoadBalancer", "Value": self.balancer}] if whole else []

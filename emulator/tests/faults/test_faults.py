@@ -10,15 +10,12 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from samjhadoo_emulator.testing import running_emulator
-
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 
 
 @pytest.fixture(scope="module")
-def emulator_process(tmp_path_factory):
-    with running_emulator(minute=0.05, runtime="noop", folder=tmp_path_factory.mktemp("faults")) as emulator:
-        yield emulator
+def emulator_process(noop_emulator):
+    return noop_emulator
 
 
 @pytest.fixture

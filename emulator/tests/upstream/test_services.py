@@ -103,6 +103,21 @@ def test_what_a_localstack_lacks_is_served_by_moto(localstack, tmp_path):
         assert localstack.seen[-1].line == "GET /_aws/ses HTTP/1.1"
 
 
+def test_a_reset_resets_a_localstack_and_the_moto_beside_it(localstack, tmp_path):
+    with running_emulator("--upstream", localstack.url, runtime="noop", folder=tmp_path) as emulator:
+        emulator.client("kms").create_key()
+        emulator.reset()
+        assert localstack.seen[-1].line == "POST /_localstack/state/reset HTTP/1.1"
+        assert emulator.client("kms").list_keys()["Keys"] == []
+
+
+def test_an_upstream_that_offers_no_reset_is_named(edge):
+    edge.client("ecs").create_cluster(clusterName="c")
+    with pytest.raises(ValueError, match=r"http://127\.0\.0\.1:\d+ .* cannot be reset"):
+        edge.reset()
+    assert edge.client("ecs").list_clusters()["clusterArns"] == []
+
+
 def test_a_localstack_loads_one_service_at_a_time(localstack, tmp_path):
     begun, go_on = threading.Event(), threading.Event()
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,8 @@ SESSION = boto3.session.Session(
     aws_secret_access_key=os.environ.get("AWS_SECRET_ACCESS_KEY", "test"),
 )
 CONFIG = Config(retries={"mode": "standard", "max_attempts": 4}, proxies={})
+MAKING = threading.Lock()
+"""A session makes one client at a time: it fails now and then when two threads ask it at once."""
 
 
 def setting(name: str, service: Mapping[str, str] | None = None) -> str:
@@ -88,7 +91,8 @@ def listed(service: Mapping[str, str], name: str, default: str) -> list[str]:
 
 def client(service: str) -> Any:
     """Return a client of the local AWS."""
-    return SESSION.client(service, endpoint_url=ENDPOINT, config=CONFIG)
+    with MAKING:
+        return SESSION.client(service, endpoint_url=ENDPOINT, config=CONFIG)
 
 
 @contextmanager

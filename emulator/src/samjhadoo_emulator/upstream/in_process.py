@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,13 @@ def moto_name(service: str) -> str:
     return "awslambda" if service == "lambda" else service.replace("-", "")
 
 
+def reset_moto() -> None:
+    """Forget every resource of the moto in this process. Blocking."""
+    from moto.moto_api._internal.models import moto_api_backend
+
+    moto_api_backend.reset()
+
+
 class InProcess:
     """moto, for every service."""
 
@@ -80,6 +88,10 @@ class InProcess:
     async def serving(self) -> dict[str, str]:
         """Return what serves each service: moto."""
         return dict.fromkeys(moto_services(), NAME)
+
+    async def reset(self) -> None:
+        """Forget every resource; what AWS gives a new account (VPCs, subnets) is there again."""
+        await asyncio.to_thread(reset_moto)
 
     async def stop(self) -> None:
         """There is nothing to close."""

@@ -47,5 +47,13 @@ class Upstream(Protocol):
     async def serving(self) -> dict[str, str]:
         """Return what serves each service."""
 
+    async def reset(self) -> None:
+        """Forget every resource.
+
+        Raises:
+            AwsError: It cannot.
+
+        """
+
     async def stop(self) -> None:
         """Close its connections."""

@@ -113,18 +113,18 @@ class Proxy:
                 task.cancel()
             await asyncio.gather(exchange, leaving, return_exceptions=True)
 
-    async def get(self, path: str) -> tuple[int, dict[str, str], bytes]:
+    async def ask(self, method: str, path: str, *, within: float = 1.0) -> tuple[int, dict[str, str], bytes]:
         """Ask the upstream itself for a document; its status, headers (lower case) and body.
 
         Raises:
-            OSError: It does not answer within a second.
+            OSError: It does not answer within some real seconds.
 
         """
         request = httpcore2.Request(
-            b"GET",
+            method.encode(),
             self._url(path.encode()),
             headers=[(b"host", self.target.authority), (b"accept", b"application/json")],
-            extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), 1.0)},
+            extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), within)},
         )
         try:
             response = await self._pool.handle_async_request(request)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
+from samjhadoo_emulator.errors import AwsError
 from samjhadoo_emulator.identify import service_of
 from samjhadoo_emulator.upstream.in_process import NAME as MOTO
-from samjhadoo_emulator.upstream.in_process import moto_application, moto_name, moto_services
+from samjhadoo_emulator.upstream.in_process import moto_application, moto_name, moto_services, reset_moto
 from samjhadoo_emulator.upstream.info import UpstreamInfo
 from samjhadoo_emulator.upstream.loading import Loading
 
@@ -23,6 +25,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOCALSTACK = "localstack"
+RESETS = {
+    LOCALSTACK: "/_localstack/state/reset",
+    MOTO: "/moto-api/reset",
+    "ministack": "/_ministack/reset",
+}
+"""Where upstreams that can be reset take a POST for it."""
+RESET_TIME = 30.0
+"""Real seconds that an upstream gets for a reset."""
 _EDITIONS = {"community", "pro", "enterprise", "base", "ultimate"}
 
 
@@ -79,6 +89,27 @@ class Remote:
         fallen = dict.fromkeys((name for name in moto_services() if name not in here), MOTO)
         return {**fallen, **dict.fromkeys(sorted(upstream.services), upstream.kind)}
 
+    async def reset(self) -> None:
+        """Forget every resource.
+
+        Raises:
+            AwsError: The upstream does not offer it, or does not answer.
+
+        """
+        if self._moto:
+            await asyncio.to_thread(reset_moto)
+        upstream = await self.info()
+        path, status = RESETS.get(upstream.kind, ""), 0
+        if path:
+            try:
+                status, _, _ = await self._proxy.ask("POST", path, within=RESET_TIME)
+            except OSError as error:
+                message = f"The upstream {self._proxy.url} was not reset: {error}"
+                raise AwsError("ServiceUnavailable", message, status=503) from error
+        if status not in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
+            message = f"The upstream {self._proxy.url} ({upstream.kind}) cannot be reset."
+            raise AwsError("NotImplemented", message, status=501)
+
     async def stop(self) -> None:
         """Close the connections to the upstream."""
         await self._proxy.stop()
@@ -122,7 +153,7 @@ class Remote:
 
     async def _page(self, path: str) -> tuple[int, dict[str, str], dict[str, object]]:
         """Return a page's status, headers and document, empty if it is no JSON object of a good answer."""
-        status, headers, content = await self._proxy.get(path)
+        status, headers, content = await self._proxy.ask("GET", path)
         try:
             document = json.loads(content) if status == 200 else {}  # noqa: PLR2004
         except ValueError:

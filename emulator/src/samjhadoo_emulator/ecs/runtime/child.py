@@ -237,7 +237,12 @@ async def _spawn(invocation: Invocation, output: Callable[[bytes], None]) -> tup
         raise CannotStartError(f"failed to create task: exec: {invocation.argv[0]}: {error}") from error
     _close(write)
     if invocation.reports:
-        trouble = await _report(read)
+        try:
+            trouble = await _report(read)
+        except asyncio.CancelledError:  # nobody would know of the process
+            _kill_group(transport.get_pid())
+            transport.close()
+            raise
         if trouble:
             await protocol.exited.wait()
             transport.close()

@@ -50,6 +50,7 @@ class DataPlane:
     """
 
     def __init__(self, host: Host) -> None:
+        self._host = host
         self._clock = host.clock
         self._folder = host.data_dir / "elbv2"
         self._environment = host.environment
@@ -81,9 +82,12 @@ class DataPlane:
         self._states.append(state)
 
     async def detach(self, state: RegionState) -> None:
-        """Serve a region's state no longer; the last one to go ends Envoy."""
+        """Serve a region's state no longer; the last one to go ends Envoy, and this."""
         self._states = [each for each in self._states if each is not state]
-        if not self._states and self.process:
+        if self._states:
+            return
+        self._host.options.pop(OPTION, None)
+        if self.process:
             process, self.process = self.process, None
             await process.stop()
 
