@@ -55,6 +55,8 @@ class OpsError(Exception):
         self.changed = changed
         self.details = details
         self.failure = failure or {}
+        for line in details:  # tracebacks show them, for example those of tests
+            self.add_note(line)
 
 
 class ConfigurationError(OpsError):

@@ -16,6 +16,7 @@ from samjhadoo_ops.console import Console
 from samjhadoo_ops.database.factory import runner_for
 from samjhadoo_ops.database.schema import Schema
 from samjhadoo_ops.environment import load_environment
+from samjhadoo_ops.stack.planning import host_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -108,9 +109,10 @@ class TaskProject:
 
 
 @contextmanager
-def furnished_emulator(folder: Path, *options: str, **settings: Any) -> Iterator[Emulator]:
+def furnished_emulator(folder: Path) -> Iterator[Emulator]:
     """Run an emulator that holds what a first deployment expects to find, as far as migrations go."""
-    with running_emulator(*options, minute=MINUTE, folder=folder, **settings) as emulator:
+    commands = [part for command in host_commands() for part in ("--host-command", command)]
+    with running_emulator(*commands, minute=MINUTE, folder=folder) as emulator:
         env = load_environment("local", root=ROOT, variables={})
         aws = Aws(env, emulator.url)
         aws.client("ecs").create_cluster(clusterName=env.service.cluster)

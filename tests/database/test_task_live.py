@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.testing import Emulator
 
 ASLEEP = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'"
+KEY = 7
+LOCKED_OUT = f"SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = {KEY} AND NOT granted"
 SESSIONS = "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'samjhadoo-ops-flyway-%'"
 
 
@@ -122,12 +125,16 @@ def test_an_interrupt_stops_the_task_and_its_session(project: TaskProject) -> No
 
 
 def test_a_migration_that_a_killed_tool_left_is_waited_for(project: TaskProject) -> None:
-    project.write(V1__start="SELECT pg_sleep(2);")
+    project.write(V1__start=f"SELECT pg_advisory_xact_lock({KEY});")
     left = threading.Thread(target=project.schema().runner.run, args=["migrate"])
-    left.start()
-    eventually(lambda: project.query(ASLEEP))
-
-    history = project.schema().history()
+    with project.connection.open() as session, ThreadPoolExecutor() as pool:
+        session.execute(f"SELECT pg_advisory_lock({KEY})")
+        left.start()
+        eventually(lambda: project.query(LOCKED_OUT))
+        asking = pool.submit(project.schema().history)
+        eventually(lambda: project.told("waiting", "task") or asking.done())
+        session.execute(f"SELECT pg_advisory_unlock({KEY})")
+        history = asking.result()
     left.join()
 
     assert project.told("waiting", "task") == project.told("migration-task", "task")[:1]

@@ -203,6 +203,7 @@ def test_a_failing_hook_fails_the_start_and_leaves_nothing(bare):
     with pytest.raises(lifecycle.StackFailed, match="seeds .* exited with code 1") as caught:
         bare.up()
     assert any("no such thing" in line for line in caught.value.details)
+    assert any("no such thing" in line for line in caught.value.__notes__)
     assert bare.processes() == []
     assert not bare.paths.state.exists()
     assert list(bare.paths.leftovers()) == []

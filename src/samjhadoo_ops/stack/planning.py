@@ -113,11 +113,11 @@ def _emulator(env: Environment, settings: StackSettings) -> tuple[str, ...]:
     options = [part for option, value in given.items() if value for part in (option, value)]
     options += [part for service in settings.passed_on for part in ("--pass-on", service)]
     if settings.kind == "embedded":
-        options += [part for command in _host_commands() for part in ("--host-command", command)]
+        options += [part for command in host_commands() for part in ("--host-command", command)]
     return tuple(options)
 
 
-def _host_commands() -> Iterator[str]:
+def host_commands() -> Iterator[str]:
     """Yield the programs of this machine that application images may run, as `NAME=COMMAND`."""
     from samjhadoo_ops import artifacts
     from samjhadoo_ops.artifacts import flyway

@@ -186,7 +186,12 @@ class Supervisor:
     def _check_start(self) -> None:
         for child in self._children.take_ended():
             if child.name != "seeds" or child.status != 0:
-                raise StartFailed(f"{_ending(child)} while the stack was starting", child.tail())
+                raise StartFailed(f"{_ending(child)} while the stack was starting", self._why(child))
+
+    def _why(self, child: Child) -> tuple[str, ...]:
+        """Return the end of a process's log; of an init hook, what the emulator says of it comes first."""
+        emulator = [each for each in self._children.all if each.name == "emulator" and child.name == "seeds"]
+        return (*(line for each in emulator for line in each.tail()), *child.tail())
 
     def _state(self) -> StackState:
         plan, ports, starter = self.plan, self.ports, self.plan.starter
