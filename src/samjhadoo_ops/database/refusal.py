@@ -1,4 +1,4 @@
-"""Flyway's failures in the tool's words: which script, which line, what stands, what to run next."""
+"""Flyway's failures as errors of the tool: which script, which line, what was changed, what to run next."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def readable(run: Run, database: str) -> list[dict[str, Any]]:
         raise Refused(f"Flyway: {first}", details=tuple(rest), hint=FOLDERS)
     if why.code == "DB_CONNECTION" or why.sql_state.startswith("08"):
         raise unreachable(database, why.message)
-    hint = "" if why.code != "FAULT" else "a fault of Flyway's, or of a setting in [database.flyway]"
+    hint = "" if why.code != "FAULT" else "a defect in Flyway, or a wrong setting in [database.flyway]"
     raise Refused(f"Flyway: {first}", details=tuple(rest), hint=hint)
 
 
@@ -69,7 +69,7 @@ def unreachable(database: str, reason: str) -> Refused:
     return Refused(
         f"the database {database} does not answer: {first}",
         details=tuple(rest),
-        hint="check that it runs, and what database.secret says of it",
+        hint="check that it runs, and its address in database.secret",
     )
 
 
@@ -97,17 +97,17 @@ def invalid(inspection: Inspection) -> OpsError:
     if not inspection.invalid and not inspection.objection:
         names = ", ".join(str(migration) for migration in inspection.half_way)
         return Refused(
-            f"{names} failed half-way earlier, outside a transaction, and its script is not here any more",
+            f"{names} failed half-way earlier, outside a transaction, and its script no longer exists",
             hint=HALF_WAY,
         )
     if not inspection.invalid:
         first, *rest = _lines(inspection.objection)
         return Refused(f"flyway validate: {first}", details=tuple(rest))
-    said = [_objection(item) for item in inspection.invalid]
-    hints = {hint for _, hint in said}
+    objections = [_objection(item) for item in inspection.invalid]
+    hints = {hint for _, hint in objections}
     return Refused(
-        said[0][0] if len(said) == 1 else f"{len(said)} migrations do not fit the database",
-        details=() if len(said) == 1 else tuple(text for text, _ in said),
+        objections[0][0] if len(objections) == 1 else f"{len(objections)} migrations do not fit the database",
+        details=() if len(objections) == 1 else tuple(text for text, _ in objections),
         hint=hints.pop() if len(hints) == 1 else REPAIR,
     )
 
@@ -130,7 +130,7 @@ def _objection(item: answer.Invalid) -> tuple[str, str]:
         )
     if item.code.startswith("APPLIED_"):
         return (
-            f"{migration} was applied, but its script is not here any more",
+            f"{migration} was applied, but its script no longer exists",
             f"put the script back; {REPAIR}",
         )
     if item.code.startswith("RESOLVED_"):
@@ -148,7 +148,7 @@ def failed(run: Run, result: Migrated, *, changed: str, half_way: bool) -> Deplo
     Args:
         run: What Flyway printed.
         result: The same, read.
-        changed: What the schema has by now of what was pending.
+        changed: Which pending scripts the schema has by now.
         half_way: Whether a script failed outside a transaction.
 
     """
@@ -172,7 +172,7 @@ def failed(run: Run, result: Migrated, *, changed: str, half_way: bool) -> Deplo
 
 
 def _setting(message: str) -> str:
-    """Return which setting a script misses; empty if it is none."""
+    """Return the setting that a script needs; empty for none."""
     placeholder = _PLACEHOLDER.search(message)
     if placeholder is None:
         return ""
@@ -184,7 +184,7 @@ def _setting(message: str) -> str:
 
 def _remedy(why: FlywayFailure, *, half_way: bool) -> str:
     if why.sql_state == "55P03":
-        return "another session held the lock for longer than database.lock_timeout: run it again"
+        return "another session held the lock for longer than database.lock_timeout: run the migration again"
     if why.sql_state == "57014":
         return "the statement took longer than its statement_timeout"
     if half_way:
@@ -196,7 +196,7 @@ def _remedy(why: FlywayFailure, *, half_way: bool) -> str:
 
 
 def statement(why: FlywayFailure) -> tuple[str, ...]:
-    """Return the failed statement as the script has it, each line with its number."""
+    """Return the lines of the failed statement in the script, with their numbers."""
     try:
         lines = Path(why.path).read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

@@ -58,7 +58,7 @@ def test_each_environment_has_its_policies(name: str, policies: list[str]) -> No
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reason"),
     [
         ("extend", "end with"),
         ("rollback,continue", "nothing may follow"),
@@ -66,7 +66,7 @@ def test_each_environment_has_its_policies(name: str, policies: list[str]) -> No
         ("guess", "expected one of extend"),
     ],
 )
-def test_policies_that_make_no_sense_are_refused(given: str, told: str) -> None:
+def test_policies_that_make_no_sense_are_refused(given: str, reason: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         load_environment("local", variables={"SAMJHADOO_CANARY__INCONCLUSIVE": given})
-    assert told in "\n".join([refused.value.message, *refused.value.details])
+    assert reason in "\n".join([refused.value.message, *refused.value.details])
