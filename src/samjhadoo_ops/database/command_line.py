@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.database.connection import Connection
     from samjhadoo_ops.database.flyway import Flyway
     from samjhadoo_ops.database.history import History
-    from samjhadoo_ops.database.runner import Run
+    from samjhadoo_ops.database.runner import FlywayRun
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class CommandLine:
         kept = {name: value for name, value in variables.items() if not name.startswith("FLYWAY_")}
         return {**kept, **VARIABLES, "FLYWAY_PASSWORD": self.connection.password.reveal()}
 
-    def run(self, *operations: str, ignore: Sequence[str] = ()) -> Run:
+    def run(self, *operations: str, ignore: Sequence[str] = ()) -> FlywayRun:
         """Run Flyway; see `Runner`. What is ended is ended in the database too.
 
         Raises:

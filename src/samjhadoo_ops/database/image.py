@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.database.connection import Connection
     from samjhadoo_ops.database.flyway import Flyway
     from samjhadoo_ops.database.history import History
-    from samjhadoo_ops.database.runner import Run
+    from samjhadoo_ops.database.runner import FlywayRun
 
 CONFIGURATION = ("flyway.toml", "flyway.user.toml")
 """What Flyway reads in the folder where it runs."""
@@ -89,7 +89,7 @@ class DockerImage:
         """Return the variables of `docker run`, some of which it passes on."""
         return {**variables, **VARIABLES, "FLYWAY_PASSWORD": self.connection.password.reveal()}
 
-    def run(self, *operations: str, ignore: Sequence[str] = ()) -> Run:
+    def run(self, *operations: str, ignore: Sequence[str] = ()) -> FlywayRun:
         """Run Flyway; see `Runner`. What is ended is ended in the engine and in the database too.
 
         Raises:
@@ -132,7 +132,7 @@ class DockerImage:
         self.connection.end_sessions(self.flyway.application)
 
 
-def _not_started(image: str, run: Run) -> Refused:
+def _not_started(image: str, run: FlywayRun) -> Refused:
     said = [line.removeprefix("docker: ") for line in run.log.splitlines() if line.strip()]
     reason = next((line for line in said if line.startswith("Error")), said[0] if said else "")
     return Refused(

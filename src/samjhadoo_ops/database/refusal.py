@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.database.answer import FlywayFailure, Inspection, Migrated
     from samjhadoo_ops.database.connection import Connection
     from samjhadoo_ops.database.history import History
-    from samjhadoo_ops.database.runner import Run
+    from samjhadoo_ops.database.runner import FlywayRun
 
 REPAIR = "invoke migrate.repair, but only when you know why: it makes Flyway forget the difference"
 NAMING = (
@@ -30,7 +30,7 @@ _EXCERPT = 8
 """Lines of a failed statement that are shown."""
 
 
-def readable(run: Run, database: str) -> list[dict[str, Any]]:
+def readable(run: FlywayRun, database: str) -> list[dict[str, Any]]:
     """Return the answers of a run that changes no schema; `database` is what errors call it.
 
     Raises:
@@ -142,7 +142,7 @@ def _objection(item: answer.Invalid) -> tuple[str, str]:
     return f"{migration.script}: {first}", REPAIR
 
 
-def failed(run: Run, result: Migrated, *, changed: str, half_way: bool) -> DeploymentFailed:
+def failed(run: FlywayRun, result: Migrated, *, changed: str, half_way: bool) -> DeploymentFailed:
     """Return the error of a migration that failed.
 
     Args:

@@ -25,7 +25,7 @@ class RunTimeoutError(NoAnswerError):
 
 
 @dataclass(frozen=True)
-class Run:
+class FlywayRun:
     """What a run of Flyway printed; paths in it are this machine's."""
 
     exit_code: int
@@ -44,7 +44,7 @@ class Runner(Protocol):
     def leaves_nothing(self) -> bool:
         """Whether a run that only looks leaves nothing behind at AWS: no image, no task definition."""
 
-    def run(self, *operations: str, ignore: Sequence[str] = ()) -> Run:
+    def run(self, *operations: str, ignore: Sequence[str] = ()) -> FlywayRun:
         """Run Flyway to its end.
 
         Args:
@@ -75,7 +75,7 @@ def run_process(
     seconds: float,
     broken: Callable[[], None],
     name: str,
-) -> Run:
+) -> FlywayRun:
     """Run a process and return what it printed; one that takes too long or is interrupted is killed.
 
     Args:
@@ -113,7 +113,7 @@ def run_process(
             if isinstance(error, subprocess.TimeoutExpired):
                 raise timed_out(name, seconds) from error
             raise
-    return Run(process.returncode, output, log)
+    return FlywayRun(process.returncode, output, log)
 
 
 def timed_out(name: str, seconds: float) -> RunTimeoutError:

@@ -16,7 +16,7 @@ from samjhadoo_ops.aws_errors import AwsCallFailed, aws_errors
 from samjhadoo_ops.database import answer, history, refusal
 from samjhadoo_ops.database.connection import jdbc_query
 from samjhadoo_ops.database.ecs_task import definition, result
-from samjhadoo_ops.database.runner import NoAnswerError, Run, RunTimeoutError, timed_out
+from samjhadoo_ops.database.runner import FlywayRun, NoAnswerError, RunTimeoutError, timed_out
 from samjhadoo_ops.errors import ConfigurationError, OpsError, Refused
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class EcsTask:
         """See `Runner`; where it is, only the task knows."""
         return f"of {self.env.database.secret}"
 
-    def run(self, *operations: str, ignore: Sequence[str] = ()) -> Run:
+    def run(self, *operations: str, ignore: Sequence[str] = ()) -> FlywayRun:
         """Run Flyway; see `Runner`. `info` follows each command: the history is told by it.
 
         Raises:
@@ -209,7 +209,7 @@ class EcsTask:
         except OpsError as error:
             self.console.event("unstopped", f"the task {arn} may go on: {error.message}", task=arn)
 
-    def _outcome(self, arn: str, task: dict[str, Any]) -> Run:
+    def _outcome(self, arn: str, task: dict[str, Any]) -> FlywayRun:
         """Return the run of a task that has stopped.
 
         Raises:
@@ -231,7 +231,9 @@ class EcsTask:
             log = result.here(read.log, self.env.root)
             raise NoAnswerError(message, hint=hint, details=tuple(log.splitlines()[-20:]))
         root = self.env.root
-        return Run(end.exit_code, result.here(read.answer, root, in_json=True), result.here(read.log, root))
+        return FlywayRun(
+            end.exit_code, result.here(read.answer, root, in_json=True), result.here(read.log, root)
+        )
 
     def _transcript(self, arn: str) -> result.Transcript:
         """Read the log until all of it is there: it may arrive after the task's end."""
@@ -245,7 +247,7 @@ class EcsTask:
                 return read
             self.clock.sleep(self.env.deployment.poll)
 
-    def _remember(self, run: Run) -> None:
+    def _remember(self, run: FlywayRun) -> None:
         try:
             results = answer.read(run.output)
         except answer.AnswerError:
