@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from samjhadoo_emulator.testing import eventually as wait_until
 from samjhadoo_ops.engine import EngineUnavailable, connect
@@ -14,6 +15,11 @@ from samjhadoo_ops.testing.plugin import refuse_or_skip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+# How fast examples are made and tried depends on what else the machine does.
+settings.register_profile("any-speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-speed")
+
 
 STACKS = Path(__file__).parent / "integration"
 LONGEST = (

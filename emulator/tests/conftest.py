@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -24,6 +25,10 @@ from samjhadoo_emulator.testing import eventually as wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+# How fast examples are made and tried depends on what else the machine does.
+settings.register_profile("any-speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-speed")
 
 
 @pytest.fixture(scope="session")
