@@ -18,7 +18,7 @@ MARKER = "SAMJHADOO_STACK_ID"
 LOOPBACK = "127.0.0.1"
 
 _PR_SET_PDEATHSIG = 1
-# Loaded here: between fork and exec a child must not import, and ought not to allocate.
+# Loaded here: between fork and exec a child must not import, and should not allocate.
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 

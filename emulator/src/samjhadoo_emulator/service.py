@@ -52,7 +52,7 @@ class Host:
 
     Attributes:
         account: The account id of the local AWS.
-        clock: The emulated clock, shared with the tool.
+        clock: The emulated clock.
         data_dir: A folder of the emulator's own, removed with the stack.
         edge_url: Where the edge listens, for clients of the AWS API and the registry.
         environment: Added to every task's environment; marks a stack's processes.

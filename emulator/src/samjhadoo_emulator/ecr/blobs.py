@@ -1,7 +1,7 @@
 """Blobs on disk, by digest, and the uploads that become blobs.
 
 An upload writes to a file of its own; only a file whose content has the digest that the client promised
-is renamed into place, so nothing half-written is ever visible. All of it blocks: callers on the event
+is renamed into place, so nothing half-written is ever visible. All of it blocks, so callers on the event
 loop use threads.
 """
 
@@ -69,7 +69,7 @@ class Upload:
         """Add bytes at the end."""
         if self.ended:
             raise ValueError("the upload has ended")
-        with self._path.open("ab") as file:  # opened anew: abandoned uploads hold nothing open
+        with self._path.open("ab") as file:  # opened each time: abandoned uploads hold nothing open
             file.write(chunk)
         self._hash.update(chunk)
         self.size += len(chunk)

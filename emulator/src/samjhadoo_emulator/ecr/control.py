@@ -29,7 +29,7 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
 
 class Findings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the scans of an image (a tag or digest), of a repository or of everything are to find."""
+    """Findings for the scans of an image (a tag or digest), of a repository, or of everything."""
 
     findings: list[Finding]
     repository: str = ""

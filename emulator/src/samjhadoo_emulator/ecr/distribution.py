@@ -1,7 +1,7 @@
 """The OCI distribution API at `/v2`: what Docker, containerd, crane and all registry clients speak.
 
-Bodies stream to and from disk. Anyone on loopback may push and pull; an `Authorization` header is not
-looked at. The facts are the OCI distribution specification 1.1's; what it leaves open is as at ECR: a
+Bodies stream to and from disk. Anyone on loopback may push and pull; an `Authorization` header is
+ignored. The facts are the OCI distribution specification 1.1's; what it leaves open is as at ECR: a
 push to a repository that does not exist is refused, and errors carry ECR's texts.
 """
 

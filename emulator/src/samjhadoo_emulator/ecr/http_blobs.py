@@ -23,7 +23,7 @@ _RANGE = re.compile(r"(?:bytes[ =])?(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})
 
 
 async def read(call: Call) -> Response:
-    """Serve a blob, whole or in the ranges asked for."""
+    """Serve a blob, whole or in the requested ranges."""
     digest = _blob(call)
     headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"'}
     return FileResponse(

@@ -70,7 +70,7 @@ async def tags(call: Call) -> Response:
 
 
 async def referrers(call: Call) -> Response:
-    """List the manifests whose subject is the digest asked for, as an index."""
+    """List the manifests whose subject is the requested digest, as an index."""
     wanted = call.request.query_params.get("artifactType")
     found: Iterable[Image] = call.repository.referrers(_digest(call.rest))
     if wanted is not None:

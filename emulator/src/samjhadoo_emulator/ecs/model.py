@@ -103,7 +103,7 @@ class Service:
     settings: dict[str, Any]
     """Members of CreateService/UpdateService that do not start a deployment."""
     workload: dict[str, Any]
-    """Members that do: the next revision is made of them."""
+    """Members that do, and that the next revision consists of."""
     status: str = "ACTIVE"
     tags: list[dict[str, str]] = field(default_factory=list)
     revisions: dict[str, Revision] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""`AWS/ECS` metrics: CPU and memory of services as part of what their tasks reserve, from real processes.
+"""`AWS/ECS` metrics: CPU and memory of services as a share of what their tasks reserve, from real processes.
 
 Source: "Amazon ECS service utilization metrics". Each task is one observation in a minute. CPU is what its
 processes took since the last reading, in real time: a core busy all the time is 1,024 units.
@@ -158,7 +158,7 @@ def _number(value: Any) -> float:
 
 
 async def _read(tasks: Iterable[Task]) -> dict[str, Usage]:
-    """Return what each task uses; runtimes look for it in threads, which takes its time."""
+    """Return what each task uses; runtimes read it in threads, as that takes time."""
     found = {}
     for task in tasks:
         handles = [container.handle for container in task.containers if container.handle]

@@ -1,4 +1,4 @@
-"""How services, revisions and deployments look to clients: botocore's shapes from the model."""
+"""Services, revisions and deployments as clients see them: botocore's shapes from the model."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.faults.table import FaultTable
 
 OWN_KEY = "Credential=emulator/"
-"""How the calls of the emulator's own services are signed."""
+"""The signature of the calls that the emulator's own services make."""
 LOST = AwsError("InternalFailure", "The response was lost.", status=500)
 
 

@@ -162,7 +162,7 @@ def fault_of(document: bytes) -> Fault:
 
     Raises:
         msgspec.ValidationError: It is not a fault; the text describes what is wrong, and where.
-        msgspec.DecodeError: It is no JSON.
+        msgspec.DecodeError: It is not JSON.
 
     """
     fault: Fault = msgspec.json.decode(document, type=Fault)

@@ -7,8 +7,8 @@
         with emulator.faults.throttle("ecs", "DescribeServices", rate=0.5):
             ...
 
-`Edge(url, region)` is an emulator that runs already. pytest has the fixture `emulator` once this package is
-installed (`samjhadoo_emulator.testing.plugin`).
+`LocalAws(url, region)` is an emulator that runs already. pytest has the fixture `emulator` once this package
+is installed (`samjhadoo_emulator.testing.plugin`).
 """
 
 from __future__ import annotations

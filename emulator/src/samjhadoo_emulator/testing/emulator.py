@@ -185,7 +185,7 @@ def eventually(check: Callable[[], Found], *, within: float = 60.0, pause: float
     """Return what a check gives once that is true.
 
     Raises:
-        AssertionError: It was not within so many real seconds.
+        AssertionError: It was not within that many real seconds.
 
     """
     deadline = time.monotonic() + within

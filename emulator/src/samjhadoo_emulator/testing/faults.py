@@ -119,7 +119,7 @@ class Faults:
         return self.add("partitioned-task", **which)
 
     def deploy_as_another(self, service: str, cluster: str = "default", **options: Any) -> Fault:
-        """Let somebody else deploy the service, at once."""
+        """Let another client deploy the service, at once."""
         return self.add("second-deployer", service=service, cluster=cluster, **options)
 
     def jump_clock(self, minutes: float) -> Fault:

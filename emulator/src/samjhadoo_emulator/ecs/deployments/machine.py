@@ -108,7 +108,7 @@ def answer_hook(state: State, hook_id: str, *, succeeded: bool, now: float) -> S
 
 
 def report_hook(state: State, hook_id: str, *, failure: str, now: float) -> State:
-    """Return the state after a Lambda hook ended; the same object when nobody waits for it any more.
+    """Return the state after a Lambda hook ended; the same object when it is no longer waited for.
 
     Args:
         state: The state before.

@@ -1,4 +1,4 @@
-"""Where a service deployment stands, what it was started with, and what is seen of the world: frozen data."""
+"""Where a service deployment stands, what it was started with, and what is observed: frozen data."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Hook:
 
     @property
     def open(self) -> bool:
-        """Whether an answer is waited for."""
+        """Whether it waits for an answer."""
         return self.status in (HookStatus.AWAITING_ACTION, HookStatus.IN_PROGRESS)
 
     @property

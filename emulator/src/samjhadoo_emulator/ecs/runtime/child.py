@@ -139,7 +139,7 @@ class Child:
             _kill_group(transport.get_pid())
             with suppress(
                 TimeoutError
-            ):  # the event loop may be closed before a process that nobody waits for
+            ):  # the event loop may be closed before a process that is not waited for
                 async with asyncio.timeout(DRAIN_SECONDS):
                     await protocol.exited.wait()
             transport.close()
@@ -251,7 +251,7 @@ async def _spawn(invocation: Invocation, output: Callable[[bytes], None]) -> tup
 
 
 async def _report(read: int) -> str:
-    """Return what `enter.py` has to say; empty once the program runs."""
+    """Return the error that `enter.py` reports; empty once the program runs."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     loop.add_reader(read, readable.set)

@@ -39,7 +39,7 @@ class ImageConfig:
 
 @dataclass(frozen=True)
 class PulledImage:
-    """An image that is there to be run.
+    """An image that has been pulled and can be run.
 
     Attributes:
         reference: How the task definition names it.
@@ -110,7 +110,7 @@ class Container(Protocol):
 
     @property
     def reason(self) -> str:
-        """Why it ended, where its exit code does not say all; empty before the end."""
+        """Why it ended, where the exit code is not enough; empty before the end."""
 
     @property
     def runtime_id(self) -> str:
@@ -177,7 +177,7 @@ class Runtime(Protocol):
         """
 
     async def release(self, task_id: str) -> None:
-        """Give back what a task that has ended held: ports and folders."""
+        """Release what a task that has ended held: ports and folders."""
 
     async def close(self) -> None:
         """End every container."""

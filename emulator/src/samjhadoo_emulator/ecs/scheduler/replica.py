@@ -82,12 +82,12 @@ class Replica:
 
     @property
     def healthy(self) -> bool:
-        """Serving, and found fit."""
+        """Whether it is serving, and fit."""
         return self.phase is Phase.SERVING and self.fit
 
     @property
     def fit(self) -> bool:
-        """Running, container checks passing, every target healthy; with neither, running for a while."""
+        """Whether it runs and passes all checks of containers and targets; without any, runs for a while."""
         if not self.running:
             return False
         if self.checked and self.task.health_status != "HEALTHY":

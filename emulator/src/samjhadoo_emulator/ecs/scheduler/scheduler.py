@@ -180,7 +180,7 @@ class Scheduler:
         )
 
     async def _shift(self, deployment: Deployment) -> str:
-        """Bring the current step's traffic percentages into effect; return why that cannot be, or nothing."""
+        """Bring the current step's traffic percentages into effect; return why that failed, or nothing."""
         state = deployment.state
         shifting = state.status in (Status.IN_PROGRESS, Status.ROLLBACK_IN_PROGRESS)
         if not shifting or state.step.stage not in SHIFT_STAGES:

@@ -23,14 +23,14 @@ RESTART_ATTEMPT_PERIOD = 60
 
 
 class CannotRunError(Exception):
-    """A container that its task cannot do without was not started."""
+    """An essential container was not started."""
 
 
 class ContainerRun:
     """One container of a task.
 
     Args:
-        state: What others see of it; changed here only.
+        state: Its visible state; changed here only.
         runtime: What runs it.
         launch: How it is started.
         clock: The emulated clock.

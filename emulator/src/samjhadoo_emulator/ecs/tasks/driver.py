@@ -153,7 +153,7 @@ class TaskDriver:
             self._runtime.prepare(task.id, self._task_definition)
         )
         results = await asyncio.gather(*pulls, return_exceptions=True)
-        # Its failure is that of the containers, which ask for it again.
+        # Its failure is that of the containers, which request it again.
         await asyncio.gather(network, return_exceptions=True)
         task.pull_stopped_at = clock.now()
         images: dict[str, PulledImage] = {}

@@ -45,7 +45,7 @@ async def watch(
         container: A started container.
         check: The container definition's `healthCheck`.
         clock: Whose seconds the interval is in.
-        report: Told each change.
+        report: Called with each change.
 
     """
     command = command_line(check["command"])

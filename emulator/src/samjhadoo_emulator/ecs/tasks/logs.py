@@ -101,7 +101,7 @@ class LogStream:
         self._sender = asyncio.get_running_loop().create_task(self._send(), name=f"logs {self.stream}")
 
     def put(self, line: bytes) -> None:
-        """Take a line; empty ones are no events."""
+        """Take a line; empty lines are not sent."""
         text = line.decode(errors="replace")
         if self._assembler is not None:
             text = self._assembler.take(text)

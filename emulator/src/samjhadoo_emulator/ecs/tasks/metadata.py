@@ -1,7 +1,7 @@
-"""The task metadata endpoint, version 4, and the task role's credentials, as a container asks for them.
+"""The task metadata endpoint, version 4, and the task role's credentials, as a container requests them.
 
-At AWS they are at 169.254.170.2, a link-local address; here they are on the edge, under `/_ecs`, and the
-variables that name them say so. The documents are those of the ECS developer guide (task metadata endpoint
+At AWS they are at 169.254.170.2, a link-local address; here they are on the edge, under `/_ecs`, where
+the containers' variables point. The documents are those of the ECS developer guide (task metadata endpoint
 version 4 for tasks on Fargate).
 """
 
@@ -43,7 +43,7 @@ def task_role(task: Task) -> str:
 
 
 def find(tasks: dict[str, Task], name: str) -> tuple[Task, ContainerState] | None:
-    """Return the task and container that a name in the endpoint's paths means."""
+    """Return the task and container that a name in the endpoint's paths stands for."""
     task_id, _, number = name.partition("-")
     for task in tasks.values():
         if task.id == task_id:

@@ -1,4 +1,4 @@
-"""Puts lines together to events as `awslogs-multiline-pattern` and `awslogs-datetime-format` say.
+"""Joins lines into events by `awslogs-multiline-pattern` or `awslogs-datetime-format`.
 
 The facts are Docker's awslogs driver's: a line that matches the pattern begins an event, others belong to the
 event before, as long as that has room for them; the date format is strftime's, turned into a pattern.
@@ -38,7 +38,7 @@ MOST_BYTES = 262_144 - 26
 
 
 class BadPatternError(ValueError):
-    """The options are no pattern; the text is what is wrong with them."""
+    """The options make no valid pattern; the text describes what is wrong with them."""
 
 
 class Assembler:
@@ -69,17 +69,17 @@ class Assembler:
         return event
 
     def rest(self) -> str:
-        """Return the event that has been begun, and begin anew."""
+        """Return the event so far, and start the next one."""
         event = "\n".join(self._lines)
         self._lines, self._size = [], 0
         return event
 
 
 def assembler(options: dict[str, str]) -> Assembler | None:
-    """Return what puts lines together for a container's log options; None if every line is an event.
+    """Return what joins lines for a container's log options; None if every line is an event.
 
     Raises:
-        BadPatternError: Both options are given, or the pattern is none.
+        BadPatternError: Both options are given, or the pattern is not valid.
 
     """
     pattern, dates = options.get("awslogs-multiline-pattern"), options.get("awslogs-datetime-format")

@@ -14,7 +14,7 @@ class Transcript:
     """A file of at most 1 MiB, and the one before it under the name `<name>.1`.
 
     Args:
-        path: Where the lines go; made with its folders at the first line.
+        path: Where the lines go; created with its folders at the first line.
 
     """
 

@@ -41,7 +41,7 @@ class DockerContainer:
         stop_signal: What asks it to end.
 
     Attributes:
-        reason: Why it ended, in ECS's words; empty if there is no more to say than its exit code.
+        reason: Why it ended, in ECS's words; empty if its exit code says everything.
 
     """
 
@@ -171,7 +171,7 @@ class DockerContainer:
         return Usage(found["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9, max(0, memory["usage"] - cache))
 
     def lose(self) -> None:
-        """Take it for ended: nothing more will be heard of it."""
+        """Treat it as ended: the engine will report nothing more of it."""
         self._ended(KILLED, "")
 
     def _hear(self, action: str, attributes: dict[str, str]) -> None:

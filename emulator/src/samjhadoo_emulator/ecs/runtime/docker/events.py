@@ -1,6 +1,6 @@
 """The engine's events about containers: one stream for all of them.
 
-A stream that breaks is opened again; what happened meanwhile is seen by looking at each container. If the
+A stream that breaks is opened again; what happened meanwhile is found by checking each container. If the
 engine stays away, every container counts as lost.
 """
 
@@ -28,9 +28,9 @@ HEARD = ["start", "die", "oom", "destroy", "exec_die"]
 RETRY_SECONDS = 0.5
 GIVE_UP_SECONDS = 20.0
 FOUND = "found ended"
-"""Told of a container whose end was not heard."""
+"""The event of a container whose end was missed."""
 LOST = "lost"
-"""Told of a container when the engine has not answered for `GIVE_UP_SECONDS`."""
+"""The event of every container when the engine has not answered for `GIVE_UP_SECONDS`."""
 
 
 class Events:
@@ -73,7 +73,7 @@ class Events:
         threading.Thread(target=self._check, args=([container],), name="docker check", daemon=True).start()
 
     def close(self) -> None:
-        """Hear nothing more."""
+        """Stop listening."""
         self._closed.set()
         stream = self._stream
         if stream is not None:

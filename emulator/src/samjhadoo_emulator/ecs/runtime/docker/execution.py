@@ -58,7 +58,7 @@ class Execution:
             raise CannotStartError(f"failed to exec: {error}") from error
 
     def close(self) -> None:
-        """Take all commands for ended: the container is."""
+        """Treat all commands as ended: their container has ended."""
         for ended in list(self._running):
             if not ended.done():
                 ended.set_result(128 + signal.SIGKILL)

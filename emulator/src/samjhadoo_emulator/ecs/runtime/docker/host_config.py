@@ -37,7 +37,7 @@ def container_config(
         "AttachStdout": True,
         "AttachStderr": True,
         "Labels": {**definition.get("dockerLabels", {}), **labels},
-        # ECS looks at the task definition's health check only, never at the image's.
+        # ECS uses the task definition's health check only, never the image's.
         "Healthcheck": {"Test": ["NONE"]},
     }
 

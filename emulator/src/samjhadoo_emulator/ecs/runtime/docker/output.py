@@ -1,4 +1,4 @@
-"""What a container writes, line by line, standard output and standard error each by itself."""
+"""What a container writes, line by line, standard output and standard error apart."""
 
 from __future__ import annotations
 
