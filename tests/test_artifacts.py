@@ -216,7 +216,7 @@ def test_the_fetching_of_flyway_ends_when_that_of_postgresql_fails(monkeypatch):
 
 def test_too_little_space_is_reported_before_anything_is_fetched(repository, cached, monkeypatch):
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1_000_000}))
-    with pytest.raises(FetchFailed, match=r"needs 17 MB in the cache folder .*cache, where 1\.0 MB are free"):
+    with pytest.raises(FetchFailed, match=r"needs 17 MB in the cache folder .*cache, which has 1\.0 MB free"):
         cache.fetch(package(), unpack)
     assert not repository.asked
     assert folders(cached) == []
