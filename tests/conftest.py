@@ -1,13 +1,16 @@
-"""What all tests share: the Docker engine, and which tests begin (those that take longest)."""
+"""What all tests share: the Docker engine, and that the files that take longest begin."""
 
 from __future__ import annotations
 
 import functools
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 from samjhadoo_emulator.testing import eventually as wait_until
 from samjhadoo_ops.engine import EngineUnavailable, connect
@@ -22,31 +25,64 @@ settings.load_profile("any-speed")
 
 
 STACKS = Path(__file__).parent / "integration"
-LONGEST = (
-    "test_runs",
-    "test_task_live",
-    "test_main_job",
-    "test_killed_containers",
-    "test_resume",
-    "test_live",
-    "test_restarts",
-    "test_lifecycle",
-    "test_several_services",
-    "test_no_secret_is_told",
-    "test_containers_stack",
-    "test_rules_of_the_api",
-    "test_schema",
-    "test_canary",
-)
+DURATIONS = "durations/files"
+"""Where pytest's cache holds the seconds that each file of tests took last."""
+
+
+class LongestFirst:
+    """Begins with the files that took longest the last time, so that workers end together.
+
+    What has never run comes before: first the files with fixtures of their own, which start something.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._cache = config.cache
+        self._is_worker = hasattr(config, "workerinput")
+        # All workers have to collect in the same order, whatever is written to the cache meanwhile.
+        known = config.workerinput if self._is_worker else {DURATIONS: self._cache.get(DURATIONS, {})}
+        self.before: dict[str, float] = known[DURATIONS]
+        self._now: dict[str, float] = {}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput[DURATIONS] = self.before
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        starting = {_file(item.nodeid) for item in items if _has_fixture_of_its_module(item)}
+
+        def order(item: pytest.Item) -> tuple[float, bool]:
+            file = _file(item.nodeid)
+            return -self.before.get(file, float("inf")), file not in starting
+
+        items.sort(key=order)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        file = _file(report.nodeid)
+        self._now[file] = self._now.get(file, 0.0) + report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        if not self._is_worker:
+            self._cache.set(DURATIONS, {**self.before, **self._now})
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
+
+
+def _has_fixture_of_its_module(item: pytest.Item) -> bool:
+    found = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]
+    return any(each.scope == "module" for definitions in found for each in definitions)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(LongestFirst(config))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of whole stacks, and put the files that take longest first."""
+    """Mark the tests of whole stacks."""
     for item in items:
         if item.path.is_relative_to(STACKS):
             item.add_marker(pytest.mark.integration)
-    order = {stem: place for place, stem in enumerate(LONGEST)}
-    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
 @pytest.fixture(scope="session")

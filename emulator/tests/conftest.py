@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import sys
@@ -20,7 +19,7 @@ from answer_shapes import faults, live_operations
 from requirements import refuse_or_skip
 from samjhadoo_emulator.docker_engine import connect
 from samjhadoo_emulator.errors import ConfigurationError
-from samjhadoo_emulator.testing import Emulator, running_emulator
+from samjhadoo_emulator.testing import Emulator
 from samjhadoo_emulator.testing import eventually as wait_until
 
 if TYPE_CHECKING:
@@ -76,23 +75,17 @@ class CheckedEmulator(Emulator):
 
 
 @pytest.fixture(scope="session")
-def shared_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., CheckedEmulator]]:
-    """Return an emulator as after a fresh start; there is one for each set of options."""
-    with contextlib.ExitStack() as running:
-        started: dict[Any, CheckedEmulator] = {}
+def shared_emulator(shared_emulator: Callable[..., Emulator]) -> Callable[..., CheckedEmulator]:
+    """Return an emulator as after a fresh start, whose answers are checked."""
+    checked: dict[str, CheckedEmulator] = {}
 
-        def find(*options: str, **settings: Any) -> CheckedEmulator:
-            key = (options, *sorted(settings.items()))
-            if key in started:
-                started[key].reset()
-            else:
-                folder = tmp_path_factory.mktemp("emulator")
-                found = running.enter_context(running_emulator(*options, folder=folder, **settings))
-                started[key] = CheckedEmulator(found.url, found.region, found.process, found.log)
-                running.callback(started[key].close)
-            return started[key]
+    def find(*options: str, **settings: Any) -> CheckedEmulator:
+        found = shared_emulator(*options, **settings)
+        if found.url not in checked:
+            checked[found.url] = CheckedEmulator(found.url, found.region, found.process, found.log)
+        return checked[found.url]
 
-        yield find
+    return find
 
 
 @pytest.fixture(scope="module")

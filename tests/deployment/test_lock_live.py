@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from samjhadoo_emulator.testing import running_emulator
 from samjhadoo_ops.aws import Aws
 from samjhadoo_ops.deployment.lock import DeploymentLock, read_lock
 from samjhadoo_ops.deployment.objects import Conflict, S3Objects
@@ -17,7 +16,7 @@ from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from samjhadoo_emulator.testing import Emulator
 
@@ -26,13 +25,13 @@ LOST = [pytest.param({}, id="5xx"), pytest.param({"close": True}, id="closed")]
 
 
 @pytest.fixture(scope="module")
-def local() -> Iterator[Emulator]:
+def local(shared_emulator: Callable[..., Emulator]) -> Emulator:
     """A local AWS with a bucket."""
-    with running_emulator(runtime="noop") as emulator:
-        emulator.client("s3").create_bucket(
-            Bucket="journal", CreateBucketConfiguration={"LocationConstraint": "ap-south-1"}
-        )
-        yield emulator
+    emulator = shared_emulator(minute=0.05, runtime="noop")
+    emulator.client("s3").create_bucket(
+        Bucket="journal", CreateBucketConfiguration={"LocationConstraint": "ap-south-1"}
+    )
+    return emulator
 
 
 @pytest.fixture

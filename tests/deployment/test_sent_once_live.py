@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from samjhadoo_emulator.testing import running_emulator
 from samjhadoo_ops.aws import Aws
 from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.deployment.ecs import EcsService
@@ -15,20 +14,21 @@ from samjhadoo_ops.deployment.rollout import pin, started_unseen
 from samjhadoo_ops.environment import load_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from samjhadoo_emulator.testing import Emulator
 
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
+MINUTE = 0.05
 LOST = [pytest.param({}, id="5xx"), pytest.param({"close": True}, id="closed")]
 
 
 @pytest.fixture(scope="module")
-def local() -> Iterator[Emulator]:
+def local(shared_emulator: Callable[..., Emulator]) -> Emulator:
     """A local AWS whose tasks are no processes."""
-    with running_emulator(minute=0.02, runtime="noop") as emulator:
-        emulator.client("ecs").create_cluster(clusterName="c")
-        yield emulator
+    emulator = shared_emulator(minute=MINUTE, runtime="noop")
+    emulator.client("ecs").create_cluster(clusterName="c")
+    return emulator
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_an_update_whose_answer_is_lost_starts_one_deployment(
     with local.faults.lose_response("ecs", "UpdateService", count=1, **how):
         answer = update(running, new)
     assert len(deployments(running)) == 2
-    arn = pin(running, answer, task_definition=new, clock=Clock(minute=0.02), poll=60)
+    arn = pin(running, answer, task_definition=new, clock=Clock(minute=MINUTE), poll=60)
     # A run that dies before it has pinned it finds it again.
     assert started_unseen(running, task_definition=new, known=known) == arn
 

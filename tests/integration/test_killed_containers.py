@@ -9,23 +9,24 @@ import pytest
 
 from samjhadoo_emulator.testing import eventually
 from samjhadoo_ops.engine import STACK, leftovers
+from user_project import CLUSTER, QUICK, SERVICE, canary, user_project
 
 pytestmark = pytest.mark.containers
-CLUSTER, SERVICE = "samjhadoo-cluster", "samjhadoo-service"
 
 
 @pytest.fixture(scope="module")
-def deployed(make_project: Any, engine: Any) -> Any:
+def deployed(tmp_path_factory: pytest.TempPathFactory, engine: Any) -> Any:
     """A project on a stack of containers, whose first release is deployed."""
-    project = make_project()
-    first = project.invoke("deploy", SAMJHADOO_STACK="containers")
-    assert first.code == 0, first.stderr
-    return project
+    variables = {**QUICK, "SAMJHADOO_STACK": "containers"}
+    with user_project(tmp_path_factory.mktemp("killed"), variables=variables) as project:
+        first = project.invoke("deploy")
+        assert first.code == 0, first.stderr
+        yield project
 
 
 def start_and_reach_the_canary(project: Any, change: str) -> Any:
     project.change(change)
-    deploying = project.start("deploy", "--json", SAMJHADOO_STACK="containers")
+    deploying = project.start("deploy", "--json", **canary("15m"))
 
     def in_canary() -> bool:
         assert deploying.poll() is None, deploying.communicate()
@@ -83,8 +84,7 @@ def test_so_does_a_server_that_is_killed_in_the_first_deploy_of_a_stack(
     deployed: Any, engine: Any, victim: str
 ) -> None:
     deployed.invoke("stack.down")
-    deployed.clients.clear()  # of the stack before
-    deploying = deployed.start("deploy", "--json", SAMJHADOO_STACK="containers")
+    deploying = deployed.start("deploy", "--json")
 
     def tasks_start() -> bool:
         assert deploying.poll() is None, deploying.communicate()

@@ -11,18 +11,12 @@ import psycopg
 import pytest
 
 from samjhadoo_emulator.testing import eventually
-
-CLUSTER, SERVICE = "samjhadoo-cluster", "samjhadoo-service"
+from user_project import CLUSTER, SERVICE, canary
 
 
 def get(url):
     with urllib.request.urlopen(url, timeout=10) as answer:
         return answer.status, json.load(answer)
-
-
-def canary(emulated: str) -> dict[str, str]:
-    """Have a canary last until another command has started, on a busy machine too."""
-    return {"SAMJHADOO_DEPLOYMENT__CANARY_TIME": emulated}
 
 
 def watch_canary(project):
@@ -93,14 +87,14 @@ def test_a_changed_release_goes_out_as_a_canary_and_no_request_fails(project, lo
     production = project.state()["endpoints"]["production"]
     with load(f"{production}/api/v1/lessons/1", rate=100) as requests:
         sha = project.change("LABEL changed=1")
-        deploying = project.start("deploy", "--env", "local")
+        deploying = project.start("deploy", "--env", "local", **canary("15m"))
         began, ended, done = watch_canary(project)
         _, stderr = deploying.communicate(timeout=120)
         assert deploying.returncode == 0, stderr
     assert requests.failures == []
-    canary = [version for when, version in requests.answers if began < when < ended]
-    share = sum(version == sha for version in canary) / len(canary)
-    assert abs(share - 0.1) <= 5 * math.sqrt(0.1 * 0.9 / len(canary)), (share, len(canary))
+    seen = [version for when, version in requests.answers if began < when < ended]
+    share = sum(version == sha for version in seen) / len(seen)
+    assert abs(share - 0.1) <= 5 * math.sqrt(0.1 * 0.9 / len(seen)), (share, len(seen))
     assert {version for when, version in requests.answers if when > done + 1} == {sha}
     assert get(f"{production}/api/v1/version")[1]["git_sha"] == sha
 
@@ -165,7 +159,8 @@ def test_errors_of_a_canary_are_found_under_load_rolled_back_and_told_in_numbers
     old = get(f"{production}/api/v1/version")[1]["git_sha"]
     project.change("ENV FAULT_ERROR_RATE=20%")
     with load(f"{production}/api/v1/lessons/1", rate=200) as requests:
-        bad = project.invoke("deploy", "--env", "local", "--json", SAMJHADOO_SMOKE__ATTEMPTS="10")
+        settings = {**canary("15m"), "SAMJHADOO_SMOKE__ATTEMPTS": "10"}
+        bad = project.invoke("deploy", "--env", "local", "--json", **settings)
     project.restore()
     assert bad.code == 4, bad.stderr
     verdict = [event for event in bad.events if event["event"] == "verdict"][-1]

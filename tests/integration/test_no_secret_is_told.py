@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from user_project import user_project
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -55,12 +57,11 @@ def on_a_terminal(project: Any, *arguments: str, **variables: str) -> tuple[int,
     process = subprocess.Popen(
         [sys.executable, "-m", "invoke", *arguments],
         cwd=project.folder,
-        env={**project.environment(variables), "TERM": "xterm-256color"},
+        env={**project.variables(variables), "TERM": "xterm-256color"},
         stdin=slave,
         stdout=slave,
         stderr=slave,
     )
-    project.started.append(process)
     os.close(slave)
     drawn = b""
     while True:
@@ -76,10 +77,14 @@ def on_a_terminal(project: Any, *arguments: str, **variables: str) -> tuple[int,
 
 
 @pytest.fixture(scope="module")
-def planted(make_project: Any) -> tuple[Any, dict[str, str]]:
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, dict[str, str]]]:
     """A project on a stack whose secrets are known."""
-    project = make_project()
-    assert project.invoke("stack.up").code == 0
+    with user_project(tmp_path_factory.mktemp("planted")) as project:
+        yield project, {**STRIPE, **plant(project), "token": TOKEN}
+
+
+def plant(project: Any) -> dict[str, str]:
+    """Make the stack's secrets and a token of the project known ones."""
     manager = project.client("secretsmanager")
     manager.put_secret_value(SecretId="samjhadoo/local/stripe", SecretString=json.dumps(STRIPE))
     database = json.loads(manager.get_secret_value(SecretId="samjhadoo/local/database")["SecretString"])
@@ -88,7 +93,7 @@ def planted(make_project: Any) -> tuple[Any, dict[str, str]]:
     document["containerDefinitions"][0]["environment"].append({"name": "API_TOKEN", "value": TOKEN})
     template.write_text(json.dumps(document))
     project.commit("Add a token")
-    return project, {**STRIPE, "database": database["password"], "token": TOKEN}
+    return {"database": database["password"]}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

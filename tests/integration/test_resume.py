@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from user_project import events_until
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-CLUSTER, SERVICE = "samjhadoo-cluster", "samjhadoo-service"
 
-
-def deployments(project: Any) -> list[dict[str, Any]]:
-    listed = project.client("ecs").list_service_deployments(cluster=CLUSTER, service=SERVICE)
-    return sorted(listed["serviceDeployments"], key=lambda brief: brief["createdAt"], reverse=True)
-
-
-def kill_at(process: subprocess.Popen[str], holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+def kill_at(process: subprocess.Popen[str], holds: Callable[[dict[str, Any]], bool]) -> None:
     """Read a task's events up to one, and kill it then."""
-    assert process.stdout is not None
-    for line in process.stdout:
-        event: dict[str, Any] = json.loads(line)
-        if holds(event):
-            process.send_signal(signal.SIGKILL)
-            process.communicate(timeout=60)
-            return event
-    raise AssertionError("the task ended before")
+    events_until(process, holds)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
 
 
 def phase(name: str) -> Callable[[dict[str, Any]], bool]:
@@ -52,11 +41,11 @@ def test_a_killed_deploy_is_resumed_without_unlock_and_deployed_once(
     project: Any, moment: Callable[[dict[str, Any]], bool]
 ) -> None:
     sha = project.change("ENV CHANGED=1")
-    before = len(deployments(project))
+    before = len(project.deployments())
     kill_at(project.start("deploy", "--json"), moment)
     resumed = project.invoke("deploy", "--resume", "--json")
     assert (resumed.code, resumed.result["outcome"], resumed.result["release"]) == (0, "succeeded", sha)
-    assert len(deployments(project)) == before + 1
+    assert len(project.deployments()) == before + 1
     assert project.invoke("status", "--json").events[0]["lock"] == ""
     again = project.invoke("deploy", "--resume", "--json")
     assert (again.code, again.result["outcome"], again.result["release"]) == (0, "succeeded", sha)
@@ -98,7 +87,7 @@ def test_what_ecs_rolled_back_while_nobody_watched_is_told_by_its_exit_code_and_
 ) -> None:
     project.change("ENV CHANGED=3")
     kill_at(project.start("deploy", "--json"), phase("CANARY"))
-    newest = deployments(project)[0]["serviceDeploymentArn"]
+    newest = project.deployments()[0]["serviceDeploymentArn"]
     project.client("ecs").stop_service_deployment(serviceDeploymentArn=newest, stopType="ROLLBACK")
     watched = project.invoke("watch", "--json")
     assert (watched.code, watched.result["outcome"]) == (4, "rolled_back")

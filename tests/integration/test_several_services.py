@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from user_project import user_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SETTINGS = """
 [services.api]
@@ -26,19 +31,26 @@ repository = "samjhadoo/worker"
 [services.worker.database]
 migrations = []
 """
-QUICK = {
-    "SAMJHADOO_ROLLOUT__ON_FAILURE": "rollback",
-    "SAMJHADOO_DEPLOYMENT__CANARY_TIME": "5m",
-}
+ROLLED_BACK = {"SAMJHADOO_ROLLOUT__ON_FAILURE": "rollback"}
 
 
 @pytest.fixture(scope="module")
-def services(make_project: Any) -> Any:
+def services(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A project whose two services are deployed."""
-    project = make_project()
-    local = project.folder / "environments" / "local.toml"
+    with user_project(tmp_path_factory.mktemp("services"), prepare=add_a_worker) as project:
+        first = project.invoke("deploy", "--json", **ROLLED_BACK)
+        assert first.code == 0, first.stdout + first.stderr
+        assert {name: each["outcome"] for name, each in first.result["services"].items()} == {
+            "api": "succeeded",
+            "worker": "succeeded",
+        }
+        yield project
+
+
+def add_a_worker(project: Path) -> None:
+    local = project / "environments" / "local.toml"
     local.write_text(local.read_text() + SETTINGS)
-    definition = (project.folder / "docker" / "backend" / "task-definition.json").read_text()
+    definition = (project / "docker" / "backend" / "task-definition.json").read_text()
     own = {
         '"family": "samjhadoo-backend"': '"family": "samjhadoo-worker"',
         "/ecs/samjhadoo-backend": "/ecs/worker",
@@ -46,15 +58,7 @@ def services(make_project: Any) -> Any:
     for old, new in own.items():
         assert old in definition
         definition = definition.replace(old, new)
-    (project.folder / "worker.json").write_text(definition)
-    project.commit("Add a worker")
-    first = project.invoke("deploy", "--json", **QUICK)
-    assert first.code == 0, first.stdout + first.stderr
-    assert {name: each["outcome"] for name, each in first.result["services"].items()} == {
-        "api": "succeeded",
-        "worker": "succeeded",
-    }
-    return project
+    (project / "worker.json").write_text(definition)
 
 
 def urls(project: Any) -> dict[str, str]:
@@ -83,7 +87,7 @@ def test_what_is_of_one_service_asks_which(services: Any) -> None:
 
 
 def test_nothing_new_is_deployed_nowhere(services: Any) -> None:
-    again = services.invoke("deploy", "--json", **QUICK)
+    again = services.invoke("deploy", "--json", **ROLLED_BACK)
     assert again.code == 0
     assert {each["outcome"] for each in again.result["services"].values()} == {"unchanged"}
 
@@ -93,7 +97,7 @@ def test_when_one_fails_the_other_is_taken_back(services: Any) -> None:
     definition = services.folder / "worker.json"
     definition.write_text(definition.read_text().replace("${version}", "somebody-else"))
     services.change("LABEL changed=together")
-    failed = services.invoke("deploy", "--json", **QUICK)
+    failed = services.invoke("deploy", "--json", **ROLLED_BACK)
     outcomes = {name: each["outcome"] for name, each in failed.result["services"].items()}
     assert (failed.code, outcomes["api"]) == (4, "rolled back"), failed.stdout + failed.stderr
     assert failed.result["services"]["worker"]["exit_code"] == 4

@@ -9,25 +9,21 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from samjhadoo_emulator.testing import eventually
-from samjhadoo_ops.testing import stack_on_free_ports
+from user_project import CLUSTER, SERVICE, user_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[2]
-PARTS = ("tasks.py", "environments", "localstack", "docker")
+    from user_project import UserProject
+
 SEED = int(os.environ.get("SAMJHADOO_SEED", "20"))
 KILLS = int(os.environ.get("SAMJHADOO_KILLS", "20"))
 LONGEST = 14.0
@@ -42,84 +38,25 @@ SETTINGS = {
 ENDED_SAFELY = {"SUCCESSFUL", "ROLLBACK_SUCCESSFUL"}
 
 
-class Project:
-    """A copy of the project outside git, so that a release is its content."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        self.variables = {**kept, **stack_on_free_ports(), **SETTINGS}
-        for part in PARTS:
-            source = ROOT / part
-            (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
-        self._changes = 0
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a task in a process group of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "invoke", *arguments, "--json"],
-            cwd=self.folder,
-            env=self.variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def invoke(self, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
-        """Run a task to its end; return its exit code and events."""
-        process = self.start(*arguments)
-        output, _ = process.communicate(timeout=300)
-        return process.returncode, [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-
-    def change(self) -> None:
-        """Make the next deploy one of another release."""
-        self._changes += 1
-        source = self.folder / "docker" / "backend" / "samjhadoo_backend" / "__init__.py"
-        source.write_text(f"{source.read_text()}\n# change {self._changes}\n")
-
-    def client(self, service: str) -> Any:
-        """Return an AWS client of the stack."""
-        import boto3
-
-        state = json.loads((self.folder / ".samjhadoo" / "local" / "stack.json").read_text())
-        return boto3.client(
-            service,
-            endpoint_url=state["endpoints"]["aws"],
-            region_name="ap-south-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-
-    def status(self) -> dict[str, Any]:
-        """Return what `invoke status` shows."""
-        code, events = self.invoke("status")
-        assert code == 0, events
-        return events[0]
-
-
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UserProject]:
     """A project whose first release serves."""
-    made = Project(tmp_path_factory.mktemp("killed"))
-    try:
-        code, events = made.invoke("deploy")
-        assert code == 0, events[-3:]
-        yield made
-    finally:
-        made.invoke("stack.down")
+    with user_project(tmp_path_factory.mktemp("killed"), variables=SETTINGS) as found:
+        first = found.invoke("deploy")
+        assert first.code == 0, first.stderr
+        yield found
 
 
-def deployments(project: Project) -> list[dict[str, Any]]:
-    """Return the service deployments, the newest first."""
-    ecs = project.client("ecs")
-    found = ecs.list_service_deployments(cluster="samjhadoo-cluster", service="samjhadoo-service")
-    return sorted(found["serviceDeployments"], key=lambda brief: brief["createdAt"], reverse=True)
+def status(project: UserProject) -> dict[str, Any]:
+    """Return what `invoke status` shows."""
+    shown = project.invoke("status", "--json")
+    assert shown.code == 0, shown.stderr
+    return shown.events[0]
 
 
-def killed_after(project: Project, seconds: float) -> str:
+def killed_after(project: UserProject, seconds: float) -> str:
     """Start a deploy, kill its process group after so many seconds, and return the last it said."""
-    process = project.start("deploy")
+    process = project.start("deploy", "--json")
     time.sleep(seconds)
     ended = process.poll() is not None
     if not ended:
@@ -129,55 +66,53 @@ def killed_after(project: Project, seconds: float) -> str:
     return f"{'ended' if ended else 'killed'} at {last[0]['event'] if last else 'nothing'}"
 
 
-def wait_for_ecs(project: Project) -> None:
+def wait_for_ecs(project: UserProject) -> None:
     """Wait until ECS has ended what is going on, by itself."""
 
     def over() -> bool:
-        return {brief["status"] for brief in deployments(project)[:3]} <= {*ENDED_SAFELY, "STOPPED"}
+        return {brief["status"] for brief in project.deployments()[:3]} <= {*ENDED_SAFELY, "STOPPED"}
 
     eventually(over, within=120)
 
 
-def test_a_deployer_killed_at_any_moment_ends_in_one_consistent_release(project: Project) -> None:
+def test_a_deployer_killed_at_any_moment_ends_in_one_consistent_release(project: UserProject) -> None:
     chosen = random.Random(SEED)
     table = []
     for number in range(KILLS):
         project.change()
-        before = len(deployments(project))
+        before = len(project.deployments())
         moment = chosen.uniform(0.3, LONGEST)
         said = killed_after(project, moment)
         if number % LEFT_TO_ECS == LEFT_TO_ECS - 1:
             wait_for_ecs(project)
             how = "left to ECS"
         else:
-            code, events = project.invoke("deploy", "--resume")
-            result = events[-1]
+            resumed = project.invoke("deploy", "--resume", "--json")
+            result = resumed.result
             how = f"resumed: {result['outcome']}"
-            never_begun = code == 3 and "was never begun" in result["message"]
-            assert code in {0, 4} or never_begun, (number, moment, said, result)
-            assert project.status()["lock"] == "", number
+            never_begun = resumed.code == 3 and "was never begun" in result["message"]
+            assert resumed.code in {0, 4} or never_begun, (number, moment, said, result)
+            assert status(project)["lock"] == "", number
         table.append(f"{number:2}  {moment:5.1f} s  {said:28}  {how}")
         print(table[-1], flush=True)  # noqa: T201
-        assert len(deployments(project)) - before <= 1, "deployed twice"
+        assert len(project.deployments()) - before <= 1, "deployed twice"
         consistent(project)
     # What was left to ECS is recorded by whoever deploys next.
     project.change()
-    code, events = project.invoke("deploy")
-    assert code == 0, events[-1]
-    code, events = project.invoke("history", "--limit", "100")
-    unfinished = [event for event in events if event.get("outcome") == "unfinished"]
+    last = project.invoke("deploy", "--json")
+    assert last.code == 0, last.result
+    history = project.invoke("history", "--limit", "100", "--json")
+    unfinished = [event for event in history.events if event.get("outcome") == "unfinished"]
     assert unfinished == [], unfinished
 
 
-def consistent(project: Project) -> None:
+def consistent(project: UserProject) -> None:
     """Check that one release serves alone."""
-    newest = deployments(project)[0]
+    newest = project.deployments()[0]
     assert newest["status"] in ENDED_SAFELY, newest
-    service = project.client("ecs").describe_services(
-        cluster="samjhadoo-cluster", services=["samjhadoo-service"]
-    )["services"][0]
+    service = project.client("ecs").describe_services(cluster=CLUSTER, services=[SERVICE])["services"][0]
     assert len(service["currentServiceRevisions"]) == 1, service
-    seen = project.status()
+    seen = status(project)
     assert sorted(share for share in seen["traffic"].values() if share) == [100.0], seen
     serving = set()
     for _ in range(20):

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from workflow_runner import ROOT, TIMEOUT, Job, Runner
+from workflow_runner import TIMEOUT, Job, Runner
+
+from user_project import QUICK, git, user_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-PARTS = ("environments", "localstack", "docker", "tasks.py", ".gitignore")
+    from user_project import UserProject
+
 # Stands for uv: the project that is installed is the one that is tested.
 UV = """\
 #!/bin/sh
@@ -36,27 +39,12 @@ def program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def git(folder: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=Developer", "-c", "user.email=developer@example.com")
-    command = ["git", *identity, *arguments]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def make_checkout(folder: Path) -> None:
-    """Make a project whose environments staging and production are local stacks."""
-    for part in PARTS:
-        if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / part, folder / part)
-    local = (ROOT / "environments" / "local.toml").read_text()
-    shorter = local.replace("[deployment]\n", '[deployment]\nbake_time = "5m"\n')
+def name_environments(folder: Path) -> None:
+    """Have environments staging and production that are local stacks."""
+    local = (folder / "environments" / "local.toml").read_text()
     for name in ("staging", "production"):
-        own = shorter.replace("samjhadoo/local/", f"samjhadoo/{name}/")
+        own = local.replace("samjhadoo/local/", f"samjhadoo/{name}/")
         (folder / "environments" / f"{name}.toml").write_text(own)
-    git(folder, "init", "--quiet")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "Start")
 
 
 @dataclass
@@ -112,31 +100,26 @@ def when_tasks_start(folder: Path) -> Any:
 @contextmanager
 def released(folder: Path) -> Iterator[Pipeline]:
     """Take a tag through the whole pipeline, with two rollbacks and a cancelled run."""
-    staging, production, path = folder / "staging", folder / "production", folder / "bin"
+    path = folder / "bin"
     path.mkdir()
     program(path / "uv", UV.format(log=folder / "uv.log", python=sys.executable))
-    staging.mkdir()
-    make_checkout(staging)
-    git(folder, "clone", "--quiet", str(staging), str(production))
-    runner = Runner({"staging": staging, "production": production}, path, folder / "files")
-    made = Pipeline(runner, staging, production, first=git(staging, "rev-parse", "HEAD"))
-    before = subprocess.Popen(
-        [sys.executable, "-m", "invoke", "deploy", "--env", "production"],
-        cwd=production,
-        env=runner.machine(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        _release(made, before)
+    with ExitStack() as running:
+
+        def project(name: str) -> UserProject:
+            (folder / name).mkdir()
+            return running.enter_context(
+                user_project(folder / name, prepare=name_environments, environment=name)
+            )
+
+        with ThreadPoolExecutor() as pool:
+            staging, production = pool.map(project, ("staging", "production"))
+        production.git("fetch", "--quiet", str(staging.folder), "HEAD")
+        production.git("reset", "--quiet", "--hard", "FETCH_HEAD")
+        folders = {"staging": staging.folder, "production": production.folder}
+        runner = Runner(folders, path, folder / "files", variables=QUICK)
+        made = Pipeline(runner, staging.folder, production.folder, first=staging.git("rev-parse", "HEAD"))
+        _release(made, production.start("deploy", "--env", "production", CI="true"))
         yield made
-    finally:
-        before.kill()
-        before.communicate()
-        for checkout, name in ((staging, "staging"), (production, "production")):
-            command = [sys.executable, "-m", "invoke", "stack.down", "--env", name]
-            subprocess.run(command, cwd=checkout, env=runner.machine(), check=False, capture_output=True)
 
 
 def _release(made: Pipeline, before: subprocess.Popen[str]) -> None:
@@ -148,10 +131,10 @@ def _release(made: Pipeline, before: subprocess.Popen[str]) -> None:
     image = made.run("build", "deploy.yml", "build").outputs.get("image", "")
     made.run("staging", "deploy.yml", "staging", needs={"build": {"outputs": {"image": image}}})
     made.note("staging", made.staging)
-    said, _ = before.communicate(timeout=TIMEOUT)
+    _, said = before.communicate(timeout=TIMEOUT)
     assert before.returncode == 0, said
     made.note("before", made.production)
-    git(made.production, "pull", "--quiet")
+    git(made.production, "pull", "--quiet", str(made.staging), "HEAD")
     _go_to_production(made, image)
 
 

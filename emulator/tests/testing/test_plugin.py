@@ -23,6 +23,13 @@ def test_faults_end_with_their_test(emulator):
 
 def test_any_client_can_be_pointed_at_it(emulator):
     assert emulator.environment["AWS_ENDPOINT_URL"] == emulator.url
+
+def test_a_shared_one_is_as_after_a_fresh_start(shared_emulator):
+    for _ in range(2):
+        found = shared_emulator(runtime="noop")
+        assert found.client("ecs").list_clusters()["clusterArns"] == []
+        found.client("ecs").create_cluster(clusterName="c")
+    assert shared_emulator(runtime="noop", minute=0.05) is not found
 """
 
 
@@ -36,7 +43,7 @@ def test_a_suite_has_a_local_aws_by_asking_for_it(tmp_path):
     (tmp_path / "test_suite.py").write_text(SUITE)
     outcome = run(tmp_path, "-m", "pytest", "-q", "-p", "samjhadoo_emulator.testing.plugin", "-W", "error")
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-    assert "3 passed" in outcome.stdout
+    assert "4 passed" in outcome.stdout
 
 
 def test_the_plugin_imports_nothing_heavy(tmp_path):

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from gate_facts import brief, facts_of, with_settings
 
-from samjhadoo_emulator.testing import eventually, running_emulator
+from samjhadoo_emulator.testing import eventually
 from samjhadoo_ops.aws import Aws
 from samjhadoo_ops.deployment.ecs import EcsService
 from samjhadoo_ops.deployment.gates import access, capacity, release, service, traffic
 from samjhadoo_ops.deployment.gates.gate import Image, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from samjhadoo_emulator.testing import Emulator
     from samjhadoo_ops.environment import Environment
@@ -27,9 +27,8 @@ SECRET = "arn:aws:secretsmanager:ap-south-1:000000000000:secret:{}"
 
 
 @pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with running_emulator(minute=0.05, runtime="noop") as running:
-        yield running
+def emulator(shared_emulator: Callable[..., Emulator]) -> Emulator:
+    return shared_emulator(minute=0.05, runtime="noop")
 
 
 @pytest.fixture(scope="module")
