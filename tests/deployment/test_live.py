@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import time
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,8 @@ def ended(process: subprocess.Popen[str]) -> int:
 
 
 def in_canary(event: dict[str, Any]) -> bool:
-    return event.get("phase") == "CANARY"
+    # On a busy machine the canary may be at its gate before the deploy observes it again.
+    return event.get("phase") in {"CANARY", "BEFORE_FULL"}
 
 
 @pytest.fixture(scope="module")
@@ -155,5 +157,5 @@ def test_a_deploy_whose_aws_is_gone_needs_a_person_and_says_what_is_known(projec
     assert ended(deploying) == 5
     assert time.monotonic() - killed < 60
     assert result["exit_code"] == 5
-    assert "canary, 10 %" in result["changed"], result
+    assert re.search(r"(canary|before full traffic), 10 %", result["changed"]), result
     assert "invoke status" in result["hint"]

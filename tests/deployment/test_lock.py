@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from samjhadoo_ops.deployment.lock import DeploymentLock, break_lock, read_lock
+from samjhadoo_ops.deployment.lock import DeploymentLock, break_lock, current_owner, read_lock
 from samjhadoo_ops.errors import PersonNeeded, Refused
 
 if TYPE_CHECKING:
@@ -125,7 +125,9 @@ def test_a_lock_whose_process_is_surely_gone_is_taken_at_once(
 ) -> None:
     first = lock(objects, reason="a deploy that was killed")
     first.acquire()
+    assert current_owner(objects, "lock.json") == first.owner
     monkeypatch.setattr("samjhadoo_ops.deployment.lock.is_gone", lambda *_: True)
+    assert current_owner(objects, "lock.json") is None
     with lock(objects) as second:
         assert second.former is not None
         assert second.former.reason == "a deploy that was killed"

@@ -39,4 +39,4 @@ UNCHANGED = DeployPlan(
 def test_a_plan_has_the_steps_that_its_changes_need(changes: dict[str, Any], steps: tuple[str, ...]) -> None:
     plan = replace(UNCHANGED, **changes)
     assert plan.steps == steps
-    assert lines(plan)[1:3] == ["steps:", f"  {', '.join(steps) or 'no change'}"]
+    assert lines(plan)[1:3] == ["steps:", f"  {', '.join(steps) or 'none'}"]

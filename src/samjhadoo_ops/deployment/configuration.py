@@ -84,9 +84,9 @@ def _pause(stage: str, timeout: float) -> dict[str, Any]:
     }
 
 
-def load_balancers(env: Environment, listening: LoadBalancing) -> list[dict[str, Any]]:
+def load_balancers(env: Environment, load_balancing: LoadBalancing) -> list[dict[str, Any]]:
     """Return the service's load balancer with both target groups and both listener rules."""
-    first, second = listening.target_groups
+    first, second = load_balancing.target_groups
     return [
         {
             "containerName": env.service.container,
@@ -94,19 +94,19 @@ def load_balancers(env: Environment, listening: LoadBalancing) -> list[dict[str,
             "targetGroupArn": first,
             "advancedConfiguration": {
                 "alternateTargetGroupArn": second,
-                "productionListenerRule": listening.production_rule,
-                "testListenerRule": listening.test_rule,
-                "roleArn": listening.role,
+                "productionListenerRule": load_balancing.production_rule,
+                "testListenerRule": load_balancing.test_rule,
+                "roleArn": load_balancing.role,
             },
         }
     ]
 
 
-def network_configuration(env: Environment, listening: LoadBalancing) -> dict[str, Any]:
+def network_configuration(env: Environment, load_balancing: LoadBalancing) -> dict[str, Any]:
     """Return where the tasks run: the settings' subnets, or the load balancer's where they name none."""
     return {
         "awsvpcConfiguration": {
-            "subnets": list(env.service.subnets or listening.subnets),
+            "subnets": list(env.service.subnets or load_balancing.subnets),
             "securityGroups": list(env.service.security_groups),
             "assignPublicIp": "DISABLED",
         }

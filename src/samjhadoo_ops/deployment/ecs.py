@@ -29,6 +29,16 @@ _THROTTLING = frozenset(
 _SERVER_FAULT = 500
 
 
+TRIES = 8
+FIND_TRIES = 3
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 10.0
+ONGOING = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
+_BATCH = 20
+_DESCRIBED_TASKS = 20
+_REFUSALS = frozenset({"ClientException", "InvalidParameterException", "UnsupportedFeatureException"})
+
+
 def is_throttled(error: BaseException) -> bool:
     """Return whether AWS throttled a call: it was not carried out."""
     from botocore.exceptions import ClientError
@@ -50,10 +60,6 @@ def is_transient(error: BaseException) -> bool:
 
 
 Answer = TypeVar("Answer")
-TRIES = 8
-FIND_TRIES = 3
-_FIRST_PAUSE = 0.2
-_LONGEST_PAUSE = 10.0
 
 
 def send_once(
@@ -102,12 +108,6 @@ def _find_again(find: Callable[[], Answer | None], wait: Callable[[float], None]
 def _pause(attempt: int) -> float:
     longest: float = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**attempt)
     return longest * random.uniform(0.8, 1.2)  # noqa: S311
-
-
-ONGOING = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
-_BATCH = 20
-_DESCRIBED_TASKS = 20
-_REFUSALS = frozenset({"ClientException", "InvalidParameterException", "UnsupportedFeatureException"})
 
 
 @dataclass(frozen=True)

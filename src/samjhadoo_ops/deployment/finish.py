@@ -50,6 +50,11 @@ _LEFT = {
 }
 
 
+_GOOD = frozenset({Phase.SUCCEEDED, *_LEFT})
+_STOPPED_WELL = frozenset({Phase.ROLLED_BACK, Phase.SUCCEEDED})
+"""How stopping a deployment may end: it was rolled back, or it had succeeded just before."""
+
+
 class EndedBefore(OpsError):
     """A deployment that had ended before anybody came back to it; its exit code is the ending's."""
 
@@ -105,9 +110,9 @@ class Deployed:
             return f"release {self.release} is deployed already: nothing was changed; it serves {url}"
         if self.left and self.outcome == "canary":
             return (
-                f"release {self.release} has its canary's traffic. Nobody watches it now: ECS rolls it back "
+                f"release {self.release} has its canary's traffic. No run watches it now: ECS rolls it back "
                 f"at about {self.left.acts_at:%H:%M} UTC, in {self.left.seconds / 60:.0f} min, unless "
-                f"somebody does: {self.left.reattach}"
+                f"you watch it: {self.left.reattach}"
             )
         if self.left:
             return (
@@ -134,11 +139,6 @@ class Deployed:
                 else {}
             ),
         }
-
-
-_GOOD = frozenset({Phase.SUCCEEDED, *_LEFT})
-_STOPPED_WELL = frozenset({Phase.ROLLED_BACK, Phase.SUCCEEDED})
-"""How stopping a deployment may end: it was rolled back, or it had succeeded just before."""
 
 
 @contextmanager

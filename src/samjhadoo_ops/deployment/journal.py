@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from samjhadoo_ops.deployment.objects import ObjectStore
 
 
+STARTED = "started"
+FINISHED = "finished"
+LEFT = "left"
+"""The run ended, the deployment goes on at ECS."""
+READERS = 8
+_ID = "%Y%m%dT%H%M%S%f"
+_KEPT = timedelta(days=90)  # ECS forgets service deployments after that
+
+
 def this_user(variables: Mapping[str, str] | None = None) -> str:
     """Return who runs this process: the CI actor, or the account's name."""
     variables = os.environ if variables is None else variables
@@ -43,15 +52,6 @@ def run_url(variables: Mapping[str, str] | None = None) -> str:
         return ""
     server = variables.get("GITHUB_SERVER_URL", "https://github.com")
     return f"{server}/{variables.get('GITHUB_REPOSITORY', '')}/actions/runs/{variables['GITHUB_RUN_ID']}"
-
-
-STARTED = "started"
-FINISHED = "finished"
-LEFT = "left"
-"""The run ended, the deployment goes on at ECS."""
-READERS = 8
-_ID = "%Y%m%dT%H%M%S%f"
-_KEPT = timedelta(days=90)  # ECS forgets service deployments after that
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

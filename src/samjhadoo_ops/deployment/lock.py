@@ -35,6 +35,12 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _NAMESPACE = Path("/proc/self/ns/pid")
 
 
+_RENEWALS_PER_LEASE = 3
+_SAFE_SHARE = 0.9  # of a lease; S3's clock counts whole seconds
+_SHORTEST_PAUSE = 0.05
+_LONGEST_PAUSE = 5.0
+
+
 def kernel_id() -> str:
     """Return what names this kernel's boot and process namespace; empty where that is unknown."""
     try:
@@ -125,6 +131,12 @@ def read_lock(store: ObjectStore, key: str) -> tuple[LockOwner, StoredObject] | 
     return None if stored is None else (msgspec.json.decode(stored.body, type=LockOwner), stored)
 
 
+def current_owner(store: ObjectStore, key: str) -> LockOwner | None:
+    """Return who holds a lock, or None when anybody may take it."""
+    found = read_lock(store, key)
+    return None if found is None or found[0].free(found[1].age) else found[0]
+
+
 def lock_is_held(owner: LockOwner, age: float) -> Refused:
     """Return the refusal that names the owner.
 
@@ -140,12 +152,6 @@ def lock_is_held(owner: LockOwner, age: float) -> Refused:
         ),
         details=(f"service deployment: {owner.deployment}",) if owner.deployment else (),
     )
-
-
-_RENEWALS_PER_LEASE = 3
-_SAFE_SHARE = 0.9  # of a lease; S3's clock counts whole seconds
-_SHORTEST_PAUSE = 0.05
-_LONGEST_PAUSE = 5.0
 
 
 def awake_or_asleep() -> float:

@@ -161,7 +161,7 @@ def lines(plan: DeployPlan) -> list[str]:
     migrations = ["not known"] if plan.inspection is None else [f"+ {each.script}" for each in plan.pending]
     text = [f"release {plan.release}{' (to be built)' if plan.must_build else ''}"]
     for title, items in (
-        ("steps", [", ".join(plan.steps)] if plan.steps else []),
+        ("steps", [", ".join(plan.steps) or "none"]),
         ("task definition", [str(item) for item in plan.task_definition]),
         ("deployment configuration", [str(item) for item in plan.configuration]),
         ("migrations", migrations),

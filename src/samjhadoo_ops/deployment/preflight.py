@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment.gates import GATES
 from samjhadoo_ops.deployment.gates.gate import Facts, Finding, Stage, State, refused, unknown
-from samjhadoo_ops.deployment.lock import read_lock
+from samjhadoo_ops.deployment.lock import current_owner
 from samjhadoo_ops.deployment.overrides import Overrides
 from samjhadoo_ops.deployment.traffic import find_load_balancing
 from samjhadoo_ops.errors import ConfigurationError, OpsError, Refused
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 _WIDTH = 8
 """Gates asked at once: most wait for AWS."""
+
+
+_LATEST = 100
+UNBUILT = "unbuilt"
+"""Stands for image and version in a task definition that is only inspected."""
 
 
 def inspect(
@@ -147,11 +152,6 @@ def _ask(gate: Gate, facts: Facts) -> Finding:
         return refused(f"the gate failed: {type(error).__name__}: {error}", remedy="report it")
 
 
-_LATEST = 100
-UNBUILT = "unbuilt"
-"""Stands for image and version in a task definition that is only inspected."""
-
-
 def gather_facts(
     context: ServiceContext, overrides: Overrides | None = None, *, own: LockOwner | None = None
 ) -> Facts:
@@ -199,13 +199,10 @@ def _traffic(context: ServiceContext) -> tuple[LoadBalancing, dict[str, dict[str
 
 
 def _other(context: ServiceContext, own: LockOwner | None) -> LockOwner | None:
-    """Return who holds the lock, when it is neither free nor expired nor this deploy's own."""
-    found = read_lock(context.journal.store, context.journal.lock_key)
-    if found is None:
-        return None
-    owner, stored = found
-    mine = own is not None and (owner.token, owner.nonce) == (own.token, own.nonce)
-    return None if mine or owner.free(stored.age) else owner
+    """Return who holds the lock, when it is neither free nor this deploy's own."""
+    owner = current_owner(context.journal.store, context.journal.lock_key)
+    mine = owner and own and (owner.token, owner.nonce) == (own.token, own.nonce)
+    return None if mine else owner
 
 
 def read_overrides(

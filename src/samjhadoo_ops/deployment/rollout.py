@@ -122,7 +122,7 @@ def start(
 
 
 def creation(
-    env: Environment, task_definition: str, listening: LoadBalancing, configuration: Mapping[str, Any]
+    env: Environment, task_definition: str, load_balancing: LoadBalancing, configuration: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the request that creates the service."""
     return {
@@ -132,11 +132,11 @@ def creation(
         "schedulingStrategy": "REPLICA",
         "deploymentController": {"type": "ECS"},
         "deploymentConfiguration": dict(configuration),
-        "loadBalancers": load_balancers(env, listening),
+        "loadBalancers": load_balancers(env, load_balancing),
         "healthCheckGracePeriodSeconds": round(env.service.health_check_grace),
         "propagateTags": "TASK_DEFINITION",
         "enableECSManagedTags": True,
-        "networkConfiguration": network_configuration(env, listening),
+        "networkConfiguration": network_configuration(env, load_balancing),
     }
 
 

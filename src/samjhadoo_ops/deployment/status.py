@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.deployment.lock import read_lock
+from samjhadoo_ops.deployment.lock import current_owner
 from samjhadoo_ops.deployment.outcome import Phase, observe, phase_of
 from samjhadoo_ops.deployment.traffic import find_load_balancing, weights
 from samjhadoo_ops.deployment.watch import describe
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from samjhadoo_ops.deployment.run import ServiceContext
 
 
+COLUMNS = ("Id", "Kind", "Release", "Digest", "Started", "Minutes", "Outcome", "By")
+_SHOWN_DIGEST = 19
+_MINUTE = 60.0
+
+
 @dataclass(frozen=True)
 class Status:
     """What `invoke status` shows.
@@ -28,7 +33,7 @@ class Status:
     Attributes:
         traffic: Percent of production traffic by target group.
         deployment: The service's current or latest deployment.
-        lock_owner: Who holds the deployment lock.
+        lock_owner: Who holds the deployment lock; None when anybody may take it.
         last: The last deployment of the journal, as a row of the history.
 
     """
@@ -53,16 +58,15 @@ def read_status(context: ServiceContext) -> Status:
     with ThreadPoolExecutor(4, thread_name_prefix="status") as pool:
         service = pool.submit(context.ecs.describe)
         traffic = pool.submit(_traffic, context)
-        lock = pool.submit(read_lock, context.journal.store, context.journal.lock_key)
+        lock = pool.submit(current_owner, context.journal.store, context.journal.lock_key)
         entries = pool.submit(context.journal.entries, limit=1)
         found = service.result()
-        held = lock.result()
         return Status(
             service=found,
             release=_release(context, found),
             traffic=traffic.result(),
             deployment=_deployment(context, found),
-            lock_owner=held[0] if held and not held[0].released else None,
+            lock_owner=lock.result(),
             last=next(iter(rows(entries.result())), None),
             production=context.production,
             test=context.test,
@@ -128,11 +132,8 @@ def _traffic(context: ServiceContext) -> dict[str, float]:
 
 
 def _release(context: ServiceContext, service: dict[str, Any] | None) -> Registered | None:
-    if service is None:
-        return None
-    arns = [revision["arn"] for revision in service.get("currentServiceRevisions", ())]
-    revision = context.ecs.revisions(arns[:1]).get(arns[0]) if arns else None
-    return context.ecs.task_definition(revision["taskDefinition"] if revision else service["taskDefinition"])
+    serving = context.ecs.serving(service) if service else None
+    return context.ecs.task_definition(serving) if serving else None
 
 
 def _deployment(context: ServiceContext, service: dict[str, Any] | None) -> Observation | None:
@@ -145,11 +146,6 @@ def _deployment(context: ServiceContext, service: dict[str, Any] | None) -> Obse
         else [brief["serviceDeploymentArn"] for brief in context.ecs.deployments(limit=1)]
     )
     return observe(context.ecs.deployment(latest[0]), current=current) if latest else None
-
-
-COLUMNS = ("Id", "Kind", "Release", "Digest", "Started", "Minutes", "Outcome", "By")
-_SHOWN_DIGEST = 19
-_MINUTE = 60.0
 
 
 def rows(entries: Sequence[JournalEntry]) -> list[tuple[Any, ...]]:

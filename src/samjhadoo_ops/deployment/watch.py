@@ -35,6 +35,13 @@ if TYPE_CHECKING:
     from samjhadoo_ops.deployment.run import Run
 
 
+_OFF = "DISABLED"
+_MOST_BACKOFF = 8
+_JITTER = 0.1
+_SLICES = 10
+_LEAVING = frozenset({Phase.ROLLING_BACK, Phase.STOPPING})
+
+
 class ChangeReporter:
     """Reports what has changed since the last observation."""
 
@@ -95,9 +102,6 @@ def share(observed: Observation | None) -> str:
     """Return how much traffic the new release has, in words."""
     weight = observed.production_weight if observed else None
     return f"{weight or 0:g} % of production traffic on the new release"
-
-
-_OFF = "DISABLED"
 
 
 @dataclass(frozen=True)
@@ -238,12 +242,6 @@ def undecided(observed: Observation, verdict: Verdict) -> WaitingForPerson:
         hint="invoke rollback takes it back; "
         "SAMJHADOO_CANARY__INCONCLUSIVE=continue invoke watch lets it go on",
     )
-
-
-_MOST_BACKOFF = 8
-_JITTER = 0.1
-_SLICES = 10
-_LEAVING = frozenset({Phase.ROLLING_BACK, Phase.STOPPING})
 
 
 class Watch:
