@@ -122,7 +122,7 @@ def journal(*events: tuple[str, dict[str, Any]]) -> JournalEntry:
         ),
         (
             [("migrating", {"pending": ["V6__a.sql"]}), ("migrated", {"schema": "6"})],
-            "V6, by this deploy (V6__a.sql); it stays, and the former release can live with it",
+            "V6, by this deploy (V6__a.sql); it stays, and the former release works with it",
         ),
         (
             [

@@ -85,7 +85,7 @@ def ending(phase: Phase) -> Ending:
     ("kind", "phase", "outcome"),
     [
         pytest.param("deploy", Phase.SUCCEEDED, "succeeded", id="deploy"),
-        pytest.param("rollback", Phase.SUCCEEDED, "succeeded", id="going-back"),
+        pytest.param("rollback", Phase.SUCCEEDED, "succeeded", id="rollback"),
         pytest.param("stop", Phase.ROLLED_BACK, "rolled back", id="stop"),
         pytest.param("stop", Phase.SUCCEEDED, "succeeded", id="stop-too-late"),
     ],
@@ -121,7 +121,7 @@ def test_a_deployment_that_goes_on_is_left_with_the_command_that_watches_it(obje
             id="deploy",
         ),
         pytest.param("deploy", Phase.STOPPED, PersonNeeded, "ended stopped", id="deploy-stopped"),
-        pytest.param("rollback", Phase.ROLLED_BACK, DeploymentFailed, "going back to v1", id="going-back"),
+        pytest.param("rollback", Phase.ROLLED_BACK, DeploymentFailed, "the rollback to v1", id="rollback"),
         pytest.param("stop", Phase.ROLLBACK_FAILED, PersonNeeded, "the rollback of d/1 ended", id="stop"),
     ],
 )

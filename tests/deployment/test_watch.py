@@ -177,7 +177,7 @@ def test_a_rollback_asked_for_elsewhere_is_watched_to_its_end(time: FakeTime, ru
 
 
 def test_a_run_that_lost_its_lock_stops_acting(time: FakeTime, run: FakeRun) -> None:
-    run.lost = PersonNeeded("the deployment lock was taken over by somebody else")
+    run.lost = PersonNeeded("the deployment lock was taken over by another run")
     ecs = CanaryEcs(time)
     with pytest.raises(PersonNeeded, match="taken over"):
         watch(ecs, run).run()

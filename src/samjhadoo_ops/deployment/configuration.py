@@ -22,7 +22,7 @@ _PATIENCE_ON_THE_CLOCK = 300.0
 def deployment_configuration(env: Environment) -> dict[str, Any]:
     """Return the configuration of a canary deployment that pauses for tests and for both gates.
 
-    Each pause rolls back by itself when nobody answers it in time: a deployer that has died does no harm.
+    A pause that is not answered in time rolls back by itself, so a deploy whose process dies does no harm.
     A rolling deployment has neither shares of traffic nor pauses.
     """
     timeouts = env.deployment.hook_timeouts
@@ -45,7 +45,7 @@ def deployment_configuration(env: Environment) -> dict[str, Any]:
 def all_at_once_configuration(env: Environment) -> dict[str, Any]:
     """Return the configuration of a deployment that shifts traffic as soon as the tasks are healthy.
 
-    For a first deployment, where there is nothing to compare with, and for going back to a release
+    For a first deployment, where there is nothing to compare with, and for a rollback to a release
     that has proven itself.
     """
     return _all_at_once(env)

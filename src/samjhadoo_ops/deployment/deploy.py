@@ -137,7 +137,7 @@ class Deploy:
         return found
 
     def _ask(self, run: Run, facts: Facts, stage: Stage) -> None:
-        """Ask the gates of a stage, report what they find, and go on only when none refuses."""
+        """Ask the gates of a stage, report what they find, and continue only when none refuses."""
         findings = preflight.inspect(facts, stage=stage)
         preflight.report_findings(run.console, findings)
         preflight.require_passed(findings)
@@ -167,7 +167,7 @@ class Deploy:
             )
 
     def _ask_image(self, run: Run, plan: DeployPlan, digest: str) -> None:
-        """Ask the gates that look at the image in the registry."""
+        """Ask the gates that check the image in the registry."""
         with run.timed("preflight"):
             image = Image(plan.image.tag, digest, fresh=not plan.image.reused)
             self._ask(run, replace(plan.facts, image=image), Stage.IMAGE)

@@ -157,7 +157,7 @@ def log_lines(logs: Any, registered: Registered | None, task: Mapping[str, Any])
 
 
 def schema_state(entry: JournalEntry) -> str:
-    """Return what the journal knows of the schema, and whether the release before can live with it."""
+    """Return what the journal knows of the schema, and whether the release before works with it."""
     migrating, migrated = entry.last("migrating"), entry.last("migrated")
     if migrating is None:
         known = entry.last("schema")
@@ -168,7 +168,7 @@ def schema_state(entry: JournalEntry) -> str:
         return f"the migration did not end: {scripts}; invoke migrate.info shows how far it came"
     broken = [each.script for each in recorded_judgement(migrating.data).scripts]
     starting = entry.last("starting")
-    stays = "; it stays, and the former release can live with it"
+    stays = "; it stays, and the former release works with it"
     if starting and starting.data.get("first"):
         stays = "; it stays"
     elif broken:

@@ -56,7 +56,7 @@ _STOPPED_WELL = frozenset({Phase.ROLLED_BACK, Phase.SUCCEEDED})
 
 
 class EndedBefore(OpsError):
-    """A deployment that had ended before anybody came back to it; its exit code is the ending's."""
+    """A deployment that had ended before it was resumed or watched; its exit code is the ending's."""
 
     def __init__(self, entry: JournalEntry) -> None:
         data = entry.data
@@ -228,7 +228,7 @@ def finish(run: Run, pinned: PinnedDeployment, ending: Ending, **data: Any) -> D
 
 
 def finish_unwatched(run: Run, entry: JournalEntry, observed: Observation | None) -> None:
-    """Record how a deployment ended that nobody watched; None for one that was never started."""
+    """Record how a deployment ended that no run watched; None for one that was never started."""
     recorder = run.journal.reopen(entry, run.clock, token=run.token)
     if observed is None:
         code = int(ExitCode.UNEXPECTED)
@@ -242,7 +242,7 @@ def finish_unwatched(run: Run, entry: JournalEntry, observed: Observation | None
         reason=observed.reason,
         exit_code=int(phase.exit_code or 0),
     )
-    run.report("recorded", f"{entry.kind} {entry.deploy}, which nobody watched, ended: {phase.value}")
+    run.report("recorded", f"{entry.kind} {entry.deploy}, which no run watched, ended: {phase.value}")
 
 
 def finish_unlock(recorder: Recorder, owner: LockOwner | None) -> None:
@@ -285,8 +285,8 @@ def _in_doubt(run: Run, error: OpsError) -> OpsError:
     if not run.in_flight or error.exit_code != ExitCode.UNEXPECTED:
         return error
     return PersonNeeded(
-        f"the deployment may go on at ECS without us: {error.message}",
-        hint="invoke status shows how far it is; invoke watch goes on with it, invoke rollback takes it back",
+        f"the deployment may go on at ECS without this run: {error.message}",
+        hint="invoke status shows how far it is; then invoke watch to watch it, or invoke rollback",
         changed=error.changed,
         details=error.details,
         failure=error.failure,
@@ -360,7 +360,7 @@ def _diagnose(run: Run, pinned: PinnedDeployment, ending: Ending, reason: str) -
 
 def _reason(run: Run, ending: Ending) -> str:
     if ending.phase is Phase.SUPERSEDED:
-        return f"somebody else started {ending.observed.current}"
+        return f"another deployment replaced it: {ending.observed.current}"
     person = _rollback_requested_by(run, ending.observed.arn)
     if person:
         return f"a rollback was requested by hand, by {person}"
@@ -368,12 +368,12 @@ def _reason(run: Run, ending: Ending) -> str:
 
 
 def _rollback_requested_by(run: Run, arn: str) -> str:
-    """Return who asked for the rollback of a deployment by hand; empty when nobody did."""
+    """Return who asked for the rollback of a deployment by hand; empty when no one did."""
     for entry in run.journal.entries(limit=5):
         data = entry.data
         ours = entry.deploy == run.recorder.deploy
         if not ours and data.get("kind") == "rollback" and data.get("deployment") == arn:
-            return str(data.get("by", "somebody"))
+            return str(data.get("by", "an unknown user"))
     return ""
 
 
@@ -381,7 +381,7 @@ def _message(pinned: PinnedDeployment, ending: Ending, reason: str) -> str:
     if pinned.kind == "stop":
         return f"the rollback of {pinned.arn} ended: {ending.phase.value}, {reason}"
     if pinned.kind == "rollback":
-        return f"going back to {pinned.title} ended: {ending.phase.value}, {reason}"
+        return f"the rollback to {pinned.title} ended: {ending.phase.value}, {reason}"
     name = f"deployment {pinned.arn.rpartition('/')[2]}"
     if pinned.first:
         return f"{name} failed; it is the first, so there is no release to go back to: {reason}"

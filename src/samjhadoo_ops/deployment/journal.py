@@ -119,9 +119,6 @@ class Recorder:
         number: Of the next event.
         token: Of the lock's acquisition; 0 without a lock.
 
-    Attributes:
-        unended: Whether a deployment may be going on at ECS whose end is not known.
-
     """
 
     def __init__(
@@ -129,7 +126,6 @@ class Recorder:
     ) -> None:
         self.deploy = deploy
         self.finished = False
-        self.unended = False
         self._store = store
         self._prefix = prefix
         self._clock = clock

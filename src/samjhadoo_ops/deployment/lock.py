@@ -126,7 +126,7 @@ def this_owner(*, reason: str, acquired: str, lease: float) -> LockOwner:
 
 
 def read_lock(store: ObjectStore, key: str) -> tuple[LockOwner, StoredObject] | None:
-    """Return who holds a lock and its object, or None when nobody ever held it."""
+    """Return who holds a lock and its object, or None when it was never held."""
     stored = store.read(key)
     return None if stored is None else (msgspec.json.decode(stored.body, type=LockOwner), stored)
 
@@ -169,7 +169,7 @@ class DeploymentLock:
     Args:
         key: The object's key.
         lease: Real seconds after which an unrenewed lock may be taken over.
-        reason: Why it is taken; shown to whoever is refused.
+        reason: Why it is taken; shown to a run that is refused.
         now: When it is taken, for people; decides nothing.
         patience: Real seconds to wait for a held lock.
         pause: Real seconds between two attempts to take it.
@@ -177,8 +177,8 @@ class DeploymentLock:
         read: A clock that never jumps or stands still, in real seconds.
 
     Attributes:
-        former: Who held it before; None for nobody.
-        lost: Whether somebody else has it by now.
+        former: Who held it before; None for the first.
+        lost: Whether another run has it by now.
 
     """
 
@@ -220,7 +220,7 @@ class DeploymentLock:
         """Take the lock.
 
         Raises:
-            Refused: Somebody else holds it; the message names the owner.
+            Refused: Another run holds it; the message names the owner.
 
         """
         until = self._read() + self._patience
@@ -243,15 +243,15 @@ class DeploymentLock:
         """Go on only while the lock is held.
 
         Raises:
-            LostLock: Somebody else has taken it, or could have by now.
+            LostLock: Another run has taken it, or could have by now.
 
         """
         if self.lost:
-            raise lost_lock("the deployment lock was taken over by somebody else; this run stops acting")
+            raise lost_lock("the deployment lock was taken over by another run; this run stops acting")
         if self._read() - self._renewed > self.lease * _SAFE_SHARE:
             raise lost_lock(
                 f"the deployment lock could not be renewed for {self.lease * _SAFE_SHARE:.0f} s; "
-                "somebody else may have it, so this run stops acting"
+                "another run may have it, so this run stops acting"
             )
 
     def note(self, *, deploy: str = "", deployment: str = "") -> None:
@@ -329,7 +329,7 @@ class DeploymentLock:
         """Replace the lock, also when an earlier replacement was made but its answer was lost.
 
         Raises:
-            Conflict: Somebody else has it.
+            Conflict: Another run has it.
 
         """
         body = msgspec.json.encode(owner)
@@ -348,7 +348,7 @@ class DeploymentLock:
 
 
 class LostLock(PersonNeeded):
-    """A run may change nothing any more: somebody else has its lock, or may have it by now."""
+    """A run may change nothing any more: another run has its lock, or may have it by now."""
 
 
 def lost_lock(message: str) -> LostLock:
@@ -357,7 +357,7 @@ def lost_lock(message: str) -> LostLock:
 
 
 def break_lock(store: ObjectStore, key: str) -> LockOwner | None:
-    """Release a lock whoever holds it and return the former owner; None when it was free.
+    """Release a lock regardless of its owner and return that; None when it was free.
 
     Raises:
         Refused: The lock changed hands meanwhile.

@@ -270,7 +270,7 @@ class Ending:
     Attributes:
         reason: Why it was stopped by this run; empty when it wasn't.
         seconds: Real seconds spent in each phase, by its name.
-        turn: Where it was before; None when it was never seen going on.
+        turn: Where it was before; None when it was never seen running.
         verdict: The judge's last one.
 
     """
@@ -308,7 +308,7 @@ class Opinion(Enum):
     INCONCLUSIVE = auto()
     """The evidence decides nothing, and a person has to."""
     ENVIRONMENT = auto()
-    """Something is wrong that is not the new release's doing: neither go on nor go back."""
+    """Something is wrong that the new release did not cause: neither continue nor roll back."""
 
 
 @dataclass(frozen=True)
@@ -319,8 +319,8 @@ class Verdict:
         signal: What decided (`errors`, `latency`, `payments`, `no answer`, `share`, `health`); or nothing.
         observed: The fraction that was seen on the new release; None where it isn't one.
         threshold: The fraction it was compared with.
-        window: Over so many seconds on the clock.
-        sample: Over so many requests.
+        window: How many seconds on the clock it covers.
+        sample: How many requests it covers.
         baseline: The same fraction of the release that serves beside it; None when that had no requests.
 
     """
@@ -354,7 +354,7 @@ class PinnedDeployment:
 
     Attributes:
         arn: The pinned service deployment.
-        kind: `deploy`; `rollback` for going back to a proven release; `stop` for taking a running one back.
+        kind: `deploy`; `rollback` to a proven release; `stop` to roll a running one back.
         task_definition: What is deployed; empty where that is not known.
         release: Its version.
         digest: Of its image.

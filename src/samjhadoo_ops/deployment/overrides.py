@@ -36,7 +36,7 @@ class Overrides:
 
 
 def recorded_overrides(data: Mapping[str, Any]) -> Overrides:
-    """Return the overrides that the journal has of a deploy: a resumed one goes on with the same."""
+    """Return the overrides that the journal has of a deploy: a resumed one uses the same."""
     overrides = data.get("overrides") or {}
     return Overrides(
         {str(gate): str(reason) for gate, reason in overrides.items()},

@@ -30,7 +30,7 @@ class DeployPlan:
     Attributes:
         facts: What was read before.
         must_build: Whether the image does not exist yet.
-        inspection: What Flyway found; None when nobody has looked.
+        inspection: What Flyway found; None when it was not asked.
         findings: What the gates found, by their names; empty in a deploy, which has passed them.
 
     """

@@ -1,4 +1,4 @@
-"""Going on with a deployment that another run began: after a crash, or after it was left to ECS."""
+"""Resuming a deployment that another run began: after a crash, or after it was left to ECS."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _go_on(context: ServiceContext, deploy: str, *, until: str, lock_wait: float
             return _never_started(run, entry)
         run.resume(entry)
         run.record("resumed", by=this_user(), run=run_url(), deployment=arn)
-        run.report("deploy", f"going on with {entry.kind} {entry.deploy}", deploy=entry.deploy)
+        run.report("deploy", f"resuming {entry.kind} {entry.deploy}", deploy=entry.deploy)
         run.note(deploy=entry.deploy, deployment=arn)
         if arn:
             return _watch_again(run, entry, arn, until=until)

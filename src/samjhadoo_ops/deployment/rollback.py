@@ -1,4 +1,4 @@
-"""Going back: by a weight swap while a deployment runs, by a deployment of its own after it is over."""
+"""Rolling back: by a weight swap while a deployment runs, by a deployment of its own after it is over."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def rollback(
     if running:
         if to:
             raise Refused(
-                f"{running} is running: it can only be taken back",
+                f"{running} is running: it can only be stopped",
                 hint="invoke rollback without --to, then again with it",
             )
         stopped = _stop(context, running)
@@ -80,7 +80,7 @@ def rollback(
 def roll_back_deployment(
     context: ServiceContext, arn: str, *, to: str = "", force_schema: str = "", lock_wait: float = 0.0
 ) -> RollbackResult:
-    """Stop this deployment if it runs, go back from it if it has succeeded, else leave it; touch no other.
+    """Stop this deployment if it runs, roll back from it if it has succeeded, else leave it; touch no other.
 
     Args:
         arn: The service deployment.
@@ -170,7 +170,7 @@ def _redeploy(context: ServiceContext, *, to: str, force_schema: str, lock_wait:
 
     Raises:
         Refused: There is none, or the lock is held.
-        PersonNeeded: Its deployment failed and so did going back from it.
+        PersonNeeded: Its deployment failed, and so did rolling that back.
         DeploymentFailed: Its deployment failed; the former release still serves.
 
     """
@@ -190,7 +190,7 @@ def _redeploy(context: ServiceContext, *, to: str, force_schema: str, lock_wait:
             release=release,
             **({"force_schema": force_schema} if force_schema else {}),
         )
-        run.report("rollback", f"going back to {target}", task_definition=target.task_definition)
+        run.report("rollback", f"rolling back to {target}", task_definition=target.task_definition)
         with recorded(run):
             load_balancing = find_load_balancing(run.aws.client("elbv2"), run.env)
             ended = roll_out(run, target.task_definition, load_balancing, kind="rollback", release=release)
@@ -214,7 +214,7 @@ def _target(context: ServiceContext, *, to: str = "", force_schema: str = "") ->
     if broken and not force_schema:
         raise Refused(
             f"the schema no longer supports {target}: migrations since then have taken away what it may need",
-            hint="deploy a release that lives with the schema (roll forward), or, knowing better: "
+            hint="deploy a release that works with the schema (roll forward), or, if you know better: "
             '--force-schema "why"',
             details=tuple(f"{each.script}: {each.what}" for each in broken),
         )

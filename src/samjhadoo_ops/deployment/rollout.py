@@ -1,7 +1,7 @@
 """Starting a service deployment, pinning it, and watching it to its end.
 
 One UpdateService starts it, and sets how it is to run: a canary that pauses for tests and gates, or all at
-once for a first deployment and for going back. A deployment is known by its ARN from then on.
+once for a first deployment and for a rollback. A deployment is known by its ARN from then on.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def roll_out(
         until: A word of `UNTIL`.
 
     """
-    # An update that is sent but not watched yet could not be taken back: interrupts wait for the watch.
+    # An update that is sent but not watched yet could not be rolled back: interrupts wait for the watch.
     with held_back() as deliver:
         started = start(run, task_definition, load_balancing, kind=kind)
         pinned = replace(started, release=release, digest=digest)
@@ -165,7 +165,7 @@ def pin(
     """Return the ARN of the service deployment that an update has started.
 
     The update's answer names the deployment's revision number; the service deployment with that target
-    revision is ours, whoever else deploys meanwhile.
+    revision is ours, even if others deploy meanwhile.
 
     Raises:
         PersonNeeded: There is none.
@@ -296,7 +296,7 @@ def _check_production(run: Run, pinned: PinnedDeployment) -> None:
 def _interruptible(run: Run, pinned: PinnedDeployment, watch: Watch) -> Iterator[None]:
     """On Ctrl-C or SIGTERM roll back or leave it to ECS, as the settings say, and show which.
 
-    Only a deploy is rolled back: taking back a rollback would return to the release that failed.
+    Only a deploy is rolled back: stopping a rollback would return to the release that failed.
     """
     try:
         yield
@@ -315,9 +315,9 @@ def _interruptible(run: Run, pinned: PinnedDeployment, watch: Watch) -> Iterator
 
 
 def _left_alone(pinned: PinnedDeployment, phase: Phase) -> str:
-    """Return what ECS does by itself with a deployment that nobody watches."""
+    """Return what ECS does by itself with a deployment that no run watches."""
     if pinned.kind == "stop":
         return "ECS ends the rollback by itself; invoke status shows how far it is"
     if pinned.all_at_once or phase in {Phase.BAKING, Phase.CLEANING_UP}:
-        return "ECS completes it by itself; invoke watch waits for it, invoke rollback takes it back"
-    return "nobody answers its pauses, so ECS rolls it back when they time out, unless: invoke watch"
+        return "ECS completes it by itself; invoke watch waits for it, invoke rollback rolls it back"
+    return "no run answers its pauses, so ECS rolls it back when they time out, unless you: invoke watch"

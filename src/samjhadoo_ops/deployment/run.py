@@ -132,7 +132,7 @@ class Run(ServiceContext):
         """Hold the service's deployment lock.
 
         Args:
-            reason: Why, for whoever is refused.
+            reason: Why, for a run that is refused.
             lock_wait: How long to wait for it, in seconds on the clock.
 
         Raises:

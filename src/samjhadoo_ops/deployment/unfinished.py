@@ -42,10 +42,10 @@ def deployment_of(context: ServiceContext, entry: JournalEntry) -> str:
 
 
 def settle_unfinished(run: Run) -> None:
-    """Record what became of deployments that nobody watched to their end.
+    """Record what became of deployments that no run watched to their end.
 
     Args:
-        run: It holds the lock, so whoever began them is gone.
+        run: It holds the lock, so the runs that began them are gone.
 
     Raises:
         Refused: One of them goes on.
@@ -57,10 +57,10 @@ def settle_unfinished(run: Run) -> None:
         phase = phase_of(observed) if observed else None
         if phase is not None and not phase.ended:
             raise Refused(
-                f"the {entry.kind} {entry.deploy} by {entry.data.get('by', 'somebody')} is unfinished: "
-                f"{arn} is {phase.value}",
-                hint=f"go on with it: invoke deploy --resume {entry.deploy} {run.env.options}; "
-                f"or take it back: invoke rollback {run.env.options}",
+                f"the {entry.kind} {entry.deploy} by {entry.data.get('by', 'an unknown user')} "
+                f"is unfinished: {arn} is {phase.value}",
+                hint=f"resume it: invoke deploy --resume {entry.deploy} {run.env.options}; "
+                f"or roll it back: invoke rollback {run.env.options}",
             )
         finish_unwatched(run, entry, observed)
 

@@ -236,11 +236,11 @@ def undecided(observed: Observation, verdict: Verdict) -> WaitingForPerson:
     expiries = [hook.expires_at for hook in observed.waiting_hooks if hook.expires_at]
     until = f" at {min(expiries):%Y-%m-%d %H:%M} UTC" if expiries else ""
     return WaitingForPerson(
-        f"a person is to decide on the canary: {verdict.reason}",
+        f"a person has to decide on the canary: {verdict.reason}",
         changed=f"deployment {observed.arn} is paused with {observed.production_weight or 0:g} % of traffic "
-        f"on the new release; when nobody answers, ECS rolls it back{until}",
-        hint="invoke rollback takes it back; "
-        "SAMJHADOO_CANARY__INCONCLUSIVE=continue invoke watch lets it go on",
+        f"on the new release; when it is not answered, ECS rolls it back{until}",
+        hint="invoke rollback rolls it back; "
+        "SAMJHADOO_CANARY__INCONCLUSIVE=continue invoke watch lets it continue",
     )
 
 
@@ -311,7 +311,7 @@ class Watch:
             self._readiness.close()
 
     def settle(self, seconds: float) -> Phase:
-        """Watch on for so many real seconds, or until the end, and return the phase reached."""
+        """Watch for this many more real seconds, or until the end, and return the phase reached."""
         until = self._clock.read() + seconds
         while not self.phase.ended and self._clock.read() < until:
             self._tick()
@@ -364,7 +364,7 @@ class Watch:
         raise PersonNeeded(
             f"AWS has not answered for {silent:.0f} s while deployment {self.arn} went on: {error}",
             changed=f"a deployment was started; when last seen {known}. "
-            "A pause that nobody answers is rolled back by ECS itself.",
+            "A pause that is not answered is rolled back by ECS itself.",
             hint="when AWS answers again: invoke status, then invoke watch or invoke rollback",
         ) from error
 
@@ -455,4 +455,4 @@ class Watch:
         taken = self._ecs.answer_hook(self.arn, hook.id, "CONTINUE")
         self._answered.add(hook.id)
         self._run.record("hook-answered", hook=hook.id, taken=taken)
-        self._run.report("continue", f"going on: {reason}", hook=hook.id, taken=taken)
+        self._run.report("continue", f"continuing: {reason}", hook=hook.id, taken=taken)

@@ -1,4 +1,4 @@
-"""Environments with several services: the option of every verb that works on one, and deploying all."""
+"""Environments with several services: the option of every task that works on one, and deploying all."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def passed_on(
 
 
 def deploy_all(session: Session, *, resume: str | bool, arguments: Sequence[str]) -> None:
-    """Deploy all services of an environment, or go on with those whose deploy is unfinished.
+    """Deploy all services of an environment, or resume those whose deploy is unfinished.
 
     Raises:
         ConfigurationError: A deploy is to be resumed by its id, which is one service's.

@@ -103,7 +103,7 @@ class Session:
             raise ConfigurationError(
                 f"{self.env.name} asks for confirmation, but there is no terminal", hint="add --yes"
             )
-        self.console.line(f"{question} Type {self.env.name} to go on:")
+        self.console.line(f"{question} Type {self.env.name} to continue:")
         if sys.stdin.readline().strip() != self.env.name:
             raise Refused("not confirmed; nothing was changed")
 
