@@ -18,7 +18,7 @@ from samjhadoo_emulator.errors import AwsError, NotLive
 from samjhadoo_emulator.exchange import Exchange, chain
 from samjhadoo_emulator.faults.effects import disturb, striking
 from samjhadoo_emulator.internal import InternalAws
-from samjhadoo_emulator.reset import Requests, Resets
+from samjhadoo_emulator.reset import Requests, Resets, remove_task_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +71,7 @@ class Edge:
             # Every request goes through these, in this order; each one answers it or hands it to the next.
             # A guard that decides who may ask belongs at the front.
             (
-                Resets(self).handle,
+                Resets(self.requests, self.reset).handle,
                 self._serve_own_paths,
                 self._identify,
                 self._apply_faults,
@@ -132,6 +132,21 @@ class Edge:
         """End every live service and close the upstream."""
         await self.stop_services()
         await self.upstream.stop()
+
+    async def reset(self) -> None:
+        """Forget everything that clients and services have made. The clock runs on, without its jumps.
+
+        Raises:
+            AwsError: The upstream cannot be reset; the live services have been.
+
+        """
+        self.host.faults.clear()
+        await self.stop_services()
+        await self.requests.own_calls()
+        self.host.jumps.offset = 0.0
+        self.host.passed_on.clear()
+        await asyncio.to_thread(remove_task_files, self.host.data_dir)
+        await self.upstream.reset()
 
     async def stop_services(self) -> None:
         """End every live service, the youngest first; the next request starts it anew."""

@@ -1,8 +1,8 @@
-"""Brings a running emulator back to the state of a fresh start.
+"""Resets of a running emulator to the state of a fresh start; see `Edge.reset`.
 
 What is under way ends first: new requests wait, those that are being served are answered, and every live
-service stops what it does. Only then is anything forgotten, so that no answer, task or deployment of before
-shows up afterwards. The clock runs on, without the jumps that faults made it do.
+service stops what it does. Only then is anything forgotten, so that no answer, task or deployment from before
+shows up afterwards.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from samjhadoo_emulator.errors import AwsError
 from samjhadoo_emulator.faults.effects import OWN_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from samjhadoo_emulator.edge import Edge
     from samjhadoo_emulator.exchange import Exchange, Proceed
 
 log = logging.getLogger(__name__)
@@ -78,15 +77,17 @@ class Requests:
 
 
 class Resets:
-    """Performs the resets that clients ask for, and lets other requests pass between them.
+    """Performs the resets that clients request, and lets other requests pass between them.
 
     Args:
-        edge: What is reset.
+        requests: The requests that are being served.
+        reset: Resets everything; raises AwsError if that fails.
 
     """
 
-    def __init__(self, edge: Edge) -> None:
-        self._edge = edge
+    def __init__(self, requests: Requests, reset: Callable[[], Awaitable[None]]) -> None:
+        self._requests = requests
+        self._reset = reset
         self._one_at_a_time = asyncio.Lock()
 
     async def handle(self, exchange: Exchange, proceed: Proceed) -> None:
@@ -96,7 +97,7 @@ class Resets:
             await response(exchange.scope, exchange.receive, exchange.send)
             return
         own = OWN_KEY in exchange.headers.get("authorization", "")
-        async with self._edge.requests.serving(own=own):
+        async with self._requests.serving(own=own):
             await proceed(exchange)
 
     async def _answer(self, method: str) -> JSONResponse:
@@ -105,31 +106,15 @@ class Resets:
                 {"message": "A reset needs POST."}, status_code=405, headers={"Allow": "POST"}
             )
         try:
-            async with self._one_at_a_time, self._edge.requests.held_back():
-                await reset(self._edge)
+            async with self._one_at_a_time, self._requests.held_back():
+                await self._reset()
         except AwsError as error:
             return JSONResponse({"message": str(error)}, status_code=error.status)
         return JSONResponse({"status": "ok"})
 
 
-async def reset(edge: Edge) -> None:
-    """Forget everything that clients and services have made.
-
-    Raises:
-        AwsError: The upstream cannot be reset; the live services have been.
-
-    """
-    host = edge.host
-    host.faults.clear()
-    await edge.stop_services()
-    await edge.requests.own_calls()
-    host.jumps.offset = 0.0
-    host.passed_on.clear()
-    await asyncio.to_thread(_remove_traces_of_tasks, host.data_dir)
-    await edge.upstream.reset()
-
-
-def _remove_traces_of_tasks(folder: Path) -> None:
+def remove_task_files(folder: Path) -> None:
+    """Remove what tasks have left in the data folder."""
     for name in OF_TASKS:
         shutil.rmtree(folder / name, ignore_errors=True)
 
