@@ -68,6 +68,10 @@ class Project:
             raise ConfigurationError(f"the project cannot be copied for the rehearsal: {error}") from error
         project = cls(folder, name, dict(own))
         project._git("init", "--quiet")
+        # Otherwise `withdraw` would remove the files of the running stack.
+        exclude = folder / ".git" / "info" / "exclude"
+        exclude.parent.mkdir(exist_ok=True)
+        exclude.write_text(".samjhadoo/\n")
         project.commit("The running release")
         return project
 
