@@ -63,4 +63,4 @@ def test_whatever_a_lost_stack_breaks_says_why_it_ended(tmp_path: Path, kind: st
     lost = Session(env, Console(err=io.StringIO()), Clock(), "", "", endpoint_url="http://127.0.0.1:1")
     with pytest.raises(OpsError) as told, lost.counted():
         raise OpsError("oh") if kind == "ours" else EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
-    assert told.value.details[0].startswith("the local stack ended: the stack's redis was killed; ")
+    assert told.value.details[0].startswith("the local stack has ended: the stack's redis was killed; ")

@@ -217,7 +217,7 @@ def nothing(_c: Context) -> None:
     ("body", "texts", "complaint"),
     [
         (undocumented, {}, "option option has no help"),
-        (without_sentence, {}, "docstring is a sentence"),
+        (without_sentence, {}, "docstring that is a sentence"),
         (without_default, {"option": "It."}, "has no default"),
         (nothing, {"ghost": "Boo."}, "do not exist: ghost"),
     ],

@@ -1,4 +1,4 @@
-"""The Invoke namespace: one module per verb, each listed here."""
+"""The Invoke namespace, with one module for each task."""
 
 from __future__ import annotations
 
@@ -48,4 +48,6 @@ ns.add_collection(migrate.migrations)
 ns.add_collection(stack.collection)
 
 if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
-    ns.configure({"run": {"echo_format": "{command}"}})  # Invoke's own is bold, pipes and NO_COLOR regardless
+    ns.configure(
+        {"run": {"echo_format": "{command}"}}
+    )  # Invoke prints bold text even to pipes and with NO_COLOR

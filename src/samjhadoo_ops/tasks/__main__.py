@@ -1,4 +1,4 @@
-"""The verbs without a project's own `tasks.py`: `python -m samjhadoo_ops.tasks VERB …`."""
+"""Run the tasks without a `tasks.py` in the project: `python -m samjhadoo_ops.tasks TASK …`."""
 
 from __future__ import annotations
 

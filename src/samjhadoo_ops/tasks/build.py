@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @ops_task(help=WHICH)
 def build(c: Context, *, env: str = "local", service: str = "") -> None:
-    """Build the backend's image unless the registry has it."""
+    """Build the image unless the registry has it."""
     from samjhadoo_ops.release import build as build_image
     from samjhadoo_ops.tasks.session import open_session
 
@@ -29,11 +29,11 @@ def build(c: Context, *, env: str = "local", service: str = "") -> None:
 
 
 def show_wanted(session: Session) -> None:
-    """Tell which release would be built, and whether the registry has it; nothing is changed."""
+    """Show which release would be built, and whether the registry already has it; change nothing."""
     from samjhadoo_ops.release import wanted
 
     image = wanted(session.env, session.aws)
-    state = "is in the registry already" if image.reused else "would be built"
+    state = "is already in the registry" if image.reused else "would be built"
     session.console.result(
         "unchanged" if image.reused else "planned",
         ExitCode.SUCCEEDED,

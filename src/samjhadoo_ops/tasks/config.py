@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @ops_task(help=ALL)
 def config(_c: Context, *, env: str = "local", service: str = "") -> None:
-    """Show the effective settings and the source of each."""
+    """Show the effective settings and their sources."""
     from samjhadoo_ops.environment import load_environment
     from samjhadoo_ops.environment.view import rows
 

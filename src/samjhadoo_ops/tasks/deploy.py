@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     help={
         **ALL,
         "image": IMAGE,
-        "plan": "Show what would change, and change nothing.",
-        "until": "How far to watch the deployment before leaving it to invoke watch: canary, bake or done.",
-        "resume": "Resume a deploy whose process died: the last one, or the id that invoke history shows.",
+        "plan": "Show what would change, without changing anything.",
+        "until": "Return when this phase begins: canary, bake or done (default).",
+        "resume": "Resume a deploy whose process died: the last one, or this id (see history).",
         "lock_wait": "Wait up to this long for another run's lock, for example 15m.",
-        "override": 'Override a gate that refuses, with a recorded reason: GATE="reason" (repeatable).',
-        "emergency": "Why this cannot wait for the deployment window.",
-        "approved_by": "The manager who approved the emergency.",
-        "yes": "Don't ask for confirmation.",
+        "override": 'Pass a gate that refuses, for a reason that is recorded: GATE="reason". Repeatable.',
+        "emergency": "Deploy outside the deployment window, for this reason (recorded).",
+        "approved_by": "Manager who approved the emergency.",
+        "yes": "Skip the confirmation.",
     },
     optional=("resume",),
 )
@@ -40,18 +40,20 @@ def deploy(
     approved_by: str = "",
     yes: bool = False,
 ) -> None:
-    """Build, push, migrate and roll out a release."""
+    """Build, push, migrate and deploy a release."""
     from samjhadoo_ops.deployment.deploy import Deploy
     from samjhadoo_ops.deployment.preflight import read_overrides
     from samjhadoo_ops.deployment.resume import resume as resume_deploy
     from samjhadoo_ops.tasks.plan import show_plans
-    from samjhadoo_ops.tasks.services import deploy_all, one_for_image, passed_on
+    from samjhadoo_ops.tasks.services import deploy_all, one_for_image, service_options
     from samjhadoo_ops.tasks.session import open_session, open_sessions
-    from samjhadoo_ops.tasks.waiting import known_until, seconds, show_deployed
+    from samjhadoo_ops.tasks.waiting import check_until, seconds, show_deployed
 
-    known_until(until)
+    check_until(until)
     if image and resume:
-        raise ConfigurationError("--resume uses the image of the deploy that died: leave --image out")
+        raise ConfigurationError(
+            "--resume deploys the image of the run that died: do not combine it with --image"
+        )
     patience = seconds("--lock-wait", lock_wait)
     overrides = read_overrides(override, emergency, approved_by)
     if plan or c.config.run.dry:
@@ -63,7 +65,9 @@ def deploy(
         if image:
             one_for_image(list(session.env.services))
         deploy_all(
-            session, resume=resume, arguments=passed_on(until, lock_wait, override, emergency, approved_by)
+            session,
+            resume=resume,
+            arguments=service_options(until, lock_wait, override, emergency, approved_by),
         )
         return
     with session.counted():

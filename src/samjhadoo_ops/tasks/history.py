@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
 
-@ops_task(help={**ALL, "limit": "How many deployments to show."})
+@ops_task(help={**ALL, "limit": "How many deployments to show (default: 20)."})
 def history(_c: Context, *, env: str = "local", service: str = "", limit: int = 20) -> None:
-    """List past deployments, the newest first."""
+    """List past deployments, newest first."""
     from samjhadoo_ops.deployment.status import COLUMNS, rows
     from samjhadoo_ops.tasks.session import open_sessions
 

@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from samjhadoo_ops.database.history import Row
     from samjhadoo_ops.tasks.session import Session
 
-UNSEEN = (
-    "only a task in the cluster reaches the database, and a dry run starts none: "
-    "invoke migrate.info shows the scripts"
+NEEDS_TASK = (
+    "the database can only be reached by a task in the cluster, which a dry run does not start: "
+    "invoke migrate.info shows the migrations"
 )
 
 
-@ops_task(default=True, help={**WHICH, "yes": "Don't ask for confirmation."})
+@ops_task(default=True, help={**WHICH, "yes": "Skip the confirmation."})
 def migrate(c: Context, *, env: str = "local", service: str = "", yes: bool = False) -> None:
-    """Bring the schema to the newest script and verify it."""
+    """Apply pending migrations and verify the result."""
     session, schema = _open(env, service, start=not c.config.run.dry)
     if c.config.run.dry and not schema.leaves_nothing:
-        session.console.show(UNSEEN)
+        session.console.show(NEEDS_TASK)
         return
     inspection = schema.validate()
     if c.config.run.dry:
@@ -36,14 +36,14 @@ def migrate(c: Context, *, env: str = "local", service: str = "", yes: bool = Fa
         session.confirm(f"Migrate the database of {env}?", yes=yes)
     state = schema.migrate(inspection)
     outcome = "migrated" if state.applied else "unchanged"
-    said = f"{state}; applied: {', '.join(item.script for item in state.applied) or 'nothing'}"
+    text = f"{state}; applied: {', '.join(item.script for item in state.applied) or 'nothing'}"
     applied = [item.script for item in state.applied]
-    session.console.result(outcome, ExitCode.SUCCEEDED, said, version=state.version, applied=applied)
+    session.console.result(outcome, ExitCode.SUCCEEDED, text, version=state.version, applied=applied)
 
 
 @ops_task(help=WHICH)
 def info(_c: Context, *, env: str = "local", service: str = "") -> None:
-    """Show every script, its state and the newest rows."""
+    """Show the migrations and the newest history rows."""
     session, schema = _open(env, service)
     _show(session, schema.inspect())
     _show_history(session, schema.history().newest)
@@ -51,12 +51,12 @@ def info(_c: Context, *, env: str = "local", service: str = "") -> None:
 
 @ops_task(help=WHICH)
 def validate(_c: Context, *, env: str = "local", service: str = "") -> None:
-    """Check that the scripts fit what was applied."""
+    """Check the scripts against the applied migrations."""
     session, schema = _open(env, service)
     inspection = schema.validate()
     count = len(inspection.migrations)
-    said = f"{count} scripts fit the database, {len(inspection.pending)} of them pending"
-    session.console.result("valid", ExitCode.SUCCEEDED, said, version=inspection.version)
+    text = f"{count} scripts match the database; {len(inspection.pending)} of them are pending"
+    session.console.result("valid", ExitCode.SUCCEEDED, text, version=inspection.version)
 
 
 @ops_task(help=WHICH)
@@ -70,23 +70,25 @@ def verify(_c: Context, *, env: str = "local", service: str = "") -> None:
     session.console.result("verified", ExitCode.SUCCEEDED, str(state), version=state.version)
 
 
-@ops_task(help={**WHICH, "yes": "Don't ask for confirmation."})
+@ops_task(help={**WHICH, "yes": "Skip the confirmation."})
 def repair(c: Context, *, env: str = "local", service: str = "", yes: bool = False) -> None:
-    """Align the history with the scripts (Flyway repair)."""
+    """Repair Flyway's history table (flyway repair)."""
     session, schema = _open(env, service)
     if c.config.run.dry and not schema.leaves_nothing:
-        session.console.show(UNSEEN)
+        session.console.show(NEEDS_TASK)
         return
     inspection = schema.inspect()
     for invalid in inspection.invalid:
         session.console.line(f"{invalid.migration.script}: {invalid.message}")
     if c.config.run.dry:
         return
-    session.confirm(f"Repair the history of {env}? Flyway forgets how scripts and database differ.", yes=yes)
+    session.confirm(
+        f"Repair the history of {env}? Flyway will then ignore how scripts and database differ.", yes=yes
+    )
     repaired = schema.repair()
-    said = "; ".join(repaired.actions) or "nothing to repair"
+    text = "; ".join(repaired.actions) or "nothing to repair"
     outcome = "repaired" if repaired.actions else "unchanged"
-    session.console.result(outcome, ExitCode.SUCCEEDED, said, actions=list(repaired.actions))
+    session.console.result(outcome, ExitCode.SUCCEEDED, text, actions=list(repaired.actions))
 
 
 def _open(env: str, service: str, *, start: bool = False) -> tuple[Session, Schema]:
@@ -100,7 +102,7 @@ def _open(env: str, service: str, *, start: bool = False) -> tuple[Session, Sche
 def _show(session: Session, inspection: Inspection, *, only_pending: bool = False) -> None:
     shown = inspection.pending if only_pending else inspection.migrations
     if only_pending and not shown:
-        session.console.show(f"nothing pending; schema at V{inspection.version}")
+        session.console.show(f"no pending migrations; the schema is at V{inspection.version}")
         return
     rows: list[tuple[Any, ...]] = [
         (item.version or "repeatable", item.description, item.state, item.script) for item in shown

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     help={
         **ALL,
         "image": IMAGE,
-        "override": 'Override a gate that refuses, as deploy would: GATE="reason" (repeatable).',
-        "emergency": "Why the deploy could not wait for the deployment window.",
-        "approved_by": "The manager who approved the emergency.",
+        "override": 'Pass a gate that refuses, as in deploy: GATE="reason". Repeatable.',
+        "emergency": "Plan a deploy outside the deployment window, for this reason.",
+        "approved_by": "Manager who approved the emergency.",
     }
 )
 def plan(
@@ -35,7 +35,7 @@ def plan(
     emergency: str = "",
     approved_by: str = "",
 ) -> None:
-    """Show what a deploy would change, and change nothing."""
+    """Show what a deploy would change."""
     from samjhadoo_ops.deployment.preflight import read_overrides
     from samjhadoo_ops.tasks.session import open_sessions
 
@@ -44,10 +44,10 @@ def plan(
 
 
 def show_plans(sessions: Sequence[Session], overrides: Overrides, *, image: str = "") -> None:
-    """Show the plan of each service's deploy; it ends with 0 whether or not something would change.
+    """Show the plan of each service's deploy; the exit code is 0 whether or not anything would change.
 
     Raises:
-        ConfigurationError: An image is named, which is one service's, and there are several.
+        ConfigurationError: An image is given, although there are several services.
 
     """
     from samjhadoo_ops.deployment.plan import lines, make_plan

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
 
-@ops_task(help={**WHICH, "yes": "Do not ask for confirmation."})
+@ops_task(help={**WHICH, "yes": "Skip the confirmation."})
 def push(c: Context, *, env: str = "local", service: str = "", yes: bool = False) -> None:
-    """Push the backend's image, building it when needed."""
+    """Push the image, building it first if needed."""
     from samjhadoo_ops.release import build
     from samjhadoo_ops.release import push as push_image
     from samjhadoo_ops.tasks.build import show_wanted
@@ -23,7 +23,7 @@ def push(c: Context, *, env: str = "local", service: str = "", yes: bool = False
         return
     session = open_session(env, service=service, start=True)
     session.aws.account_guard()
-    session.confirm(f"Push an image to {session.env.build.repository}.", yes=yes)
+    session.confirm(f"Push an image to {session.env.build.repository}?", yes=yes)
     built = build(session.env, session.aws, session.console)
     image = push_image(session.env, session.aws, session.console, built)
     outcome = "unchanged" if built.reused else "pushed"

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 @ops_task(
     help={
         **WHICH,
-        "deployment": "Roll back only this ECS deployment, whatever has become of it.",
-        "to": "Release to return to: version, git sha, digest or task definition.",
-        "force_schema": "Why to return to a release that the schema no longer supports; recorded.",
+        "deployment": "Roll back only this ECS deployment, whatever its state.",
+        "to": "Release to roll back to: version, git commit, digest or task definition.",
+        "force_schema": "Allow a release that the schema no longer supports, for this reason (recorded).",
         "lock_wait": "Wait up to this long for another run's lock, for example 15m.",
-        "yes": "Don't ask for confirmation.",
+        "yes": "Skip the confirmation.",
     }
 )
 def rollback(
@@ -33,7 +33,7 @@ def rollback(
     lock_wait: str = "",
     yes: bool = False,
 ) -> None:
-    """Go back to the last release that worked."""
+    """Roll back to the last successful release."""
     from samjhadoo_ops.deployment.rollback import planned_rollback, roll_back_deployment
     from samjhadoo_ops.deployment.rollback import rollback as roll_back
     from samjhadoo_ops.tasks.session import open_session
@@ -67,7 +67,7 @@ def rollback(
 
 
 def _schema(context: ServiceContext) -> str:
-    """Return the schema's version as the journal has it; one that cannot be read undoes no rollback."""
+    """Return the schema's version from the journal; empty if it cannot be read."""
     from samjhadoo_ops.aws_errors import aws_errors
     from samjhadoo_ops.deployment.compatibility import schema_version
 

@@ -1,4 +1,4 @@
-"""Environments with several services: the option of every task that works on one, and deploying all."""
+"""Environments with several services: the option that selects one, and deploying all of them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.tasks.session import Session
 
-WHICH = {"service": "The service, where the environment has several: NAME of its table [services.NAME]."}
-ALL = {"service": "Only this service, where the environment has several: NAME of its table [services.NAME]."}
+WHICH = {"service": "Service to use, if the environment has several: NAME of [services.NAME]."}
+ALL = {"service": "Only this service, if the environment has several: NAME of [services.NAME]."}
 
-IMAGE = "Deploy this image and build none: TAG, DIGEST, or another registry's HOST/REPOSITORY@DIGEST."
+IMAGE = "Use an existing image, without a build: TAG, DIGEST, or HOST/REPOSITORY@DIGEST of any registry."
 
 
 def headline(session: Session, *, first: bool) -> None:
-    """Put the name of one of several services above what is shown of it, for people."""
+    """Print a service's name as a headline, if the environment has several."""
     if session.env.key:
         session.console.show(session.env.key if first else f"\n{session.env.key}")
 
@@ -31,15 +31,15 @@ def one_for_image(services: Sequence[str]) -> NoReturn:
 
     """
     raise ConfigurationError(
-        f"--image is of one service, and there are several: {', '.join(services)}",
-        hint="say which: --service NAME",
+        f"--image needs one service, but there are several: {', '.join(services)}",
+        hint="choose one: --service NAME",
     )
 
 
-def passed_on(
+def service_options(
     until: str, lock_wait: str, override: Sequence[str], emergency: str, approved_by: str
 ) -> list[str]:
-    """Return the options of a deploy of all services as those of each service's own deploy."""
+    """Return the options that a deploy of all services passes to the deploy of each."""
     given = {"--lock-wait": lock_wait, "--emergency": emergency, "--approved-by": approved_by}
     options = [f"{name}={value}" for name, value in given.items() if value]
     return [f"--until={until}", *options, *(f"--override={each}" for each in override)]
@@ -49,7 +49,7 @@ def deploy_all(session: Session, *, resume: str | bool, arguments: Sequence[str]
     """Deploy all services of an environment, or resume those whose deploy is unfinished.
 
     Raises:
-        ConfigurationError: A deploy is to be resumed by its id, which is one service's.
+        ConfigurationError: A deploy is to be resumed by its id, although there are several services.
         ServicesFailed: Not every service was deployed.
 
     """
@@ -58,8 +58,8 @@ def deploy_all(session: Session, *, resume: str | bool, arguments: Sequence[str]
     env = session.env
     if isinstance(resume, str) and resume:
         raise ConfigurationError(
-            f"--resume {resume} is of one service, and {env.name} has several: {', '.join(env.services)}",
-            hint="say which: --service NAME; or --resume alone for all that are unfinished",
+            f"--resume {resume} needs one service, but {env.name} has several: {', '.join(env.services)}",
+            hint="choose one: --service NAME; or use --resume without an id for all that are unfinished",
         )
     fleet = DeployAll(
         env,
@@ -72,7 +72,7 @@ def deploy_all(session: Session, *, resume: str | bool, arguments: Sequence[str]
 
 
 def unfinished_services(session: Session) -> list[str]:
-    """Return the services whose last deploy has not ended; all of them when there are none."""
+    """Return the services whose last deploy has not ended; all services if there are none."""
     from samjhadoo_ops.deployment.unfinished import unfinished
     from samjhadoo_ops.tasks.session import open_sessions
 

@@ -1,4 +1,4 @@
-"""What a task works with: settings, AWS, the clock, the console, and the local stack where there is one."""
+"""What a task works with: settings, AWS clients, clock, console, and the local stack if there is one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Session:
-    """An environment that is ready to be worked on.
+    """An environment that a task can work on.
 
     Attributes:
         production: The URL of the load balancer's production listener.
@@ -41,24 +41,24 @@ class Session:
 
     @cached_property
     def aws(self) -> Aws:
-        """Return the environment's AWS."""
+        """The environment's AWS clients."""
         from samjhadoo_ops.aws import Aws
 
         return Aws(self.env, self.endpoint_url)
 
     @cached_property
     def context(self) -> ServiceContext:
-        """Return the environment's service, and how to reach it."""
+        """The environment's service, and how to reach it."""
         from samjhadoo_ops.deployment.run import ServiceContext
 
         return ServiceContext(self.env, self.aws, self.clock, self.console, self.production, self.test)
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Show in the result, however it ends, how many AWS calls the block has made (`aws_calls`).
+        """Add the number of AWS calls in the block to the result (`aws_calls`), however the block ends.
 
         Raises:
-            OpsError: The block's own; when the local stack has ended meanwhile, it says why.
+            OpsError: The block's error; if the local stack has ended meanwhile, the error also says why.
 
         """
         try:
@@ -78,7 +78,7 @@ class Session:
             self.console.note(aws_calls=self.aws.call_counts())
 
     def _explain_lost_stack(self, error: OpsError) -> None:
-        """Add to an error why the local stack ended, if it did."""
+        """Add to an error why the local stack has ended, if it has."""
         if self.env.stack is None:
             return
         from samjhadoo_ops import stack
@@ -86,22 +86,22 @@ class Session:
         status = stack.status(self.env)
         if not status.running:
             why = f": {status.reason}" if status.reason else ""
-            ended = f"the local stack ended{why}; the next one begins empty (invoke stack.up)"
+            ended = f"the local stack has ended{why}; invoke stack.up starts a new, empty one"
             error.details = (ended, *error.details)
 
     def confirm(self, question: str, *, yes: bool) -> None:
-        """Ask before a mutation at AWS; the local stack is not production.
+        """Ask for confirmation before a change at AWS; the local stack needs none.
 
         Raises:
-            Refused: The answer was no.
-            ConfigurationError: There is nobody to ask.
+            Refused: The answer was not yes.
+            ConfigurationError: There is no terminal to ask in.
 
         """
         if yes or self.env.stack is not None:
             return
         if not sys.stdin.isatty():
             raise ConfigurationError(
-                f"{self.env.name} asks for confirmation, but there is no terminal", hint="add --yes"
+                f"{self.env.name} needs a confirmation, but there is no terminal", hint="add --yes"
             )
         self.console.line(f"{question} Type {self.env.name} to continue:")
         if sys.stdin.readline().strip() != self.env.name:
@@ -109,31 +109,31 @@ class Session:
 
 
 def open_session(name: str, *, service: str = "", start: bool = False, common: bool = False) -> Session:
-    """Load an environment and find its local stack, when it has one.
+    """Load an environment and find its local stack, if it has one.
 
     Args:
         name: The environment.
-        service: The service, when it has several.
-        start: Start the stack when it isn't up.
-        common: Work with what several services have in common, when none is named.
+        service: The service, if there are several.
+        start: Whether to start the stack if it is not running.
+        common: Whether to use the shared settings if there are several services and none is given.
 
     Raises:
-        ConfigurationError: The settings are wrong, or it isn't clear which of several services is meant.
-        Refused: The stack isn't up, and `start` is false.
-        OpsError: The stack couldn't be started.
+        ConfigurationError: The settings are wrong, or one of several services must be chosen.
+        Refused: The stack is not running, and `start` is false.
+        OpsError: The stack could not be started.
 
     """
     env = load_environment(name, service=service)
     if env.services and not common:
         raise ConfigurationError(
             f"the environment {name} has several services: {', '.join(env.services)}",
-            hint=f"say which: --service {next(iter(env.services))}",
+            hint=f"choose one, for example --service {next(iter(env.services))}",
         )
     return _opened(env, start=start)
 
 
 def open_sessions(name: str, *, service: str = "") -> list[Session]:
-    """Load an environment for each of its services, or for the named one; errors see `open_session`."""
+    """Load an environment for each of its services, or for the given one; see `open_session` for errors."""
     env = load_environment(name, service=service)
     return [_opened(each, start=False) for each in env.services.values() or [env]]
 

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 @ops_task(
     help={
         **WHICH,
-        "url": "Where to ask; by default the production listener.",
-        "version": "The version that has to answer; by default the deployed one, with --url any.",
+        "url": "URL to test (default: the production listener).",
+        "version": "Version that must answer (default: the deployed one; with --url any).",
     }
 )
 def smoke(_c: Context, *, env: str = "local", service: str = "", url: str = "", version: str = "") -> None:
-    """Test health, database, Redis, version and webhooks."""
+    """Test health, dependencies, version and webhooks."""
     from samjhadoo_ops.checks import payments
     from samjhadoo_ops.checks.smoke import inspect, refuse
     from samjhadoo_ops.deployment.status import fields, read_status
@@ -38,5 +38,5 @@ def smoke(_c: Context, *, env: str = "local", service: str = "", url: str = "", 
     refuse(report)
     for check in payments(session.env, session.aws, report.url):
         session.console.event("check", str(check), check=check.name, ok=check.ok, status=check.status)
-    said = f"{report.url} serves {report.version or 'a release that tells no version'}"
-    session.console.result("succeeded", ExitCode.SUCCEEDED, said, url=report.url, version=report.version)
+    text = f"{report.url} serves {report.version or 'a release without a version endpoint'}"
+    session.console.result("succeeded", ExitCode.SUCCEEDED, text, url=report.url, version=report.version)

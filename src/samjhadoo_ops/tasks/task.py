@@ -1,4 +1,4 @@
-"""The one door through which every verb goes: flags, errors, signals and exit codes."""
+"""The decorator of every task: common options, errors, signals and exit codes."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 COMMON: Mapping[str, tuple[Any, str]] = {
-    "env": ("local", "Environment to work on: a file of environments/."),
-    "json": (False, "Print one JSON object per line, the result last."),
-    "debug": (False, "Show the traceback of an error."),
+    "env": ("local", "Environment: the name of a file in environments/ (default: local)."),
+    "json": (False, "Print one JSON object per line; the last one is the result."),
+    "debug": (False, "Show a traceback for errors."),
 }
 
 
@@ -35,17 +35,17 @@ def ops_task(
     default: bool = False,
     optional: Iterable[str] = (),
 ) -> Callable[[Callable[..., Any]], Task[Any]]:
-    """Make a task of a function: `def verb(c, *, option=…)`, every option with a line of help.
+    """Turn a function `def task(c, *, option=…)` into a task with help for every option.
 
-    An option whose default is `()` may be given several times. `--env`, `--json` and `--debug` are added;
-    the function receives those that it names itself. The running task's console is
+    An option whose default is `()` may be given several times. `--env`, `--json` and `--debug` are added to
+    every task; the function receives those that are among its parameters. The running task's console is
     `samjhadoo_ops.console.current_console()`; Invoke's dry run is `c.config.run.dry`.
 
     Args:
         help: A sentence for each of the function's own options.
-        name: The task's name, when the function's is taken.
-        default: Whether it is its collection's default task.
-        optional: Options that may stand without their value; they are True then.
+        name: The task's name, if it differs from the function's.
+        default: Whether it is the default task of its collection.
+        optional: Options whose value may be omitted; they are True then.
 
     Raises:
         TypeError: The docstring, an option's help or an option's default is missing.
@@ -59,7 +59,7 @@ def ops_task(
         repeated = [option.name for option in signature.parameters.values() if option.default == ()]
 
         @functools.wraps(body)
-        def door(*arguments: Any, **options: Any) -> Any:
+        def run_task(*arguments: Any, **options: Any) -> Any:
             common = {key: options.get(key, default) for key, (default, _) in COMMON.items()}
             own = {
                 key: tuple(value) if key in repeated else value
@@ -67,18 +67,18 @@ def ops_task(
                 if key in signature.parameters
             }
             console = Console.decide(as_json=common["json"])
-            verb = name or body.__name__
+            task = name or body.__name__
             with (
                 console.active(),
-                shown(console, verb),
+                views(console, task),
                 outcome(console, debug=common["debug"]),
                 _terminable(),
             ):
                 return body(*arguments, **own)
 
-        door.__signature__ = _with_common(signature)  # type: ignore[attr-defined]
+        run_task.__signature__ = _with_common(signature)  # type: ignore[attr-defined]
         return Task(
-            door,
+            run_task,
             name=name,
             default=default,
             help=texts,
@@ -92,10 +92,10 @@ def ops_task(
 
 @contextmanager
 def outcome(console: Console, *, debug: bool = False) -> Iterator[None]:
-    """Turn every ending into the exit code of `ExitCode` and, in JSON mode, a last result.
+    """Map every way a task can end to an exit code and, in JSON mode, to a final result.
 
     Raises:
-        Exit: Invoke's, with the exit code, for every error.
+        Exit: Invoke's exception, with the exit code, for every error.
         SystemExit: 143, after SIGTERM.
 
     """
@@ -114,7 +114,7 @@ def outcome(console: Console, *, debug: bool = False) -> Iterator[None]:
     except BrokenPipeError:
         _silence()
         raise Exit(code=ExitCode.UNEXPECTED) from None
-    except Exception as error:  # noqa: BLE001 - the last door
+    except Exception as error:  # noqa: BLE001 - every error gets an exit code
         _fail(console, _explained(error), debug=debug)
     else:
         if console.mode == "json" and not console.finished:
@@ -128,19 +128,19 @@ class Interrupted(OpsError):
 
 
 class Terminated(OpsError):
-    """The process was asked to end."""
+    """The process received SIGTERM."""
 
     exit_code = ExitCode.TERMINATED
 
 
-def shown(console: Console, verb: str) -> AbstractContextManager[None]:
-    """Return what shows a run in the forms that are wanted; most runs want none but lines."""
+def views(console: Console, task: str) -> AbstractContextManager[None]:
+    """Attach the views that the environment asks for; most runs need only plain lines."""
     wanted = {"SAMJHADOO_EVENTS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"}
     if console.mode != "live" and not os.environ.keys() & wanted:
         return nullcontext()
     from samjhadoo_ops.report.views import attached_views
 
-    return attached_views(console, verb)
+    return attached_views(console, task)
 
 
 def _fail(console: Console, error: OpsError, *, debug: bool) -> NoReturn:
@@ -152,8 +152,8 @@ def _fail(console: Console, error: OpsError, *, debug: bool) -> NoReturn:
 
 
 def _explained(error: Exception) -> OpsError:
-    """Return an AWS client's error in our words, any other as one line."""
-    if "botocore" in sys.modules:  # whoever has not loaded it did not raise it
+    """Return the explained error of an AWS client, or any other error as one line."""
+    if "botocore" in sys.modules:  # without it, the error cannot be an AWS client's
         from samjhadoo_ops.aws_errors import translate
 
         translated = translate(error)
@@ -161,12 +161,12 @@ def _explained(error: Exception) -> OpsError:
             return translated
     lines = str(error).strip().splitlines()
     text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-    return OpsError(text, hint="run it again with --debug for the traceback")
+    return OpsError(text, hint="run it again with --debug to see the traceback")
 
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end the task as an exception does: everything is closed."""
+    """Let SIGTERM and a closed terminal end the task like an exception, so that everything is cleaned up."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -175,7 +175,7 @@ def _terminable() -> Iterator[None]:
         raise SystemExit(int(ExitCode.TERMINATED))
 
     signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    # What is ignored stays so: `nohup` means it.
+    # Ignored signals stay ignored: `nohup` relies on it.
     before = {
         signum: signal.signal(signum, end) for signum in signals if signal.getsignal(signum) != signal.SIG_IGN
     }
@@ -187,7 +187,7 @@ def _terminable() -> Iterator[None]:
 
 
 def _silence() -> None:
-    """Keep the interpreter from complaining that nobody reads its output any more."""
+    """Keep the interpreter from printing an error about the closed standard output."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -197,7 +197,7 @@ def _with_common(signature: inspect.Signature) -> inspect.Signature:
         for key, (default, _) in COMMON.items()
         if key not in signature.parameters
     ]
-    # Invoke takes an option's kind from its default, and a list for an option that may be repeated.
+    # Invoke takes an option's type from its default; repeatable options need None.
     own = [
         option.replace(default=None) if option.default == () else option
         for option in signature.parameters.values()
@@ -211,7 +211,7 @@ def _refuse_undocumented(
     where = f"{body.__module__}.{body.__qualname__}"
     first = (body.__doc__ or "").strip().splitlines()[:1]
     if not first or not first[0].endswith("."):
-        raise TypeError(f"{where}: a task's docstring is a sentence")
+        raise TypeError(f"{where}: the task needs a docstring that is a sentence")
     options = list(signature.parameters.values())[1:]
     for option in options:
         if not texts.get(option.name):

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
 
-@ops_task(help={**WHICH, "reason": "Why, for the journal.", "yes": "Don't ask for confirmation."})
+@ops_task(help={**WHICH, "reason": "Reason, recorded in the journal.", "yes": "Skip the confirmation."})
 def unlock(c: Context, *, env: str = "local", service: str = "", reason: str = "", yes: bool = False) -> None:
-    """Release the lock of a run that is gone."""
+    """Release the lock of a run that has died."""
     from samjhadoo_ops.deployment.unfinished import unlock as release
     from samjhadoo_ops.tasks.session import open_session
 
@@ -20,5 +20,5 @@ def unlock(c: Context, *, env: str = "local", service: str = "", reason: str = "
     if not c.config.run.dry:
         session.confirm(f"Unlock {session.env.title}?", yes=yes)
     owner = release(session.context, reason=reason, dry=c.config.run.dry)
-    text = f"released the lock that was held by {owner}" if owner else "the lock is free: nothing to do"
+    text = f"released the lock of {owner}" if owner else "the lock is free: nothing to do"
     session.console.result("unlocked" if owner else "unchanged", ExitCode.SUCCEEDED, text)

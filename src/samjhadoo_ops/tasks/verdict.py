@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
 
-@ops_task(help={**WHICH, "deploy": "The deployment's id, as invoke history shows it; empty: the latest."})
+@ops_task(help={**WHICH, "deploy": "Id of the deploy, from invoke history (default: the latest)."})
 def verdict(_c: Context, *, env: str = "local", service: str = "", deploy: str = "") -> None:
-    """Judge a past canary again with today's settings."""
+    """Judge a past canary with the current settings."""
     from samjhadoo_ops.deployment.verdict import thresholds_of
     from samjhadoo_ops.deployment.verdict.replay import COLUMNS, find, replay, rows
     from samjhadoo_ops.errors import ExitCode

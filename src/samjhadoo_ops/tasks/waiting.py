@@ -1,4 +1,4 @@
-"""What deploy and watch share: how long to wait, and how it ended."""
+"""Options and result that deploy and watch share."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from samjhadoo_ops.tasks.session import Session
 
 
-def known_until(until: str) -> None:
-    """Go on only with a phase that a run can wait for.
+def check_until(until: str) -> None:
+    """Check the phase of `--until`.
 
     Raises:
-        ConfigurationError: It is not one.
+        ConfigurationError: A run cannot wait for this phase.
 
     """
     from samjhadoo_ops.deployment.finish import UNTIL
@@ -26,10 +26,10 @@ def known_until(until: str) -> None:
 
 
 def seconds(option: str, text: str) -> float:
-    """Return the seconds of an option such as `15m`; 0 for none.
+    """Return the seconds of an option such as `15m`; 0 if it is empty.
 
     Raises:
-        ConfigurationError: It is not a valid duration.
+        ConfigurationError: The option is not a valid duration.
 
     """
     from samjhadoo_ops.environment.duration import Duration
@@ -41,7 +41,7 @@ def seconds(option: str, text: str) -> float:
 
 
 def show_deployed(session: Session, deployed: Deployed) -> None:
-    """Show how a deployment ended, or was left, as the result."""
+    """Print how a deployment ended, or was left, as the result."""
     session.console.result(
         deployed.outcome,
         ExitCode.SUCCEEDED,

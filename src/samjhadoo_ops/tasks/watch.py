@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 @ops_task(
     help={
         **WHICH,
-        "deploy": "The deploy to watch, by the id that invoke history shows; the last one by default.",
-        "until": "How far to watch the deployment: canary, bake or done.",
+        "deploy": "Id of the deploy, from invoke history (default: the latest).",
+        "until": "Return when this phase begins: canary, bake or done (default).",
         "lock_wait": "Wait up to this long for another run's lock, for example 15m.",
     }
 )
@@ -29,9 +29,9 @@ def watch(
     """Watch a running deployment to its end."""
     from samjhadoo_ops.deployment.resume import watch as watch_deploy
     from samjhadoo_ops.tasks.session import open_session
-    from samjhadoo_ops.tasks.waiting import known_until, seconds, show_deployed
+    from samjhadoo_ops.tasks.waiting import check_until, seconds, show_deployed
 
-    known_until(until)
+    check_until(until)
     patience = seconds("--lock-wait", lock_wait)
     session = open_session(env, service=service)
     with session.counted():
