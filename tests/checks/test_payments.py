@@ -138,7 +138,7 @@ def test_a_first_failure_may_pass_away(backend, monkeypatch):
 def test_where_webhooks_need_not_be_served_a_missing_path_is_told_and_passes(backend, monkeypatch, status):
     backend.answer = lambda *_: status
     assert check(environment(monkeypatch, "served"), backend.url) == [
-        f"webhook: HTTP {status}: nobody takes webhooks here"
+        f"webhook: HTTP {status}: this release does not serve webhooks"
     ]
 
 

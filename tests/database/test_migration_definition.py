@@ -170,7 +170,7 @@ def test_the_image_holds_each_folder_under_its_own_path(project: Path, tmp_path:
     context.mkdir()
 
     chosen = image.folders(environment)
-    image.gather(environment.root, chosen, "flyway/flyway:1", context)
+    image.write_context(environment.root, chosen, "flyway/flyway:1", context)
 
     assert chosen == ["db/one", "db/two"]
     files = {path.relative_to(context).as_posix() for path in context.rglob("*") if path.is_file()}
@@ -189,7 +189,7 @@ def test_the_image_holds_each_folder_under_its_own_path(project: Path, tmp_path:
     [
         ("../elsewhere", "not a folder inside the project"),
         (".", "not a folder inside"),
-        ("db/gone", "there is no folder"),
+        ("db/gone", "does not exist"),
     ],
 )
 def test_scripts_that_no_image_can_be_given_are_refused(project: Path, folder: str, problem: str) -> None:

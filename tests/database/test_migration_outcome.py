@@ -60,8 +60,8 @@ def task(reason: str, *, code: int | None = None, container: str = "") -> dict[s
             "database.flyway_image",
             id="image-without-a-shell",
         ),
-        pytest.param("Capacity is unavailable at this time", "no room", "again", id="no-capacity"),
-        pytest.param("RESOURCE:ENI", "no room", "again", id="no-address"),
+        pytest.param("Capacity is unavailable at this time", "no capacity", "again", id="no-capacity"),
+        pytest.param("RESOURCE:ENI", "no capacity", "again", id="no-address"),
         pytest.param("Something new", "did not start: Something new", "migrate.info", id="anything-else"),
     ],
 )
@@ -87,14 +87,14 @@ def test_a_task_that_did_not_begin_is_refused(reason: str, message: str, setting
             id="memory",
         ),
         pytest.param(
-            task("Task stopped by user", code=137), NO_LOG, "was killed before Flyway had ended", id="killed"
+            task("Task stopped by user", code=137), NO_LOG, "was killed before Flyway ended", id="killed"
         ),
         pytest.param(task("Task stopped by user", code=143), NO_LOG, "with exit code 143", id="stopped"),
-        pytest.param(task(EXITED, code=0), NO_LOG, "not in its log", id="log-lost"),
+        pytest.param(task(EXITED, code=0), NO_LOG, "does not have its whole output", id="log-lost"),
         pytest.param(
             task(EXITED, code=1),
             Transcript(complete=False, exit_code=1, answer="", log=""),
-            "not in its log",
+            "does not have its whole output",
             id="log-incomplete",
         ),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from samjhadoo_ops.database import answer
 from samjhadoo_ops.database.ecs_task.definition import BEGIN, END
-from samjhadoo_ops.database.ecs_task.result import assemble, here
+from samjhadoo_ops.database.ecs_task.result import assemble, with_project_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,18 +90,19 @@ def test_the_log_is_without_escape_sequences() -> None:
     ],
 )
 def test_paths_of_the_image_become_those_of_the_project(text: str, wanted: str) -> None:
-    assert here(text, Path("/home/me/shop")) == wanted
+    assert with_project_paths(text, Path("/home/me/shop")) == wanted
 
 
 def test_a_path_that_json_has_to_escape_stays_readable() -> None:
     root = Path('/home/"me"/s\\hop')
 
     assert (
-        json.loads(here('{"path": "/flyway/project/a.sql"}', root, in_json=True))["path"] == f"{root}/a.sql"
+        json.loads(with_project_paths('{"path": "/flyway/project/a.sql"}', root, in_json=True))["path"]
+        == f"{root}/a.sql"
     )
 
 
 def test_a_long_log_is_put_together_without_delay() -> None:
     words = random.Random(1).choices(["/flyway", "/project", "/a", " ", "\n"], k=200_000)
 
-    assert len(here("".join(words), Path("/r"))) > 100_000
+    assert len(with_project_paths("".join(words), Path("/r"))) > 100_000

@@ -148,7 +148,7 @@ def test_a_task_that_cannot_start_is_refused_with_the_setting_to_correct(project
     assert '"port"' in lacking.value.hint
 
     project.keep_secret()
-    with pytest.raises(Refused, match="log group .* is not there") as silent:
+    with pytest.raises(Refused, match="log group .* does not exist") as silent:
         project.schema(DATABASE__TASK__LOG_GROUP="/nowhere").inspect()
     assert "database.task.log_group" in silent.value.hint
 

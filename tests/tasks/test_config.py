@@ -35,9 +35,9 @@ def test_config_shows_each_setting_with_its_source(
     monkeypatch.setenv("SAMJHADOO_DEPLOYMENT__CANARY_TIME", "5m")
     assert config("--env", "production") == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert rows[0] == ["Key", "Value", "Source"]
-    assert ["aws.account", "111122223333", "environments/production.toml"] in rows
-    assert ["deployment.canary_time", "5m", "SAMJHADOO_DEPLOYMENT__CANARY_TIME"] in rows
+    assert rows[0] == ["Key", "Source", "Value"]
+    assert ["aws.account", "environments/production.toml", "111122223333"] in rows
+    assert ["deployment.canary_time", "SAMJHADOO_DEPLOYMENT__CANARY_TIME", "5m"] in rows
 
 
 def test_config_in_json_is_one_object_a_setting_and_a_result(capsys: pytest.CaptureFixture[str]) -> None:

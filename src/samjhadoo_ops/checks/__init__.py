@@ -1,4 +1,4 @@
-"""Checks of a running release from outside."""
+"""Checks of a running release through its endpoints."""
 
 from __future__ import annotations
 

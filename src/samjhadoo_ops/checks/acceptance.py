@@ -1,4 +1,4 @@
-"""What a release has to pass before it gets traffic: smoke test and payment check."""
+"""The checks that a release must pass before it receives traffic: smoke test and payment check."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def accept(env: Environment, aws: Aws, url: str, *, version: str) -> None:
-    """Do nothing when the release that answers at `url` passes.
+    """Check the release that answers at `url`.
 
     Raises:
-        SmokeFailed: It does not.
+        SmokeFailed: A check failed.
         ConfigurationError: The webhook's secret cannot be resolved.
 
     """

@@ -1,7 +1,7 @@
-"""The payment check (plan, 4.2 and 8.2): a release takes Stripe's webhooks, and only Stripe's.
+"""The payment check (plan, 4.2 and 8.2): a release accepts Stripe's webhooks, and no others.
 
-The events are made here and signed by Stripe's own code with the endpoint's secret. They are marked as
-synthetic (`evt_smoke_…`, `metadata.smoke`), so that a backend records them and moves no money.
+The events are created here and signed by Stripe's own library with the endpoint's secret. They are marked as
+synthetic (`evt_smoke_…`, `metadata.smoke`), so that a backend can record them without moving money.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 TYPE = "payment_intent.succeeded"
 OLD = 600
-"""Seconds; Stripe's libraries refuse signatures older than 300 (docs.stripe.com/webhooks)."""
+"""Age of an old signature in seconds; Stripe's libraries refuse those older than 300."""
 
 _NOBODY = frozenset({404, 405, 501})
-"""Nobody is there, or nobody who knows the method POST (RFC 9110, section 15.6.2)."""
+"""Statuses of a path that does not exist or does not support POST (RFC 9110, section 15.6.2)."""
 _REFUSED = range(400, 500)
 _TAKEN = range(200, 300)
 
@@ -32,16 +32,16 @@ _TAKEN = range(200, 300)
 def payments(
     env: Environment, aws: Aws, url: str, *, wait: Callable[[float], None] = time.sleep
 ) -> tuple[Check, ...]:
-    """Post events to the backend at `url`, as often as the settings allow, and return the checks that passed.
+    """Post events to the backend at `url`, up to the configured attempts, and return the passed checks.
 
     Args:
         env: The environment, for path, secret, time-out and attempts.
-        aws: Where the secret is.
-        url: Where the backend answers, such as a listener's address.
+        aws: AWS clients to read the secret with.
+        url: The URL of the backend, such as a listener's.
         wait: Sleeps for real seconds between attempts.
 
     Raises:
-        SmokeFailed: A check failed in the last attempt, too.
+        SmokeFailed: A check failed in the last attempt.
         ConfigurationError: The webhook's secret cannot be resolved.
 
     """
@@ -61,7 +61,7 @@ def payments(
     raise SmokeFailed(
         f"{address}: {first}",
         details=tuple(str(check) for check in others),
-        hint="the service's log tells why; payments.check says whether webhooks have to be served",
+        hint="see the service's log; set payments.check if this service does not receive webhooks",
     )
 
 
@@ -70,7 +70,11 @@ def _checks(address: str, secret: str, *, timeout: float, required: bool) -> tup
     good = _signed(body, secret)
     first = _post(address, body, good, timeout)
     if first.status in _NOBODY and not required:
-        return (_check("webhook", first, ok=True, detail=f"HTTP {first.status}: nobody takes webhooks here"),)
+        return (
+            _check(
+                "webhook", first, ok=True, detail=f"HTTP {first.status}: this release does not serve webhooks"
+            ),
+        )
     taken = _check("webhook", first, ok=first.status in _TAKEN)
     if not taken.ok:
         return (taken,)
@@ -85,7 +89,7 @@ def _checks(address: str, secret: str, *, timeout: float, required: bool) -> tup
 
 
 def _event() -> str:
-    """Return an event as Stripe sends it, marked as synthetic (docs.stripe.com/api/events/object)."""
+    """Return an event in Stripe's format (docs.stripe.com/api/events/object), marked as synthetic."""
     now = int(time.time())
     intent = {
         "id": f"pi_smoke_{secrets.token_hex(8)}",
@@ -134,5 +138,5 @@ def _judged(answer: Answer, expected: range) -> tuple[Answer, bool]:
 
 
 def _check(name: str, answer: Answer, ok: bool, detail: str = "") -> Check:
-    said = detail or answer.error or f"HTTP {answer.status}"
-    return Check(name, ok, answer.status, round(answer.milliseconds, 1), said)
+    text = detail or answer.error or f"HTTP {answer.status}"
+    return Check(name, ok, answer.status, round(answer.milliseconds, 1), text)

@@ -1,4 +1,4 @@
-"""The smoke test (plan, 8.1): health with PostgreSQL and Redis, and the version that was deployed."""
+"""The smoke test (plan, 8.1): the health of the service and its dependencies, and the deployed version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
 
 PARTS = ("checks", "components")
-"""Where a health page tells of dependencies; `components` is Spring Boot's."""
+"""Members of a health response that list the dependencies; `components` is Spring Boot's."""
 
 PAUSE = 0.5
 """Real seconds between two attempts."""
@@ -25,12 +25,12 @@ _OK = 200
 
 
 class SmokeFailed(Refused):
-    """The release does not do what it has to; nothing was changed by finding out."""
+    """A check of the release failed; the check changed nothing."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; `error` tells why nothing did."""
+    """A response, or the error that prevented one."""
 
     status: int = 0
     body: bytes = b""
@@ -40,7 +40,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     ok: bool
@@ -54,10 +54,12 @@ class Check:
 
 @dataclass(frozen=True)
 class SmokeReport:
-    """What the last attempt found.
+    """The results of the last attempt.
 
     Args:
-        version: The version that answered; empty when none did, or none is asked for.
+        url: The URL that was tested.
+        checks: The result of each check.
+        version: The version that answered; empty if none did, or the service has no version endpoint.
         attempts: How many attempts were made.
     """
 
@@ -73,23 +75,23 @@ class SmokeReport:
 
     @property
     def failed(self) -> tuple[Check, ...]:
-        """The checks that did not pass."""
+        """The checks that failed."""
         return tuple(check for check in self.checks if not check.ok)
 
 
 def smoke(
     env: Environment, url: str, *, version: str = "", wait: Callable[[float], None] = time.sleep
 ) -> SmokeReport:
-    """Test what answers at `url`, as often as the settings allow.
+    """Test the release at `url`, with the configured number of attempts.
 
     Args:
         env: The environment, for paths, time-out and attempts.
-        url: Where to ask, such as a listener's address.
-        version: The version that has to answer, if the service tells it; empty for any.
+        url: The URL to test, such as a listener's.
+        version: The version that must answer, if the service has a version endpoint; empty for any.
         wait: Sleeps for real seconds between attempts.
 
     Raises:
-        SmokeFailed: A check failed in the last attempt too.
+        SmokeFailed: A check failed in the last attempt.
     """
     report = inspect(env, url, version=version, wait=wait)
     refuse(report)
@@ -97,10 +99,10 @@ def smoke(
 
 
 def refuse(report: SmokeReport) -> None:
-    """Do nothing when every check passed.
+    """Raise an error unless every check passed.
 
     Raises:
-        SmokeFailed: One did not.
+        SmokeFailed: A check failed.
     """
     if report.ok:
         return
@@ -108,14 +110,14 @@ def refuse(report: SmokeReport) -> None:
     raise SmokeFailed(
         f"{report.url}: {first}",
         details=tuple(str(check) for check in others),
-        hint="invoke status shows what serves there; the service's log tells why",
+        hint="invoke status shows the running release; see the service's log for the reason",
     )
 
 
 def inspect(
     env: Environment, url: str, *, version: str = "", wait: Callable[[float], None] = time.sleep
 ) -> SmokeReport:
-    """Test as `smoke` does, and return what was found, good or bad."""
+    """Test as `smoke` does, and return the results, passed or failed."""
     settings, base = env.smoke, url.rstrip("/")
     attempt = 0
     while True:
@@ -124,9 +126,9 @@ def inspect(
         checks = list(judge_health(health, settings.dependencies))
         found = ""
         if settings.version_path:
-            told = ask(f"{base}{settings.version_path}", timeout=settings.timeout)
-            checks.append(judge_version(told, version))
-            found = str(_object(told.body).get("version", ""))
+            answer = ask(f"{base}{settings.version_path}", timeout=settings.timeout)
+            checks.append(judge_version(answer, version))
+            found = str(_object(answer.body).get("version", ""))
         report = SmokeReport(base, tuple(checks), found, attempt)
         if report.ok or attempt >= settings.attempts:
             return report
@@ -134,16 +136,16 @@ def inspect(
 
 
 def ask(url: str, *, timeout: float) -> Answer:
-    """Get a URL once, on a connection of its own; redirections are not followed.
+    """Send a GET request on a new connection; redirects are not followed.
 
     Args:
-        url: The address.
-        timeout: Real seconds for connecting, and for each part of the answer.
+        url: The URL.
+        timeout: Real seconds for connecting, and for each part of the response.
     """
     import urllib3
 
     started = time.perf_counter()
-    # A kept connection would stay with the task that answered first.
+    # With a kept connection, the same task would answer every request.
     with urllib3.PoolManager(retries=False, timeout=timeout, headers={"connection": "close"}) as http:
         try:
             response = http.request("GET", url, redirect=False, preload_content=False)
@@ -155,7 +157,7 @@ def ask(url: str, *, timeout: float) -> Answer:
 
 
 def judge_health(answer: Answer, dependencies: Iterable[str]) -> Iterator[Check]:
-    """Yield the check of the health page, and one for each dependency it has to tell of."""
+    """Yield a check of the health response, and one for each dependency that it must report."""
     ok = answer.status == _OK
     yield _check("health", answer, ok=ok, detail=answer.error or f"HTTP {answer.status}")
     page = _object(answer.body)
@@ -164,17 +166,17 @@ def judge_health(answer: Answer, dependencies: Iterable[str]) -> Iterator[Check]
         part = parts.get(name) if isinstance(parts, dict) else None
         state = str(part.get("status", "")) if isinstance(part, dict) else ""
         reason = str(part.get("reason", "")) if isinstance(part, dict) else ""
-        detail = " ".join(filter(None, [state or "the health page says nothing of it", reason]))
+        detail = " ".join(filter(None, [state or "the health response does not mention it", reason]))
         yield _check(name, answer, ok=state == "UP", detail=detail)
 
 
 def judge_version(answer: Answer, expected: str) -> Check:
-    """Return the check of the version page; any version will do when none is expected."""
+    """Return the check of the version response; without an expected version, any is accepted."""
     found = str(_object(answer.body).get("version", ""))
     if answer.error or answer.status != _OK:
         return _check("version", answer, ok=False, detail=answer.error or f"HTTP {answer.status}")
     if not found:
-        return _check("version", answer, ok=False, detail="the answer names no version")
+        return _check("version", answer, ok=False, detail="the response has no version")
     if expected and found != expected:
         return _check("version", answer, ok=False, detail=f"{found} answers, expected {expected}")
     return _check("version", answer, ok=True, detail=found)
@@ -193,12 +195,12 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def reason_of(error: Exception) -> str:
-    """Return why nothing came back, without the addresses of objects."""
-    # urllib3 puts the address of its pool in front: "<…Connection object at 0x…>: …".
+    """Return the reason of a failed request, without the addresses of objects."""
+    # urllib3 begins with the address of an object: "<…Connection object at 0x…>: …".
     text = " ".join(str(error).split())
     return text.rpartition(">: ")[2] or type(error).__name__
 
 
 def since(started: float) -> float:
-    """Return the milliseconds since a reading of `time.perf_counter`."""
+    """Return the milliseconds since `started`, a value of `time.perf_counter`."""
     return (time.perf_counter() - started) * 1000

@@ -1,4 +1,4 @@
-"""The database's schema: Flyway and how it is run, its answers, and what the history table says."""
+"""The database's schema: runs Flyway, and reads its output and the history table."""
 
 from __future__ import annotations
 

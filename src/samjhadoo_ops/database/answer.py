@@ -1,8 +1,8 @@
-"""What Flyway answers with `-outputType=json`, read into types; nothing here does I/O.
+"""Parse Flyway's output with `-outputType=json`; nothing here does I/O.
 
-Facts read in Flyway 12.4's output: several commands in one run answer `{"individualResults": […]}`, one
-answers its result alone. A failed `migrate` answers its usual result with `success: false` and `error`; any
-other failure answers `{"error": …}` alone. `validate` exits with 0 whatever it finds.
+Observed with Flyway 12.4: several commands in one run print `{"individualResults": […]}`, a single one prints
+its result alone. A failed `migrate` prints its usual result with `success: false` and `error`; any other
+failure prints only `{"error": …}`. `validate` exits with 0 whatever it finds.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ _SQL_MESSAGE = re.compile(r"^Message\s*: (.*?)(?=^Location\s*:|^Line\s*:|\Z)", r
 
 
 class AnswerError(ValueError):
-    """What Flyway printed is not the JSON of an answer."""
+    """Flyway's output is not the expected JSON."""
 
 
 @dataclass(frozen=True)
 class Migration:
-    """A script, and what Flyway says of it.
+    """A migration script and its state.
 
     Args:
-        version: Empty for a repeatable one.
-        state: Flyway's word: Pending, Success, Failed, Future, Outdated, …
-        path: The script's path; empty when it is not among the scripts any more.
+        version: The version; empty for a repeatable migration.
+        description: The description from the script's name.
+        state: Flyway's state: Pending, Success, Failed, Future, Outdated, …
+        path: The script's path; empty if the script no longer exists.
 
     """
 
@@ -38,7 +39,7 @@ class Migration:
 
     @property
     def script(self) -> str:
-        """The script's file name, or what is known of it."""
+        """The script's file name, or its version and description."""
         return PurePath(self.path).name or str(self)
 
     @property
@@ -52,7 +53,7 @@ class Migration:
 
 @dataclass(frozen=True)
 class Invalid:
-    """A migration that `validate` objects to."""
+    """A migration that `validate` rejects."""
 
     migration: Migration
     code: str
@@ -61,7 +62,7 @@ class Invalid:
 
 @dataclass(frozen=True)
 class Inspection:
-    """The answers of `info` and `validate`."""
+    """The results of `info` and `validate`."""
 
     version: str | None
     migrations: tuple[Migration, ...]
@@ -70,27 +71,27 @@ class Inspection:
 
     @property
     def pending(self) -> tuple[Migration, ...]:
-        """What `migrate` would run, in its order."""
+        """The migrations that `migrate` would run, in order."""
         return tuple(migration for migration in self.migrations if migration.pending)
 
     def times(self, script: str) -> int:
-        """Return how often a script was applied: Flyway lists a repeatable one once for each time."""
+        """Return how often a script was applied; Flyway lists a repeatable one once for each time."""
         return sum(each.script == script and not each.pending for each in self.migrations)
 
     @property
     def half_way(self) -> tuple[Migration, ...]:
-        """What failed outside a transaction and was not repaired; `validate` misses it without its script."""
+        """Migrations that failed outside a transaction and were not repaired; `validate` may miss them."""
         return tuple(migration for migration in self.migrations if migration.state.startswith("Failed"))
 
     @property
     def valid(self) -> bool:
-        """Whether the scripts fit what was applied."""
+        """Whether the scripts match the applied migrations."""
         return not self.objection and not self.invalid and not self.half_way
 
 
 @dataclass(frozen=True)
 class FlywayFailure:
-    """Why Flyway gave up; script, line and SQL state only when a statement failed."""
+    """Why Flyway failed; path, line and SQL state are set only if a statement failed."""
 
     code: str
     message: str
@@ -106,7 +107,7 @@ class FlywayFailure:
 
 @dataclass(frozen=True)
 class Migrated:
-    """The answer of `migrate`: what was applied, also when it failed afterwards."""
+    """The result of `migrate`: what was applied, even if it failed afterwards."""
 
     applied: tuple[Migration, ...]
     version: str | None
@@ -115,7 +116,7 @@ class Migrated:
 
 @dataclass(frozen=True)
 class Repaired:
-    """The answer of `repair`."""
+    """The result of `repair`."""
 
     actions: tuple[str, ...]
     removed: tuple[Migration, ...]
@@ -125,35 +126,35 @@ def read(output: str) -> list[dict[str, Any]]:
     """Return the result of each command, in order.
 
     Raises:
-        AnswerError: There is no JSON object.
+        AnswerError: The output is not the expected JSON.
 
     """
     try:
         document = json.loads(output[output.index("{") :])
     except ValueError as error:
-        raise AnswerError("no JSON in Flyway's answer") from error
+        raise AnswerError("Flyway's output contains no JSON") from error
     results = document.get("individualResults", [document])
     if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
-        raise AnswerError("Flyway's answer has a form that is not known")
+        raise AnswerError("Flyway's output has an unknown form")
     return results
 
 
 def result_of(results: list[dict[str, Any]], operation: str) -> dict[str, Any]:
-    """Return the result of a command; the last one where none says that it is of this command."""
+    """Return the result of a command; the last result if none names the command."""
     named = (result for result in results if result.get("operation") == operation)
     return next(named, results[-1])
 
 
 def failure(results: list[dict[str, Any]]) -> FlywayFailure | None:
-    """Return the first error of the results."""
+    """Return the first error in the results."""
     for result in results:
         error = result.get("error")
         if isinstance(error, dict):
             message = str(error.get("message") or "").strip()
-            said = _SQL_MESSAGE.search(message)
+            found = _SQL_MESSAGE.search(message)
             return FlywayFailure(
                 code=str(error.get("errorCode") or ""),
-                message=(said[1] if said else message).strip(),
+                message=(found[1] if found else message).strip(),
                 sql_state=str(error.get("sqlState") or ""),
                 path=str(error.get("path") or ""),
                 line=int(error.get("lineNumber") or 0),
@@ -162,7 +163,7 @@ def failure(results: list[dict[str, Any]]) -> FlywayFailure | None:
 
 
 def inspection(results: list[dict[str, Any]]) -> Inspection:
-    """Read the answers of `info` and `validate`.
+    """Read the results of `info` and `validate`.
 
     Raises:
         AnswerError: One of the two is missing.
@@ -172,7 +173,7 @@ def inspection(results: list[dict[str, Any]]) -> Inspection:
     try:
         info, validation = by_operation["info"], by_operation["validate"]
     except KeyError as error:
-        raise AnswerError(f"Flyway did not answer to {error.args[0]}") from error
+        raise AnswerError(f"Flyway's output has no result of {error.args[0]}") from error
     return Inspection(
         version=info.get("schemaVersion"),
         migrations=_migrations(info.get("migrations")),
@@ -182,18 +183,18 @@ def inspection(results: list[dict[str, Any]]) -> Inspection:
 
 
 def migrated(results: list[dict[str, Any]]) -> Migrated:
-    """Read the answer of `migrate`; whatever is not clearly a success is a failure."""
+    """Read the result of `migrate`; everything that is not clearly a success is a failure."""
     result = result_of(results, "migrate")
     why = failure(results)
     if why is None and result.get("success") is not True:
-        why = FlywayFailure("", str(result.get("exception") or "Flyway did not say why"))
-    # When there was nothing to do, Flyway names the version it found, not one it reached.
+        why = FlywayFailure("", str(result.get("exception") or "Flyway gave no reason"))
+    # If there was nothing to do, Flyway reports only the initial version.
     version = result.get("targetSchemaVersion") or result.get("initialSchemaVersion")
     return Migrated(_migrations(result.get("migrations"), state="Success"), version, why)
 
 
 def repaired(results: list[dict[str, Any]]) -> Repaired:
-    """Read the answer of `repair`."""
+    """Read the result of `repair`."""
     result = result_of(results, "repair")
     return Repaired(
         actions=tuple(str(action) for action in result.get("repairActions") or ()),
@@ -222,4 +223,4 @@ def _invalid(item: dict[str, Any]) -> Invalid:
 def _objection(validation: dict[str, Any]) -> str:
     details = validation.get("errorDetails") or {}
     message = validation.get("allErrorMessages") or details.get("errorMessage")
-    return str(message or "Flyway did not say what is wrong")
+    return str(message or "Flyway gave no reason")

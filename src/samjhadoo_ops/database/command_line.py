@@ -1,4 +1,4 @@
-"""Flyway by its command line, on the machine that runs the tool."""
+"""Runs Flyway's command line on this machine."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class CommandLine:
     """Flyway's command line; a `Runner`.
 
     Args:
-        command: How Flyway is started: java, the class path, the main class.
-        folder: Where it runs; a `flyway.toml` there is read by Flyway.
+        command: The command that starts Flyway: java, the class path and the main class.
+        folder: The working folder; Flyway reads a `flyway.toml` in it.
 
     """
 
@@ -43,7 +43,7 @@ class CommandLine:
         return str(self.connection)
 
     def arguments(self, *operations: str, ignore: Sequence[str] = ()) -> list[str]:
-        """Return the command line, without the password; errors see `Flyway.arguments`."""
+        """Return the command line, without the password; see `Flyway.arguments` for errors."""
         url = self.connection.jdbc_url(application=self.flyway.application, parameters=self.flyway.parameters)
         return [
             *self.command,
@@ -51,12 +51,12 @@ class CommandLine:
         ]
 
     def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
-        """Return the process's variables: those given, none of Flyway's, and the password."""
+        """Return the process's environment: the given variables without Flyway's, and the password."""
         kept = {name: value for name, value in variables.items() if not name.startswith("FLYWAY_")}
         return {**kept, **VARIABLES, "FLYWAY_PASSWORD": self.connection.password.reveal()}
 
     def run(self, *operations: str, ignore: Sequence[str] = ()) -> FlywayRun:
-        """Run Flyway; see `Runner`. What is ended is ended in the database too.
+        """Run Flyway; see `Runner`. If it is interrupted, its database sessions are ended, too.
 
         Raises:
             RunTimeoutError: It took longer than `timeouts.run`.
@@ -69,7 +69,7 @@ class CommandLine:
                 folder=self.folder,
                 variables=self.environment(os.environ),
                 seconds=self.flyway.timeouts.run,
-                broken=lambda: self.connection.end_sessions(self.flyway.application),
+                clean_up=lambda: self.connection.end_sessions(self.flyway.application),
                 name=f"flyway {' '.join(operations)}",
             )
         except OSError as error:

@@ -1,4 +1,4 @@
-"""How the database is reached, as its secret tells, for Flyway (JDBC) and for psycopg."""
+"""The database connection from its secret, for Flyway (JDBC) and psycopg."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from samjhadoo_ops.environment.secret import SecretRef
 
 CONNECT_TIMEOUT = 10
-"""Real seconds in which a connection must be made."""
+"""Real seconds that connecting may take."""
 
 
 class _Document(msgspec.Struct):
-    """The secret, in the form RDS keeps it; it may hold more (engine, instance identifier)."""
+    """The secret, in the format of RDS; it may have more members (engine, instance identifier)."""
 
     host: str
     dbname: str
@@ -33,7 +33,7 @@ class _Document(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Connection:
-    """Where the database is and who asks."""
+    """The address of the database and the user's credentials."""
 
     host: str
     port: int
@@ -50,10 +50,10 @@ class Connection:
 
         """
         try:
-            # Not strict: some hold the port as text.
+            # Not strict, because some secrets have the port as text.
             found = msgspec.json.decode(secret.reveal(), type=_Document, strict=False)
         except (msgspec.DecodeError, UnicodeEncodeError) as error:
-            # The cause is left out: it might hold a piece of the secret.
+            # No cause: it might contain a part of the secret.
             raise ConfigurationError(
                 f"database.secret: {ref}: {error}",
                 hint='its value must be JSON: {"host", "port", "dbname", "username", "password"}',
@@ -77,18 +77,18 @@ class Connection:
         """Return the URL of PostgreSQL's JDBC driver, without user and password.
 
         Args:
-            application: The name by which the session is found in `pg_stat_activity`.
-            parameters: Server parameters of the session, such as `lock_timeout`.
+            application: The session's name in `pg_stat_activity`.
+            parameters: Server parameters for the session, such as `lock_timeout`.
 
         """
         query = jdbc_query(application=application, parameters=parameters)
         return f"jdbc:postgresql://{self._host}:{self.port}/{quote(self.dbname)}?{query}"
 
     def open(self) -> Any:
-        """Return a psycopg connection in autocommit mode; statements get 10 s.
+        """Return a psycopg connection in autocommit mode; statements time out after 10 s.
 
         Raises:
-            psycopg.OperationalError: The database is not there, or refused.
+            psycopg.OperationalError: The database cannot be reached, or refused the connection.
 
         """
         import psycopg
@@ -106,9 +106,9 @@ class Connection:
         )
 
     def end_sessions(self, application: str) -> None:
-        """End what a killed Flyway left in the database, if it answers.
+        """End the sessions of a killed Flyway, if the database answers.
 
-        PostgreSQL would finish the statement first.
+        Otherwise PostgreSQL would finish the running statement first.
         """
         import psycopg
 
@@ -120,7 +120,7 @@ class Connection:
 
 
 def jdbc_query(*, application: str, parameters: Mapping[str, str]) -> str:
-    """Return what follows the database's name in a URL of PostgreSQL's JDBC driver; see `jdbc_url`."""
+    """Return the query of a URL for PostgreSQL's JDBC driver; see `jdbc_url`."""
     query = {
         "ApplicationName": application,
         "connectTimeout": str(CONNECT_TIMEOUT),

@@ -1,4 +1,4 @@
-"""The runner that `database.runner` names."""
+"""Create the runner that `database.runner` selects."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def runner_for(env: Environment, aws: Aws, console: Console, clock: Clock) -> Runner:
     """Return the environment's runner.
 
-    Those that run here get the database's secret, and Flyway's command line is fetched when it is not cached.
+    Runners on this machine read the database's secret. Flyway is downloaded if it is not cached.
 
     Raises:
-        ConfigurationError: The secret is missing or malformed, or a setting is.
-        OpsError: AWS refused, or Flyway could not be fetched.
+        ConfigurationError: The secret is missing or malformed, or a setting is wrong.
+        OpsError: AWS refused, or Flyway could not be downloaded.
 
     """
     return _RUNNERS[env.database.runner](env, aws, console, clock)

@@ -1,7 +1,7 @@
-"""What Flyway is told, as data: its arguments are the same wherever it runs.
+"""Flyway's arguments as data; they are the same wherever Flyway runs.
 
-Facts: `reference` C.3 of the project's notes, and Flyway 12.4's own output. A setting given twice is an
-error of Flyway's, as is a variable FLYWAY_… beside the argument.
+Observed with Flyway 12.4: it is an error to give a setting twice, or as an argument and as a variable
+FLYWAY_…, too.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 DEFAULTS: Mapping[str, str] = {
     "cleanDisabled": "true",
-    # Off by default: a mistyped folder would be an empty, perfectly valid set of migrations.
+    # Off by default, so that a mistyped folder would be a valid, empty set of migrations.
     "failOnMissingLocations": "true",
     "validateMigrationNaming": "true",
-    # Flyway's lock in a transaction would make CREATE INDEX CONCURRENTLY wait for itself (flyway#1464).
+    # With Flyway's lock in a transaction, CREATE INDEX CONCURRENTLY would wait for itself (flyway#1464).
     "postgresql.transactional.lock": "false",
 }
 OWN = frozenset(
     {"url", "user", "password", "locations", "outputType", "configFiles", "ignoreMigrationPatterns"}
 )
-"""Settings that the tool makes itself; `ignoreMigrationPatterns` is only added to."""
+"""Settings that the tool sets itself; `ignoreMigrationPatterns` may be extended."""
 QUIET = "-skipCheckForUpdate"
-"""Flyway asks the internet for a newer version at each start unless told not to."""
+"""Keeps Flyway from looking for a newer version on the internet at each start."""
 VARIABLES: Mapping[str, str] = {"REDGATE_DISABLE_TELEMETRY": "true"}
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Real seconds: for a lock, for a statement, for a whole run of Flyway."""
+    """Time-outs in real seconds for a lock, a statement and a whole run of Flyway."""
 
     lock: float
     statement: float
@@ -47,9 +47,10 @@ class Flyway:
     """Flyway's arguments for one database.
 
     Args:
-        locations: Folders of scripts, as Flyway sees them.
+        locations: Folders with scripts, as Flyway sees them.
+        timeouts: See `Timeouts`.
         settings: Further settings, without the prefix `flyway.`.
-        application: The name of its sessions, by which a killed run's are ended.
+        application: The name of its database sessions, which identifies those of a killed run.
 
     """
 
@@ -60,7 +61,7 @@ class Flyway:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """PostgreSQL's parameters of Flyway's sessions."""
+        """Server parameters for Flyway's sessions."""
         return {
             "lock_timeout": _milliseconds(self.timeouts.lock),
             "statement_timeout": _milliseconds(self.timeouts.statement),
@@ -70,9 +71,9 @@ class Flyway:
         """Return the arguments, without the password.
 
         Args:
-            operations: Flyway's commands, run one after the other in one process.
-            ignore: Patterns of migrations that `validate` does not object to.
-            given: Settings that say which database: `url`, `user`.
+            operations: Flyway's commands, which run one after the other in one process.
+            ignore: Patterns of migrations that `validate` ignores.
+            given: Settings that select the database: `url` and `user`.
 
         Raises:
             ConfigurationError: `database.flyway` sets what the tool sets.
@@ -81,10 +82,10 @@ class Flyway:
         taken = sorted(OWN.intersection(self.settings) - {"ignoreMigrationPatterns"})
         if taken:
             raise ConfigurationError(
-                f"database.flyway.{taken[0]}: this setting is made by the tool",
+                f"database.flyway.{taken[0]}: the tool sets this itself",
                 hint=f"remove {taken[0]} from [database.flyway]",
             )
-        # Future migrations are normal: the database has them after the release was rolled back.
+        # Future migrations are normal: the database has them after a release was rolled back.
         patterns = [*filter(None, [self.settings.get("ignoreMigrationPatterns")]), "*:future", *ignore]
         settings = {
             **given,
@@ -98,5 +99,5 @@ class Flyway:
 
 
 def _milliseconds(seconds: float) -> str:
-    # Zero would mean none to PostgreSQL.
+    # To PostgreSQL, zero means no time-out.
     return str(max(1, round(seconds * 1000)))

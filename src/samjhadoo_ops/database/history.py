@@ -1,5 +1,6 @@
-"""The history table: the plan's query, read with psycopg where the database is reached from here and told by
-Flyway's `info` elsewhere, and whether it agrees with what Flyway said.
+"""Flyway's history table, and whether it agrees with Flyway's results.
+
+It is read with psycopg if the database can be reached from here, and from the output of `info` otherwise.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 
 TABLE = "flyway_schema_history"
 SHOWN = 5
-"""Rows that the plan's query (2.2) shows."""
+"""How many rows the plan's query (2.2) shows."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the history table, its columns in their order; `info` tells neither rank nor checksum."""
+    """A row of the history table, with its columns in order; `info` has neither rank nor checksum."""
 
     installed_rank: int | None
     version: str | None
@@ -37,18 +38,18 @@ class Row:
 
 @dataclass(frozen=True)
 class History:
-    """What the history table holds, the newest first."""
+    """The rows of the history table, newest first."""
 
     rows: tuple[Row, ...]
 
     @property
     def newest(self) -> tuple[Row, ...]:
-        """The answer of the plan's query."""
+        """The rows that the plan's query shows."""
         return self.rows[:SHOWN]
 
     @property
     def failed(self) -> tuple[Row, ...]:
-        """Migrations without a transaction that failed half-way."""
+        """Migrations that failed half-way, outside a transaction."""
         return tuple(row for row in self.rows if not row.success)
 
     def succeeded(self, script: str) -> bool:
@@ -56,21 +57,21 @@ class History:
         return next((row.success for row in self.rows if row.script == script), False)
 
     def times(self, script: str) -> int:
-        """Return how often the script was applied: a repeatable one has a row for each time."""
+        """Return how often a script was applied; a repeatable one has a row for each time."""
         return sum(row.success and row.script == script for row in self.rows)
 
 
 def read(connection: Connection, *, table: str = TABLE, schema: str = "") -> History:
-    """Read the history; it is empty when there is no such table yet.
+    """Read the history; it is empty if the table does not exist yet.
 
     Raises:
-        psycopg.Error: The database is not there, or refused.
+        psycopg.Error: The database cannot be reached, or refused the query.
 
     """
     from psycopg import errors, sql
 
     name = sql.Identifier(schema, table) if schema else sql.Identifier(table)
-    # The plan's query without its limit: a failed row may stand further back.
+    # The plan's query without its limit, because a failed row may be older.
     query = sql.SQL("SELECT * FROM {} ORDER BY installed_rank DESC").format(name)
     with connection.open() as session:
         try:
@@ -81,28 +82,28 @@ def read(connection: Connection, *, table: str = TABLE, schema: str = "") -> His
 
 
 def _row(columns: tuple[Any, ...]) -> Row:
-    # Flyway stores the script's path below its location; a script is known by its file name everywhere else.
+    # Flyway stores the script's path below its location; everywhere else its file name identifies it.
     found = Row(*columns[:10])
     return replace(found, script=PurePath(found.script).name)
 
 
-def told(info: Mapping[str, Any]) -> History:
-    """Return the history as Flyway's `info` tells it."""
+def from_info(info: Mapping[str, Any]) -> History:
+    """Return the history from the output of Flyway's `info`."""
     applied = [item for item in info.get("migrations") or () if item.get("installedOnUTC")]
-    # As text the moments are in order: all have the same form.
+    # All times have the same format, so that text sorts by time.
     applied.sort(key=lambda item: str(item["installedOnUTC"]))
-    return History(tuple(_told(item) for item in reversed(applied)))
+    return History(tuple(_info_row(item) for item in reversed(applied)))
 
 
-def _told(item: Mapping[str, Any]) -> Row:
+def _info_row(item: Mapping[str, Any]) -> Row:
     version, description = str(item.get("version") or ""), str(item.get("description") or "")
-    called = f"V{version} {description}" if version else f"R {description}"
+    name = f"V{version} {description}" if version else f"R {description}"
     return Row(
         installed_rank=None,
         version=version or None,
         description=description,
         type=str(item.get("type") or ""),
-        script=PurePath(str(item.get("filepath") or "")).name or called,
+        script=PurePath(str(item.get("filepath") or "")).name or name,
         checksum=None,
         installed_by=str(item.get("installedBy") or ""),
         installed_on=datetime.fromisoformat(str(item["installedOnUTC"])),
@@ -112,19 +113,19 @@ def _told(item: Mapping[str, Any]) -> Row:
 
 
 def problems(history: History, *, version: str | None, applied: Sequence[str]) -> Iterator[str]:
-    """Yield where the history contradicts Flyway.
+    """Yield the contradictions between the history and Flyway's results.
 
     Args:
-        history: What the table holds.
-        version: The schema's version, as Flyway told it; None when it knows none.
-        applied: Scripts that Flyway says it applied.
+        history: The history.
+        version: The schema's version according to Flyway; None if there is none.
+        applied: The scripts that were applied according to Flyway.
 
     """
     for row in history.failed:
         rank = "" if row.installed_rank is None else f" (rank {row.installed_rank})"
         yield f"{row.script} failed half-way on {row.installed_on:%Y-%m-%d %H:%M}{rank}"
     if version and not any(row.version == version and row.success for row in history.rows):
-        yield f"Flyway says the schema is at version {version}; no successful row of the history does"
+        yield f"Flyway reports version {version}, but the history has no successful row for it"
     for script in applied:
         if not history.succeeded(script):
-            yield f"Flyway says it applied {script}; no successful row of the history does"
+            yield f"Flyway reports that it applied {script}, but the history has no successful row for it"

@@ -1,8 +1,7 @@
-"""Flyway from its image, by the Docker engine of the machine that runs the tool.
+"""Runs Flyway's image with this machine's Docker engine.
 
-The folders of scripts are mounted where they are on this machine, so that Flyway names the same paths; so is
-the project's `flyway.toml`. The password goes by a variable that `docker run` passes on: no command line
-holds it.
+The folders with scripts and the project's `flyway.toml` are mounted under the same paths as on this machine,
+so that Flyway's messages name them. `docker run` passes the password on as a variable, not as an argument.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.database.runner import FlywayRun
 
 CONFIGURATION = ("flyway.toml", "flyway.user.toml")
-"""What Flyway reads in the folder where it runs."""
+"""Files that Flyway reads from its working folder."""
 LABEL = "samjhadoo-ops.flyway"
 _HOST = "host.docker.internal"
 _NOT_STARTED = range(125, 128)  # docker run: the engine refused, or the command cannot be run or is not there
@@ -42,10 +41,11 @@ class DockerImage:
     """Flyway's image; a `Runner`.
 
     Args:
-        image: Its name; the engine pulls it when it has not got it.
-        flyway: What it is told; `locations` are absolute paths of this machine.
-        folder: The project; a `flyway.toml` there is read by Flyway.
-        desktop: Whether the engine is Docker Desktop, whose host network is not this machine's; None: ask it.
+        image: The image's name; the engine pulls it if necessary.
+        flyway: Flyway's arguments; `locations` are absolute paths on this machine.
+        connection: The database.
+        folder: The project; Flyway reads a `flyway.toml` in it.
+        desktop: Whether the engine is Docker Desktop, whose host network is another one; None: find out.
 
     """
 
@@ -62,7 +62,7 @@ class DockerImage:
         return str(self.connection)
 
     def command(self, *operations: str, ignore: Sequence[str] = (), desktop: bool = False) -> list[str]:
-        """Return the command line, without the password; errors see `Flyway.arguments`."""
+        """Return the command line, without the password; see `Flyway.arguments` for errors."""
         connection = self.connection
         if desktop and is_loopback(connection.host):
             connection = replace(connection, host=_HOST)
@@ -76,7 +76,7 @@ class DockerImage:
             *(
                 word
                 for path in (*self.flyway.locations, *present)
-                # Not --volume: that would make a folder that is missing.
+                # Not --volume, which would create missing folders.
                 for word in ("--mount", f"type=bind,source={path},target={path},readonly")
             ),
             *("--workdir", str(self.folder)),
@@ -86,15 +86,15 @@ class DockerImage:
         ]
 
     def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables of `docker run`, some of which it passes on."""
+        """Return the environment of `docker run`, which passes some of the variables on."""
         return {**variables, **VARIABLES, "FLYWAY_PASSWORD": self.connection.password.reveal()}
 
     def run(self, *operations: str, ignore: Sequence[str] = ()) -> FlywayRun:
-        """Run Flyway; see `Runner`. What is ended is ended in the engine and in the database too.
+        """Run Flyway; see `Runner`. If it is interrupted, container and database sessions are ended, too.
 
         Raises:
-            ConfigurationError: There is no program `docker`.
-            Refused: A folder of scripts is missing, or the engine could not run the image.
+            ConfigurationError: `docker` is not installed.
+            Refused: A folder with scripts is missing, or the engine could not run the image.
             RunTimeoutError: It took longer than `timeouts.run`.
 
         """
@@ -109,7 +109,7 @@ class DockerImage:
                 folder=self.folder,
                 variables=self.environment(os.environ),
                 seconds=self.flyway.timeouts.run,
-                broken=self._end,
+                clean_up=self._end,
                 name=f"flyway {' '.join(operations)}",
             )
         except (FileNotFoundError, PermissionError) as error:
@@ -126,18 +126,18 @@ class DockerImage:
         return refusal.reached_history(self.connection, self.flyway.settings)
 
     def _end(self) -> None:
-        """Remove the container, which `docker run` may leave, and end its sessions."""
+        """Remove the container, which `docker run` may leave behind, and end its sessions."""
         with suppress(OSError, subprocess.TimeoutExpired):
             _docker("rm", "--force", self.flyway.application)
         self.connection.end_sessions(self.flyway.application)
 
 
 def _not_started(image: str, run: FlywayRun) -> Refused:
-    said = [line.removeprefix("docker: ") for line in run.log.splitlines() if line.strip()]
-    reason = next((line for line in said if line.startswith("Error")), said[0] if said else "")
+    lines = [line.removeprefix("docker: ") for line in run.log.splitlines() if line.strip()]
+    reason = next((line for line in lines if line.startswith("Error")), lines[0] if lines else "")
     return Refused(
         f"the Flyway image {image} could not be run: {reason}",
-        details=tuple(said[-10:]),
+        details=tuple(lines[-10:]),
         hint=f"docker pull {image}, or correct database.flyway_image",
     )
 

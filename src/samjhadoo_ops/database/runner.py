@@ -1,4 +1,4 @@
-"""How Flyway is run: by its command line, from its image, or as a task in the cluster."""
+"""The interface to run Flyway: with its command line, from its image, or as a task in the cluster."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class NoAnswerError(OpsError):
-    """Flyway began, and what it answered is not known; what it had committed stands."""
+    """Flyway started, but its result is unknown; changes that it committed remain."""
 
 
 class RunTimeoutError(NoAnswerError):
-    """A run of Flyway took longer than it may, and was ended; what it had committed stands."""
+    """A run of Flyway timed out and was ended; changes that it committed remain."""
 
 
 @dataclass(frozen=True)
 class FlywayRun:
-    """What a run of Flyway printed; paths in it are this machine's."""
+    """The output of a run of Flyway, with paths on this machine."""
 
     exit_code: int
     output: str
@@ -38,28 +38,28 @@ class Runner(Protocol):
 
     @property
     def database(self) -> str:
-        """The database, as errors call it."""
+        """The database's name in errors."""
 
     @property
     def leaves_nothing(self) -> bool:
-        """Whether a run that only looks leaves nothing behind at AWS: no image, no task definition."""
+        """Whether a read-only run leaves nothing behind at AWS: no image, no task definition."""
 
     def run(self, *operations: str, ignore: Sequence[str] = ()) -> FlywayRun:
-        """Run Flyway to its end.
+        """Run Flyway and wait until it ends.
 
         Args:
-            operations: Flyway's commands, run one after the other; `answer.result_of` finds each one's.
-            ignore: Patterns of migrations that `validate` does not object to.
+            operations: Flyway's commands, in order; `answer.result_of` finds the result of each.
+            ignore: Patterns of migrations that `validate` ignores.
 
         Raises:
             ConfigurationError: A setting is wrong; Flyway did not run.
             Refused: Flyway could not be started.
-            NoAnswerError: It began and did not end, or its answer is lost.
+            NoAnswerError: Flyway started, but did not end in time, or its output is lost.
 
         """
 
     def history(self) -> History:
-        """Return what the history table holds; empty when there is none.
+        """Return the rows of the history table; empty if there is none.
 
         Raises:
             Refused: The database does not answer.
@@ -73,22 +73,22 @@ def run_process(
     folder: Path,
     variables: Mapping[str, str],
     seconds: float,
-    broken: Callable[[], None],
+    clean_up: Callable[[], None],
     name: str,
 ) -> FlywayRun:
-    """Run a process and return what it printed; one that takes too long or is interrupted is killed.
+    """Run a process and return its output; it is killed if it takes too long or is interrupted.
 
     Args:
-        argv: The command line; it holds no secret.
-        folder: Where it runs.
-        variables: Its environment.
-        seconds: Real seconds it may take.
-        broken: Called when it was killed, to end what it may have left.
-        name: What it does, for errors.
+        argv: The command line, without secrets.
+        folder: The working folder.
+        variables: The environment variables.
+        seconds: Real seconds that it may take.
+        clean_up: Called after it was killed, to end what it left behind.
+        name: Its name in errors.
 
     Raises:
         OSError: It could not be started.
-        RunTimeoutError: It took longer.
+        RunTimeoutError: It timed out.
 
     """
     process = subprocess.Popen(
@@ -109,7 +109,7 @@ def run_process(
         except BaseException as error:
             process.kill()
             process.wait()
-            broken()
+            clean_up()
             if isinstance(error, subprocess.TimeoutExpired):
                 raise timed_out(name, seconds) from error
             raise
@@ -117,8 +117,8 @@ def run_process(
 
 
 def timed_out(name: str, seconds: float) -> RunTimeoutError:
-    """Return the error of a run that took too long."""
+    """Return the error for a run that timed out."""
     return RunTimeoutError(
-        f"{name} took longer than database.migrate_timeout ({seconds:g} s) and was ended",
+        f"{name} took longer than database.migrate_timeout ({seconds:g} s) and was stopped",
         hint="something may hold a lock: see pg_stat_activity",
     )

@@ -1,4 +1,4 @@
-"""Bringing the schema to the release's version: inspect, migrate when something is pending, verify."""
+"""Bring the schema to the release's version: inspect, apply pending migrations, verify."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SchemaState:
-    """What the schema is at.
+    """The state of the schema.
 
     Args:
-        version: The newest applied version; None when there is none.
-        applied: What this run applied.
-        pending: What is still to be applied; empty after a migration.
+        version: The newest applied version; None if there is none.
+        applied: Migrations that this run applied.
+        pending: Migrations still to be applied; empty after a migration.
 
     """
 
@@ -42,43 +42,43 @@ class SchemaState:
 
 @dataclass(frozen=True)
 class Schema:
-    """A database's schema and the scripts that make it."""
+    """A database's schema and its migration scripts."""
 
     runner: Runner
     console: Console
 
     @classmethod
     def of(cls, env: Environment, aws: Aws, console: Console, clock: Clock) -> Schema:
-        """Return the environment's schema, reached as `database.runner` says.
+        """Return the environment's schema, with the runner that `database.runner` selects.
 
         Raises:
-            ConfigurationError: The secret is missing or malformed, or a setting is.
-            OpsError: AWS refused, or Flyway could not be fetched.
+            ConfigurationError: The secret is missing or malformed, or a setting is wrong.
+            OpsError: AWS refused, or Flyway could not be downloaded.
 
         """
         from samjhadoo_ops.database.factory import runner_for
 
         if not env.database.migrations:
             raise ConfigurationError(
-                f"{env.title} has no migrations: its schema is another service's",
-                hint="database.migrations names the folders of scripts",
+                f"{env.title} has no migrations: another service owns the schema",
+                hint="set database.migrations to the folders with scripts",
             )
         return cls(runner_for(env, aws, console, clock), console)
 
     @property
     def leaves_nothing(self) -> bool:
-        """Whether looking at it leaves nothing behind at AWS."""
+        """Whether reading it leaves nothing behind at AWS."""
         return self.runner.leaves_nothing
 
     def inspect(self) -> Inspection:
-        """Ask Flyway for `info` and `validate`, in one process; nothing is changed.
+        """Run Flyway's `info` and `validate` in one process; nothing is changed.
 
         Raises:
-            ConfigurationError: Flyway does not understand a setting.
+            ConfigurationError: Flyway refused a setting.
             Refused: The scripts or the database cannot be read.
 
         """
-        # What is pending is not invalid: it is what migrate is for.
+        # Pending migrations are not invalid: migrate applies them.
         results = self._ask("info", "validate", ignore=["*:pending"])
         try:
             return answer.inspection(results)
@@ -86,7 +86,7 @@ class Schema:
             raise Refused(str(error)) from error
 
     def validate(self) -> Inspection:
-        """Inspect the schema, and refuse when a script does not fit what was applied.
+        """Inspect the schema, and refuse scripts that do not match the applied migrations.
 
         Raises:
             Refused: A script was edited or removed after it was applied, or failed half-way.
@@ -98,14 +98,14 @@ class Schema:
         return inspection
 
     def migrate(self, inspection: Inspection | None = None) -> SchemaState:
-        """Validate, apply what is pending, and verify the history.
+        """Validate, apply pending migrations, and verify the history.
 
         Args:
-            inspection: What `validate` returned a moment ago; it is asked for when it is not given.
+            inspection: A recent result of `validate`; without it, `validate` is run.
 
         Raises:
             Refused: Nothing was changed.
-            DeploymentFailed: A script failed; `changed` tells what was applied before.
+            DeploymentFailed: A script failed; `changed` lists what was applied before.
 
         """
         inspection = inspection or self.validate()
@@ -142,11 +142,11 @@ class Schema:
         return result
 
     def verify(self, state: SchemaState) -> SchemaState:
-        """Return the state when the history table agrees with it.
+        """Return the state if the history table agrees with it.
 
         Raises:
-            DeploymentFailed: It does not, or cannot be read after scripts were applied.
-            Refused: It cannot be read, and nothing was applied.
+            DeploymentFailed: The table does not agree, or cannot be read after scripts were applied.
+            Refused: The table cannot be read, and nothing was applied.
 
         """
         applied = [item.script for item in state.applied]
@@ -171,7 +171,7 @@ class Schema:
         return self.runner.history()
 
     def repair(self) -> Repaired:
-        """Let Flyway bring the history in line with the scripts.
+        """Let Flyway align the history with the scripts.
 
         Raises:
             Refused: Flyway refused.
@@ -180,7 +180,7 @@ class Schema:
         return answer.repaired(self._ask("repair"))
 
     def _ask(self, *operations: str, ignore: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """Run Flyway for what changes no schema."""
+        """Run Flyway commands that do not change the schema."""
         try:
             run = self.runner.run(*operations, ignore=ignore)
         except NoAnswerError as error:
@@ -188,26 +188,26 @@ class Schema:
         return refusal.readable(run, self.runner.database)
 
     def _changed(self, before: Inspection) -> tuple[str, bool]:
-        """Tell which of the scripts that were pending the database has by now, and if one failed half-way."""
+        """Describe which pending scripts were applied; also return whether one failed half-way."""
         try:
             now = self.history()
         except Refused:
-            return "unknown: the history cannot be read", False
+            return "unknown, because the history cannot be read", False
         pending = [item.script for item in before.pending]
         applied = [script for script in pending if now.times(script) > before.times(script)]
         if not now.failed:
             return _applied(applied), False
         failed = ", ".join(row.script for row in now.failed)
-        stands = f"what {failed} did before it failed, and its failed row in the history"
-        return f"{_applied(applied)}, and {stands}" if applied else f"the schema has {stands}", True
+        rest = f"what {failed} did before it failed, and its failed row in the history"
+        return f"{_applied(applied)}, and {rest}" if applied else f"the schema has {rest}", True
 
 
 def inspect(env: Environment, aws: Aws, console: Console, clock: Clock) -> tuple[Schema | None, Inspection]:
-    """Validate the environment's schema; None and nothing pending where it has no scripts of its own.
+    """Validate the environment's schema; without scripts of its own, return None and nothing pending.
 
     Raises:
         ConfigurationError: A setting or the secret is wrong.
-        Refused: The scripts do not fit the database.
+        Refused: The scripts do not match the database.
 
     """
     if not env.database.migrations:
@@ -217,7 +217,7 @@ def inspect(env: Environment, aws: Aws, console: Console, clock: Clock) -> tuple
 
 
 def peek(env: Environment, aws: Aws, console: Console, clock: Clock) -> Inspection | None:
-    """Inspect the schema as `inspect` does where that leaves nothing behind at AWS; None where it would."""
+    """Inspect the schema as `inspect` does, if that leaves nothing behind at AWS; otherwise return None."""
     if not env.database.migrations:
         return answer.Inspection(None, (), ())
     schema = Schema.of(env, aws, console, clock)

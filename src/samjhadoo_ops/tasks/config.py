@@ -17,4 +17,6 @@ def config(_c: Context, *, env: str = "local", service: str = "") -> None:
     from samjhadoo_ops.environment.view import rows
 
     environment = load_environment(env, service=service)
-    current_console().table(["Key", "Value", "Source"], rows(environment), event="setting")
+    # Values come last, because long ones would move the sources out of sight.
+    shown = [(key, source, value) for key, value, source in rows(environment)]
+    current_console().table(["Key", "Source", "Value"], shown, event="setting")

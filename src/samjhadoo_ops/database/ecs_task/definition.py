@@ -1,8 +1,7 @@
-"""The task definition of the migrations task, and what RunTask is asked for; nothing here does I/O.
+"""The task definition of the migrations task, and the arguments of RunTask; nothing here does I/O.
 
-Host, port, name, user and password are members of the database's secret, and ECS hands them to the container:
-they never pass through the tool. Flyway's arguments come by RunTask's overrides, so that one task definition
-serves every command.
+ECS passes host, port, name, user and password from the database's secret to the container, and the tool never
+sees them. Flyway's arguments are overrides of RunTask, so that one task definition serves every command.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ if TYPE_CHECKING:
 
 CONTAINER = "flyway"
 PROJECT = PurePosixPath("/flyway/project")
-"""Where the image holds the folders of scripts, each under its own path in the project."""
+"""The folder in the image that holds the folders with scripts, under their paths in the project."""
 DIGEST_TAG = "samjhadoo-ops:definition"
-"""The tag by which a registered definition is known to be the wanted one."""
+"""The tag with the digest of a registered definition."""
 BEGIN, END = "samjhadoo-ops: answer", "samjhadoo-ops: end"
-"""Lines between which the log holds Flyway's answer; the second one tells exit code and bytes."""
+"""The lines around Flyway's output in the log; the second has the exit code and the size in bytes."""
 STOP_TIMEOUT = 10
 _PREFIX = "flyway"
 _CHECKED_FROM = 14
@@ -38,8 +37,8 @@ _MEMBERS = {
     "DATABASE_PORT": "port",
     "DATABASE_NAME": "dbname",
 }
-# A log does not tell standard output from standard error, and may cut long lines: the answer is printed when
-# Flyway has ended, between marks, with its size. Empty lines are no events, so line ends are not counted.
+# A log mixes standard output and standard error, and may split long lines. So the output is printed after
+# Flyway has ended, between marks and with its size. Empty lines are no log events: line ends are not counted.
 _SCRIPT = f"""\
 query=$1; shift
 host=$DATABASE_HOST
@@ -66,7 +65,7 @@ class Placement:
 
     Attributes:
         log_region: The log group's region.
-        log_created: Whether ECS creates the log group, as it does for the service (`awslogs-create-group`).
+        log_created: Whether ECS creates the log group (`awslogs-create-group`, as for the service).
 
     """
 
@@ -94,10 +93,10 @@ def family(env: Environment) -> str:
 
 
 def log_options(env: Environment, template: Mapping[str, Any]) -> tuple[str, str, bool]:
-    """Return log group, region and whether ECS creates the group: the settings', or the service container's.
+    """Return log group, region and whether ECS creates the group, from the settings or the service.
 
     Raises:
-        ConfigurationError: The settings name none, and the service does not log to CloudWatch Logs.
+        ConfigurationError: The settings have none, and the service does not log to CloudWatch Logs.
 
     """
     for container in template["containerDefinitions"]:
@@ -113,7 +112,7 @@ def log_options(env: Environment, template: Mapping[str, Any]) -> tuple[str, str
         raise ConfigurationError(
             f"database.task.log_group is empty, and the container {env.service.container} in "
             f"{env.service.task_definition} has no awslogs-group to take instead",
-            hint="name a log group of CloudWatch Logs: the task's answer is read there",
+            hint="set it to a log group of CloudWatch Logs, from which the task's output is read",
         )
     return env.database.task.log_group, env.aws.region, False
 
@@ -121,12 +120,12 @@ def log_options(env: Environment, template: Mapping[str, Any]) -> tuple[str, str
 def definition(
     env: Environment, template: Mapping[str, Any], placement: Placement, *, image: str, secret: str
 ) -> dict[str, Any]:
-    """Return what RegisterTaskDefinition is given.
+    """Return the arguments of RegisterTaskDefinition.
 
     Args:
         env: The environment.
-        template: The service's own task definition, for what the settings leave to it.
-        placement: Where it runs and logs.
+        template: The service's task definition, for values that the settings leave empty.
+        placement: Where the task runs and logs.
         image: The migrations image, by digest.
         secret: The ARN of the database's secret.
 
@@ -140,7 +139,7 @@ def definition(
         raise ConfigurationError(
             f"database.task.execution_role is empty, and {env.service.task_definition} has no "
             "executionRoleArn to take instead",
-            hint="name the role with which ECS pulls the image, reads the secret and writes the log",
+            hint="set it to the role with which ECS pulls the image, reads the secret and writes the log",
         )
     document = {
         "family": family(env),
@@ -166,7 +165,7 @@ def definition(
                         "awslogs-group": placement.log_group,
                         "awslogs-region": placement.log_region,
                         "awslogs-stream-prefix": _PREFIX,
-                        "mode": "blocking",  # the other mode drops lines of a large answer
+                        "mode": "blocking",  # the other mode drops lines of large output
                         **({"awslogs-create-group": "true"} if placement.log_created else {}),
                     },
                 },
@@ -179,7 +178,7 @@ def definition(
 
 
 def digest(document: Mapping[str, Any]) -> str:
-    """Return what tells one definition from another."""
+    """Return a digest that identifies a definition."""
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
@@ -189,10 +188,10 @@ def log_stream(task_arn: str) -> str:
 
 
 def parameters(own: Mapping[str, str], *, engine_version: str) -> dict[str, str]:
-    """Return PostgreSQL's parameters of the task's sessions.
+    """Return the server parameters for the task's sessions.
 
-    Nobody can end the sessions of a task that was stopped: from version 14 on PostgreSQL does so itself when
-    it is told to look whether the client is still there.
+    The tool cannot end the sessions of a stopped task. From version 14 on, PostgreSQL does so itself if it
+    checks the client's connection.
     """
     major = engine_version.partition(".")[0]
     checked = major.isdecimal() and int(major) >= _CHECKED_FROM
@@ -200,5 +199,5 @@ def parameters(own: Mapping[str, str], *, engine_version: str) -> dict[str, str]
 
 
 def overrides(query: str, arguments: Sequence[str]) -> dict[str, Any]:
-    """Return RunTask's overrides; `query` is what follows the database's name in the JDBC URL."""
+    """Return RunTask's overrides; `query` is the query of the JDBC URL."""
     return {"containerOverrides": [{"name": CONTAINER, "command": [query, QUIET, *arguments]}]}

@@ -1,6 +1,6 @@
-"""The image of the migrations task: Flyway's, with the release's scripts, in the release's own repository.
+"""The image of the migrations task: Flyway's image with the release's scripts, in the release's repository.
 
-Its tag names its content, so that it is built and pushed once for the same scripts.
+Its tag is a hash of its content, so that the same scripts are built and pushed only once.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _LENGTH = 12
 
 
 def folders(env: Environment) -> list[str]:
-    """Return the folders of scripts as they are in the project.
+    """Return the folders with scripts, relative to the project.
 
     Raises:
-        ConfigurationError: One is outside the project, or there is none.
+        ConfigurationError: A folder is outside the project, or does not exist.
 
     """
     found = []
@@ -40,23 +40,23 @@ def folders(env: Environment) -> list[str]:
         path = PurePosixPath(os.path.relpath(env.root / named, env.root))
         if path.parts[:1] == ("..",) or str(path) == ".":
             raise ConfigurationError(
-                f"database.migrations: {named} is not a folder inside the project, so that a task cannot be "
-                "given its scripts",
+                f"database.migrations: {named} is not a folder inside the project, so its scripts cannot be "
+                "added to the task's image",
                 hint='move it into the project, or set database.runner = "cli"',
             )
         if not (env.root / named).is_dir():
             raise ConfigurationError(
-                f"database.migrations: there is no folder {env.root / named}",
+                f"database.migrations: the folder {env.root / named} does not exist",
                 hint=FOLDERS,
             )
         found.append(str(path))
     return found
 
 
-def gather(root: Path, chosen: Iterable[str], base: str, target: Path) -> None:
-    """Put the build context together: the folders under their own paths, and the Dockerfile.
+def write_context(root: Path, chosen: Iterable[str], base: str, target: Path) -> None:
+    """Write the build context: the folders under their own paths, and the Dockerfile.
 
-    Modes are made readable: Flyway's image may run it as another user.
+    Everybody may read the files, because Flyway's image may run as another user.
     """
     for folder in chosen:
         shutil.copytree(root / folder, target / "project" / folder, dirs_exist_ok=True)
@@ -68,11 +68,11 @@ def gather(root: Path, chosen: Iterable[str], base: str, target: Path) -> None:
 
 
 def pushed(env: Environment, aws: Aws, console: Console) -> str:
-    """Return the image's reference by digest; it is built and pushed when the repository has not got it.
+    """Return the image's reference by digest; it is built and pushed if the repository does not have it.
 
     Raises:
-        ConfigurationError: A folder of scripts, or the base image, is not there.
-        OpsError: It could not be built or pushed.
+        ConfigurationError: A folder with scripts or the base image does not exist.
+        OpsError: The image could not be built or pushed.
 
     """
     from samjhadoo_ops.release import ecr
@@ -84,7 +84,7 @@ def pushed(env: Environment, aws: Aws, console: Console) -> str:
 
     chosen = folders(env)
     with tempfile.TemporaryDirectory(prefix="samjhadoo-migrations-") as place:
-        gather(env.root, chosen, env.database.flyway_image, Path(place))
+        write_context(env.root, chosen, env.database.flyway_image, Path(place))
         context = BuildContext(Path(place))
         tag = f"migrations-{context.digest()[:_LENGTH]}"
         uri = ecr.repository_uri(aws, env.build.repository)
@@ -99,5 +99,5 @@ def pushed(env: Environment, aws: Aws, console: Console) -> str:
 
 
 def _builder(env: Environment) -> str:
-    """Return the builder: there is nothing for Gradle to do."""
+    """Return the builder; Gradle has nothing to build here."""
     return "docker" if env.build.builder == "gradle" else env.build.builder

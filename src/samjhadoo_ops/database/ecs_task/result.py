@@ -1,6 +1,6 @@
-"""What the end of a migrations task means; nothing here does I/O.
+"""The result of a migrations task: why it stopped, and Flyway's output from its log. Nothing here does I/O.
 
-The texts are AWS's ("Stopped task error messages" and "CannotPullContainer task errors" in its ECS guide).
+The texts are AWS's ("Stopped task error messages" and "CannotPullContainer task errors" in the ECS guide).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class EndedTask:
 
     Attributes:
         began: Whether its container ran.
-        why: What ECS says of the end.
-        exit_code: The container's; None when it has none.
+        why: The reason that ECS gives.
+        exit_code: The container's exit code; None if there is none.
 
     """
 
@@ -38,28 +38,28 @@ class EndedTask:
 
 
 def ended(task: Mapping[str, Any]) -> EndedTask:
-    """Read a stopped task of DescribeTasks."""
+    """Read a stopped task from DescribeTasks."""
     container: Mapping[str, Any] = next(iter(task.get("containers") or ()), {})
     reasons = [str(task.get("stoppedReason") or ""), str(container.get("reason") or "")]
     code = container.get("exitCode")
     return EndedTask(
         began=code is not None,
-        why="; ".join(dict.fromkeys(reason for reason in reasons if reason)) or "no reason is given",
+        why="; ".join(dict.fromkeys(reason for reason in reasons if reason)) or "no reason given",
         exit_code=code,
     )
 
 
 def not_begun(why: str, *, log_group: str = "") -> Refused:
-    """Return the refusal for a task that ended before Flyway began; the schema is as it was."""
+    """Return the error for a task that stopped before Flyway started; the schema is unchanged."""
     for sign, (message, hint) in _CAUSES.items():
         if sign in why:
             return Refused(f"{message.format(log_group=log_group)}: {why}", hint=hint)
-    return Refused(f"the migrations task did not start: {why}", hint="invoke migrate.info runs one again")
+    return Refused(f"the migrations task did not start: {why}", hint="invoke migrate.info starts another one")
 
 
 _CAUSES = {
     "log group does not exist": (
-        "the log group {log_group} of the migrations task is not there",
+        "the log group {log_group} of the migrations task does not exist",
         "create it, or correct database.task.log_group",
     ),
     "failed to validate logger args": (
@@ -80,15 +80,15 @@ _CAUSES = {
     ),
     "CannotStartContainerError": (
         "the image of the migrations task cannot be run",
-        "database.flyway_image must bring sh and flyway, for the platform of the task definition",
+        "database.flyway_image must have sh and flyway, and the platform of the task definition",
     ),
     "apacity": (
-        "the cluster has no room for the migrations task",
-        "run it again in a while: nothing was changed",
+        "the cluster has no capacity for the migrations task",
+        "try again later: nothing was changed",
     ),
     "RESOURCE:": (
-        "the cluster has no room for the migrations task",
-        "run it again in a while: nothing was changed",
+        "the cluster has no capacity for the migrations task",
+        "try again later: nothing was changed",
     ),
 }
 
@@ -96,22 +96,22 @@ _CAUSES = {
 def incomplete(
     found: EndedTask, transcript: Transcript, *, log_group: str, log_stream: str
 ) -> tuple[str, str]:
-    """Return message and hint for a task that ran, but whose answer is not to be had."""
+    """Return message and hint for a task that ran, but whose output is incomplete."""
     where = f"log group {log_group}, stream {log_stream}"
     if "OutOfMemory" in found.why:
         return f"the migrations task ran out of memory: {found.why}", "raise database.task.memory"
     if transcript.exit_code is None and found.exit_code not in (0, None):
         how = "was killed" if found.exit_code == _KILLED else f"ended with exit code {found.exit_code}"
-        return f"the migrations task {how} before Flyway had ended: {found.why}", f"see {where}"
+        return f"the migrations task {how} before Flyway ended: {found.why}", f"see {where}"
     return (
-        f"the answer of the migrations task is not in its log as a whole ({found.why})",
-        f"see {where}; logs:GetLogEvents is needed",
+        f"the log of the migrations task does not have its whole output ({found.why})",
+        f"see {where}; reading it needs logs:GetLogEvents",
     )
 
 
 _ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 _END = re.compile(rf"{re.escape(END)} (?P<code>\d+) (?P<size>\d+)\s*")
-# An image that is run without walls of its own sees its folders below another one.
+# In the process runtime of the local stack, the image's folders are below another folder.
 _PROJECT = re.compile(rf"(?:/[^/\s\"'(),:;]+)*?{re.escape(str(PROJECT))}(?![\w.-])")
 
 
@@ -120,8 +120,10 @@ class Transcript:
     """The output of a task.
 
     Attributes:
-        complete: Whether all of Flyway's answer is there.
-        exit_code: Flyway's; None until it has ended.
+        complete: Whether Flyway's output is complete.
+        exit_code: Flyway's exit code; None until it has ended.
+        answer: Flyway's output; empty unless it is complete.
+        log: Everything that was printed before it.
 
     """
 
@@ -132,10 +134,10 @@ class Transcript:
 
 
 def assemble(messages: Iterable[str]) -> Transcript:
-    """Put the events of a log stream together.
+    """Assemble the events of a log stream.
 
-    The answer is JSON, in which a line's end never stands for anything: its pieces are joined without one, so
-    that it does not matter where lines were cut (an event takes 256 KiB). Its size tells whether it is whole.
+    Flyway's output is JSON, in which line ends mean nothing. So the pieces are joined without them, wherever
+    the log split the lines (an event holds up to 256 KiB). The size shows whether the output is complete.
     """
     log: list[str] = []
     answer: list[str] = []
@@ -161,7 +163,7 @@ def assemble(messages: Iterable[str]) -> Transcript:
     )
 
 
-def here(text: str, root: Path, *, in_json: bool = False) -> str:
-    """Return a text with the image's paths of scripts replaced by those of the project."""
+def with_project_paths(text: str, root: Path, *, in_json: bool = False) -> str:
+    """Return a text in which the scripts' paths in the image are replaced by those in the project."""
     own = json.dumps(str(root), ensure_ascii=False)[1:-1] if in_json else str(root)
     return _PROJECT.sub(lambda _: own, text)

@@ -1,7 +1,7 @@
-"""Runs Flyway as a task, waits for it, and reads its answer from the log.
+"""Runs Flyway as an ECS task, waits for it, and reads its output from the log.
 
-A task goes on when the tool dies. Whoever comes next sees it by its family and waits for its end; beside that
-Flyway's own lock protects.
+The task continues if the tool dies. The next run finds it by its family and waits for its end; Flyway's own
+lock is a second protection.
 """
 
 from __future__ import annotations
@@ -29,22 +29,26 @@ if TYPE_CHECKING:
     from samjhadoo_ops.database.history import History
     from samjhadoo_ops.environment import Environment
 
-LOOKING = frozenset({"info", "validate"})
-LOOKED_WITHIN = 120.0
+READ_ONLY = frozenset({"info", "validate"})
+READ_WITHIN = 120.0
 STARTS_WITHIN = 300.0
 STOPS_WITHIN = 60.0
 LOGGED_WITHIN = 30.0
 PATIENCE = 60.0
-"""Real seconds: for a look, for Fargate to start and to end a task, for its log, without answers of AWS."""
+"""Real seconds for read-only commands, for start and stop of a task, for its log, and for AWS to answer."""
 _MOST_DESCRIBED = 100
 
 
 @dataclass
 class EcsTask:
-    """Flyway as a one-off task; a `Runner`. Nothing is asked of AWS before the first run.
+    """Runs Flyway as a one-off task; a `Runner`. It calls AWS only from the first run on.
 
     Args:
-        flyway: What it is told; `locations` are paths of the image.
+        env: The environment.
+        aws: Its AWS clients.
+        console: Where events are reported.
+        clock: The environment's clock.
+        flyway: Flyway's arguments; `locations` are paths in the image.
 
     """
 
@@ -58,25 +62,25 @@ class EcsTask:
 
     @property
     def database(self) -> str:
-        """See `Runner`; where it is, only the task knows."""
+        """See `Runner`; only the task knows the address."""
         return f"of {self.env.database.secret}"
 
     def run(self, *operations: str, ignore: Sequence[str] = ()) -> FlywayRun:
-        """Run Flyway; see `Runner`. `info` follows each command: the history is told by it.
+        """Run Flyway; see `Runner`. `info` is added to each command, for the history.
 
         Raises:
-            ConfigurationError: A setting is wrong, or what it names is not there.
+            ConfigurationError: A setting is wrong, or what it names does not exist.
             Refused: The task did not start; Flyway did not run.
-            NoAnswerError: It took too long, or its answer is lost.
+            NoAnswerError: The task timed out, or its output is lost.
             AwsCallFailed: AWS refused a call.
 
         """
         self._info = None
-        # Without a lock or a long statement: what it takes is the container's start.
-        harmless = LOOKING.issuperset(operations)
-        seconds = max(self.flyway.timeouts.run, LOOKED_WITHIN if harmless else 0.0)
-        told = operations if "info" in operations else (*operations, "info")
-        arguments = self.flyway.arguments(*told, ignore=ignore)
+        # Read-only commands need no locks and no long statements; starting the container takes the time.
+        read_only = READ_ONLY.issuperset(operations)
+        seconds = max(self.flyway.timeouts.run, READ_WITHIN if read_only else 0.0)
+        commands = operations if "info" in operations else (*operations, "info")
+        arguments = self.flyway.arguments(*commands, ignore=ignore)
         name = f"flyway {' '.join(operations)}"
         task_definition = self._task_definition
         self._wait_for_others()
@@ -92,19 +96,19 @@ class EcsTask:
         self.console.event(
             "migration-task", f"{name} runs as task {_short(arn)}", task=arn, operations=list(operations)
         )
-        run = self._outcome(arn, self._attend(arn, name, seconds))
+        run = self._outcome(arn, self._wait(arn, name, seconds))
         self._remember(run)
         return run
 
     def history(self) -> History:
-        """Return the history as Flyway's `info` tells it; see `Runner`."""
+        """Return the history from Flyway's `info`; see `Runner`."""
         if self._info is None:
             try:
                 run = self.run("info")
             except NoAnswerError as error:
                 raise Refused(error.message, hint=error.hint, details=error.details) from error
             refusal.readable(run, self.database)
-        return history.told(self._info or {})
+        return history.from_info(self._info or {})
 
     @cached_property
     def _template(self) -> dict[str, Any]:
@@ -130,33 +134,33 @@ class EcsTask:
         return self._tasks.register(document)
 
     def _wait_for_others(self) -> None:
-        """Wait until no other migrations task runs: one that a killed tool left, or somebody else's.
+        """Wait until no other migrations task is running: one of a killed run, or somebody else's.
 
         Raises:
-            Refused: One goes on for longer than a run may take.
+            Refused: The other task takes longer than a run may take.
 
         """
         family = definition.family(self.env)
         deadline = time.monotonic() + STARTS_WITHIN + self.flyway.timeouts.run
         known: set[str] = set()
-        while others := [task["taskArn"] for task in self._tasks.going_on(family)]:
+        while others := [task["taskArn"] for task in self._tasks.unfinished(family)]:
             for arn in sorted(set(others) - known):
                 self.console.event("waiting", f"waiting for the migrations task {_short(arn)}", task=arn)
             known |= set(others)
             if time.monotonic() > deadline:
                 raise Refused(
-                    f"the migrations task {others[0]} still runs",
+                    f"the migrations task {others[0]} is still running",
                     hint=f"aws ecs stop-task --cluster {self.env.service.cluster} --task {_short(others[0])}",
                 )
             self.clock.sleep(self.env.deployment.poll)
 
-    def _attend(self, arn: str, name: str, seconds: float) -> dict[str, Any]:
-        """Wait for the task's end and return it; one that takes too long or is interrupted is stopped.
+    def _wait(self, arn: str, name: str, seconds: float) -> dict[str, Any]:
+        """Wait for the task's end and return it; it is stopped if it takes too long or is interrupted.
 
         Raises:
-            Refused: It was not started in time.
-            RunTimeoutError: It took longer than so many real seconds since it began.
-            NoAnswerError: ECS does not tell any more how it stands.
+            Refused: The task was not started in time.
+            RunTimeoutError: The task ran for more than `seconds` real seconds.
+            NoAnswerError: ECS no longer reports the task's state.
 
         """
         try:
@@ -165,13 +169,13 @@ class EcsTask:
             self._stop(arn, error.message)
             raise
         except OpsError:
-            raise  # AWS does not answer: the task goes on
+            raise  # AWS does not answer: the task continues
         except BaseException:
             self._stop(arn, "interrupted")
             raise
 
     def _ended(self, arn: str, name: str, seconds: float) -> dict[str, Any]:
-        asked = heard = time.monotonic()
+        asked = answered = time.monotonic()
         began: float | None = None
         status = ""
         while True:
@@ -179,13 +183,13 @@ class EcsTask:
             try:
                 found = self._tasks.describe([arn])
             except AwsCallFailed as error:
-                if now - heard > PATIENCE:
-                    raise _out_of_sight(arn, error.message) from error
+                if now - answered > PATIENCE:
+                    raise _unknown_state(arn, error.message) from error
                 found = []
             if found:
-                heard, status = now, str(found[0]["lastStatus"])
-            elif now - heard > PATIENCE:
-                raise _out_of_sight(arn, "ECS does not know it")
+                answered, status = now, str(found[0]["lastStatus"])
+            elif now - answered > PATIENCE:
+                raise _unknown_state(arn, "ECS does not list it")
             if status == "STOPPED":
                 return found[0] if found else self._tasks.describe([arn])[0]
             if began is None and status not in ("", "PROVISIONING", "PENDING"):
@@ -197,7 +201,7 @@ class EcsTask:
             self.clock.sleep(self.env.deployment.poll)
 
     def _stop(self, arn: str, reason: str) -> None:
-        """Stop the task and give it time to end; PostgreSQL ends its sessions (`definition.parameters`)."""
+        """Stop the task and wait for its end; PostgreSQL ends its sessions (`definition.parameters`)."""
         self.console.event("stopping", f"stopping the migrations task {_short(arn)}", task=arn)
         try:
             self._tasks.stop(arn, f"samjhadoo-ops: {reason}"[:255])
@@ -207,14 +211,14 @@ class EcsTask:
                     return
                 self.clock.sleep(self.env.deployment.poll)
         except OpsError as error:
-            self.console.event("unstopped", f"the task {arn} may go on: {error.message}", task=arn)
+            self.console.event("unstopped", f"the task {arn} may still be running: {error.message}", task=arn)
 
     def _outcome(self, arn: str, task: dict[str, Any]) -> FlywayRun:
-        """Return the run of a task that has stopped.
+        """Return the run of a stopped task.
 
         Raises:
             Refused: Its container never ran.
-            NoAnswerError: Its answer is not to be had.
+            NoAnswerError: Its output is incomplete.
 
         """
         end = result.ended(task)
@@ -228,15 +232,17 @@ class EcsTask:
                 log_group=self._tasks.placement.log_group,
                 log_stream=definition.log_stream(arn),
             )
-            log = result.here(read.log, self.env.root)
+            log = result.with_project_paths(read.log, self.env.root)
             raise NoAnswerError(message, hint=hint, details=tuple(log.splitlines()[-20:]))
         root = self.env.root
         return FlywayRun(
-            end.exit_code, result.here(read.answer, root, in_json=True), result.here(read.log, root)
+            end.exit_code,
+            result.with_project_paths(read.answer, root, in_json=True),
+            result.with_project_paths(read.log, root),
         )
 
     def _transcript(self, arn: str) -> result.Transcript:
-        """Read the log until all of it is there: it may arrive after the task's end."""
+        """Read the log until it is complete; it may arrive after the task's end."""
         deadline = time.monotonic() + LOGGED_WITHIN
         while True:
             try:
@@ -252,27 +258,27 @@ class EcsTask:
             results = answer.read(run.output)
         except answer.AnswerError:
             return
-        told = answer.result_of(results, "info")
-        self._info = told if told.get("operation") == "info" else None
+        info = answer.result_of(results, "info")
+        self._info = info if info.get("operation") == "info" else None
 
 
 def _short(arn: str) -> str:
     return arn.rpartition("/")[2]
 
 
-def _out_of_sight(arn: str, reason: str) -> NoAnswerError:
+def _unknown_state(arn: str, reason: str) -> NoAnswerError:
     return NoAnswerError(
-        f"how the migrations task {arn} stands is not known: {reason}",
-        hint="it may go on: invoke migrate.info waits for its end, and tells what is applied",
+        f"the state of the migrations task {arn} is unknown: {reason}",
+        hint="it may still be running: invoke migrate.info waits for its end, and shows what was applied",
     )
 
 
 class Tasks:
-    """The migration tasks of one environment.
+    """The migrations tasks of one environment.
 
     Args:
-        aws: The environment's AWS.
-        placement: Where they run.
+        aws: The environment's AWS clients.
+        placement: Where the tasks run.
 
     """
 
@@ -282,7 +288,7 @@ class Tasks:
         self._aws = aws
 
     def register(self, document: Mapping[str, Any]) -> str:
-        """Register the task definition, unless the newest of the family is the same; return its ARN.
+        """Register the task definition, unless the newest of its family is the same; return its ARN.
 
         Raises:
             AwsCallFailed: ECS refused it.
@@ -295,15 +301,15 @@ class Tasks:
                     taskDefinition=document["family"], include=["TAGS"]
                 )
             except self._ecs.exceptions.ClientException:
-                newest = {"tags": []}  # there is none yet
+                newest = {"tags": []}  # the first of its family
             tags = {tag["key"]: tag["value"] for tag in newest.get("tags", ())}
             if tags.get(definition.DIGEST_TAG) != wanted:
                 given = [{"key": definition.DIGEST_TAG, "value": wanted}]
                 newest = self._ecs.register_task_definition(**document, tags=given)
         return str(newest["taskDefinition"]["taskDefinitionArn"])
 
-    def going_on(self, family: str) -> list[dict[str, Any]]:
-        """Return the tasks of a family that have not stopped, those being stopped included."""
+    def unfinished(self, family: str) -> list[dict[str, Any]]:
+        """Return the tasks of a family that have not stopped yet, including those that are stopping."""
         cluster, found = self.placement.cluster, []
         with aws_errors():
             for status in ("RUNNING", "STOPPED"):
@@ -314,7 +320,7 @@ class Tasks:
         return [task for task in self.describe(found) if task["lastStatus"] != "STOPPED"]
 
     def describe(self, arns: Sequence[str]) -> list[dict[str, Any]]:
-        """Return tasks; those ECS does not know, or not yet, are left out."""
+        """Return tasks, without those that ECS does not know, or not yet."""
         found: list[dict[str, Any]] = []
         for start in range(0, len(arns), _MOST_DESCRIBED):
             with aws_errors():
@@ -324,10 +330,10 @@ class Tasks:
         return found
 
     def run(self, task_definition: str, overrides: Mapping[str, Any], *, token: str) -> str:
-        """Start a task, once for a token, and return its ARN.
+        """Start a task, only once for each token, and return its ARN.
 
         Raises:
-            Refused: ECS has no room for it.
+            Refused: ECS has no capacity for it.
             AwsCallFailed: ECS refused.
 
         """
@@ -354,7 +360,7 @@ class Tasks:
             self._ecs.stop_task(cluster=self.placement.cluster, task=arn, reason=reason)
 
     def messages(self, arn: str) -> list[str]:
-        """Return the events of a task's log stream, in their order; none while there is no stream."""
+        """Return the events of a task's log stream, in order; none before the stream exists."""
         logs = self._aws.client("logs")
         request: dict[str, Any] = {
             "logGroupName": self.placement.log_group,
@@ -369,17 +375,17 @@ class Tasks:
                 except logs.exceptions.ResourceNotFoundException:
                     return found
                 found += [event["message"] for event in page["events"]]
-                # The end of the stream is told by the token that was given.
+                # At the end of the stream, CloudWatch Logs returns the same token again.
                 if page["nextForwardToken"] == request.get("nextToken"):
                     return found
                 request["nextToken"] = page["nextForwardToken"]
 
 
 def placement_of(env: Environment, aws: Aws, template: Mapping[str, Any]) -> definition.Placement:
-    """Return where the task runs: as the settings say, else where the service does.
+    """Return where the task runs: from the settings, otherwise from the service.
 
     Raises:
-        ConfigurationError: Something is named nowhere.
+        ConfigurationError: No subnets or no log group are configured.
 
     """
     settings, service = env.database.task, env.service
@@ -388,7 +394,7 @@ def placement_of(env: Environment, aws: Aws, template: Mapping[str, Any]) -> def
     if not subnets:
         raise ConfigurationError(
             "database.task.subnets is empty, and neither [service] nor its load balancer names subnets",
-            hint="name the subnets from which the database is reached",
+            hint="set it to the subnets from which the database can be reached",
         )
     return definition.Placement(
         cluster=service.cluster,
@@ -413,10 +419,10 @@ def _subnets_of(aws: Aws, balancer: str) -> list[str]:
 
 
 def secret_arn(env: Environment, aws: Aws) -> str:
-    """Return the ARN of the database's secret; its value is not read.
+    """Return the ARN of the database's secret, without reading its value.
 
     Raises:
-        ConfigurationError: There is no such secret.
+        ConfigurationError: The secret does not exist.
 
     """
     client = aws.client("secretsmanager")
@@ -425,6 +431,6 @@ def secret_arn(env: Environment, aws: Aws) -> str:
             return str(client.describe_secret(SecretId=env.database.secret.name)["ARN"])
         except client.exceptions.ResourceNotFoundException as error:
             raise ConfigurationError(
-                f"database.secret: {env.database.secret} is not there",
+                f"database.secret: {env.database.secret} does not exist",
                 hint='create it, as JSON: {"host", "port", "dbname", "username", "password"}',
             ) from error
