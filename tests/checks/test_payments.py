@@ -135,7 +135,7 @@ def test_a_first_failure_may_pass_away(backend, monkeypatch):
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])
-def test_where_webhooks_need_not_be_served_a_missing_path_is_told_and_passes(backend, monkeypatch, status):
+def test_a_missing_path_is_reported_and_passes_if_webhooks_are_optional(backend, monkeypatch, status):
     backend.answer = lambda *_: status
     assert check(environment(monkeypatch, "served"), backend.url) == [
         f"webhook: HTTP {status}: this release does not serve webhooks"

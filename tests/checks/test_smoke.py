@@ -69,7 +69,7 @@ def env() -> Environment:
     return load_environment("local", root=Path(__file__).parents[2], variables=variables)
 
 
-def test_a_service_that_tells_no_version_is_not_asked_for_one(backend: Backend) -> None:
+def test_a_service_without_a_version_endpoint_is_not_asked_for_its_version(backend: Backend) -> None:
     silent = load_environment(
         "local", root=Path(__file__).parents[2], variables={"SAMJHADOO_SMOKE__VERSION_PATH": ""}
     )
@@ -143,7 +143,7 @@ def test_a_service_that_is_not_there_is_a_failure(env: Environment) -> None:
         pytest.param(Answer(error="timed out"), ["health", "database", "redis"], id="no-answer"),
     ],
 )
-def test_health_is_what_the_page_says_of_each_dependency(answer: Answer, failed: list[str]) -> None:
+def test_the_health_response_decides_about_each_dependency(answer: Answer, failed: list[str]) -> None:
     assert [check.name for check in judge_health(answer, DEPENDENCIES) if not check.ok] == failed
 
 
@@ -158,7 +158,7 @@ def test_spring_boots_health_page_is_understood() -> None:
     ]
 
 
-def test_a_health_page_need_not_tell_of_anything() -> None:
+def test_a_health_response_need_not_mention_dependencies() -> None:
     assert all(check.ok for check in judge_health(Answer(200, b"ok"), []))
 
 
@@ -173,5 +173,5 @@ def test_a_health_page_need_not_tell_of_anything() -> None:
         pytest.param(Answer(error="refused"), "", False, id="no-answer"),
     ],
 )
-def test_the_version_has_to_be_told_and_right(answer: Answer, expected: str, ok: bool) -> None:
+def test_the_version_must_be_present_and_right(answer: Answer, expected: str, ok: bool) -> None:
     assert judge_version(answer, expected).ok == ok

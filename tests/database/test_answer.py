@@ -34,7 +34,7 @@ ALL = [
         pytest.param("future", "6", [], [], id="a-database-ahead-of-the-scripts"),
     ],
 )
-def test_an_inspection_tells_version_pending_scripts_and_objections(
+def test_an_inspection_has_version_pending_scripts_and_objections(
     recorded: Recorded, name: str, version: str | None, pending: list[str], codes: list[str]
 ) -> None:
     inspection = answer.inspection(answer.read(recorded(name)))
@@ -58,7 +58,7 @@ def test_a_migration_that_is_only_in_the_database_is_called_by_its_version(recor
         pytest.param("nothing_to_do", [], "5", id="nothing-to-do"),
     ],
 )
-def test_a_migration_tells_what_it_applied(
+def test_a_migration_reports_what_it_applied(
     recorded: Recorded, name: str, applied: list[str], version: str
 ) -> None:
     result = answer.migrated(answer.read(recorded(name)))
@@ -67,7 +67,7 @@ def test_a_migration_tells_what_it_applied(
     assert [migration.script for migration in result.applied] == applied
 
 
-def test_a_failed_migration_tells_place_state_and_what_went_before(recorded: Recorded) -> None:
+def test_a_failed_migration_reports_place_state_and_what_was_applied_before(recorded: Recorded) -> None:
     result = answer.migrated(answer.read(recorded("sql_error")))
 
     assert [migration.script for migration in result.applied] == ["V6__add_streak.sql"]
@@ -116,7 +116,7 @@ def test_a_failure_before_any_work_is_read(
     assert (failure.code, failure.message, failure.sql_state) == (code, message, state)
 
 
-def test_a_repair_tells_what_it_removed(recorded: Recorded) -> None:
+def test_a_repair_reports_what_it_removed(recorded: Recorded) -> None:
     repaired = answer.repaired(answer.read(recorded("repaired")))
 
     assert repaired.actions == ("Removed failed migrations",)
@@ -128,7 +128,7 @@ def test_warnings_before_the_json_are_passed_over(recorded: Recorded) -> None:
 
 
 @pytest.mark.parametrize("output", ["", "Killed", "{not json", '{"individualResults": 3}', "[]"])
-def test_what_is_no_answer_is_refused(output: str) -> None:
+def test_output_that_is_not_json_is_refused(output: str) -> None:
     with pytest.raises(AnswerError):
         answer.read(output)
 

@@ -28,7 +28,7 @@ def flyway(
     return CommandLine(command or ["flyway"], told, NOWHERE, tmp_path)
 
 
-def test_the_command_line_is_complete_and_holds_no_password(tmp_path: Path) -> None:
+def test_the_command_line_is_complete_without_a_password(tmp_path: Path) -> None:
     options = "-c%20lock_timeout%3D4000%20-c%20statement_timeout%3D600000"
 
     assert flyway(tmp_path).arguments("info", "validate", ignore=["*:pending"]) == [
@@ -90,6 +90,6 @@ def test_a_run_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     assert time.monotonic() - started < 30
 
 
-def test_a_flyway_that_cannot_be_started_is_told(tmp_path: Path) -> None:
+def test_a_flyway_that_cannot_be_started_is_reported(tmp_path: Path) -> None:
     with pytest.raises(OpsError, match="could not be started"):
         flyway(tmp_path, command=[str(tmp_path / "missing")]).run("info")

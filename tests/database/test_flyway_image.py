@@ -87,7 +87,7 @@ def test_without_docker_the_setting_is_named(tmp_path: Path, monkeypatch: pytest
     assert "database.runner" in refused.value.hint
 
 
-def test_a_folder_that_is_missing_is_told_before_anything_runs(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="gone") as refused:
         runner(tmp_path / "gone", NOWHERE).run("info")
 

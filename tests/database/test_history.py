@@ -26,7 +26,7 @@ HALF_WAY = replace(FIRST, installed_rank=4, version="3", script="V3__c.sql", suc
         pytest.param([HALF_WAY], "3", [], ["V3__c.sql", "version 3"], id="failed-row-is-no-version"),
     ],
 )
-def test_the_history_is_compared_with_what_flyway_said(
+def test_the_history_is_compared_with_flyways_results(
     rows: list[Row], version: str | None, applied: list[str], found: list[str]
 ) -> None:
     told = list(problems(History(tuple(rows)), version=version, applied=applied))

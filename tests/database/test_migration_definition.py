@@ -105,7 +105,7 @@ def test_the_same_definition_has_the_same_digest_whatever_the_command() -> None:
     assert definition.digest(made(env())) != definition.digest(made(env(DATABASE__TASK__MEMORY="2048")))
 
 
-def test_flyways_arguments_come_by_overrides_and_hold_no_secret() -> None:
+def test_flyways_arguments_are_overrides_without_secrets() -> None:
     flyway = Flyway([definition.PROJECT / "db"], Timeouts(5, 600, 900), application="ops-1")
     told = definition.overrides("ApplicationName=ops-1", flyway.arguments("info", "validate"))
     (override,) = told["containerOverrides"]
@@ -121,7 +121,7 @@ def test_flyways_arguments_come_by_overrides_and_hold_no_secret() -> None:
 @pytest.mark.parametrize(
     ("version", "checked"), [("14", True), ("16.3", True), ("13", False), ("aurora", False)]
 )
-def test_postgresql_looks_after_a_client_that_was_stopped_where_it_can(version: str, checked: bool) -> None:
+def test_postgresql_checks_for_stopped_clients_where_it_can(version: str, checked: bool) -> None:
     found = definition.parameters({"lock_timeout": "5000"}, engine_version=version)
 
     assert found["lock_timeout"] == "5000"
@@ -140,7 +140,7 @@ def test_postgresql_looks_after_a_client_that_was_stopped_where_it_can(version: 
         ("SECRET", "secretsmanager:db#url", "database.secret: expected secretsmanager:NAME"),
     ],
 )
-def test_a_wrong_setting_is_told_with_its_key(setting: str, value: str, problem: str) -> None:
+def test_a_wrong_setting_is_reported_with_its_key(setting: str, value: str, problem: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         env(**{f"DATABASE__{setting}": value})
 
@@ -192,6 +192,8 @@ def test_the_image_holds_each_folder_under_its_own_path(project: Path, tmp_path:
         ("db/gone", "does not exist"),
     ],
 )
-def test_scripts_that_no_image_can_be_given_are_refused(project: Path, folder: str, problem: str) -> None:
+def test_scripts_that_cannot_be_added_to_the_image_are_refused(
+    project: Path, folder: str, problem: str
+) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         image.folders(migrations(project, folder))

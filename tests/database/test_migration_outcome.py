@@ -99,7 +99,7 @@ def test_a_task_that_did_not_begin_is_refused(reason: str, message: str, setting
         ),
     ],
 )
-def test_a_task_without_an_answer_says_why_and_where_to_look(
+def test_a_task_without_output_is_reported_with_reason_and_log(
     stopped: dict[str, Any], log: Transcript, message: str
 ) -> None:
     end = result.ended(stopped)

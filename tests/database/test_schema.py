@@ -142,7 +142,7 @@ def test_a_release_that_was_rolled_back_accepts_the_newer_schema(edited: Project
     assert (state.version, state.applied) == ("6", ())
 
 
-def test_a_script_with_an_sql_error_tells_file_line_state_and_statement(edited: Project) -> None:
+def test_a_script_with_an_sql_error_is_reported_with_file_line_state_and_statement(edited: Project) -> None:
     edited.write(
         V6__good="ALTER TABLE users ADD COLUMN streak integer;",
         V7__broken="CREATE TABLE half (id bigint);\n\nALTER TABLE lessonz\n    ADD COLUMN level integer;\n",
@@ -163,7 +163,7 @@ def test_a_script_with_an_sql_error_tells_file_line_state_and_statement(edited: 
     assert edited.query("SELECT to_regclass('half')") == [(None,)]
 
 
-def test_a_repeatable_script_that_was_not_applied_again_is_not_told_as_applied(small: Project) -> None:
+def test_a_repeatable_script_that_was_not_applied_again_is_not_reported_as_applied(small: Project) -> None:
     small.write(R__comment="COMMENT ON TABLE t IS 'one';")
     small.schema.migrate()
     small.write(R__comment="COMMENT ON TABLE t IS 'two';", V2__broken="ALTER TABLE nowhere ADD x int;")
@@ -174,7 +174,7 @@ def test_a_repeatable_script_that_was_not_applied_again_is_not_told_as_applied(s
     assert caught.value.changed == "nothing"
 
 
-def test_a_placeholder_without_a_value_is_told_with_the_setting_that_gives_it_one(small: Project) -> None:
+def test_a_placeholder_without_a_value_is_reported_with_its_setting(small: Project) -> None:
     small.write(V2__greet="COMMENT ON TABLE t IS '${greeting}';")
 
     with pytest.raises(
@@ -255,7 +255,7 @@ def test_an_interrupt_ends_the_migration_and_its_session(edited: Project) -> Non
     assert edited.query(asleep) == []
 
 
-def test_a_migration_that_takes_too_long_tells_what_was_applied_meanwhile(
+def test_a_migration_that_takes_too_long_reports_what_was_applied_meanwhile(
     edited: Project, recorded: Callable[[str], str]
 ) -> None:
     answer, stuck = recorded("pending"), "import time; time.sleep(60)"
@@ -275,7 +275,7 @@ def test_a_migration_that_takes_too_long_tells_what_was_applied_meanwhile(
         pytest.param("V1__twice", "more than one migration with version 1", id="a-version-twice"),
     ],
 )
-def test_scripts_that_make_no_sense_are_refused(small: Project, spoil: str, message: str) -> None:
+def test_scripts_with_invalid_names_are_refused(small: Project, spoil: str, message: str) -> None:
     small.write(**{spoil: "SELECT 1;"})
 
     with pytest.raises(Refused, match=message):

@@ -74,7 +74,7 @@ def test_a_schema_is_migrated_and_verified_by_tasks_alone(project: TaskProject) 
     )
 
 
-def test_a_script_that_fails_half_way_is_told_with_its_place_here_and_can_be_repaired(
+def test_a_script_that_fails_half_way_is_reported_with_its_local_path_and_can_be_repaired(
     project: TaskProject,
 ) -> None:
     project.write(V2__index="CREATE INDEX CONCURRENTLY broken ON nowhere (id);")

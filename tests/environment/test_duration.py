@@ -45,7 +45,7 @@ def test_a_duration_is_read_in_seconds(text: str, seconds: float) -> None:
         "0x1s",
     ],
 )
-def test_other_text_is_no_duration(text: str) -> None:
+def test_other_text_is_not_a_duration(text: str) -> None:
     with pytest.raises(ValueError, match="expected a duration"):
         Duration.parse(text)
 

@@ -146,7 +146,7 @@ def test_an_environments_file_lies_over_the_base_key_by_key(project: Project) ->
         ),
     ],
 )
-def test_a_mistake_is_told_with_its_file_and_key(
+def test_a_mistake_is_reported_with_its_file_and_key(
     project: Project, file: str, pattern: str, replacement: str, problem: str
 ) -> None:
     project.edit(file, pattern, replacement)
@@ -154,13 +154,13 @@ def test_a_mistake_is_told_with_its_file_and_key(
     assert any(problem in line for line in told), told
 
 
-def test_a_value_in_place_of_a_table_is_told(project: Project) -> None:
+def test_a_value_in_place_of_a_table_is_reported(project: Project) -> None:
     project.edit("local", r"^\[cache\]\n.*", "")
     project.edit("local", r"\A", "cache = 3\n")
     assert project.refusal() == ["environments/local.toml:1: cache: expected a table, got a number"]
 
 
-def test_all_mistakes_are_told_at_once_each_with_the_file_it_stands_in(project: Project) -> None:
+def test_all_mistakes_are_reported_together_each_with_its_file(project: Project) -> None:
     project.edit("base", "^retries = .*", 'retries = "five"')
     project.edit("base", "^lease = .*", "")
     project.edit("local", "^lease = .*", "")
@@ -203,14 +203,14 @@ def test_a_secret_in_free_text_is_refused_and_not_shown(project: Project, plante
     assert planted not in "".join(told)
 
 
-def test_broken_toml_is_told_with_its_line(project: Project) -> None:
+def test_broken_toml_is_reported_with_its_line(project: Project) -> None:
     project.append("staging", "\nx = = 3\n")
     (told,) = project.refusal("staging")
     assert "environments/staging.toml: is not valid TOML" in told
     assert "line" in told
 
 
-def test_a_file_that_is_not_text_is_told(project: Project) -> None:
+def test_a_file_that_is_not_text_is_reported(project: Project) -> None:
     (project.root / "environments/staging.toml").write_bytes(b"[aws]\xff")
     assert project.refusal("staging") == ["environments/staging.toml: is not UTF-8 text: byte 5"]
 
@@ -237,6 +237,6 @@ def test_outside_a_project_the_error_says_so(tmp_path: Path) -> None:
         find_root(tmp_path)
 
 
-def test_a_missing_base_file_is_told(project: Project) -> None:
+def test_a_missing_base_file_is_reported(project: Project) -> None:
     (project.root / "environments/base.toml").unlink()
     assert project.refusal() == ["environments/base.toml: cannot be read: No such file or directory"]

@@ -90,7 +90,7 @@ def test_a_reference_is_read_and_written(text: str, reference: SecretRef) -> Non
 
 
 @given(st.one_of(values, st.builds("{}:{}".format, st.sampled_from(["env", "ssm", "vault"]), values)))
-def test_what_is_no_reference_is_refused_without_being_shown(text: str) -> None:
+def test_an_invalid_reference_is_refused_without_being_shown(text: str) -> None:
     try:
         reference = SecretRef.parse(text)
     except ValueError as error:
@@ -161,7 +161,7 @@ def test_a_secret_that_is_not_there_is_named_and_nothing_of_it_shown(reference: 
     ("code", "exit_code"),
     [("ResourceNotFoundException", ExitCode.USAGE), ("AccessDeniedException", ExitCode.UNEXPECTED)],
 )
-def test_what_aws_refuses_is_told_with_the_reference(code: str, exit_code: ExitCode) -> None:
+def test_a_refusal_by_aws_is_reported_with_the_reference(code: str, exit_code: ExitCode) -> None:
     from botocore.exceptions import ClientError
 
     class Closed(Vault):

@@ -169,7 +169,7 @@ def load_service(project: Project) -> Any:
         pytest.param("\n[services]\nworker = 1\n", "services.worker: expected a table", id="no-table"),
     ],
 )
-def test_what_is_wrong_with_services_is_told_with_file_line_and_key(
+def test_mistakes_in_services_are_reported_with_file_line_and_key(
     project: Project, text: str, problem: str
 ) -> None:
     project.append("local", text)
@@ -183,7 +183,7 @@ def test_what_is_wrong_with_services_is_told_with_file_line_and_key(
     assert expected in (project.root / name).read_text().splitlines()[int(line) - 1]
 
 
-def test_what_is_wrong_for_all_services_is_told_once(project: Project) -> None:
+def test_a_mistake_in_the_shared_settings_is_reported_once(project: Project) -> None:
     project.append("local", WORKER)
     project.edit("local", "min_tasks = 1", "min_tasks = 3")
     (told,) = project.refusal()

@@ -52,7 +52,7 @@ def test_days_may_be_lists_and_wrap_round_the_week() -> None:
     assert Window.parse("fri-MON,Wed 10:00-11:00 UTC").days == {4, 5, 6, 0, 2}
 
 
-def test_a_window_without_a_time_zone_in_the_question_is_no_guess() -> None:
+def test_a_time_without_a_time_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         DEPLOYMENT.contains(datetime(2026, 11, 2, 22))  # noqa: DTZ001 - the point
 
@@ -88,7 +88,7 @@ def test_summer_time_keeps_the_local_hour() -> None:
         "Mon 22:00-23:00 Asia/Kolkata\n",
     ],
 )
-def test_other_text_is_no_window(text: str) -> None:
+def test_other_text_is_not_a_window(text: str) -> None:
     with pytest.raises(ValueError, match=r"expected|unknown|empty|not a"):
         Window.parse(text)
 

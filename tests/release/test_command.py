@@ -56,7 +56,7 @@ class Interrupted(Console):
         raise KeyboardInterrupt
 
 
-def test_an_interrupt_ends_the_program_and_says_so(tmp_path: Path) -> None:
+def test_an_interrupt_ends_the_program_and_reports_it(tmp_path: Path) -> None:
     console = Interrupted()
     with pytest.raises(KeyboardInterrupt):
         run(["sh", "-c", "echo $$; exec sleep 600"], console, cwd=tmp_path)

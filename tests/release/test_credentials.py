@@ -68,7 +68,9 @@ def test_a_temporary_configuration_is_the_users_without_the_login(user: Path) ->
     assert (user / "config.json").read_text() == before
 
 
-def test_who_has_no_configuration_gets_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_configuration_gets_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "none"))
     with temporary_configuration(HOST) as variables:
         text = (Path(variables["DOCKER_CONFIG"]) / "config.json").read_text()

@@ -96,7 +96,7 @@ ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
         ("ab: Layer already exists\n", ""),
     ],
 )
-def test_the_digest_is_what_the_push_tells(output: str, expected: str) -> None:
+def test_the_digest_is_read_from_the_output_of_the_push(output: str, expected: str) -> None:
     assert docker.pushed_digest(output) == expected
 
 

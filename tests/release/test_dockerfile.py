@@ -46,7 +46,7 @@ def test_words_are_split_and_variables_put_in(text: str, expected: list[str]) ->
     assert words(text, {"X": "1"}) == expected
 
 
-def test_the_configuration_is_what_the_dockerfile_says() -> None:
+def test_the_configuration_follows_the_dockerfile() -> None:
     made = read(
         """\
 ARG BASE=scratch
@@ -96,7 +96,7 @@ def test_env_goes_before_arg() -> None:
     assert read("FROM x\nENV A=env\nARG A=arg\nENV B=$A\n").config["Env"] == ["A=env", "B=env"]
 
 
-def test_a_base_gives_its_configuration_and_a_new_entry_point_drops_its_command() -> None:
+def test_a_base_passes_on_its_configuration_and_a_new_entry_point_drops_its_command() -> None:
     base = {"Env": ["PATH=/bin", "A=0"], "Cmd": ["old"], "Entrypoint": ["old"], "User": "base"}
     assert read("FROM x\nENV A=1\n", **base).config == {**base, "Env": ["PATH=/bin", "A=1"]}
     assert "Cmd" not in read('FROM x\nENTRYPOINT ["new"]\n', **base).config

@@ -20,7 +20,7 @@ esac
 """
 
 
-def test_an_engine_that_takes_long_to_remove_an_image_holds_nobody_up(
+def test_an_engine_that_is_slow_to_remove_an_image_delays_no_push(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     docker = tmp_path / "docker"

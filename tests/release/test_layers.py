@@ -85,7 +85,7 @@ def test_the_same_files_give_the_same_digest(
     assert found <= set(entries(Layout(first / "layout")))
 
 
-def test_every_change_of_content_gives_another_digest(tmp_path: Path) -> None:
+def test_every_change_of_content_changes_the_digest(tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "a").write_text("a")
     dockerfile = "FROM scratch\nCOPY a /a\n"
@@ -203,7 +203,7 @@ def test_a_pipe_in_the_context_is_refused(tree: Path, tmp_path: Path) -> None:
         build(tree, "FROM scratch\nCOPY pkg /p\n", tmp_path / "layout")
 
 
-def test_the_layout_is_ocis_and_says_what_the_image_is(tree: Path, tmp_path: Path) -> None:
+def test_the_layout_follows_oci_and_describes_the_image(tree: Path, tmp_path: Path) -> None:
     digest, layout = build(tree, "FROM python:3.12\nCOPY a.py /a\n", tmp_path / "layout")
     assert json.loads((layout.root / "oci-layout").read_text()) == {"imageLayoutVersion": "1.0.0"}
     assert layout.descriptor()["digest"] == digest

@@ -33,7 +33,7 @@ def elsewhere(project: Any, aws: Any) -> Any:
     return env, aws(env)
 
 
-def test_an_image_is_found_by_tag_digest_and_reference_though_another_stands_here(
+def test_an_image_is_found_by_tag_digest_and_reference_even_if_the_source_differs(
     project: Any, pushed: Any, console: Any
 ) -> None:
     env, clients, image = pushed
@@ -123,7 +123,7 @@ def test_a_release_whose_tag_belongs_to_another_image_is_refused(
         existing(env, clients, image.reference)
 
 
-def test_a_registry_that_gives_nothing_is_reported_with_what_it_has_to_allow(elsewhere: Any) -> None:
+def test_a_registry_that_refuses_is_reported_with_the_permissions_it_must_grant(elsewhere: Any) -> None:
     env, clients = elsewhere
     with pytest.raises(RegistryRefused, match="127.0.0.1:9/team/app") as refused:
         existing(env, clients, "127.0.0.1:9/team/app:v1")
@@ -131,13 +131,13 @@ def test_a_registry_that_gives_nothing_is_reported_with_what_it_has_to_allow(els
 
 
 @pytest.mark.parametrize("name", ["", "team/app", "127.0.0.1:9/team/app", "app@v1", "127.0.0.1:9/app@v1"])
-def test_what_names_no_image_is_wrong_usage(pushed: Any, name: str) -> None:
+def test_an_invalid_image_name_is_wrong_usage(pushed: Any, name: str) -> None:
     env, clients, _ = pushed
     with pytest.raises(ConfigurationError, match="--image"):
         existing(env, clients, name)
 
 
-def test_a_registry_that_gives_other_bytes_is_refused(
+def test_a_registry_that_changes_the_bytes_is_refused(
     pushed: Any, elsewhere: Any, console: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, _, image = pushed

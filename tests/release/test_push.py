@@ -72,7 +72,7 @@ def test_a_dirty_release_has_a_version_of_its_own(project: Any, aws: Any, consol
     assert push(env, clients, console, built).tag == built.version
 
 
-def test_a_base_image_of_the_registry_gives_its_layers_and_settings(
+def test_a_base_image_in_the_registry_provides_its_layers_and_settings(
     project: Any, aws: Any, console: Any, fetch: Any
 ) -> None:
     env = project.env()

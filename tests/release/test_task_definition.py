@@ -151,7 +151,7 @@ def test_what_describe_task_definition_adds_is_dropped(folder_project: Any, temp
     assert set(render(folder_project, described)) == set(template)
 
 
-def test_a_missing_file_and_a_file_that_is_no_object_are_refused(folder_project: Any) -> None:
+def test_a_missing_file_and_a_file_that_is_not_an_object_are_refused(folder_project: Any) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
         render_task_definition(folder_project.env(), IMAGE, "v1")
     assert "expected an object" in refusal(folder_project, "[]")

@@ -1,4 +1,4 @@
-"""A deploy as the console is told of it, for what is drawn from it."""
+"""The events of a deploy, for tests of what is drawn from them."""
 
 from __future__ import annotations
 

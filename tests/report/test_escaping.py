@@ -75,7 +75,7 @@ def decoded(text: str) -> str:
 
 @settings(max_examples=150, deadline=None)
 @given(NASTY, NASTY)
-def test_a_workflow_command_is_one_line_and_means_what_was_said(title: str, message: str) -> None:
+def test_a_workflow_command_is_one_line_and_keeps_its_text(title: str, message: str) -> None:
     said = command("error", message, title=title)
     assert "\n" not in said
     assert "\r" not in said

@@ -1,4 +1,4 @@
-"""The table of `docs/events.md` names every event, with every field, that the code tells."""
+"""The table in `docs/events.md` has every event, with every field, that the code reports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from samjhadoo_ops.errors import DeploymentFailed
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "samjhadoo_ops"
-TELLING = {"event", "state", "tell", "report", "_report", "complain"}
+REPORTING = {"event", "state", "tell", "report", "_report", "complain"}
 
 
 def documented() -> dict[str, set[str]]:
@@ -27,8 +27,8 @@ def documented() -> dict[str, set[str]]:
     return events
 
 
-def told() -> list[tuple[str, str, set[str]]]:
-    """Return what the code tells under a name that stands there: (where, event, fields)."""
+def reported() -> list[tuple[str, str, set[str]]]:
+    """Return the events with literal names in the code: (where, event, fields)."""
     found = []
     for path in SOURCE.rglob("*.py"):
         if "emulator" in path.relative_to(SOURCE).parts:
@@ -38,7 +38,7 @@ def told() -> list[tuple[str, str, set[str]]]:
                 continue
             called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
             first = node.args[0] if node.args else None
-            if called in TELLING and isinstance(first, ast.Constant) and isinstance(first.value, str):
+            if called in REPORTING and isinstance(first, ast.Constant) and isinstance(first.value, str):
                 fields = {each.arg for each in node.keywords if each.arg}
                 found.append((f"{path.name}:{node.lineno}", first.value, fields))
             found += [
@@ -49,8 +49,8 @@ def told() -> list[tuple[str, str, set[str]]]:
     return found
 
 
-def test_every_event_and_field_that_is_told_stands_in_the_table() -> None:
-    table, events = documented(), told()
+def test_every_event_and_field_in_the_code_is_in_the_table() -> None:
+    table, events = documented(), reported()
     assert len(events) > 30
     missing = [(where, name) for where, name, _ in events if name not in table]
     assert missing == []
@@ -58,8 +58,8 @@ def test_every_event_and_field_that_is_told_stands_in_the_table() -> None:
     assert unknown == []
 
 
-def test_the_table_names_no_event_that_nobody_tells() -> None:
-    assert documented().keys() - {name for _, name, _ in told()} <= {
+def test_every_event_in_the_table_is_in_the_code() -> None:
+    assert documented().keys() - {name for _, name, _ in reported()} <= {
         "progress",
         "item",
         "result",
@@ -78,7 +78,7 @@ FAILURE = {"release", "deployment", "reason", "phase", "weight", "since", "verdi
 }
 
 
-def test_a_failure_is_told_with_fields_of_the_table() -> None:
+def test_a_failure_has_only_fields_of_the_table() -> None:
     out = io.StringIO()
     console = Console("json", out=out)
     console.note(aws_calls=3)

@@ -41,7 +41,7 @@ FAILURE = FailureReport(
 )
 
 
-def test_the_screen_says_where_and_why_with_the_numbers() -> None:
+def test_the_screen_shows_where_and_why_with_the_numbers() -> None:
     assert screen(FAILURE) == (
         "where: canary, 10 % of production traffic on the new release, 30 min after the start",
         "verdict: FAIL errors, 20 % observed, limit 5 %, 149 canary requests",
@@ -102,14 +102,14 @@ RESOURCES = (
 )
 
 
-def test_a_long_reason_is_told_as_a_whole_and_once_for_the_tasks_that_share_it() -> None:
+def test_a_long_reason_is_shown_in_full_and_once_for_the_tasks_that_share_it() -> None:
     reason = f"{RESOURCES}invalid ssm parameters: /shop/flag"
     title, *lines = screen(FailureReport(tasks=(StoppedTask("t1", reason), StoppedTask("t2", reason))))
     assert title == "stopped tasks of the new release:"
     assert " ".join(line.strip() for line in lines) == f"(2 similar) t1: {reason}"
 
 
-def test_a_reason_that_task_and_container_share_is_told_once() -> None:
+def test_a_reason_that_task_and_container_share_is_shown_once() -> None:
     reason = "CannotPullContainerError: no such image"
     task = StoppedTask("t1", reason, (StoppedContainer("init", reason=reason), StoppedContainer("app")))
     assert str(task) == f"t1: {reason} (init: no exit code; app: no exit code)"
@@ -123,7 +123,7 @@ def test_a_reason_that_is_too_long_keeps_its_beginning_and_its_end() -> None:
     assert len(lines) <= 3
 
 
-def test_nothing_known_is_nothing_said() -> None:
+def test_an_empty_report_shows_nothing() -> None:
     assert (screen(FailureReport()), FailureReport().document(), where(FailureReport()), numbers({})) == (
         (),
         {},
@@ -142,7 +142,7 @@ def test_a_failure_is_in_the_result_as_data(capsys: pytest.CaptureFixture[str]) 
     assert said["failure"]["alarms"][0]["threshold"] == 5.0
 
 
-def test_log_lines_that_differ_in_figures_only_are_told_once_and_keep_their_end() -> None:
+def test_log_lines_that_differ_only_in_digits_are_shown_once_and_keep_their_end() -> None:
     unhealthy = [f'{{"time": "07:31:{second:02}", {"x" * 200}, "fault": "fail"}}' for second in range(9)]
     first, last = folded([*unhealthy, "stopped"])
     assert first.startswith('(9 similar) {"time": "07:31:08"')

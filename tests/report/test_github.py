@@ -74,7 +74,7 @@ def test_the_summary_of_a_good_deploy() -> None:
     assert "<summary>1 gates passed or skipped</summary>" in lines
 
 
-def test_a_failed_deploy_tells_why_and_what_next(tmp_path: Path) -> None:
+def test_a_failed_deploy_shows_why_and_what_next(tmp_path: Path) -> None:
     path = tmp_path / "summary.md"
     path.write_text("before\n")
     out, err = run(path, BACK, error=failed("too many errors"))
@@ -117,14 +117,14 @@ def test_with_json_standard_output_holds_json_alone(tmp_path: Path) -> None:
     assert err.splitlines() == ["::notice title=deploy%3A succeeded::release is deployed"]
 
 
-def test_a_summary_that_cannot_be_written_is_told_once_and_fails_nothing(tmp_path: Path) -> None:
+def test_a_summary_that_cannot_be_written_is_reported_once_and_fails_nothing(tmp_path: Path) -> None:
     out, err = run(tmp_path / "no" / "folder", [])
     assert err.count("the summary could not be written") == 2  # the line, and its annotation
     assert out == "release is deployed\n"
 
 
 @pytest.mark.parametrize(("task", "written"), [("deploy", True), ("rehearse", True), ("status", False)])
-def test_only_some_verbs_are_summarised(tmp_path: Path, task: str, *, written: bool) -> None:
+def test_only_some_tasks_are_summarised(tmp_path: Path, task: str, *, written: bool) -> None:
     path = tmp_path / "summary.md"
     run(path, [("rehearsed", "", {"scenario": "a|b", "verdict": "passed", "exit": None})], task=task)
     assert path.exists() is written
@@ -155,7 +155,7 @@ def test_the_result_becomes_the_outputs_of_the_step(tmp_path: Path) -> None:
     ]
 
 
-def test_the_outputs_of_a_failed_run_tell_its_exit_code_and_nothing_foreign_names_an_output(
+def test_the_outputs_of_a_failed_run_have_its_exit_code_and_no_injected_names(
     tmp_path: Path,
 ) -> None:
     outputs = tmp_path / "outputs"
@@ -170,7 +170,7 @@ def test_the_outputs_of_a_failed_run_tell_its_exit_code_and_nothing_foreign_name
     ]
 
 
-def test_waiting_for_a_person_is_a_warning_and_no_error(tmp_path: Path) -> None:
+def test_waiting_for_a_person_is_a_warning_not_an_error(tmp_path: Path) -> None:
     _, err = run(tmp_path / "s", [], error=WaitingForPerson("who decides?"))
     assert err.splitlines()[0].startswith("::warning title=deploy%3A waiting (exit code 6)::who decides?")
 
@@ -184,7 +184,7 @@ def test_the_events_are_kept_in_a_file_as_json_prints_them(tmp_path: Path) -> No
     assert "{" not in out
 
 
-def test_files_that_cannot_be_written_are_told_once_and_fail_nothing(tmp_path: Path) -> None:
+def test_files_that_cannot_be_written_are_reported_once_and_fail_nothing(tmp_path: Path) -> None:
     missing = str(tmp_path / "no" / "file")
     out, err = run(tmp_path / "s", GOOD, GITHUB_OUTPUT=missing, SAMJHADOO_EVENTS=missing, GITHUB_ACTIONS="")
     assert err.count("the events could not be written") == 1

@@ -182,9 +182,7 @@ def test_a_terminal_that_is_gone_ends_nothing(terminal: Terminal) -> None:
     assert out.getvalue() == "done\n"
 
 
-def test_a_terminal_that_takes_nothing_more_holds_nobody_up(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_blocked_terminal_delays_nothing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "PATIENCE", 0.2)
     with shown(terminal) as (console, out):  # nobody reads: its buffer fills
         for number in range(300):
@@ -227,7 +225,7 @@ def test_where_it_cannot_be_drawn_there_are_lines(why: str, monkeypatch: pytest.
     assert "\x1b" not in said
 
 
-def test_a_verb_without_steps_draws_nothing(terminal: Terminal) -> None:
+def test_a_task_without_steps_draws_nothing(terminal: Terminal) -> None:
     terminal.read()
     with shown(terminal) as (console, _):
         console.line("hello")
@@ -236,7 +234,7 @@ def test_a_verb_without_steps_draws_nothing(terminal: Terminal) -> None:
     assert "rich.live" not in sys.modules or view(console)._thread is None
 
 
-def test_many_threads_may_tell_at_once(terminal: Terminal) -> None:
+def test_many_threads_may_report_at_once(terminal: Terminal) -> None:
     terminal.read()
     with shown(terminal) as (console, _):
         tell(console, PREPARED)

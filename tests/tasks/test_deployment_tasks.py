@@ -35,11 +35,11 @@ def test_waiting_for_an_unknown_phase_is_wrong_usage(capsys: pytest.CaptureFixtu
     assert "expected canary, bake or done" in capsys.readouterr().err
 
 
-def test_the_local_stack_asks_nobody() -> None:
+def test_the_local_stack_needs_no_confirmation() -> None:
     session("local").confirm("Deploy?", yes=False)
 
 
-def test_production_asks_unless_told_yes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_production_asks_unless_yes_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     session("production").confirm("Deploy?", yes=True)
     monkeypatch.setattr("sys.stdin", Terminal("production\n"))
     session("production").confirm("Deploy?", yes=False)
@@ -56,7 +56,7 @@ def test_without_a_terminal_production_needs_the_flag(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("kind", ["ours", "a client's"])
-def test_whatever_a_lost_stack_breaks_says_why_it_ended(tmp_path: Path, kind: str) -> None:
+def test_an_error_after_the_stack_has_ended_says_why_it_ended(tmp_path: Path, kind: str) -> None:
     (tmp_path / "environments").symlink_to(Path(__file__).parents[2] / "environments")
     env = load_environment("local", root=tmp_path, variables={})
     write(StackPaths(tmp_path).ended, StackEnding(id="x", reason="the stack's redis was killed", at=0.0))

@@ -108,7 +108,7 @@ def test_an_option_without_a_value_of_its_own_may_be_given_several_times(
 
 
 @pytest.mark.parametrize("arguments", [("--dry", "show", "v1", "--json"), ("show", "v1", "--json", "--dry")])
-def test_invokes_dry_run_is_told_to_the_task(
+def test_the_task_sees_invokes_dry_run(
     arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert invoke(*arguments) == 0
@@ -162,7 +162,7 @@ def test_an_unexpected_error_is_one_line_and_with_debug_a_traceback(
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_an_error_of_an_aws_client_is_told_in_our_words(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_of_an_aws_client_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke("aws") == 1
     assert capsys.readouterr().err.startswith("error: AWS DescribeServices: AccessDenied: no\n  hint: ")
 
