@@ -9,7 +9,7 @@ import pytest
 
 from samjhadoo_emulator.testing import eventually
 from samjhadoo_ops.engine import STACK, leftovers
-from user_project import CLUSTER, QUICK, SERVICE, canary, user_project
+from user_project import CLUSTER, QUICK, SERVICE, TIMEOUT, canary, user_project
 
 pytestmark = pytest.mark.containers
 
@@ -32,12 +32,12 @@ def start_and_reach_the_canary(project: Any, change: str) -> Any:
         assert deploying.poll() is None, deploying.communicate()
         return project.share_of_the_target() == 10
 
-    eventually(in_canary, within=120)
+    eventually(in_canary, within=TIMEOUT)
     return deploying
 
 
 def ended(deploying: Any) -> tuple[int, dict[str, Any]]:
-    stdout, _ = deploying.communicate(timeout=240)
+    stdout, _ = deploying.communicate(timeout=TIMEOUT)
     return deploying.returncode, json.loads(stdout.splitlines()[-1])
 
 
@@ -90,7 +90,7 @@ def test_so_does_a_server_that_is_killed_in_the_first_deploy_of_a_stack(
         assert deploying.poll() is None, deploying.communicate()
         return deployed.has_stack() and bool(deployed.client("ecs").list_tasks(cluster=CLUSTER)["taskArns"])
 
-    eventually(tasks_start, within=120)
+    eventually(tasks_start, within=TIMEOUT)
     state = deployed.state()
     kill(engine, state, victim)
     expect_a_person(deploying, engine, state, victim)

@@ -124,6 +124,12 @@ class Lab:
                 self._moved.clear()
                 await self._moved.wait()
 
+    async def written(self, file: Path, word: str = "") -> None:
+        """Wait until a container has written a word into a file."""
+        async with asyncio.timeout(60):
+            while not file.exists() or word not in file.read_text():  # noqa: ASYNC110, ASYNC240
+                await asyncio.sleep(0.01)
+
     async def status(self, task: Task, wanted: str) -> None:
         await self.until(lambda: task.last_status == wanted)
 

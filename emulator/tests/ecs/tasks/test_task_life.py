@@ -65,9 +65,12 @@ def test_the_end_of_another_container_does_not(in_lab: InLab) -> None:
 
 def test_a_container_that_ignores_sigterm_is_killed_after_its_stop_timeout(in_lab: InLab) -> None:
     async def script(lab: Lab) -> None:
-        task = lab.run(lab.shell("trap '' TERM; echo up; while :; do sleep 0.02; done", stopTimeout=0.4))
+        ready = lab.host.data_dir / "ready"
+        task = lab.run(
+            lab.shell(f"trap '' TERM; touch {ready}; while :; do sleep 0.02; done", stopTimeout=0.4)
+        )
         await lab.status(task, "RUNNING")
-        await asyncio.sleep(0.2)
+        await lab.written(ready)
         started = time.monotonic()
         lab.tasks.stop(task, reason="", code="UserInitiated")
         await lab.status(task, "STOPPED")
@@ -84,7 +87,7 @@ def test_containers_start_in_the_order_of_their_dependencies_and_stop_in_reverse
         ready = folder / "ready"
         task = lab.run(
             lab.shell(
-                f"{note.format('app')}; trap '{note.format('app-end')}; exit' TERM; "
+                f"trap '{note.format('app-end')}; exit' TERM; {note.format('app')}; "
                 "while :; do sleep 0.02; done",
                 dependsOn=[
                     {"containerName": "once", "condition": "SUCCESS"},
@@ -93,15 +96,15 @@ def test_containers_start_in_the_order_of_their_dependencies_and_stop_in_reverse
             ),
             lab.shell(f"sleep 0.2; {note.format('once')}", "once", essential=False),
             lab.shell(
-                f"sleep 0.3; {note.format('cache')}; touch {ready}; "
-                f"trap '{note.format('cache-end')}; exit' TERM; while :; do sleep 0.02; done",
+                f"trap '{note.format('cache-end')}; exit' TERM; "
+                f"sleep 0.3; {note.format('cache')}; touch {ready}; while :; do sleep 0.02; done",
                 "cache",
                 healthCheck={"command": ["CMD-SHELL", f"test -e {ready}"]},
                 dependsOn=[{"containerName": "once", "condition": "COMPLETE"}],
             ),
         )
         await lab.status(task, "RUNNING")
-        await asyncio.sleep(0.1)
+        await lab.written(folder / "order", "app")
         lab.tasks.stop(task, reason="", code="UserInitiated")
         await lab.status(task, "STOPPED")
         assert (folder / "order").read_text().split() == ["once", "cache", "app", "app-end", "cache-end"]
