@@ -209,10 +209,12 @@ class FakeRun:
         self.recorded.append(event)
 
 
-def begun_run(objects: MemoryObjects, *, kind: str = "deploy", ecs: Any = None) -> Run:
+def begun_run(
+    objects: MemoryObjects, *, kind: str = "deploy", ecs: Any = None, clock: Clock | None = None
+) -> Run:
     """Return a run without a lock whose journal is in memory; it has no AWS but `ecs`."""
     env = load_environment("local", variables={})
-    context = ServiceContext(env, cast("Any", None), Clock(), Console.decide(as_json=True), "", "")
+    context = ServiceContext(env, cast("Any", None), clock or Clock(), Console.decide(as_json=True), "", "")
     run = Run(context)
     run.__dict__["journal"] = DeploymentJournal(
         objects, prefix="deployments/", environment="local", service="samjhadoo-service"

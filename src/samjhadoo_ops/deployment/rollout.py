@@ -72,13 +72,7 @@ def roll_out(
         return watch_to_end(run, pinned, until=until, begin=begin)
 
 
-def start(
-    run: Run,
-    task_definition: str,
-    load_balancing: LoadBalancing,
-    *,
-    kind: str,
-) -> PinnedDeployment:
+def start(run: Run, task_definition: str, load_balancing: LoadBalancing, *, kind: str) -> PinnedDeployment:
     """Start a deployment of a registered task definition and pin it.
 
     Args:
@@ -107,18 +101,30 @@ def start(
         if service is None:
             answer = ecs.create(**creation(env, task_definition, load_balancing, configuration))
         else:
-            # A first deployment that failed left nothing to compare with: only force makes ECS try again.
-            force = {"forceNewDeployment": True} if first else {}
-            before = {str(deployment["id"]) for deployment in service["deployments"]}
-            answer = ecs.update(
-                known=before, taskDefinition=task_definition, deploymentConfiguration=configuration, **force
-            )
+            answer = _update(ecs, service, task_definition, configuration, force=first)
         arn = pin(ecs, answer, task_definition=task_definition, clock=run.clock, poll=run.policy.poll)
         name = arn.rpartition("/")[2]
         step.done(f"deployment {name} started", deployment=arn, task_definition=task_definition)
     run.note(deployment=arn)
     run.report("deployment", f"deployment {name} has started", deployment=arn)
     return PinnedDeployment(arn, kind, task_definition, all_at_once=all_at_once, first=first)
+
+
+def _update(
+    ecs: EcsService,
+    service: Mapping[str, Any],
+    task_definition: str,
+    configuration: Mapping[str, Any],
+    *,
+    force: bool,
+) -> dict[str, Any]:
+    """Update the service; after a failed first deployment only `force` makes ECS try again."""
+    return ecs.update(
+        known={str(deployment["id"]) for deployment in service["deployments"]},
+        taskDefinition=task_definition,
+        deploymentConfiguration=configuration,
+        **({"forceNewDeployment": True} if force else {}),
+    )
 
 
 def creation(
