@@ -143,6 +143,7 @@ class Edge:
         self.host.faults.clear()
         await self.stop_services()
         await self.requests.own_calls()
+        await self.stop_services()  # that such a call has started again
         self.host.jumps.offset = 0.0
         self.host.passed_on.clear()
         await asyncio.to_thread(remove_task_files, self.host.data_dir)

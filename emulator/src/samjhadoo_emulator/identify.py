@@ -8,6 +8,7 @@ with their name.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
@@ -22,6 +23,10 @@ _CREDENTIAL = re.compile(f"Credential={_SCOPE}")
 _PRESIGNED = re.compile(_SCOPE)
 _RPC_PATH = re.compile(r"/service/(?P<prefix>[^/]+)/operation/(?P<operation>[^/]+)")
 FORM = "application/x-www-form-urlencoded"
+REGISTRY_LOGIN = f"Basic {b64encode(b'AWS:emulator').decode()}"
+"""How the emulator's own pulls sign in to the registry: as ECS's agent does, as `AWS` with a token."""
+_OWN_KEY = "Credential=emulator/"
+"""In the signature of the calls that the emulator's own services make."""
 SIGNING_NAMES = {
     "aidevops": "devops-agent",
     "aoss": "opensearchserverless",
@@ -89,6 +94,12 @@ def presigned_scope(query: str) -> tuple[str, str]:
         return "", ""
     match = _PRESIGNED.fullmatch(parse_qs(query).get("X-Amz-Credential", [""])[0])
     return (match["region"], match["service"]) if match else ("", "")
+
+
+def is_own(headers: Mapping[str, str]) -> bool:
+    """Return whether a request comes from one of the emulator's own services."""
+    authorization = headers.get("authorization", "")
+    return _OWN_KEY in authorization or authorization == REGISTRY_LOGIN
 
 
 def is_form(headers: Mapping[str, str]) -> bool:

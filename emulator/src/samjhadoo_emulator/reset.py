@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse
 
 from samjhadoo_emulator.errors import AwsError
-from samjhadoo_emulator.faults.effects import OWN_KEY
+from samjhadoo_emulator.identify import is_own
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -96,8 +96,7 @@ class Resets:
             response = await self._answer(exchange.scope["method"])
             await response(exchange.scope, exchange.receive, exchange.send)
             return
-        own = OWN_KEY in exchange.headers.get("authorization", "")
-        async with self._requests.serving(own=own):
+        async with self._requests.serving(own=is_own(exchange.headers)):
             await proceed(exchange)
 
     async def _answer(self, method: str) -> JSONResponse:

@@ -17,7 +17,7 @@ from samjhadoo_emulator.faults.kinds import (
     Throttle,
     UnknownValue,
 )
-from samjhadoo_emulator.identify import service_of
+from samjhadoo_emulator.identify import is_own, service_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -27,15 +27,13 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.exchange import Exchange, Proceed
     from samjhadoo_emulator.faults.table import FaultTable
 
-OWN_KEY = "Credential=emulator/"
-"""The signature of the calls that the emulator's own services make."""
 LOST = AwsError("InternalFailure", "The response was lost.", status=500)
 
 
 def striking(faults: FaultTable, exchange: Exchange) -> list[Disturbance]:
     """Return the faults that strike a request; those of clients never strike the emulator's own calls."""
     headers = exchange.headers
-    if OWN_KEY in headers.get("authorization", ""):
+    if is_own(headers):
         return []
     service = exchange.address.service or service_of(
         headers, query=exchange.query, path=exchange.scope["path"]

@@ -5,7 +5,6 @@ Blocking; called in threads.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import platform
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 
 from samjhadoo_emulator.ecs.runtime.contract import CannotPullError, ImageConfig
+from samjhadoo_emulator.identify import REGISTRY_LOGIN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,13 +50,14 @@ class RegistryClient:
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
-        # ECS's agent signs in as `AWS` with a token; a registry without sign-in ignores it.
-        token = base64.b64encode(b"AWS:emulator").decode()
-        self._headers = {"Authorization": f"Basic {token}"}
+        # A registry without sign-in ignores it.
+        self._headers = {"Authorization": REGISTRY_LOGIN}
+        self._closed = False
         self._pool = urllib3.PoolManager(retries=urllib3.Retry(2, redirect=5), timeout=TIMEOUT)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; pulls under way end at their next request."""
+        self._closed = True
         self._pool.clear()
 
     def manifest(self, reference: Reference) -> tuple[str, dict[str, Any]]:
@@ -114,6 +115,8 @@ class RegistryClient:
     def _get(
         self, reference: Reference, path: str, *, accept: str = "*/*", stream: bool = False
     ) -> urllib3.BaseHTTPResponse:
+        if self._closed:
+            raise CannotPullError("the emulator ends")
         url = f"{self._url}/v2/{reference.repository}/{path}"
         headers = {**self._headers, "Accept": accept}
         if reference.region:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PULLS = 4
 """Images pulled at the same time."""
+LONGEST_END = 5.0
+"""Real seconds that pulls get to end when the store is closed."""
 
 
 class ImageStore:
@@ -58,9 +60,13 @@ class ImageStore:
         # A caller that is cancelled leaves the pull to the others.
         return dataclasses.replace(await asyncio.shield(pull), reference=text)
 
-    def close(self) -> None:
-        """Begin no further pull."""
+    async def close(self) -> None:
+        """Begin no further pull, and wait for those under way: they end at their next request."""
+        pulls = list(self._pulls.values())
+        self._registry.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        if pulls:
+            await asyncio.wait(pulls, timeout=LONGEST_END)
 
     def _pulled(self, key: tuple[str, str, str], pull: asyncio.Future[PulledImage]) -> None:
         self._pulls.pop(key, None)

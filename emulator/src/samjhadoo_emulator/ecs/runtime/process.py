@@ -63,14 +63,15 @@ class ProcessRuntime:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._registry = RegistryClient(host.edge_url)
-        self._images = ImageStore(host.data_dir / "images", self._registry)
+        self._images = ImageStore(host.data_dir / "images", RegistryClient(host.edge_url))
         self._folder = host.data_dir / "tasks"
         self._commands = host.data_dir / "commands"
         self._host_commands = HostCommands(host.options.get("host_commands", {}))
         self._ports = Ports()
         self._given: dict[str, dict[int, int]] = {}
         self._children: set[Child] = set()
+        self._starts: set[asyncio.Task[Child]] = set()
+        self._closed = False
         self._watches: set[asyncio.Task[None]] = set()
         self._mode: str | None = None
 
@@ -83,6 +84,14 @@ class ProcessRuntime:
 
     async def start(self, launch: Launch) -> Child:
         """Start a container; see `Runtime`."""
+        if self._closed:
+            raise CannotStartError("the emulator ends")
+        start = asyncio.get_running_loop().create_task(self._start(launch))
+        self._starts.add(start)
+        start.add_done_callback(self._starts.discard)
+        return await start
+
+    async def _start(self, launch: Launch) -> Child:
         ports = self._ports_of(launch)
         config = launch.image.config
         argv = composed(config, launch.entry_point, launch.command)
@@ -107,15 +116,17 @@ class ProcessRuntime:
         await asyncio.to_thread(shutil.rmtree, self._folder / task_id, ignore_errors=True)
 
     async def close(self) -> None:
-        """Kill every container; see `Runtime`."""
+        """Kill every container, those that are being started included; see `Runtime`."""
+        self._closed = True
+        if self._starts:
+            await asyncio.wait(self._starts)
         for child in self._children:
             child.kill()
         await asyncio.gather(*(child.wait() for child in self._children))
         for watch in self._watches:
             watch.cancel()
         await asyncio.gather(*self._watches, return_exceptions=True)
-        self._images.close()
-        self._registry.close()
+        await self._images.close()
 
     def _ports_of(self, launch: Launch) -> dict[int, int]:
         given = self._given.setdefault(launch.task_id, {})
