@@ -163,6 +163,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def structure(session: nox.Session) -> None:
+    """Show files, lines, import circles and repeated class names of both distributions, and check them."""
+    session.install("-e", "./emulator", "-e", ".[local,report]", *groups("test"))
+    session.run("python", "tests/test_structure.py")
+    session.run("pytest", "-q", "tests/test_structure.py")
+
+
+@nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Check that the commands which the documentation shows exist, and that its links lead somewhere."""
     session.install("-e", "./emulator", "-e", ".[local,report]", *groups("test"))
