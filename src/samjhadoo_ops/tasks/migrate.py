@@ -46,6 +46,7 @@ def info(_c: Context, *, env: str = "local", service: str = "") -> None:
     """Show the migrations and the newest history rows."""
     session, schema = _open(env, service)
     _show(session, schema.inspect())
+    session.console.show("")
     _show_history(session, schema.history().newest)
 
 
@@ -55,7 +56,8 @@ def validate(_c: Context, *, env: str = "local", service: str = "") -> None:
     session, schema = _open(env, service)
     inspection = schema.validate()
     count = len(inspection.migrations)
-    text = f"{count} scripts match the database; {len(inspection.pending)} of them are pending"
+    pending = len(inspection.pending)
+    text = f"{count} scripts match the database; {pending or 'none'} of them pending"
     session.console.result("valid", ExitCode.SUCCEEDED, text, version=inspection.version)
 
 
