@@ -100,10 +100,10 @@ def folders(cached: Path) -> list[str]:
 
 
 def test_a_package_is_fetched_once_and_found_offline_afterwards(repository, cached):
-    told: list[str] = []
-    first = cache.fetch(package(), unpack, progress=told.append)
+    shown: list[str] = []
+    first = cache.fetch(package(), unpack, progress=shown.append)
     assert (first / "bin" / "program").read_bytes() == CONTENT
-    assert told[0].startswith("Program 1.0: fetching")
+    assert shown[0].startswith("Program 1.0: fetching")
     asked = repository.asked.copy()
     assert cache.fetch(package(), unpack) == first
     assert repository.asked == asked
@@ -123,11 +123,11 @@ def test_a_package_is_fetched_once_and_found_offline_afterwards(repository, cach
 def test_a_damaged_copy_is_fetched_again(repository, cached, damage):
     folder = cache.fetch(package(), unpack)
     damage(folder / "bin" / "program")
-    told: list[str] = []
-    assert cache.fetch(package(), unpack, progress=told.append) == folder
+    shown: list[str] = []
+    assert cache.fetch(package(), unpack, progress=shown.append) == folder
     assert (folder / "bin" / "program").read_bytes() == CONTENT
     assert tree.intact(folder)
-    assert "damaged" in told[0]
+    assert "damaged" in shown[0]
 
 
 def test_an_edited_file_of_the_same_size_and_time_is_noticed(repository, cached):

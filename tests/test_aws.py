@@ -28,7 +28,7 @@ DENIED = """<ErrorResponse>
 
 
 class Edge:
-    """A server that says who is calling and remembers how it was asked."""
+    """A server that returns the caller's identity and records the requests."""
 
     def __init__(self) -> None:
         self.account = "000000000000"
@@ -48,7 +48,7 @@ class Edge:
                 self.wfile.write(answer)
 
             def log_message(self, *arguments: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"

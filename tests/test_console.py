@@ -30,7 +30,7 @@ def console(mode: Mode = "lines", *, colour: bool = False) -> tuple[Console, io.
         pytest.param(False, Terminal(), {}, "live", True, id="terminal"),
         pytest.param(False, io.StringIO(), {}, "lines", False, id="pipe"),
         pytest.param(False, Terminal(), {"CI": "true"}, "lines", True, id="ci-with-a-terminal"),
-        pytest.param(False, Terminal(), {"CI": "false"}, "live", True, id="ci-said-false"),
+        pytest.param(False, Terminal(), {"CI": "false"}, "live", True, id="ci-is-false"),
         pytest.param(False, Terminal(), {"NO_COLOR": "1"}, "live", False, id="no-color"),
         pytest.param(False, Terminal(), {"NO_COLOR": ""}, "live", True, id="empty-no-color-is-none"),
         pytest.param(
@@ -92,13 +92,13 @@ def test_json_takes_any_value_and_never_a_secret() -> None:
     moment = datetime(2026, 11, 2, 22, tzinfo=UTC)
     window = Window.parse("Mon 22:00-23:00 UTC")
     shown.event("e", a=Secret("planted"), b=moment, c=Duration(90), d=window, e={"x"}, f=b"b", g=float("inf"))
-    said = json.loads(out.getvalue(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert said["a"] == "***"
-    assert said["b"] == "2026-11-02T22:00:00+00:00"
-    assert said["c"] == 90
-    assert said["d"] == "Mon 22:00-23:00 UTC"
-    assert said["e"] == ["x"]
-    assert said["g"] == "inf"
+    document = json.loads(out.getvalue(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert document["a"] == "***"
+    assert document["b"] == "2026-11-02T22:00:00+00:00"
+    assert document["c"] == 90
+    assert document["d"] == "Mon 22:00-23:00 UTC"
+    assert document["e"] == ["x"]
+    assert document["g"] == "inf"
 
 
 @pytest.mark.parametrize("colour", [True, False])

@@ -55,7 +55,7 @@ def status(project: UserProject) -> dict[str, Any]:
 
 
 def killed_after(project: UserProject, seconds: float) -> str:
-    """Start a deploy, kill its process group after so many seconds, and return the last it said."""
+    """Start a deploy, kill its process group after some seconds, and return its last message."""
     process = project.start("deploy", "--json")
     time.sleep(seconds)
     ended = process.poll() is not None
@@ -82,7 +82,7 @@ def test_a_deployer_killed_at_any_moment_ends_in_one_consistent_release(project:
         project.change()
         before = len(project.deployments())
         moment = chosen.uniform(0.3, LONGEST)
-        said = killed_after(project, moment)
+        message = killed_after(project, moment)
         if number % LEFT_TO_ECS == LEFT_TO_ECS - 1:
             wait_for_ecs(project)
             how = "left to ECS"
@@ -91,13 +91,13 @@ def test_a_deployer_killed_at_any_moment_ends_in_one_consistent_release(project:
             result = resumed.result
             how = f"resumed: {result['outcome']}"
             never_begun = resumed.code == 3 and "was never begun" in result["message"]
-            assert resumed.code in {0, 4} or never_begun, (number, moment, said, result)
+            assert resumed.code in {0, 4} or never_begun, (number, moment, message, result)
             assert status(project)["lock"] == "", number
-        table.append(f"{number:2}  {moment:5.1f} s  {said:28}  {how}")
+        table.append(f"{number:2}  {moment:5.1f} s  {message:28}  {how}")
         print(table[-1], flush=True)  # noqa: T201
         assert len(project.deployments()) - before <= 1, "deployed twice"
         consistent(project)
-    # What was left to ECS is recorded by whoever deploys next.
+    # The next deploy records what was left to ECS.
     project.change()
     last = project.invoke("deploy", "--json")
     assert last.code == 0, last.result

@@ -14,14 +14,14 @@ CHAIN = {"web": ["api"], "api": [], "worker": ["api"], "mail": ["worker"], "cron
 
 def play(order, *, failing=(), parallel=2, on_failure="stop"):
     """Let the services end one by one in the order they began; return what happened."""
-    schedule, told = Schedule(order, parallel=parallel, on_failure=on_failure), []
+    schedule, started = Schedule(order, parallel=parallel, on_failure=on_failure), []
     while not schedule.over:
         for name in schedule.due():
             schedule.start(name)
-            told.append(name)
+            started.append(name)
         assert len(schedule.running) <= parallel
         schedule.end(schedule.running[0], well=schedule.running[0] not in failing)
-    return told, {name: schedule.barred(name) for name in schedule.waiting}
+    return started, {name: schedule.barred(name) for name in schedule.waiting}
 
 
 @pytest.mark.parametrize(

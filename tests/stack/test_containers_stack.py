@@ -35,7 +35,7 @@ def test_another_kind_of_stack_is_refused_until_down_which_leaves_nothing_in_the
     )
     variables = contained.variables | {"SAMJHADOO_STACK": "embedded"}
     other = load_environment("local", root=contained.root, variables=variables)
-    with pytest.raises(ConfigurationError, match=r"stack\.kind = containers; .* says embedded"):
+    with pytest.raises(ConfigurationError, match=r"stack\.kind = containers; .* has embedded"):
         stack.up(other, contained.console)
     assert in_engine(engine, contained)
     assert contained.down()

@@ -144,7 +144,7 @@ def test_a_stack_without_its_state_file_is_found_and_ended(bare):
     assert all(start_time(pid) == "" for pid in lost)
 
 
-@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="how a stranger ended is told by Linux only")
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux reports how another process ended")
 def test_the_stack_ends_when_the_shell_that_started_it_is_killed(bare):
     shell = start_from_shell(bare, "read line")
     shell.kill()

@@ -170,9 +170,9 @@ def test_servers_in_containers_are_published_on_loopback_only(seeded, engine):
         published = engine.containers.get(each.id).attrs["NetworkSettings"]["Ports"]
         bound = [place for paths in published.values() for place in paths or []]
         assert [place["HostIp"] for place in bound] == ["127.0.0.1"]
-    told = stack.status(seeded.env)
-    assert (told.kind, sorted(each.name for each in told.containers)) == ("containers", servers)
-    assert all("Up" in each.state for each in told.containers)
+    status = stack.status(seeded.env)
+    assert (status.kind, sorted(each.name for each in status.containers)) == ("containers", servers)
+    assert all("Up" in each.state for each in status.containers)
 
 
 def test_only_its_owner_can_read_the_state_file(seeded):
@@ -182,10 +182,10 @@ def test_only_its_owner_can_read_the_state_file(seeded):
 
 def test_logs_are_shown_for_each_process(seeded):
     files = logs.log_files(seeded.env)
-    told = []
-    logs.show(logs.select(files, "postgres"), 5, lambda name, line: told.append((name, line)))
-    assert 0 < len(told) <= 5
-    assert {name for name, _ in told} == {"postgres"}
+    shown = []
+    logs.show(logs.select(files, "postgres"), 5, lambda name, line: shown.append((name, line)))
+    assert 0 < len(shown) <= 5
+    assert {name for name, _ in shown} == {"postgres"}
 
 
 def test_logs_of_an_unknown_process_are_refused(seeded):

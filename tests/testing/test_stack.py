@@ -40,7 +40,7 @@ def test_faults_end_with_their_test(local_stack):
     assert LocalAws(local_stack.aws, local_stack.region).faults.in_force() == []
     print("kind:", local_stack.kind)
 """
-HOLDER = """
+OWNER_SCRIPT = """
 import sys, time
 from samjhadoo_ops.testing import running_stack
 with running_stack(sys.argv[1], folder=sys.argv[2]) as stack:
@@ -82,20 +82,20 @@ def test_a_suite_gets_a_stack_from_the_fixture(
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_killed_suite_leaves_nothing(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     engine = request.getfixturevalue("engine") if kind == "containers" else None
-    argv = [sys.executable, "-c", HOLDER, str(ROOT), str(tmp_path)]
-    holder = subprocess.Popen(
+    argv = [sys.executable, "-c", OWNER_SCRIPT, str(ROOT), str(tmp_path)]
+    owner = subprocess.Popen(
         argv, env=variables(kind), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    with holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "up\n"
+    with owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "up\n"
         paths = StackPaths(tmp_path)
         assert watchdog.members(paths.mark)
-        holder.kill()
+        owner.kill()
     eventually(lambda: not watchdog.members(paths.mark))
     ended = paths.read_ended()
     assert ended is not None
-    assert ended.reason == f"the stack's owner ({holder.pid}) was killed by SIGKILL"
+    assert ended.reason == f"the stack's owner ({owner.pid}) was killed by SIGKILL"
     if engine is not None:
         eventually(lambda: not leftovers(engine, {PROJECT: paths.mark}))
 
