@@ -51,12 +51,12 @@ def test_the_last_other_release_that_worked_is_chosen() -> None:
     assert choose([THREE, TWO, ONE], current=THREE.task_definition, left=()) == TWO
 
 
-def test_going_back_twice_does_not_return_to_the_release_that_was_left() -> None:
+def test_a_second_rollback_does_not_return_to_the_release_that_was_rolled_back() -> None:
     left = abandoned([entry(3, "rollback", "succeeded", from_task_definition=THREE.task_definition)])
     assert choose([TWO, THREE, ONE], current=TWO.task_definition, left=left) == ONE
 
 
-def test_a_release_deployed_again_after_it_was_left_is_a_candidate_again() -> None:
+def test_a_release_deployed_again_after_its_rollback_is_a_candidate_again() -> None:
     journal = [
         entry(4, "deploy", "succeeded", task_definition=THREE.task_definition),
         entry(3, "rollback", "succeeded", from_task_definition=THREE.task_definition),
@@ -64,7 +64,7 @@ def test_a_release_deployed_again_after_it_was_left_is_a_candidate_again() -> No
     assert abandoned(journal) == set()
 
 
-def test_without_an_earlier_release_going_back_is_refused() -> None:
+def test_a_rollback_without_an_earlier_release_is_refused() -> None:
     with pytest.raises(Refused, match="no earlier release"):
         choose([ONE], current=ONE.task_definition, left=())
 

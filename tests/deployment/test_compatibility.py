@@ -58,13 +58,13 @@ CONTRACT = {"V9__drop.sql": "since=v3"}
         ),
     ],
 )
-def test_a_release_lives_with_what_was_there_before_it(
+def test_a_release_works_with_the_migrations_before_it(
     entries: list[JournalEntry], release: str, broken: set[str]
 ) -> None:
     assert {each.script for each in unsupported(entries, release)} == broken
 
 
-def test_a_release_may_not_live_with_what_nobody_could_judge() -> None:
+def test_a_release_may_not_work_with_a_migration_that_could_not_be_judged() -> None:
     migrating = Event(
         number=1, event="migrating", at=NOW, data={"breaking": {}, "unknown": {"R__v.sql": "x"}}
     )

@@ -19,7 +19,7 @@ LISTENING = LoadBalancing("rule/production", "rule/test", ("tg/blue", "tg/green"
 
 
 @pytest.mark.parametrize("name", ["local", "staging", "production"])
-def test_a_canary_deployment_is_asked_for_as_the_plan_says(name: str) -> None:
+def test_a_canary_deployment_is_requested_as_the_deployment_plan_wants_it(name: str) -> None:
     configuration = deployment_configuration(load_environment(name, variables={}))
     assert configuration["strategy"] == "CANARY"
     assert configuration["canaryConfiguration"] == {"canaryPercent": 10.0, "canaryBakeTimeInMinutes": 15}

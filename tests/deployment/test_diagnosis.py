@@ -101,7 +101,7 @@ ALARM = {
         ("[]", "a: HTTPCode_Target_5XX_Count > 5 in 5 min"),
     ],
 )
-def test_an_alarm_is_told_with_its_numbers(data: str, expected: str) -> None:
+def test_an_alarm_is_shown_with_its_numbers(data: str, expected: str) -> None:
     assert str(alarm_of({**ALARM, "StateReasonData": data})) == expected
 
 
@@ -142,5 +142,5 @@ def journal(*events: tuple[str, dict[str, Any]]) -> JournalEntry:
     ],
     ids=["untouched", "empty", "unknown", "unfinished", "compatible", "breaking", "first"],
 )
-def test_the_state_of_the_schema_is_told(events: list[Any], expected: str) -> None:
+def test_the_state_of_the_schema_is_described(events: list[Any], expected: str) -> None:
     assert schema_state(journal(*events)) == expected

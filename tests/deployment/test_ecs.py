@@ -37,7 +37,7 @@ def test_what_ecs_refuses_is_a_deployment_that_has_not_begun() -> None:
         service("ClientException").register({"family": "f"}, {})
 
 
-def test_any_other_error_keeps_its_own_words() -> None:
+def test_any_other_error_is_raised_as_it_is() -> None:
     with pytest.raises(ClientError):
         service("AccessDeniedException").update(known=(), taskDefinition="t:1")
 

@@ -68,7 +68,7 @@ def test_a_throttled_request_was_not_carried_out_and_is_sent_again_ever_more_slo
     assert aws.waited == sorted(aws.waited)
 
 
-def test_a_refusal_ends_it_at_once() -> None:
+def test_a_refusal_is_raised_at_once() -> None:
     aws = Aws(WRONG)
     with pytest.raises(ClientError, match="InvalidParameter"):
         aws.once()
@@ -86,7 +86,7 @@ def test_a_refusal_of_the_repetition_may_mean_that_the_first_was_late() -> None:
     assert aws.tries == 2
 
 
-def test_it_gives_up_in_the_end() -> None:
+def test_it_gives_up_after_the_last_try() -> None:
     aws = Aws(*[THROTTLED] * (TRIES + 1))
     with pytest.raises(ClientError, match="Throttling"):
         aws.once()

@@ -57,7 +57,7 @@ def test_the_lock_is_no_deployment(journal: DeploymentJournal, objects: MemoryOb
     assert journal.entries() == []
 
 
-def test_a_journal_is_reopened_where_it_stopped_and_tells_who_wrote(journal: DeploymentJournal) -> None:
+def test_a_journal_is_reopened_where_it_stopped_and_shows_who_wrote(journal: DeploymentJournal) -> None:
     journal.recorder("deploy", Clock(), token=1).write("starting", task_definition="family:7")
     now = datetime.now(UTC)
     (entry,) = journal.unfinished(now)
@@ -75,7 +75,7 @@ def test_a_journal_is_reopened_where_it_stopped_and_tells_who_wrote(journal: Dep
     ]
 
 
-def test_a_deployment_that_was_left_is_unfinished_and_says_where(journal: DeploymentJournal) -> None:
+def test_a_deployment_that_was_left_is_unfinished_and_shows_where(journal: DeploymentJournal) -> None:
     journal.recorder("deploy", Clock()).write(LEFT, outcome="left canary")
     (entry,) = journal.unfinished(datetime.now(UTC))
     assert (entry.outcome, entry.finished) == ("left canary", None)

@@ -130,7 +130,7 @@ def test_an_interrupted_deploy_is_rolled_back_recorded_and_leaves_no_lock(
     assert newest["outcome"].startswith("interrupted")
 
 
-def test_by_policy_an_interrupted_deploy_is_left_to_ecs_and_can_still_be_taken_back(
+def test_by_policy_an_interrupted_deploy_is_left_to_ecs_and_can_still_be_rolled_back(
     project: UserProject,
 ) -> None:
     project.change()
@@ -145,7 +145,7 @@ def test_by_policy_an_interrupted_deploy_is_left_to_ecs_and_can_still_be_taken_b
     assert back.result["restored"] < 10.0
 
 
-def test_a_deploy_whose_aws_is_gone_needs_a_person_and_says_what_is_known(project: UserProject) -> None:
+def test_a_deploy_whose_aws_is_gone_needs_a_person_and_shows_what_is_known(project: UserProject) -> None:
     """The last test: it kills the stack's emulator."""
     project.change()
     deploying = project.start("deploy", "--json", **canary("15m"))

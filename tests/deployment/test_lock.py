@@ -21,7 +21,7 @@ def lock(objects: MemoryObjects, *, lease: float = 60.0, reason: str = "deploy")
     return DeploymentLock(objects, "lock.json", lease=lease, reason=reason, now=NOW)
 
 
-def test_a_held_lock_refuses_the_next_and_names_the_holder(objects: MemoryObjects) -> None:
+def test_a_held_lock_refuses_the_next_run_and_names_its_owner(objects: MemoryObjects) -> None:
     with lock(objects, reason="deploy of v1") as first:
         first.note(deployment="arn:one")
         with pytest.raises(Refused, match="deploy of v1") as refusal:
@@ -30,7 +30,7 @@ def test_a_held_lock_refuses_the_next_and_names_the_holder(objects: MemoryObject
     assert refusal.value.details == ("service deployment: arn:one",)
 
 
-def test_a_lock_is_free_after_its_holder_and_its_token_grows(objects: MemoryObjects) -> None:
+def test_a_released_lock_is_free_and_its_token_grows(objects: MemoryObjects) -> None:
     with lock(objects) as first:
         pass
     with lock(objects) as second:
@@ -45,7 +45,7 @@ def test_a_lock_is_released_when_its_block_fails(objects: MemoryObjects) -> None
     assert found[0].released
 
 
-def test_an_expired_lock_is_taken_over_and_its_first_holder_notices(objects: MemoryObjects) -> None:
+def test_an_expired_lock_is_taken_over_and_its_first_owner_notices(objects: MemoryObjects) -> None:
     first = lock(objects)
     first.acquire()
     objects.age("lock.json", 61.0)
@@ -102,7 +102,7 @@ def test_a_held_lock_is_renewed(objects: MemoryObjects) -> None:
     assert found[0].renewals >= 2
 
 
-def test_breaking_a_lock_tells_who_held_it(objects: MemoryObjects) -> None:
+def test_breaking_a_lock_returns_who_held_it(objects: MemoryObjects) -> None:
     assert break_lock(objects, "lock.json") is None
     held = lock(objects, reason="deploy of v1")
     held.acquire()
@@ -134,7 +134,7 @@ def test_a_lock_whose_process_is_surely_gone_is_taken_at_once(
         assert second.token == first.token + 1
 
 
-def test_waiting_for_a_lock_ends_when_it_is_released_and_names_the_holder_once(
+def test_waiting_for_a_lock_ends_when_it_is_released_and_names_the_owner_once(
     objects: MemoryObjects,
 ) -> None:
     told: list[str] = []
@@ -161,7 +161,7 @@ def test_waiting_for_a_lock_has_an_end(objects: MemoryObjects) -> None:
         ).acquire()
 
 
-def test_a_holder_that_could_not_renew_in_time_stops_before_anybody_else_may_begin(
+def test_an_owner_that_could_not_renew_in_time_stops_before_another_may_begin(
     objects: MemoryObjects,
 ) -> None:
     now = [1000.0]
@@ -176,7 +176,7 @@ def test_a_holder_that_could_not_renew_in_time_stops_before_anybody_else_may_beg
         mine.ensure()
 
 
-def test_the_lease_counts_that_the_holder_wrote_and_no_clock_but_the_store_s(objects: MemoryObjects) -> None:
+def test_the_lease_that_the_owner_wrote_counts_by_the_store_s_clock_alone(objects: MemoryObjects) -> None:
     with lock(objects, lease=600):
         objects.age("lock.json", 500)
         with pytest.raises(Refused, match="held by"):
@@ -196,7 +196,7 @@ def test_a_renewal_whose_answer_was_lost_does_not_lose_the_lock(objects: MemoryO
     assert (found[0].deployment, found[0].released) == ("arn:one", True)
 
 
-def test_a_broken_lock_is_lost_to_its_holder(objects: MemoryObjects) -> None:
+def test_a_broken_lock_is_lost_to_its_owner(objects: MemoryObjects) -> None:
     mine = lock(objects)
     mine.acquire()
     break_lock(objects, "lock.json")

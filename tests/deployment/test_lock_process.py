@@ -25,7 +25,7 @@ def test_a_process_that_runs_is_not_gone(child: subprocess.Popen[bytes]) -> None
     assert not is_gone(kernel_id(), os.getpid(), start_time(os.getpid()))
 
 
-def test_a_killed_process_is_gone_also_while_nobody_has_waited_for_it(
+def test_a_killed_process_is_gone_even_before_its_parent_has_waited_for_it(
     child: subprocess.Popen[bytes],
 ) -> None:
     started = start_time(child.pid)
@@ -39,7 +39,7 @@ def test_another_process_with_the_same_id_is_not_the_one(child: subprocess.Popen
 
 
 @pytest.mark.parametrize("where", ["", "another host's boot pid:[1]"], ids=["unknown", "another-kernel"])
-def test_nobody_is_declared_dead_from_afar(child: subprocess.Popen[bytes], where: str) -> None:
+def test_no_process_of_another_kernel_is_declared_dead(child: subprocess.Popen[bytes], where: str) -> None:
     child.kill()
     child.wait()
     assert not is_gone(where, child.pid, "1")

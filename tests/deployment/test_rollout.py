@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         pytest.param("rollback", False, 0, id="rollback"),
     ],
 )
-def test_an_interrupt_stops_a_deploy_that_has_a_release_to_go_back_to_and_leaves_all_others(
+def test_an_interrupt_stops_only_a_deploy_that_has_a_release_to_go_back_to(
     objects: MemoryObjects, kind: str, stops: int, *, first: bool
 ) -> None:
     time = FakeTime()

@@ -153,7 +153,7 @@ def test_a_lost_connection_ends_with_what_is_known(time: FakeTime, run: FakeRun)
     assert failure.value.hint
 
 
-def test_an_error_that_does_not_pass_is_not_swallowed(time: FakeTime, run: FakeRun) -> None:
+def test_an_error_that_is_not_transient_is_raised(time: FakeTime, run: FakeRun) -> None:
     ecs = CanaryEcs(time)
     ecs.errors = [ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "Describe")]
     with pytest.raises(ClientError, match="AccessDenied"):
@@ -210,7 +210,7 @@ def test_an_answer_that_was_lost_is_given_again_and_a_repeated_one_is_no_failure
     assert watch(ecs, run).run().phase is Phase.SUCCEEDED
 
 
-def test_one_call_per_tick_looks_at_the_deployment(time: FakeTime, run: FakeRun) -> None:
+def test_one_call_per_tick_observes_the_deployment(time: FakeTime, run: FakeRun) -> None:
     ecs = CanaryEcs(time)
     began = time.now
     watch(ecs, run).run()
@@ -230,7 +230,7 @@ def test_five_consecutive_failed_probes_fail_a_release_and_a_good_one_starts_the
     assert opinions == [Opinion.PASS] * 9 + [Opinion.FAIL]
 
 
-def test_probes_say_nothing_before_there_is_traffic() -> None:
+def test_probes_decide_nothing_before_there_is_traffic() -> None:
     prober = Prober("http://new/health", probe=lambda _: "HTTP 500", pause=0)
     judge = ProbingJudge({"test": prober}, threshold=1)
     assert judge.watch(None, Phase.SCALING_UP).opinion is Opinion.OPEN  # type: ignore[arg-type]
@@ -281,7 +281,7 @@ def test_unknown_stages_are_reported_once_each(time: FakeTime, run: FakeRun) -> 
     ]
 
 
-def test_a_watch_that_goes_on_for_another_counts_the_canary_s_time_from_its_beginning(
+def test_a_resumed_watch_counts_the_canary_s_time_from_the_canary_s_beginning(
     time: FakeTime, run: FakeRun
 ) -> None:
     ecs = CanaryEcs(time)
