@@ -239,11 +239,12 @@ async def _spawn(invocation: Invocation, output: Callable[[bytes], None]) -> tup
     if invocation.reports:
         try:
             trouble = await _report(read)
-        except asyncio.CancelledError:  # nobody would know of the process
+        except asyncio.CancelledError:  # the caller never gets the process
             _kill_group(transport.get_pid())
             transport.close()
             raise
         if trouble:
+            _kill_group(transport.get_pid())  # it may have hung
             await protocol.exited.wait()
             transport.close()
             raise CannotStartError(f"failed to create task: {trouble}")
