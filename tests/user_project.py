@@ -116,11 +116,12 @@ class UserProject:
 
     def has_stack(self) -> bool:
         """Return whether its stack is up."""
-        return any((self.folder / ".samjhadoo").rglob("stack.json"))
+        return any((self.folder / ".samjhadoo").glob("*/stack.json"))
 
     def state(self) -> dict[str, Any]:
-        """Return what the stack says of itself."""
-        return json.loads(next((self.folder / ".samjhadoo").rglob("stack.json")).read_text())
+        """Return the stack's description of itself."""
+        # Not rglob: a build under way removes its folders while they would be searched.
+        return json.loads(next((self.folder / ".samjhadoo").glob("*/stack.json")).read_text())
 
     def client(self, service: str) -> Any:
         """Return a plain boto3 client of the stack that runs now."""
@@ -201,8 +202,9 @@ def user_project(
 def events_until(process: subprocess.Popen[str], holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Read a task's events up to one, and return that."""
     assert process.stdout is not None
+    event: dict[str, Any] = {}
     for line in process.stdout:
-        event: dict[str, Any] = json.loads(line)
+        event = json.loads(line)
         if holds(event):
             return event
-    raise AssertionError("the task ended before")
+    raise AssertionError(f"the task ended before: {event}")

@@ -74,7 +74,7 @@ class Pipeline:
 
 
 def url(folder: Path) -> str:
-    state = json.loads(next((folder / ".samjhadoo").rglob("stack.json")).read_text())
+    state = json.loads(next((folder / ".samjhadoo").glob("*/stack.json")).read_text())
     return str(state["endpoints"]["production"])
 
 
@@ -181,7 +181,7 @@ def invoke(pipeline: Pipeline, *arguments: str) -> subprocess.Popen[str]:
 
 def digests(folder: Path, version: str) -> list[str]:
     """Return the digests that an environment's registry has of a version."""
-    edge = json.loads(next((folder / ".samjhadoo").rglob("stack.json")).read_text())["endpoints"]["aws"]
+    edge = json.loads(next((folder / ".samjhadoo").glob("*/stack.json")).read_text())["endpoints"]["aws"]
     request = urllib.request.Request(f"{edge}/v2/samjhadoo/backend/manifests/{version}", method="HEAD")
     with urllib.request.urlopen(request, timeout=10) as answer:
         return [answer.headers["Docker-Content-Digest"]]
