@@ -58,6 +58,7 @@ def test_resuming_a_deploy_that_never_began_does_not_tell_of_the_one_before(proj
     resumed = project.invoke("deploy", "--resume", "--json")
     assert (resumed.code, resumed.result["outcome"]) == (3, "refused")
     assert sha in resumed.result["message"]
+    assert project.invoke("status", "--json").events[0]["lock"] == ""  # the killed run's is gone
     project.restore()
 
 

@@ -60,6 +60,8 @@ def _go_on(context: ServiceContext, deploy: str, *, until: str, lock_wait: float
     with run.locked(f"{'resume' if resuming else 'watch'} {deploy}".strip(), lock_wait=lock_wait):
         entry = _find(run, deploy)
         if entry.finished:
+            if resuming and not deploy:
+                _require_this_release(context, entry)
             return ending_of(entry)
         arn = deployment_of(run, entry)
         if not arn and not (resuming and entry.kind == "deploy"):
@@ -77,17 +79,17 @@ def _go_on(context: ServiceContext, deploy: str, *, until: str, lock_wait: float
 def _ended_before(context: ServiceContext, deploy: str, *, resuming: bool) -> Deployed | None:
     """Return a deploy that has ended well; None for one that has not ended. No lock is needed to know.
 
+    None also when what was to be resumed never began: its run may have left its lock, which has to go.
+
     Raises:
         EndedBefore: It has ended badly.
-        Refused: What was to be resumed never began: the last deploy is of another release.
 
     """
     if not deploy and any(_deploys(each) for each in unfinished(context)):
         return None
     entry = _find(context, deploy)
-    if entry.finished and resuming and not deploy:
-        _require_this_release(context, entry)
-    return ending_of(entry) if entry.finished else None
+    never_began = resuming and not deploy and _is_of_another_release(context, entry)
+    return ending_of(entry) if entry.finished and not never_began else None
 
 
 def _require_this_release(context: ServiceContext, entry: JournalEntry) -> None:
@@ -99,13 +101,19 @@ def _require_this_release(context: ServiceContext, entry: JournalEntry) -> None:
     """
     from samjhadoo_ops.release import version_here
 
-    release, here = str(entry.data.get("release", "")), version_here(context.env)
-    if release and release != here:
+    if _is_of_another_release(context, entry):
         raise Refused(
-            f"there is nothing to resume: the last {entry.kind} is of {release} and has ended "
-            f"({entry.outcome}), and what stands here, {here}, was never begun",
+            f"there is nothing to resume: the last {entry.kind} is of {entry.data['release']} and has ended "
+            f"({entry.outcome}), and what stands here, {version_here(context.env)}, was never begun",
             hint=f"invoke deploy {context.env.options}".strip(),
         )
+
+
+def _is_of_another_release(context: ServiceContext, entry: JournalEntry) -> bool:
+    from samjhadoo_ops.release import version_here
+
+    release = str(entry.data.get("release", ""))
+    return bool(release) and release != version_here(context.env)
 
 
 def _find(context: ServiceContext, deploy: str) -> JournalEntry:
