@@ -12,6 +12,7 @@ import pytest
 from samjhadoo_ops.console import Console, Mode, current_console
 from samjhadoo_ops.environment import Duration, Secret, Window
 from samjhadoo_ops.errors import DeploymentFailed
+from samjhadoo_ops.streams import short, wrapped
 
 
 class Terminal(io.StringIO):
@@ -37,6 +38,7 @@ def console(mode: Mode = "lines", *, colour: bool = False) -> tuple[Console, io.
             False, Terminal(), {"NO_COLOR": "1", "FORCE_COLOR": "1"}, "live", False, id="no-color-wins"
         ),
         pytest.param(False, Terminal(), {"TERM": "dumb"}, "lines", False, id="dumb"),
+        pytest.param(False, io.StringIO(), {"FORCE_COLOR": "1"}, "lines", True, id="force-color-in-a-pipe"),
         pytest.param(True, Terminal(), {}, "json", True, id="json"),
     ],
 )
@@ -64,7 +66,7 @@ def test_progress_goes_to_stderr_and_results_to_stdout() -> None:
         "Key  Exit code",
         "a    1",
         "b",
-        "succeeded url=http://x",
+        "✔ succeeded url=http://x",
     ]
     lines = err.getvalue().splitlines()
     assert lines[0] == "building"
@@ -155,11 +157,68 @@ def test_the_current_console_is_the_console_of_the_running_task() -> None:
     assert current_console() is not shown
 
 
+@pytest.mark.parametrize(
+    ("symbol", "ascii_symbol"), [("✔", "+"), ("✘", "x"), ("\N{EN DASH}", "-"), ("!", "!"), ("…", "...")]
+)
+def test_symbols_that_the_stream_cannot_encode_are_replaced(symbol: str, ascii_symbol: str) -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    Console("lines", err=stream).line(f"{symbol} 3 checks")
+    assert raw.getvalue() == f"{ascii_symbol} 3 checks\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("release 761ce5718f32d3b9770d99b4ab300180d4015c37 is", "release 761ce5718f32 is"),
+        (f"host:5000/app@sha256:{'ab' * 32} pushed", "host:5000/app@sha256:abababababab pushed"),
+        ("arn:aws:ecs:eu-west-1:1:service-deployment/c/s/D-1_x is", "D-1_x is"),
+        (f"sha256:{'ab' * 33}", f"sha256:{'ab' * 33}"),
+        ("v1.2.3 at 127.0.0.1:8080", "v1.2.3 at 127.0.0.1:8080"),
+    ],
+)
+def test_ids_are_shortened_to_what_people_compare(text: str, expected: str) -> None:
+    assert short(text) == expected
+
+
+def test_lines_are_wrapped_by_word_and_long_words_stay_whole() -> None:
+    text = "  why: the page did not answer http://127.0.0.1:8080/a/very/long/address at all"
+    assert wrapped(text, 40, indent=2) == [
+        "  why: the page did not answer",
+        "    http://127.0.0.1:8080/a/very/long/address",
+        "    at all",
+    ]
+    assert wrapped(text, 0, indent=2) == [text]
+
+
+def test_a_command_that_does_not_fit_stands_unbroken_on_a_line_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("samjhadoo_ops.console.width_of", lambda _: 40)
+    shown, _, err = console()
+    command = "invoke deploy --env staging --service worker"
+    shown.failure(DeploymentFailed("m", hint=f"correct the release, then: {command}; invoke history"))
+    assert err.getvalue().splitlines() == [
+        "error: m",
+        "  hint: correct the release, then:",
+        f"        {command}",
+        "        invoke history",
+    ]
+
+
+def test_symbols_are_coloured_where_colours_are_shown() -> None:
+    shown, out, err = console(colour=True)
+    shown.remark("✔ 3 checks passed")
+    shown.result("succeeded", 0, "done")
+    assert err.getvalue().endswith("\033[32m✔\033[0m 3 checks passed\n")
+    assert out.getvalue() == "\033[32m✔\033[0m done\n"
+
+
 def test_characters_that_the_stream_cannot_encode_are_escaped() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
     Console("lines", err=stream).line("Mumbai → मुंबई \udcff")
-    assert raw.getvalue().startswith(b"Mumbai \\u2192 ")
+    assert raw.getvalue().startswith(b"Mumbai -> \\u092e")
 
 
 @pytest.mark.parametrize("as_json", [False, True], ids=["lines", "json"])

@@ -56,6 +56,23 @@ class Clock:
         """Return how many real seconds `seconds` of this clock take."""
         return seconds / self.rate
 
+    def words(self, seconds: float) -> str:
+        """Return `seconds` of this clock for people: in real time, and an emulated clock's in both."""
+        real = in_words(self.real(seconds))
+        return real if self.minute == REAL_MINUTE else f"{real} ({in_words(seconds)} emulated)"
+
     def sleep(self, seconds: float) -> None:
         """Sleep for `seconds` of this clock."""
         self.wait(max(0.0, self.real(seconds)))
+
+
+_HOUR, _DAY = 3600.0, 86400.0
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration in the unit that suits it."""
+    if seconds < 2 * REAL_MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < 4 * _HOUR:
+        return f"{seconds / REAL_MINUTE:.0f} min"
+    return f"{seconds / _HOUR:.0f} h" if seconds < 2 * _DAY else f"{seconds / _DAY:.0f} days"

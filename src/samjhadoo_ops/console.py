@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
 from samjhadoo_ops.errors import ExitCode
-from samjhadoo_ops.streams import as_json, write
+from samjhadoo_ops.streams import as_json, short, width_of, wrapped, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 Mode = Literal["live", "lines", "json"]
 
-_RED, _DIM, _PLAIN = "\033[31m", "\033[2m", "\033[0m"
+_RED, _GREEN, _YELLOW, _DIM, _PLAIN = "\033[31m", "\033[32m", "\033[33m", "\033[2m", "\033[0m"
+_SYMBOLS = {"✔": _GREEN, "✘": _RED, "!": _YELLOW, "\N{EN DASH}": _DIM}
+"""What begins a line that is fine, failed, a warning, or skipped; text always says the same."""
+_TIME = 10
+"""Columns that the time takes in front of an event's line."""
 
 
 class View(Protocol):
@@ -50,6 +54,7 @@ class Console:
     Args:
         mode: `live` in a terminal, `lines` elsewhere, `json` when asked for.
         colour: Whether to use colours.
+        verbose: Whether what is fine is shown line by line, not only counted.
         out: The stream for results, and for everything in JSON mode.
         err: The stream for progress and errors.
 
@@ -60,11 +65,13 @@ class Console:
         mode: Mode = "lines",
         *,
         colour: bool = False,
+        verbose: bool = False,
         out: TextIO | None = None,
         err: TextIO | None = None,
     ) -> None:
         self.mode = mode
         self.colour = colour
+        self.verbose = verbose
         self._out = out
         self._err = err
         self._started = time.monotonic()
@@ -81,16 +88,17 @@ class Console:
         cls,
         *,
         as_json: bool = False,
+        verbose: bool = False,
         variables: Mapping[str, str] | None = None,
         out: TextIO | None = None,
         err: TextIO | None = None,
     ) -> Console:
-        """Choose the mode and colour from the flag, the terminal, `CI`, `NO_COLOR` and `TERM`."""
+        """Choose the mode and colour: flags, terminal, `CI`, `NO_COLOR`, `FORCE_COLOR` and `TERM`."""
         variables = os.environ if variables is None else variables
         terminal = (err or sys.stderr).isatty() and variables.get("TERM") != "dumb"
-        continuous = variables.get("CI", "").lower() not in ("", "0", "false")
-        mode: Mode = "json" if as_json else "live" if terminal and not continuous else "lines"
-        return cls(mode, colour=terminal and not variables.get("NO_COLOR"), out=out, err=err)
+        mode: Mode = "json" if as_json else "live" if terminal and not _is_set(variables, "CI") else "lines"
+        colour = not variables.get("NO_COLOR") and (terminal or _is_set(variables, "FORCE_COLOR"))
+        return cls(mode, colour=colour, verbose=verbose, out=out, err=err)
 
     @property
     def out(self) -> TextIO:
@@ -126,27 +134,33 @@ class Console:
     def event(self, name: str, text: str = "", /, **fields: Any) -> None:
         """Report that something happened: as a JSON object, or as the line `text` (by default the fields)."""
         with self._lock:
-            self._notify(name, text, fields)
-            if self.mode == "json":
-                self._emit({"event": name, **({"message": text} if text else {}), **fields})
+            if self._reported(name, text, fields):
                 return
             shown = text or " ".join([name, *(f"{key}={_text(value)}" for key, value in fields.items())])
             prefix = "" if name == "phase" else self._phase_prefix
             if name == "phase":
                 self._phase_prefix = _prefix(fields)
-            self._progress(f"{self._styled(f'{self.elapsed:7.1f}s', _DIM)}  {prefix}{shown}")
+            self.remark(f"{prefix}{shown}")
 
-    def state(self, name: str, /, **fields: Any) -> None:
-        """Report a state that is not news: in `--json` and to the views, but not as a line."""
+    def remark(self, text: str) -> None:
+        """Show people a line with the time; `--json` and the views have had its content as events."""
+        if self.mode == "json":
+            return
+        time_of_run = f"{self.elapsed:7.1f}s  "
+        room = width_of(self.err)
+        first, *rest = wrapped(short(f"{' ' * _TIME}{text}"), room, indent=2)
+        head = f"{self._styled(time_of_run, _DIM)}{self._marked(first[_TIME:])}"
+        self._progress("\n".join([head, *rest]))
+
+    def state(self, name: str, text: str = "", /, **fields: Any) -> None:
+        """Report what is no news for people, or a part of a later line: to `--json` and the views only."""
         with self._lock:
-            self._notify(name, "", fields)
-            if self.mode == "json":
-                self._emit({"event": name, **fields})
+            self._reported(name, text, fields)
 
     def show(self, text: str, /, **fields: Any) -> None:
         """Write a line of the result to standard output; in JSON mode the fields, if there are any."""
         if self.mode != "json":
-            write(self.out, self.escape(text))
+            self._lines(self.out, wrapped(text, width_of(self.out), indent=2))
         elif fields:
             self._emit({"event": "item", **fields})
 
@@ -179,7 +193,8 @@ class Console:
             self._emit({"event": "result", **document})
             return
         shown = text or " ".join([outcome, *(f"{key}={_text(value)}" for key, value in fields.items())])
-        write(self.out, self.escape(shown))
+        symbol = "✔" if exit_code == ExitCode.SUCCEEDED else "✘"
+        self._lines(self.out, wrapped(f"{symbol} {shown}", width_of(self.out), indent=2))
 
     def failure(self, error: OpsError) -> None:
         """Report what went wrong, what was changed and what to run next; this is the last output."""
@@ -190,14 +205,15 @@ class Console:
         if self.mode == "json":
             self._emit({"event": "result", **document})
             return
-        lines = [
-            f"{self._styled('error:', _RED)} {error.message}",
-            *(f"  {detail}" for detail in error.details),
-            *([f"  changed: {error.changed}"] if error.changed else []),
-            *([f"  hint: {error.hint}"] if error.hint else []),
+        room = width_of(self.err)
+        texts = [
+            short(f"error: {error.message}"),
+            *(short(f"  {detail}") for detail in error.details),
+            *([short(f"  changed: {error.changed}")] if error.changed else []),
         ]
-        for text in lines:
-            write(self.err, self.escape(text))
+        first, *rest = [line for text in texts for line in wrapped(text, room, indent=2)]
+        first = first.replace("error:", self._styled("error:", _RED), 1)
+        self._lines(self.err, [first, *rest, *_hints(error.hint, room)])
 
     @contextmanager
     def active(self) -> Iterator[Console]:
@@ -207,6 +223,13 @@ class Console:
             yield self
         finally:
             _current.reset(token)
+
+    def _reported(self, name: str, text: str, fields: Mapping[str, Any]) -> bool:
+        """Give an event to the views and, in JSON mode, to standard output; return whether that is all."""
+        self._notify(name, text, fields)
+        if self.mode == "json":
+            self._emit({"event": name, **({"message": text} if text else {}), **fields})
+        return self.mode == "json"
 
     def _notify(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
         for view in list(self._views):
@@ -227,8 +250,20 @@ class Console:
             # `##[` anywhere in a line is a command to GitHub's runner.
             write(self.out, as_json(document).replace("##[", "##\\u005b"))
 
+    def _lines(self, stream: TextIO, lines: Sequence[str]) -> None:
+        for line in lines:
+            write(stream, self.escape(self._marked(line, stream)))
+
     def _styled(self, text: str, style: str) -> str:
         return f"{style}{text}{_PLAIN}" if self.colour else text
+
+    def _marked(self, line: str, stream: TextIO | None = None) -> str:
+        """Return a line with its symbol in colour, if the stream (by default that of errors) shows them."""
+        symbol = line.lstrip()[:1]
+        coloured = stream is None or stream.isatty() or not self.err.isatty()
+        if not coloured or symbol not in _SYMBOLS or not line.lstrip().startswith(f"{symbol} "):
+            return line
+        return line.replace(symbol, self._styled(symbol, _SYMBOLS[symbol]), 1)
 
     def _rich_table(self, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> bool:
         """Show the table with rich; return whether it is installed."""
@@ -268,6 +303,23 @@ def _document(error: OpsError) -> dict[str, Any]:
         **({"details": list(error.details)} if error.details else {}),
         **({"failure": dict(error.failure)} if error.failure else {}),
     }
+
+
+def _hints(hint: str, room: int) -> list[str]:
+    """Return each hint on a line of its own; a command that does not fit follows unbroken on its own line."""
+    found: list[str] = []
+    for number, part in enumerate(hint.split("; ") if hint else ()):
+        title = "  hint: " if not number else " " * 8
+        text, colon, command = part.rpartition(": ")
+        if room and len(title + part) > room and command.startswith(("invoke ", "--")):
+            found += [*wrapped(f"{title}{text}{colon.rstrip()}", room, indent=6), f"{' ' * 8}{command}"]
+        else:
+            found += wrapped(f"{title}{part}", room, indent=0 if number else 6)
+    return found
+
+
+def _is_set(variables: Mapping[str, str], name: str) -> bool:
+    return variables.get(name, "").lower() not in ("", "0", "false")
 
 
 def _prefix(fields: Mapping[str, Any]) -> str:

@@ -1,10 +1,12 @@
-"""Writing to streams whatever their encoding and even when they are closed; JSON of any value."""
+"""Writing to streams whatever their encoding, width, and even when they are closed; JSON of any value."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+import re
+import textwrap
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -12,14 +14,84 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_ASCII = str.maketrans(
+    {
+        "✔": "+",
+        "✘": "x",
+        "\N{EN DASH}": "-",
+        "●": "*",
+        "○": "o",
+        "→": "->",
+        "…": "...",
+        "≥": ">=",
+        "≤": "<=",
+        "·": "-",
+    }
+)
+"""What stands for a symbol where the stream's encoding lacks it."""
+_LONG = re.compile(
+    r"(?<=sha256:)(?P<digest>[0-9a-f]{64})(?![0-9a-f])"
+    r"|(?<![0-9a-f])(?P<id>[0-9a-f]{40}|[0-9a-f]{32})(?![0-9a-f])"
+    r"|arn:aws[\w-]*:ecs:[^\s:]*:\d*:service-deployment/[^\s/]+/[^\s/]+/(?P<deployment>[\w-]+)"
+)
+_COMPARED = 12
+"""As much of a digest, git sha or task id as people compare."""
+_NARROWEST = 40
+
+
+def short(text: str) -> str:
+    """Return a text with its digests, git shas and ids at the length that people compare."""
+
+    def shortened(found: re.Match[str]) -> str:
+        return found["deployment"] or (found["digest"] or found["id"])[:_COMPARED]
+
+    return _LONG.sub(shortened, text)
+
+
+def width_of(stream: TextIO) -> int:
+    """Return the columns of the terminal that a stream is; 0 for anything else."""
+    try:
+        return max(_NARROWEST, os.get_terminal_size(stream.fileno()).columns) if stream.isatty() else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def wrapped(text: str, width: int, *, indent: int) -> list[str]:
+    """Return the lines of a text wrapped by word; a word that is too long stays whole, to be copied.
+
+    Args:
+        text: It may have several lines already; the first words of each keep their place.
+        width: The columns of the terminal; 0 for no limit.
+        indent: Columns by which what follows a break is indented more than what comes before it.
+
+    """
+    lines = text.split("\n")
+    if not width:
+        return lines
+    return [
+        part
+        for line in lines
+        for part in textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=" " * (indent + len(line) - len(line.lstrip())),
+            replace_whitespace=False,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        or [""]
+    ]
+
+
 def write(stream: TextIO, text: str) -> None:
-    """Print a line; escape what the stream's encoding lacks, and ignore that nobody reads the stream."""
+    """Print a line; replace what the stream's encoding lacks, and ignore that nobody reads the stream."""
     try:
         try:
             print(text, file=stream, flush=True)
         except UnicodeEncodeError:
             encoding = stream.encoding or "ascii"
-            print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+            known = text.translate(_ASCII).encode(encoding, "backslashreplace").decode(encoding)
+            print(known, file=stream, flush=True)
     except OSError:  # a closed pipe, a terminal that is gone, a full disk
         # A deployment must not stop half-way because its output is lost.
         _mute(stream)

@@ -39,7 +39,8 @@ def test_the_panel_of_a_canary_that_is_failing() -> None:
         "│ verdict   FAIL errors, 22.2 % observed, limit 5 %, 9 canary requests, 8 min, │",
         "│           baseline 0 %                                                       │",
         "│ probes    test healthy  production 2 of 5 failed                             │",
-        "│ left      10 min (2 s) of the canary; 190 min (38 s) for all of it           │",
+        "│ left      2 s (10 min emulated) of the canary; 38 s (190 min emulated) for   │",
+        "│           all of it                                                          │",
         "│ last      canary, 10 % of traffic                                            │",
         "╰─────────────────────────────────────────────────────────────────────── 12 s ─╯",
     ]

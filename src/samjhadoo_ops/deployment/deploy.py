@@ -139,7 +139,7 @@ class Deploy:
     def _ask(self, run: Run, facts: Facts, stage: Stage) -> None:
         """Ask the gates of a stage, report what they find, and continue only when none refuses."""
         findings = preflight.inspect(facts, stage=stage)
-        preflight.report_findings(run.console, findings)
+        preflight.report_findings(run.console, findings, stage)
         preflight.require_passed(findings)
 
     def _carry_out(self, run: Run, prepared: Prepared, entry: JournalEntry | None = None) -> Deployed:

@@ -25,6 +25,7 @@ from samjhadoo_ops.errors import (
     WaitingForPerson,
 )
 from samjhadoo_ops.report.failure import screen
+from samjhadoo_ops.streams import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,12 +77,14 @@ class Left:
         reattach: The command that watches it again.
         acts_at: When ECS acts by itself, on the clock: it rolls a canary back, it completes a bake.
         seconds: Until then, on the clock.
+        when: The same for people.
 
     """
 
     reattach: str
     acts_at: datetime
     seconds: float
+    when: str
 
 
 @dataclass(frozen=True)
@@ -105,24 +108,24 @@ class Deployed:
     kind: str = "deploy"
 
     def sentence(self, url: str) -> str:
-        """Return the ending in a sentence."""
+        """Return the ending in a sentence; the command that watches a deployment again is its last line."""
+        release = short(self.release)
         if self.outcome == "unchanged":
-            return f"release {self.release} is deployed already: nothing was changed; it serves {url}"
+            return f"release {release} is deployed already: nothing was changed; it serves {url}"
         if self.left and self.outcome == "canary":
             return (
-                f"release {self.release} has its canary's traffic. No run watches it now: ECS rolls it back "
-                f"at about {self.left.acts_at:%H:%M} UTC, in {self.left.seconds / 60:.0f} min, unless "
-                f"you watch it: {self.left.reattach}"
+                f"release {release} has its canary's traffic, and no run watches it now\n"
+                f"! ECS rolls it back in about {self.left.when}, unless you watch it:\n{self.left.reattach}"
             )
         if self.left:
             return (
-                f"release {self.release} serves {url}; ECS keeps the old one until about "
-                f"{self.left.acts_at:%H:%M} UTC, {self.left.seconds / 60:.0f} min more, and then ends. "
-                f"To watch it: {self.left.reattach}"
+                f"release {release} serves {url}\n"
+                f"ECS keeps the old release for about {self.left.when}, and then ends; to watch that:\n"
+                f"{self.left.reattach}"
             )
         if self.kind == "rollback":
-            return f"rolled back: {self.release} serves {url}"
-        return f"release {self.release} is deployed and serves {url}"
+            return f"rolled back: {release} serves {url}"
+        return f"release {release} is deployed and serves {url}"
 
     def fields(self) -> dict[str, Any]:
         """Return the ending as data."""
@@ -323,7 +326,8 @@ def _left_to_ecs(run: Run, ending: Ending) -> tuple[str, Left | None]:
         pause = run.env.deployment.canary_time + run.env.deployment.hook_timeouts.production
         acts = min(expiries, default=now + pause)
     reattach = f"invoke watch {run.env.options} --deploy {run.recorder.deploy}"
-    return outcome, Left(reattach, datetime.fromtimestamp(acts, UTC), max(0.0, acts - now))
+    seconds = max(0.0, acts - now)
+    return outcome, Left(reattach, datetime.fromtimestamp(acts, UTC), seconds, run.clock.words(seconds))
 
 
 def _failure(run: Run, pinned: PinnedDeployment, ending: Ending, **data: Any) -> OpsError:

@@ -13,6 +13,7 @@ from samjhadoo_ops.deployment.configuration import all_at_once_configuration, de
 from samjhadoo_ops.deployment.differences import configuration_differences, task_definition_differences
 from samjhadoo_ops.deployment.gates.gate import Finding, Image, Stage, State, unknown
 from samjhadoo_ops.errors import OpsError
+from samjhadoo_ops.streams import short
 
 if TYPE_CHECKING:
     from samjhadoo_ops.database import Inspection, Migration
@@ -86,11 +87,13 @@ class DeployPlan:
         if self.refused:
             return "a deploy would be refused"
         if not self.changes and self.inspection is None:
-            return f"release {self.release} is deployed already: only migrations could change something"
+            return (
+                f"release {short(self.release)} is deployed already: only migrations could change something"
+            )
         if not self.changes:
-            return f"release {self.release} is deployed already: nothing would change"
+            return f"release {short(self.release)} is deployed already: nothing would change"
         kind = "the first deployment" if self.first else "a canary deployment"
-        return f"{kind} of release {self.release}; nothing was changed"
+        return f"{kind} of release {short(self.release)}; nothing was changed"
 
 
 def plan_of(
@@ -157,18 +160,36 @@ def make_plan(context: ServiceContext, overrides: Overrides | None = None, *, im
 
 
 def lines(plan: DeployPlan) -> list[str]:
-    """Return the plan for people."""
+    """Return the plan line by line, everything in full."""
+    text = [_headline(plan)]
+    for title, items in (*_sections(plan), ("gates", list(preflight.lines(plan.findings)))):
+        text += [f"{title}:", *(f"  {item}" for item in items or ["no change"])]
+    return text
+
+
+def for_people(plan: DeployPlan, *, verbose: bool = False) -> list[str]:
+    """Return the plan for people: what would not change on one line, the gates counted."""
+    text = [_headline(plan)]
+    for title, items in _sections(plan):
+        if title == "steps" or not items:
+            text.append(f"{title}: {', '.join(items) or 'no change'}")
+        else:
+            text += [f"{title}:", *(f"  {item}" for item in items)]
+    return [short(line) for line in (*text, *preflight.for_people(plan.findings, verbose=verbose))]
+
+
+def _headline(plan: DeployPlan) -> str:
+    return f"release {plan.release}{' (to be built)' if plan.must_build else ''}"
+
+
+def _sections(plan: DeployPlan) -> tuple[tuple[str, list[str]], ...]:
     migrations = ["not known"] if plan.inspection is None else [f"+ {each.script}" for each in plan.pending]
-    text = [f"release {plan.release}{' (to be built)' if plan.must_build else ''}"]
-    for title, items in (
+    return (
         ("steps", [", ".join(plan.steps) or "none"]),
         ("task definition", [str(item) for item in plan.task_definition]),
         ("deployment configuration", [str(item) for item in plan.configuration]),
         ("migrations", migrations),
-        ("gates", list(preflight.lines(plan.findings))),
-    ):
-        text += [f"{title}:", *(f"  {item}" for item in items or ["no change"])]
-    return text
+    )
 
 
 def _schema(context: ServiceContext) -> tuple[Inspection | None, dict[str, Finding]]:

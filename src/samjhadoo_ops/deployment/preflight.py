@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -109,28 +110,84 @@ def lines(findings: Mapping[str, Finding]) -> tuple[str, ...]:
     return tuple(tree)
 
 
-def report_findings(console: Console, findings: Mapping[str, Finding]) -> None:
-    """Report each finding as an event."""
+_SHOWN = {
+    State.REFUSED: ("✘", "refused"),
+    State.WARNED: ("!", "warned"),
+    State.OVERRIDDEN: ("!", "overridden"),
+    State.OK: ("✔", "passed"),
+    State.SKIPPED: ("\N{EN DASH}", "skipped"),
+    State.UNKNOWN: ("\N{EN DASH}", "unknown"),
+}
+"""The symbol and the word for each state; what matters most comes first."""
+_FINE = frozenset({State.OK, State.SKIPPED, State.UNKNOWN})
+_OF = {Stage.SERVICE: "", Stage.SCHEMA: " of the migrations", Stage.IMAGE: " of the image"}
+
+
+def summary(findings: Mapping[str, Finding], stage: Stage = Stage.SERVICE) -> str:
+    """Return how many gates passed, were skipped and so on, as one line for people."""
+    counts = Counter(finding.state for finding in findings.values())
+    (first, (symbol, word)), *rest = [
+        (counts[state], shown) for state, shown in _SHOWN.items() if counts[state]
+    ]
+    noun = f"check{'' if first == 1 else 's'}{_OF[stage]}"
+    return ", ".join([f"{symbol} {first} {noun} {word}", *(f"{count} {word}" for count, (_, word) in rest)])
+
+
+def shown(findings: Mapping[str, Finding], *, remedies: bool = True) -> tuple[str, ...]:
+    """Return findings for people: the reason of each first, its details and its remedy on lines below."""
+    found: list[str] = []
+    for name, finding in findings.items():
+        symbol, word = _SHOWN[finding.state]
+        title = f"{GATES[name].title}: " if finding.state in _FINE and name in GATES else ""
+        found.append(f"{symbol} {name} {word}: {title}{finding.reason}")
+        found.extend(f"    {detail}" for detail in finding.details)
+        if remedies and finding.remedy:
+            found.append(f"    remedy: {finding.remedy}")
+    return tuple(found)
+
+
+def for_people(
+    findings: Mapping[str, Finding], stage: Stage = Stage.SERVICE, *, verbose: bool = False
+) -> tuple[str, ...]:
+    """Return the summary, and in full what is not fine; all when `verbose`."""
+    chosen = {name: finding for name, finding in findings.items() if verbose or finding.state not in _FINE}
+    return (summary(findings, stage), *(f"  {line}" for line in shown(chosen))) if findings else ()
+
+
+def report_findings(console: Console, findings: Mapping[str, Finding], stage: Stage = Stage.SERVICE) -> None:
+    """Report each finding as an event, and to people the summary; what refuses is on the failure screen."""
     for name, finding in findings.items():
         for line in lines({name: finding}):
-            console.event("gate", line, gate=name, state=finding.state.value)
+            console.state("gate", line, gate=name, state=finding.state.value)
+    if not findings:
+        return
+    console.remark(summary(findings, stage))
+    passed = {name: finding for name, finding in findings.items() if finding.state is not State.REFUSED}
+    for line in for_people(passed, stage, verbose=console.verbose)[1:]:
+        console.remark(line)
 
 
 def require_passed(findings: Mapping[str, Finding]) -> None:
     """Go on only when no gate refuses.
 
     Raises:
-        Refused: Some do; all findings are in the details.
+        Refused: Some do; the details are why.
 
     """
-    closed = [name for name, finding in findings.items() if finding.state is State.REFUSED]
-    if closed:
-        hint = findings[closed[0]].remedy
-        if closed[0] in GATES and GATES[closed[0]].overridable:
-            hint = "; ".join(filter(None, [hint, f'or pass it once: --override {closed[0]}="why"']))
-        raise Refused(
-            f"refused before anything was deployed: {', '.join(closed)}", hint=hint, details=lines(findings)
-        )
+    closed = {name: finding for name, finding in findings.items() if finding.state is State.REFUSED}
+    if not closed:
+        return
+    first = next(iter(closed))
+    several = len(closed) > 1
+    hint = "correct them, then: invoke deploy" if several else closed[first].remedy
+    if first in GATES and GATES[first].overridable:
+        once = f'or pass {first} once: invoke deploy --override {first}="why"'
+        hint = "; ".join(filter(None, [hint, once]))
+    raise Refused(
+        f"refused before anything was deployed: {', '.join(closed)}",
+        hint=hint,
+        details=shown(closed, remedies=several),
+    )
 
 
 def _ask(gate: Gate, facts: Facts) -> Finding:

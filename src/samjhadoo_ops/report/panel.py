@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.clock import REAL_MINUTE, Clock
+from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.report.failure import numbers
 
 if TYPE_CHECKING:
@@ -91,12 +91,6 @@ def remaining(progress: RunProgress, now: float) -> list[tuple[str, float]]:
     return left
 
 
-def duration(seconds: float, clock: Clock) -> str:
-    """Return seconds on the clock in words; an emulated clock adds the real seconds."""
-    text = f"{seconds:.0f} s" if abs(seconds) < 2 * REAL_MINUTE else f"{seconds / REAL_MINUTE:.0f} min"
-    return text if clock.minute == REAL_MINUTE else f"{text} ({clock.real(seconds):.0f} s)"
-
-
 def _title(progress: RunProgress, *, short: bool) -> Text:
     from rich.text import Text
 
@@ -141,7 +135,7 @@ def _facts(progress: RunProgress, now: float | None, *, width: int) -> list[tupl
         rows.append(("probes", _probes(progress)))
     clock = clock_of(progress)
     if clock is not None and now is not None:
-        left = [f"{duration(max(0.0, seconds), clock)} {what}" for what, seconds in remaining(progress, now)]
+        left = [f"{clock.words(max(0.0, seconds))} {what}" for what, seconds in remaining(progress, now)]
         if left:
             rows.append(("left", _styled("; ".join(left))))
     if progress.stopping:

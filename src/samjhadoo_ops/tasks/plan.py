@@ -50,7 +50,7 @@ def show_plans(sessions: Sequence[Session], overrides: Overrides, *, image: str 
         ConfigurationError: An image is given, although there are several services.
 
     """
-    from samjhadoo_ops.deployment.plan import lines, make_plan
+    from samjhadoo_ops.deployment.plan import for_people, lines, make_plan
     from samjhadoo_ops.tasks.services import one_for_image
 
     if image and len(sessions) > 1:
@@ -60,8 +60,11 @@ def show_plans(sessions: Sequence[Session], overrides: Overrides, *, image: str 
         headline(session, first=not plans)
         plans[session.env.key] = made = make_plan(session.context, overrides, image=image)
         named = {"service": session.env.key} if session.env.key else {}
-        for line in lines(made):
-            session.console.show(line, plan=line, **named)
+        if session.console.mode == "json":
+            for line in lines(made):
+                session.console.show(line, plan=line, **named)
+        for line in for_people(made, verbose=session.console.verbose):
+            session.console.show(line)
     refused = any(made.refused for made in plans.values())
     changes = sum(made.changes for made in plans.values())
     summary = "; ".join(f"{key}: {made.summary}" if key else made.summary for key, made in plans.items())

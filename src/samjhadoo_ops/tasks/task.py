@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 COMMON: Mapping[str, tuple[Any, str]] = {
     "env": ("local", "Environment: the name of a file in environments/ (default: local)."),
     "json": (False, "Print one JSON object per line; the last one is the result."),
+    "verbose": (False, "Show every check in full, also those that passed."),
     "debug": (False, "Show a traceback for errors."),
 }
 
@@ -37,8 +38,9 @@ def ops_task(
 ) -> Callable[[Callable[..., Any]], Task[Any]]:
     """Turn a function `def task(c, *, option=…)` into a task with help for every option.
 
-    An option whose default is `()` may be given several times. `--env`, `--json` and `--debug` are added to
-    every task; the function receives those that are among its parameters. The running task's console is
+    An option whose default is `()` may be given several times. `--env`, `--json`, `--verbose` and `--debug`
+    are added to every task; the function receives those that are among its parameters. The running task's
+    console is
     `samjhadoo_ops.console.current_console()`; Invoke's dry run is `c.config.run.dry`.
 
     Args:
@@ -66,7 +68,7 @@ def ops_task(
                 for key, value in options.items()
                 if key in signature.parameters
             }
-            console = Console.decide(as_json=common["json"])
+            console = Console.decide(as_json=common["json"], verbose=common["verbose"])
             task = name or body.__name__
             with (
                 console.active(),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import json
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from gate_facts import facts_of, with_settings
 
+from samjhadoo_ops.console import Console
 from samjhadoo_ops.deployment.gates import GATES
 from samjhadoo_ops.deployment.gates.gate import (
     Finding,
@@ -21,7 +24,15 @@ from samjhadoo_ops.deployment.gates.gate import (
     unknown,
 )
 from samjhadoo_ops.deployment.overrides import Overrides, recorded_overrides
-from samjhadoo_ops.deployment.preflight import inspect, lines, policy_of, read_overrides, require_passed
+from samjhadoo_ops.deployment.preflight import (
+    inspect,
+    lines,
+    policy_of,
+    read_overrides,
+    report_findings,
+    require_passed,
+    summary,
+)
 from samjhadoo_ops.errors import ConfigurationError, OpsError, Refused
 
 if TYPE_CHECKING:
@@ -47,10 +58,103 @@ def test_all_gates_are_told_at_once_and_a_closed_one_refuses(env: Environment) -
     findings = inspect(facts_of(env), gates)
     with pytest.raises(Refused, match="before anything was deployed: b") as refusal:
         require_passed(findings)
-    assert refusal.value.details == lines(findings)
-    assert len(refusal.value.details) == 4
+    assert refusal.value.details == ("✘ b refused: no", "    x.sql:3: bad")
     assert refusal.value.hint == "do this"
+    assert len(lines(findings)) == 4
     assert int(refusal.value.exit_code) == 3
+
+
+def test_each_of_several_refusals_has_its_remedy() -> None:
+    closed = {name: refused(f"no {name}", remedy=f"do {name}") for name in ("alarms", "lock")}
+    with pytest.raises(Refused) as refusal:
+        require_passed({"roles": ok("3 exist"), **closed})
+    assert refusal.value.details == (
+        "✘ alarms refused: no alarms",
+        "    remedy: do alarms",
+        "✘ lock refused: no lock",
+        "    remedy: do lock",
+    )
+    assert refusal.value.hint == (
+        'correct them, then: invoke deploy; or pass alarms once: invoke deploy --override alarms="why"'
+    )
+
+
+WARNED = Finding(State.WARNED, "too little", remedy="add more")
+
+
+@pytest.mark.parametrize(
+    ("findings", "stage", "expected"),
+    [
+        pytest.param(
+            [ok("")] * 15 + [skipped("")] * 4, Stage.SERVICE, "✔ 15 checks passed, 4 skipped", id="fine"
+        ),
+        pytest.param([ok("")], Stage.SCHEMA, "✔ 1 check of the migrations passed", id="migrations"),
+        pytest.param([skipped("")], Stage.IMAGE, "\N{EN DASH} 1 check of the image skipped", id="skipped"),
+        pytest.param([ok(""), WARNED], Stage.SERVICE, "! 1 check warned, 1 passed", id="warned"),
+        pytest.param(
+            [ok(""), WARNED, refused("", remedy=""), refused("", remedy="")],
+            Stage.SERVICE,
+            "✘ 2 checks refused, 1 warned, 1 passed",
+            id="refused",
+        ),
+    ],
+)
+def test_the_summary_counts_the_gates_the_worst_first(
+    findings: list[Finding], stage: Stage, expected: str
+) -> None:
+    assert summary({str(number): finding for number, finding in enumerate(findings)}, stage) == expected
+
+
+FINDINGS = {
+    "roles": ok("3 exist"),
+    "alarms": skipped("none are configured"),
+    "canary_sample": WARNED,
+    "lock": refused("held", remedy="wait"),
+}
+SUMMARY = "✘ 1 check refused, 1 warned, 1 passed, 1 skipped"
+WARNING = ["  ! canary_sample warned: too little", "      remedy: add more"]
+
+
+@pytest.mark.parametrize(
+    ("verbose", "expected"),
+    [
+        pytest.param(False, [SUMMARY, *WARNING], id="counted"),
+        pytest.param(
+            True,
+            [
+                SUMMARY,
+                "  ✔ roles passed: the roles exist and may be passed: 3 exist",
+                "  \N{EN DASH} alarms skipped: no deployment alarm is firing: none are configured",
+                *WARNING,
+            ],
+            id="verbose",
+        ),
+    ],
+)
+def test_a_run_shows_what_is_not_fine_and_leaves_refusals_to_the_failure_screen(
+    verbose: bool, expected: list[str]
+) -> None:
+    err = io.StringIO()
+    report_findings(Console(err=err, verbose=verbose), FINDINGS)
+    assert [line[10:] for line in err.getvalue().splitlines()] == expected
+
+
+def test_every_finding_is_an_event_whatever_people_see() -> None:
+    out = io.StringIO()
+    report_findings(Console("json", out=out), FINDINGS)
+    events = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [(each["gate"], each["state"]) for each in events] == [
+        ("roles", "ok"),
+        ("alarms", "skipped"),
+        ("canary_sample", "warning"),
+        ("lock", "refused"),
+    ]
+    assert events[0] == {
+        "event": "gate",
+        "message": "[ok] roles: the roles exist and may be passed: 3 exist",
+        "gate": "roles",
+        "state": "ok",
+    }
 
 
 @pytest.mark.parametrize(
