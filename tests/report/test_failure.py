@@ -43,7 +43,6 @@ FAILURE = FailureReport(
 
 def test_the_screen_shows_where_and_why_with_the_numbers() -> None:
     assert screen(FAILURE) == (
-        "where: canary, 10 % of production traffic on the new release, 30 min after the start",
         "verdict: FAIL errors, 20 % observed, limit 5 %, 149 canary requests",
         "alarms that fired:",
         "  5xx: HTTPCode_Target_5XX_Count 34 > 5 in 1 min",
@@ -56,6 +55,7 @@ def test_the_screen_shows_where_and_why_with_the_numbers() -> None:
         "  (service s) has started 2 tasks",
         "could not be read:",
         "  logs: AccessDenied",
+        "where: canary, 10 % of production traffic on the new release, 30 min after the start",
         "schema: V5, untouched by this deploy",
     )
 
@@ -80,10 +80,42 @@ def test_the_screen_never_grows_beyond_its_lines(
     )
     shown = screen(failure, lines=lines)
     assert len(shown) <= lines
-    assert max(map(len, shown)) <= 120
+    assert max(map(len, shown)) <= 1000
     assert shown[-1] == "schema: V1"
     if logs and lines > 14:
         assert "  log " + "x" * (logs - 1) in shown
+
+
+CRASH = '{"level": "error", "event": "crash", "detail": "' + "x" * 300 + '", "exit_code": 1}'
+
+
+@pytest.mark.parametrize(
+    ("logs", "cause", "others"),
+    [
+        pytest.param(["started", CRASH, "stopped"], CRASH, ["started", "stopped"], id="json"),
+        pytest.param(
+            ["Traceback (most recent call last):", "KeyError: 'PORT'"],
+            "KeyError: 'PORT'",
+            ["Traceback (most recent call last):"],
+            id="python",
+        ),
+        pytest.param(
+            ["java.lang.IllegalStateException: no database", "bye"],
+            "java.lang.IllegalStateException: no database",
+            ["bye"],
+            id="java",
+        ),
+        pytest.param(["2026-11-30 ERROR cannot listen"], "2026-11-30 ERROR cannot listen", [], id="level"),
+        pytest.param(["started", "stopped"], "", ["started", "stopped"], id="no-error"),
+    ],
+)
+def test_the_log_line_that_explains_a_failure_comes_first_and_whole(
+    logs: list[str], cause: str, others: list[str]
+) -> None:
+    shown = screen(FailureReport(phase="scaling up", logs=tuple(logs)))
+    first = [f"log: {cause}"] if cause else []
+    title = [f"{'other' if cause else 'last'} log lines of the new release:"] if others else []
+    assert list(shown) == [*first, *title, *(f"  {line}" for line in others), "where: scaling up"]
 
 
 @pytest.mark.parametrize(
@@ -116,11 +148,11 @@ def test_a_reason_that_task_and_container_share_is_shown_once() -> None:
 
 
 def test_a_reason_that_is_too_long_keeps_its_beginning_and_its_end() -> None:
-    reason = f"{RESOURCES}{'x' * 500} {'y' * 100} invalid ssm parameters: /shop/flag"
+    reason = f"{RESOURCES}{'x' * 5000} {'y' * 100} invalid ssm parameters: /shop/flag"
     _, *lines = screen(FailureReport(tasks=(StoppedTask("t1", reason),)))
     assert lines[0].startswith("  t1: ResourceInitializationError: ")
     assert " ".join(line.strip() for line in lines).endswith("y invalid ssm parameters: /shop/flag")
-    assert len(lines) <= 3
+    assert sum(map(len, lines)) <= 1000
 
 
 def test_an_empty_report_shows_nothing() -> None:
@@ -147,5 +179,5 @@ def test_log_lines_that_differ_only_in_digits_are_shown_once_and_keep_their_end(
     first, last = folded([*unhealthy, "stopped"])
     assert first.startswith('(9 similar) {"time": "07:31:08"')
     assert first.endswith('"fault": "fail"}')
-    assert len(first) <= 118
+    assert len(first) == len("(9 similar) ") + len(unhealthy[-1])
     assert last == "stopped"

@@ -24,7 +24,7 @@ from samjhadoo_ops.errors import (
     Refused,
     WaitingForPerson,
 )
-from samjhadoo_ops.tasks.task import ops_task
+from samjhadoo_ops.tasks.task import addressed, ops_task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,6 +149,31 @@ def test_a_tasks_own_exit_stays_as_it_is() -> None:
 def test_an_error_names_its_remedy_and_what_was_changed(capsys: pytest.CaptureFixture[str]) -> None:
     invoke("fail", "--kind", "rolled-back")
     assert capsys.readouterr().err == "error: tasks stopped\n  changed: rolled back\n"
+
+
+@pytest.mark.parametrize(
+    ("hint", "options", "expected"),
+    [
+        ("invoke rollback returns", {"env": "staging"}, "invoke rollback --env staging returns"),
+        (
+            "invoke deploy; invoke history",
+            {"env": "staging", "service": "api"},
+            "invoke deploy --env staging --service api; invoke history --env staging --service api",
+        ),
+        (
+            "invoke deploy --resume x --env staging",
+            {"env": "staging"},
+            "invoke deploy --resume x --env staging",
+        ),
+        ("invoke deploy", {"env": "local"}, "invoke deploy"),
+        ("invoke deploy", {}, "invoke deploy"),
+        ("invoke stack.up", {"env": "staging"}, "invoke stack.up"),
+    ],
+)
+def test_the_commands_of_a_hint_name_the_environment(
+    hint: str, options: dict[str, str], expected: str
+) -> None:
+    assert addressed(hint, options) == expected
 
 
 def test_an_unexpected_error_is_one_line_and_with_debug_a_traceback(

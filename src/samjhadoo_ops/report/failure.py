@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
+
+from samjhadoo_ops.streams import short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,10 +15,15 @@ if TYPE_CHECKING:
 SCREEN = 24
 """Lines of a small terminal. The error message, the changes and the next command need some of them."""
 _FRAME = 4
-_LONGEST = 120
-_INDENT = 2
+_LONGEST = 1000
+"""Characters of a line that are shown: what explains a failure is shown whole."""
+_ROW = 76
+_ERROR = re.compile(
+    r'"level": ?"(?:error|fatal|critical)"'
+    r"|\b(?:ERROR|FATAL|CRITICAL|SEVERE)\b|\b[\w.]*(?:Error|Exception)\b|Traceback|\bpanic:"
+)
 _FIGURES = re.compile(r"\d+")
-_SHARES = {"tasks": 3, "logs": 10, "alarms": 4, "events": 5, "gaps": 2}
+_SHARES = {"tasks": 3, "logs": 6, "alarms": 4, "events": 3, "gaps": 2}
 """The most lines each part may take; unused lines are not given to other parts."""
 _YIELD = ("events", "logs", "gaps", "tasks", "alarms")
 """Which parts lose lines first when there are too many."""
@@ -142,73 +148,62 @@ def numbers(verdict: dict[str, Any]) -> str:
 
 
 def screen(failure: FailureReport, *, lines: int = SCREEN - _FRAME) -> tuple[str, ...]:
-    """Return the details of the failure screen: where, verdict, alarms, tasks, logs, events and schema.
+    """Return the details of the failure screen, the causes first: log, verdict, alarms and tasks.
 
     Args:
         failure: What is known.
         lines: The most lines to return, without the message, the changes and the next command.
 
     """
-    facts = [
-        f"{title}: {text}"
-        for title, text in (
-            ("where", where(failure)),
-            ("verdict", numbers(failure.verdict)),
-        )
-        if text
-    ]
-    last = [f"schema: {failure.schema}"] if failure.schema else []
+    cause = explaining(failure.logs)
+    first = _titled(("log", cause), ("verdict", numbers(failure.verdict)))
+    last = _titled(("where", where(failure)), ("schema", failure.schema))
+    others = [line for line in failure.logs if line != cause]
     parts = {
         "alarms": ("alarms that fired:", [str(alarm) for alarm in failure.alarms]),
         "tasks": ("stopped tasks of the new release:", task_lines(failure.tasks)),
-        "logs": ("last log lines of the new release:", folded(failure.logs)),
+        "logs": (f"{'other' if cause else 'last'} log lines of the new release:", folded(others)),
         "events": ("last events of the service:", list(failure.events)),
         "gaps": ("could not be read:", list(failure.gaps)),
     }
-    room = _rooms({name: len(found) for name, (_, found) in parts.items()}, lines - len(facts) - len(last))
+    room = _rooms({name: len(found) for name, (_, found) in parts.items()}, lines - len(first) - len(last))
     body = [
         line
         for name, (title, found) in parts.items()
         if room[name]
         for line in (title, *(f"  {text}" for text in _selected(name, found, room[name])))
     ]
-    return tuple(_short(line) for line in (*facts, *body, *last))
+    return tuple(_short(line) for line in (*first, *body, *last))
+
+
+def _titled(*facts: tuple[str, str]) -> list[str]:
+    return [f"{title}: {text}" for title, text in facts if text]
+
+
+def explaining(logs: Sequence[str]) -> str:
+    """Return the last log line that reports an error; empty for none."""
+    return next((line for line in reversed(logs) if _ERROR.search(line)), "")
 
 
 def folded(lines: Sequence[str]) -> list[str]:
-    """Return log lines; neighbours that differ only in digits are folded into one line with a count.
-
-    Long lines are cut in the middle, because the reason is often at the end.
-    """
+    """Return log lines; neighbours that differ only in digits are folded into one line with a count."""
     found: list[str] = []
     for _, alike in groupby(lines, key=lambda line: _FIGURES.sub("0", line)):
         *others, last = alike
-        count = f"({len(others) + 1} similar) " if others else ""
-        found.append(count + _short(last, _LONGEST - _INDENT - len(count)))
+        found.append(f"({len(others) + 1} similar) {last}" if others else last)
     return found
 
 
 def task_lines(tasks: Sequence[StoppedTask]) -> list[str]:
-    """Return a line for each stopped task; equal tasks that need several lines are folded into one entry."""
+    """Return a line for each stopped task; equal tasks with a long reason are folded into one."""
     found: list[str] = []
-    room = _LONGEST - _INDENT
     for _, alike in groupby(tasks, key=lambda task: replace(task, id="")):
         first, *others = alike
-        if len(str(first)) <= room:
+        if len(short(str(first))) <= _ROW:
             found += map(str, (first, *others))
             continue
-        count = f"({len(others) + 1} similar) " if others else ""
-        found += _wrapped(f"{count}{first}", room, _SHARES["tasks"])
+        found.append(f"({len(others) + 1} similar) {first}" if others else str(first))
     return found
-
-
-def _wrapped(text: str, room: int, most: int) -> list[str]:
-    """Return a text wrapped to at most `most` lines, cut in the middle if it is too long."""
-    length = most * room
-    # Wrapping by word leaves lines partly empty.
-    while len(lines := wrap(_short(text, length), room, break_on_hyphens=False)) > most:
-        length -= room // 10
-    return lines
 
 
 def _rooms(wanted: dict[str, int], lines: int) -> dict[str, int]:
@@ -229,7 +224,7 @@ def _selected(name: str, found: list[str], count: int) -> list[str]:
 
 
 def _short(line: str, room: int = _LONGEST) -> str:
-    """Return a line, cut in the middle if it is too long: the reason is often at the end."""
+    """Return a line; one that is far too long keeps its beginning and its end."""
     half = room // 2
     return line if len(line) <= room else f"{line[: room - half - 1]}…{line[-half:]}"
 

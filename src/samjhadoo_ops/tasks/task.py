@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import re
 import signal
 import sys
 import threading
@@ -40,8 +41,7 @@ def ops_task(
 
     An option whose default is `()` may be given several times. `--env`, `--json`, `--verbose` and `--debug`
     are added to every task; the function receives those that are among its parameters. The running task's
-    console is
-    `samjhadoo_ops.console.current_console()`; Invoke's dry run is `c.config.run.dry`.
+    console is `samjhadoo_ops.console.current_console()`; Invoke's dry run is `c.config.run.dry`.
 
     Args:
         help: A sentence for each of the function's own options.
@@ -73,7 +73,7 @@ def ops_task(
             with (
                 console.active(),
                 views(console, task),
-                outcome(console, debug=common["debug"]),
+                outcome(console, debug=common["debug"], options=options),
                 _terminable(),
             ):
                 return body(*arguments, **own)
@@ -93,8 +93,15 @@ def ops_task(
 
 
 @contextmanager
-def outcome(console: Console, *, debug: bool = False) -> Iterator[None]:
+def outcome(
+    console: Console, *, debug: bool = False, options: Mapping[str, Any] | None = None
+) -> Iterator[None]:
     """Map every way a task can end to an exit code and, in JSON mode, to a final result.
+
+    Args:
+        console: Shows the error.
+        debug: Whether to show its traceback.
+        options: The task's own; the commands of a hint get those that select the environment.
 
     Raises:
         Exit: Invoke's exception, with the exit code, for every error.
@@ -104,6 +111,7 @@ def outcome(console: Console, *, debug: bool = False) -> Iterator[None]:
     try:
         yield
     except OpsError as error:
+        error.hint = addressed(error.hint, options or {})
         _fail(console, error, debug=debug)
     except KeyboardInterrupt:
         _fail(console, Interrupted("interrupted"), debug=debug)
@@ -121,6 +129,19 @@ def outcome(console: Console, *, debug: bool = False) -> Iterator[None]:
     else:
         if console.mode == "json" and not console.finished:
             console.result("succeeded", ExitCode.SUCCEEDED)
+
+
+def addressed(hint: str, options: Mapping[str, Any]) -> str:
+    """Return a hint whose commands work on the environment, and the service, of the task that failed."""
+    env, service = options.get("env") or "local", options.get("service")
+    chosen = f"{'' if env == 'local' else f' --env {env}'}{f' --service {service}' if service else ''}"
+    return _COMMAND.sub(lambda command: f"{command[0]}{chosen}", hint)
+
+
+_COMMAND = re.compile(
+    r"\binvoke (?:deploy|watch|rollback|status|history|plan|push|build|unlock|migrate(?:\.\w+)?)\b"
+    r"(?![^;,]*--(?:env|service) )"
+)
 
 
 class Interrupted(OpsError):
