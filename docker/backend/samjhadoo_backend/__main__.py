@@ -48,7 +48,7 @@ def _crash(seconds: float, code: int) -> None:
 
 
 async def _stopped_within(seconds: float) -> bool:
-    """Wait, and tell whether SIGTERM or SIGINT came meanwhile.
+    """Wait, and return whether SIGTERM or SIGINT came meanwhile.
 
     As process 1 of a container a program gets no default handler: it would not end before SIGKILL.
     """
@@ -56,7 +56,8 @@ async def _stopped_within(seconds: float) -> bool:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     try:
-        await asyncio.wait_for(stopped.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stopped.wait()
     except TimeoutError:
         return False
     return True

@@ -100,12 +100,13 @@ class Scheduled(Scaling):
         while (pause := self._pause()) is not None:
             self._woken.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), max(SHORTEST_PAUSE, pause))
+                async with asyncio.timeout(max(SHORTEST_PAUSE, pause)):
+                    await self._woken.wait()
             try:
                 await self._run_due()
                 await self.catch_up()
             except Exception:
-                log.exception("the scaling of %s was not looked at", self.region)
+                log.exception("the scaling of %s was not checked", self.region)
 
     def _pause(self) -> float | None:
         """Return the real seconds until something is due; None when nothing is."""

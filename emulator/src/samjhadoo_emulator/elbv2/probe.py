@@ -19,7 +19,8 @@ async def probe(address: str, port: int, path: str, *, timeout: float) -> int | 
 
     """
     try:
-        return await asyncio.wait_for(_status(address, port, path), timeout)
+        async with asyncio.timeout(timeout):
+            return await _status(address, port, path)
     except TimeoutError:
         return Failure.TIMEOUT
     except (OSError, ValueError, IndexError, EOFError):

@@ -52,12 +52,13 @@ class AlarmDriver(States):
         while self.alarms:
             interval = self._interval()
             now = self.clock.timestamp()
-            next_look = (now // interval + INGESTION) * interval
-            if next_look <= now:
-                next_look += interval
+            next_at = (now // interval + INGESTION) * interval
+            if next_at <= now:
+                next_at += interval
+            pause = max(SHORTEST_PAUSE, self.clock.real(next_at - now))
             with contextlib.suppress(TimeoutError):
-                pause = max(SHORTEST_PAUSE, self.clock.real(next_look - now))
-                await asyncio.wait_for(self._jumped.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._jumped.wait()
             self._jumped.clear()
             try:
                 await self.evaluate_all()

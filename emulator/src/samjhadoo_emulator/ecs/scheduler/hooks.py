@@ -89,7 +89,8 @@ class HookCaller:
         until = self._clock.timestamp() + seconds
         while (left := until - self._clock.timestamp()) > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._jumped.wait(), self._clock.real(left))
+                async with asyncio.timeout(self._clock.real(left)):
+                    await self._jumped.wait()
 
     @staticmethod
     def _waiting(deployment: Deployment, hook: Hook) -> bool:

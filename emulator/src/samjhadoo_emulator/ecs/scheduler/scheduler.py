@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -86,10 +87,9 @@ class Scheduler:
                 await asyncio.sleep(0)
 
     async def _sleep(self, pause: float | None) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), pause)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._wake.wait()
 
     async def _turn(self) -> float | None:
         """Observe, decide, act once. Return real seconds until the next turn is due; None: when woken."""

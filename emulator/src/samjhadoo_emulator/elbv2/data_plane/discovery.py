@@ -116,7 +116,8 @@ class Discovery:
             if left <= 0 or all(self._refused.get(key) == version for key, version in missing.items()):
                 return list(missing)
             try:
-                await asyncio.wait_for(self._news.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._news.wait()
             except TimeoutError:
                 return list(missing)
 
