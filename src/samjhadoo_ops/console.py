@@ -164,14 +164,29 @@ class Console:
         elif fields:
             self._emit({"event": "item", **fields})
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, event: str = "row") -> None:
-        """Show a small table; in JSON mode one object per row, keyed by the column names."""
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        *,
+        event: str = "row",
+        visible: bool = True,
+    ) -> None:
+        """Show a small table; in JSON mode one object per row, keyed by the column names.
+
+        Args:
+            columns: Their titles.
+            rows: Their cells.
+            event: The name of each row's event.
+            visible: Whether people see it.
+
+        """
         for row in rows:
             fields = {_key(column): cell for column, cell in zip(columns, row, strict=True)}
             self._notify(event, "", fields)
             if self.mode == "json":
                 self._emit({"event": event, **fields})
-        if self.mode == "json":
+        if self.mode == "json" or not visible:
             return
         cells = [[_text(cell) for cell in row] for row in rows]
         if not (self.mode == "live" and self.out.isatty() and self._rich_table(columns, cells)):
@@ -274,8 +289,8 @@ class Console:
         except ImportError:
             return False
         table = Table(box=None, pad_edge=False, header_style="bold" if self.colour else "")
-        for column in columns:
-            table.add_column(column, overflow="fold")
+        for number, column in enumerate(columns):
+            table.add_column(column, overflow="fold", no_wrap=not number)  # the first is what people copy
         for row in cells:
             table.add_row(*(Text(cell) for cell in row))
         colours: Any = "auto" if self.colour else None

@@ -120,7 +120,7 @@ def test_with_json_standard_output_holds_json_alone(tmp_path: Path) -> None:
 def test_a_summary_that_cannot_be_written_is_reported_once_and_fails_nothing(tmp_path: Path) -> None:
     out, err = run(tmp_path / "no" / "folder", [])
     assert err.count("the summary could not be written") == 2  # the line, and its annotation
-    assert out == "release is deployed\n"
+    assert out == "✔ release is deployed\n"
 
 
 @pytest.mark.parametrize(("task", "written"), [("deploy", True), ("rehearse", True), ("status", False)])
@@ -189,4 +189,4 @@ def test_files_that_cannot_be_written_are_reported_once_and_fail_nothing(tmp_pat
     out, err = run(tmp_path / "s", GOOD, GITHUB_OUTPUT=missing, SAMJHADOO_EVENTS=missing, GITHUB_ACTIONS="")
     assert err.count("the events could not be written") == 1
     assert err.count("the outputs could not be written") == 1
-    assert out == "release is deployed\n"
+    assert out == "✔ release is deployed\n"

@@ -252,6 +252,17 @@ def _announce(run: Run, pinned: PinnedDeployment) -> None:
         bake_time=0.0 if pinned.all_at_once else float(run.env.deployment.bake_time),
         ends_within=policy.ends_within,
     )
+    run.console.remark(expectation(run, pinned))
+
+
+def expectation(run: Run, pinned: PinnedDeployment) -> str:
+    """Return what a watch waits for, how long that may take, and what to do if it is cut short."""
+    usual = 0.0 if pinned.all_at_once else run.policy.canary_time + float(run.env.deployment.bake_time)
+    takes = f"about {run.clock.words(usual)} once the new tasks are healthy, " if usual else ""
+    return (
+        f"waiting for ECS: {takes}at most {run.clock.words(run.policy.ends_within)}; "
+        f"if this command is killed: invoke watch {run.env.options}"
+    )
 
 
 def _watch_of(run: Run, pinned: PinnedDeployment) -> Watch:

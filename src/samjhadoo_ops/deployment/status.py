@@ -6,18 +6,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.clock import in_words
 from samjhadoo_ops.deployment.lock import current_owner
 from samjhadoo_ops.deployment.outcome import Phase, observe, phase_of
 from samjhadoo_ops.deployment.traffic import find_load_balancing, weights
 from samjhadoo_ops.deployment.watch import describe
+from samjhadoo_ops.streams import short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
+    from samjhadoo_ops.clock import Clock
     from samjhadoo_ops.deployment.ecs import Registered
     from samjhadoo_ops.deployment.journal import JournalEntry
     from samjhadoo_ops.deployment.lock import LockOwner
-    from samjhadoo_ops.deployment.outcome import Observation
+    from samjhadoo_ops.deployment.outcome import Hook, Observation
     from samjhadoo_ops.deployment.run import ServiceContext
 
 
@@ -98,12 +102,12 @@ def fields(status: Status) -> dict[str, Any]:
     }
 
 
-def lines(status: Status) -> list[str]:
+def lines(status: Status, clock: Clock) -> list[str]:
     """Return the status for people, one fact a line."""
     if status.service is None:
         return ["no service yet: invoke deploy creates it", f"production: {status.production}"]
     known = fields(status)
-    release = known["release"] or "unknown"
+    release = short(known["release"]) or "unknown"
     tasks = f"{known['running']}/{known['desired']} tasks running, {known['pending']} pending"
     text = [
         f"service:    {known['service']} {known['state']}, {tasks}",
@@ -114,15 +118,30 @@ def lines(status: Status) -> list[str]:
         name = status.deployment.arn.rpartition("/")[2]
         text.append(f"deployment: {name} {describe(status.deployment, status.phase)}")
         text += [
-            f"            paused by {hook.id} until {hook.expires_at}, then {hook.timeout_action}"
+            f"            paused by {hook.id}: {_until_timeout(hook, clock)}"
             for hook in status.deployment.waiting_hooks
         ]
     if status.last:
-        deploy, kind, last, _, _, _, outcome, by = status.last
-        text.append(f"last:       {kind} {deploy} of {last or 'unknown'} by {by}: {outcome}")
+        deploy, kind, last, _, started, _, outcome, by = status.last
+        when = ago(clock, started)
+        text.append(f"last:       {kind} of {short(last) or 'unknown'} by {by}, {when}: {outcome}")
+        text.append(f"            {deploy}")
     if status.lock_owner:
         text.append(f"lock:       held by {status.lock_owner}")
     return [*text, f"production: {status.production}", f"test:       {status.test}"]
+
+
+def _until_timeout(hook: Hook, clock: Clock) -> str:
+    """Return when ECS answers a pause by itself, and how."""
+    if hook.expires_at is None:
+        return f"ECS answers {hook.timeout_action} by itself"
+    seconds = max(0.0, hook.expires_at.timestamp() - clock.timestamp())
+    return f"ECS answers {hook.timeout_action} by itself in about {clock.words(seconds)}"
+
+
+def ago(clock: Clock, moment: datetime) -> str:
+    """Return how long ago a moment on the clock was, in real time."""
+    return f"{in_words(max(0.0, clock.real(clock.timestamp() - moment.timestamp())))} ago"
 
 
 def _traffic(context: ServiceContext) -> dict[str, float]:
@@ -146,6 +165,18 @@ def _deployment(context: ServiceContext, service: dict[str, Any] | None) -> Obse
         else [brief["serviceDeploymentArn"] for brief in context.ecs.deployments(limit=1)]
     )
     return observe(context.ecs.deployment(latest[0]), current=current) if latest else None
+
+
+SHOWN = ("Id", "Kind", "Release", "Started", "By", "Outcome")
+"""The columns for people: what fits a terminal."""
+
+
+def shown(rows: Sequence[tuple[Any, ...]], clock: Clock) -> list[tuple[Any, ...]]:
+    """Return the rows of `SHOWN` for rows of `COLUMNS`: releases shortened, times relative."""
+    return [
+        (deploy, kind, short(release), ago(clock, started), by, outcome)
+        for deploy, kind, release, _, started, _, outcome, by in rows
+    ]
 
 
 def rows(entries: Sequence[JournalEntry]) -> list[tuple[Any, ...]]:

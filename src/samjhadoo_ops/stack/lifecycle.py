@@ -32,8 +32,8 @@ _STOP_TIME = 60.0
 _LOCK_TIME = 300.0
 _TICK = 0.02
 _STARTING = {
-    "embedded": "starting PostgreSQL, Redis and the emulator; this takes a few seconds",
-    "containers": "starting containers and the emulator; this takes about half a minute",
+    "embedded": "starting PostgreSQL, Redis and the emulator: a few seconds",
+    "containers": "starting containers and the emulator: about half a minute",
 }
 
 
@@ -81,7 +81,7 @@ def start(env: Environment, progress: Progress, *, owner: int | None = None) -> 
         _clean(paths, progress)
         plan = make_plan(env, paths, progress, owner=owner)
         began = time.monotonic()
-        progress(_STARTING[plan.kind])
+        progress(f"{_STARTING[plan.kind]}, at most {_START_TIME:.0f} s; to look on: invoke stack.logs")
         _launch(plan, paths)
         started = find(env)
         if started is None:
@@ -89,7 +89,7 @@ def start(env: Environment, progress: Progress, *, owner: int | None = None) -> 
             raise StackFailed(
                 f"the stack ended right after its start: {ended.reason if ended else 'unknown'}"
             )
-        progress(f"the stack is up after {time.monotonic() - began:.1f} s")
+        progress(f"everything answered after {time.monotonic() - began:.1f} s")
         return started
 
 

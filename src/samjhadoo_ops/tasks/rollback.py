@@ -36,6 +36,7 @@ def rollback(
     """Roll back to the last successful release."""
     from samjhadoo_ops.deployment.rollback import planned_rollback, roll_back_deployment
     from samjhadoo_ops.deployment.rollback import rollback as roll_back
+    from samjhadoo_ops.streams import short
     from samjhadoo_ops.tasks.session import open_session
     from samjhadoo_ops.tasks.waiting import seconds
 
@@ -43,7 +44,7 @@ def rollback(
     session = open_session(env, service=service)
     session.aws.account_guard()
     if c.config.run.dry:
-        session.console.result("planned", ExitCode.SUCCEEDED, planned_rollback(session.context, to=to))
+        session.console.result("planned", ExitCode.SUCCEEDED, short(planned_rollback(session.context, to=to)))
         return
     session.confirm(f"Roll {session.env.title} back?", yes=yes)
     with session.counted():
@@ -57,7 +58,7 @@ def rollback(
     session.console.result(
         "rolled back",
         ExitCode.SUCCEEDED,
-        f"rolled back: {result.release} serves all traffic{stays}",
+        f"rolled back: {short(result.release)} serves all traffic{stays}",
         how=result.how,
         release=result.release,
         deployment=result.deployment,

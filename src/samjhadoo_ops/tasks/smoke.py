@@ -22,21 +22,25 @@ def smoke(_c: Context, *, env: str = "local", service: str = "", url: str = "", 
     from samjhadoo_ops.checks import payments
     from samjhadoo_ops.checks.smoke import inspect, refuse
     from samjhadoo_ops.deployment.status import fields, read_status
+    from samjhadoo_ops.streams import short
     from samjhadoo_ops.tasks.session import open_session
 
     session = open_session(env, service=service)
     wanted = version or ("" if url else fields(read_status(session.context))["release"])
     report = inspect(session.env, url or session.production, version=wanted)
-    session.console.table(
-        ["Check", "Ok", "Status", "Milliseconds", "Detail"],
-        [
-            (check.name, "yes" if check.ok else "no", check.status or "", check.milliseconds, check.detail)
-            for check in report.checks
-        ],
-        event="check",
-    )
+    console = session.console
+    rows = [
+        (check.name, "yes" if check.ok else "no", check.status or "", check.milliseconds, check.detail)
+        for check in report.checks
+    ]
+    columns = ("Check", "Ok", "Status", "Milliseconds", "Detail")
+    console.table(columns, rows, event="check", visible=console.verbose)
     refuse(report)
-    for check in payments(session.env, session.aws, report.url):
-        session.console.event("check", str(check), check=check.name, ok=check.ok, status=check.status)
-    text = f"{report.url} serves {report.version or 'a release without a version endpoint'}"
-    session.console.result("succeeded", ExitCode.SUCCEEDED, text, url=report.url, version=report.version)
+    webhooks = payments(session.env, session.aws, report.url)
+    for check in webhooks:
+        show = console.event if console.verbose else console.state
+        show("check", str(check), check=check.name, ok=check.ok, status=check.status)
+    release = short(report.version) or "a release without a version endpoint"
+    passed = len(report.checks) + len(webhooks)
+    text = f"{report.url} serves {release}: {passed} checks passed"
+    console.result("succeeded", ExitCode.SUCCEEDED, text, url=report.url, version=report.version)

@@ -145,7 +145,7 @@ def _addresses(endpoints: StackEndpoints) -> str:
     rows = [("AWS", endpoints.aws), *_service_rows(services)]
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:<{width}}  {address}" for name, address in rows]
-    return "\n".join([*lines, "deploy to it with: invoke deploy"])
+    return "\n".join(["the stack is up", *lines, "deploy to it with: invoke deploy"])
 
 
 def _service_rows(services: Mapping[str, tuple[str, str]]) -> list[tuple[str, str]]:

@@ -22,5 +22,5 @@ def status(_c: Context, *, env: str = "local", service: str = "") -> None:
             session.console.event("status", **fields(found), **named)
             continue
         headline(session, first=not number)
-        for line in lines(found):
+        for line in lines(found, session.clock):
             session.console.show(line)
