@@ -43,10 +43,15 @@ class Clock:
         """Seconds of this clock per real second."""
         return REAL_MINUTE / self.minute
 
+    @property
+    def emulated(self) -> bool:
+        """Whether a minute is not sixty real seconds."""
+        return self.minute != REAL_MINUTE
+
     def timestamp(self) -> float:
         """Return now, in Unix seconds of this clock."""
         wall = self.read()
-        return wall if self.minute == REAL_MINUTE else self.origin + (wall - self.origin) * self.rate
+        return self.origin + (wall - self.origin) * self.rate if self.emulated else wall
 
     def now(self) -> datetime:
         """Return now, in UTC."""
@@ -59,7 +64,7 @@ class Clock:
     def words(self, seconds: float) -> str:
         """Return `seconds` of this clock for people: in real time, and an emulated clock's in both."""
         real = in_words(self.real(seconds))
-        return real if self.minute == REAL_MINUTE else f"{real} ({in_words(seconds)} emulated)"
+        return f"{real} ({in_words(seconds)} emulated)" if self.emulated else real
 
     def sleep(self, seconds: float) -> None:
         """Sleep for `seconds` of this clock."""

@@ -48,6 +48,7 @@ for step in open(f"{task}-{service}").read().split(";"):
     word, _, rest = step.strip().partition(" ")
     if word == "exit": end(int(rest))
     if word == "say": emit(rest, message=rest)
+    if word == "gate": emit("gate", message=f"[{rest}] x: y", gate="x", state=rest)
     if word == "deployment": emit("deployment", deployment=rest)
     if word == "write": open(rest, "w").close()
     if word == "die": os.kill(os.getpid(), signal.SIGKILL)
@@ -106,6 +107,13 @@ def test_all_services_are_deployed_in_their_order_and_shown_by_name(project: Scr
     assert "web: hello" in project.err.getvalue()
     assert "api: not JSON" in project.err.getvalue()
     assert "deployed or up to date: web, api" in project.out.getvalue()
+
+
+def test_gates_that_passed_are_counted_and_refusals_are_shown(project: ScriptedProject) -> None:
+    project.service("api", "gate ok; gate skipped; gate ok; gate refused; say built; exit 0")
+    project.run()
+    lines = [line[10:] for line in project.err.getvalue().splitlines()]
+    assert lines[:3] == ["✔ api: 3 checks passed or skipped", "api: [refused] x: y", "api: built"]
 
 
 def test_they_run_side_by_side(project: ScriptedProject) -> None:

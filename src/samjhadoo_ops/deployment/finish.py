@@ -358,6 +358,7 @@ def _diagnose(run: Run, pinned: PinnedDeployment, ending: Ending, reason: str) -
         phase=turn.phase.value if turn else "",
         weight=turn.weight if turn else None,
         since=turn.since if turn else None,
+        real_since=run.clock.real(turn.since) if turn and run.clock.emulated else None,
         verdict=ending.verdict.numbers() if ending.verdict and ending.verdict.signal else {},
     )
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.clock import in_words
 from samjhadoo_ops.streams import short
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class FailureReport:
         phase: The phase in which it failed.
         weight: Percent of production traffic on the new release at that moment.
         since: Seconds on the clock from the start until that moment.
+        real_since: The same in real seconds, on an emulated clock.
         verdict: The last numbers of the canary analysis; empty if nothing was counted.
         gaps: What could not be read.
         schema: The version of the database schema, and whether the former release works with it.
@@ -105,6 +107,7 @@ class FailureReport:
     phase: str = ""
     weight: float | None = None
     since: float | None = None
+    real_since: float | None = None
     reason: str = ""
     verdict: dict[str, Any] = field(default_factory=dict)
     alarms: tuple[Alarm, ...] = ()
@@ -125,7 +128,10 @@ def where(failure: FailureReport) -> str:
     if failure.weight is not None:
         parts.append(f"{failure.weight:g} % of production traffic on the new release")
     if failure.since is not None:
-        parts.append(f"{failure.since / 60:.0f} min after the start")
+        real, emulated = failure.real_since, in_words(failure.since)
+        parts.append(
+            f"{emulated if real is None else f'{in_words(real)} ({emulated} emulated)'} after the start"
+        )
     return ", ".join(parts)
 
 

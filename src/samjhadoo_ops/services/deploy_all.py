@@ -8,6 +8,7 @@ deployment yet is ended.
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,10 @@ _SETTLED = frozenset(
     {ExitCode.NEEDS_A_PERSON, ExitCode.ROLLED_BACK, ExitCode.WAITING, ExitCode.REFUSED, ExitCode.USAGE}
 )
 """Exit codes of a deploy after which nothing can be rolled back, or a person has to decide."""
+
+
+_FINE = frozenset({"ok", "skipped"})
+"""States of gates that are counted, not shown."""
 
 
 class ServicesFailed(OpsError):
@@ -88,6 +93,7 @@ class DeployAll:
         self._pool = pool or WorkerPool(env.root)
         self._deploys: dict[str, Worker] = {}
         self._rollbacks: dict[str, Worker] = {}
+        self._fine: Counter[str] = Counter()
 
     def run(self) -> dict[str, ServiceEnding]:
         """Deploy; return how each service's deploy ended, in their order.
@@ -163,6 +169,14 @@ class DeployAll:
         if name == "result":
             message = f"{worker.task} {event.get('outcome', '')}: {message}"
         fields = {**rest, "service": worker.service, "told": name}
+        if name == "gate" and rest.get("state") in _FINE and not self._console.verbose:
+            self._fine[worker.service] += 1
+            self._console.state("service", f"{worker.service}: {message}", **fields)
+            return
+        if count := self._fine.pop(worker.service, 0):
+            self._console.remark(
+                f"✔ {worker.service}: {count} check{'' if count == 1 else 's'} passed or skipped"
+            )
         if message:
             self._console.event("service", f"{worker.service}: {message}", **fields)
         else:
