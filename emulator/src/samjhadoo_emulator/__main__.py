@@ -96,7 +96,7 @@ def build(options: argparse.Namespace, resources: EngineResources | None = None)
     """
     from samjhadoo_emulator.control import PREFIX, control_application
     from samjhadoo_emulator.ecs.tasks.metadata import PREFIX as METADATA
-    from samjhadoo_emulator.ecs.tasks.metadata_application import metadata_application
+    from samjhadoo_emulator.ecs.tasks.metadata import metadata_application
     from samjhadoo_emulator.edge import Edge
     from samjhadoo_emulator.faults.table import JumpingTime
     from samjhadoo_emulator.registry import live_services, registry_application

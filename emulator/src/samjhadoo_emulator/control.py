@@ -8,8 +8,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from samjhadoo_emulator.ecr.control import ecr_routes
-from samjhadoo_emulator.faults.application import fault_routes
+from samjhadoo_emulator.ecr.scanning import ecr_routes
+from samjhadoo_emulator.faults.actions import fault_routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from samjhadoo_emulator.autoscaling import validation
-from samjhadoo_emulator.autoscaling.alarms import tracking_alarms
 from samjhadoo_emulator.autoscaling.model import Policy, ScalableTarget
+from samjhadoo_emulator.autoscaling.policies import tracking_alarms
 from samjhadoo_emulator.errors import AwsError
 
 LABEL = "app/lb/50dc6c495c0c9188/targetgroup/tg/943f017f100becff"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samjhadoo_emulator.autoscaling import cron
-from samjhadoo_emulator.autoscaling.schedules import Schedule, ScheduleError
+from samjhadoo_emulator.autoscaling import scheduled
+from samjhadoo_emulator.autoscaling.scheduled import Schedule, ScheduleError
 
 MONDAY = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -118,6 +118,6 @@ def test_a_recurring_schedule_runs_at_its_start_and_not_after_its_end():
     weekday=st.integers(1, 7),
 )
 def test_the_next_weekday_comes_within_a_week(after, minute, hour, weekday):
-    found = cron.parse(f"{minute} {hour} ? * {weekday} *").next_after(after)
+    found = scheduled.parse_cron(f"{minute} {hour} ? * {weekday} *").next_after(after)
     assert after < found <= after + timedelta(days=7)
     assert (found.minute, found.hour, found.isoweekday() % 7 + 1) == (minute, hour, weekday)

@@ -3,26 +3,277 @@
 from __future__ import annotations
 
 import asyncio
+import calendar
 import contextlib
 import logging
+import math
+import re
 import uuid
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from samjhadoo_emulator.autoscaling.activities import FAILED, SUCCESSFUL
-from samjhadoo_emulator.autoscaling.base import filtered
+from samjhadoo_emulator.autoscaling.base import exceeded, filtered, no_scheduled_action
 from samjhadoo_emulator.autoscaling.model import SCHEDULED_SUSPENDED, ScheduledAction
-from samjhadoo_emulator.autoscaling.refusals import exceeded, no_scheduled_action
 from samjhadoo_emulator.autoscaling.scaling import Scaling
-from samjhadoo_emulator.autoscaling.schedules import Schedule, ScheduleError
 from samjhadoo_emulator.autoscaling.targets import check_range
 from samjhadoo_emulator.errors import AwsError, validation_exception
 from samjhadoo_emulator.pagination import AUTOSCALING
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from samjhadoo_emulator.autoscaling.model import ScalableTarget
     from samjhadoo_emulator.service import AwsApi, Host, Params, Result
+
+
+_MONTHS = {name.upper(): number for number, name in enumerate(calendar.month_abbr) if name}
+_DAYS = {name: number for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), 1)}
+_PART = re.compile(r"(?P<first>\*|\w+)(?:-(?P<last>\w+))?(?:/(?P<every>\d+))?")
+_NEAREST = re.compile(r"(?P<day>\d{1,2})W")
+_LAST_BUT = re.compile(r"L-(?P<days>\d{1,2})")
+_LAST_OF = re.compile(r"(?P<day>\w{1,3})L")
+_NTH = re.compile(r"(?P<day>\w{1,3})#(?P<nth>[1-5])")
+FIELDS = 6
+WEEK = 7
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+
+
+class CronError(ValueError):
+    """The text is not a valid cron expression."""
+
+
+@dataclass(frozen=True)
+class Cron:
+    """An expression; days are kept as text, because they depend on the month."""
+
+    minutes: tuple[int, ...]
+    hours: tuple[int, ...]
+    days: str
+    months: tuple[int, ...]
+    weekdays: str
+    years: tuple[int, ...]
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """Return the first local time after another; None if there is none."""
+        first = moment.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        for day in self._days_from(first.date()):
+            for hour in self.hours:
+                for minute in self.minutes:
+                    found = datetime(day.year, day.month, day.day, hour, minute)  # noqa: DTZ001 - local time
+                    if found >= first:
+                        return found
+        return None
+
+    def _days_from(self, first: date) -> Iterator[date]:
+        for year in self.years:
+            for month in self.months:
+                if (year, month) >= (first.year, first.month):
+                    for day in sorted(self._days_of(year, month)):
+                        found = date(year, month, day)
+                        if found >= first:
+                            yield found
+
+    def _days_of(self, year: int, month: int) -> set[int]:
+        if self.weekdays == "?":
+            return _by_day(self.days, year, month)
+        return _by_weekday(self.weekdays, year, month)
+
+
+@lru_cache(maxsize=1024)
+def parse_cron(text: str) -> Cron:
+    """Return what stands between the brackets of `cron(...)`.
+
+    Raises:
+        CronError: The text is not a valid cron expression.
+
+    """
+    fields = text.upper().split()
+    if len(fields) != FIELDS:
+        raise CronError("a cron expression has six fields")
+    minutes, hours, days, months, weekdays, years = fields
+    if (days == "?") == (weekdays == "?"):
+        raise CronError("exactly one of day of month and day of week is ?")
+    cron = Cron(
+        _values(minutes, 0, 59),
+        _values(hours, 0, 23),
+        days,
+        _values(months, 1, 12, _MONTHS),
+        weekdays,
+        _values(years, FIRST_YEAR, LAST_YEAR),
+    )
+    cron._days_of(2024, 1)  # refuses invalid days  # noqa: SLF001
+    return cron
+
+
+def _by_day(text: str, year: int, month: int) -> set[int]:
+    last = calendar.monthrange(year, month)[1]
+    if text == "L":
+        return {last}
+    if text == "LW":
+        return {_workday(year, month, last)}
+    if match := _LAST_BUT.fullmatch(text):
+        return {last - int(match["days"])} if int(match["days"]) < last else set()
+    if match := _NEAREST.fullmatch(text):
+        day = int(match["day"])
+        if not 1 <= day <= 31:  # noqa: PLR2004
+            raise CronError(f"no day of a month: {text}")
+        return {_workday(year, month, day)} if day <= last else set()
+    return {day for day in _values(text, 1, 31) if day <= last}
+
+
+def _workday(year: int, month: int, day: int) -> int:
+    """Return the working day of the same month that is nearest to a day."""
+    last = calendar.monthrange(year, month)[1]
+    match calendar.weekday(year, month, day):
+        case calendar.SATURDAY:
+            return day - 1 if day > 1 else day + 2
+        case calendar.SUNDAY:
+            return day + 1 if day < last else day - 2
+    return day
+
+
+def _by_weekday(text: str, year: int, month: int) -> set[int]:
+    last = calendar.monthrange(year, month)[1]
+    if match := _NTH.fullmatch(text):
+        found = [day for day in range(1, last + 1) if _weekday(year, month, day) == _named(match["day"])]
+        nth = int(match["nth"])
+        return {found[nth - 1]} if nth <= len(found) else set()
+    if text != "L" and (match := _LAST_OF.fullmatch(text)):
+        wanted = {_named(match["day"])}
+        return {day for day in range(last - WEEK + 1, last + 1) if _weekday(year, month, day) in wanted}
+    days = {WEEK} if text == "L" else set(_values(text, 1, WEEK, _DAYS))
+    return {day for day in range(1, last + 1) if _weekday(year, month, day) in days}
+
+
+def _weekday(year: int, month: int, day: int) -> int:
+    """Return the day of the week, Sunday being 1."""
+    return (calendar.weekday(year, month, day) + 1) % WEEK + 1
+
+
+def _named(text: str) -> int:
+    return _values(text, 1, WEEK, _DAYS)[0]
+
+
+def _values(text: str, low: int, high: int, names: dict[str, int] | None = None) -> tuple[int, ...]:
+    """Return the numbers that a field names, in order."""
+    found: set[int] = set()
+    for part in text.split(","):
+        match = _PART.fullmatch(part)
+        if not match:
+            raise CronError(f"unexpected {part!r}")
+        every = int(match["every"] or 1)
+        first = low if match["first"] == "*" else _number(match["first"], names)
+        if match["last"]:
+            last = _number(match["last"], names)
+        else:
+            last = high if match["first"] == "*" or match["every"] else first
+        if not low <= first <= high or not low <= last <= high or every < 1:
+            raise CronError(f"{part!r} is not between {low} and {high}")
+        wraps = names is _DAYS and last < first
+        found.update(range(first, high + 1, every) if wraps else range(first, last + 1, every))
+        if wraps:
+            found.update(range(low, last + 1, every))
+    if not found:
+        raise CronError(f"{text!r} names nothing")
+    return tuple(sorted(found))
+
+
+def _number(text: str, names: dict[str, int] | None) -> int:
+    if names and text in names:
+        return names[text]
+    if not text.isdecimal():
+        raise CronError(f"unexpected {text!r}")
+    return int(text)
+
+
+_AT = re.compile(r"at\((?P<moment>\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?)\)")
+_RATE = re.compile(r"rate\((?P<value>[1-9]\d{0,8}) (?P<unit>minute|hour|day)s?\)")
+_CRON = re.compile(r"cron\((?P<fields>[^()]+)\)")
+_SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
+
+
+class ScheduleError(ValueError):
+    """The text is not a valid schedule, or the time zone is unknown."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When something runs.
+
+    Attributes:
+        expression: `at(yyyy-mm-ddThh:mm:ss)`, `rate(value unit)` or `cron(fields)`.
+        zone: The IANA name of the time zone of `at` and `cron`.
+        since: Unix time from which a rate counts unless there is a start.
+        start: Unix time before which it does not run; AWS runs a recurring one at this very time, too.
+        end: Unix time after which it does not run.
+
+    """
+
+    expression: str
+    zone: str = "UTC"
+    since: float = 0.0
+    start: float | None = None
+    end: float | None = None
+
+    def next_after(self, moment: float) -> float | None:
+        """Return the first time after another, both Unix; None if there is none.
+
+        Raises:
+            ScheduleError: The expression or the time zone is not valid.
+
+        """
+        found = self._recurring(moment)
+        start = self.start
+        if start is not None and moment < start and not _AT.fullmatch(self.expression):
+            found = start
+        return None if found is None or (self.end is not None and found > self.end) else found
+
+    def _recurring(self, moment: float) -> float | None:
+        try:
+            zone = ZoneInfo(self.zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ScheduleError(f"unknown time zone {self.zone}") from error
+        if match := _AT.fullmatch(self.expression):
+            return _once(match["moment"], zone, moment)
+        if match := _RATE.fullmatch(self.expression):
+            seconds = int(match["value"]) * _SECONDS[match["unit"]]
+            since = self.since if self.start is None else self.start
+            return since + max(1, math.floor((moment - since) / seconds) + 1) * seconds
+        if match := _CRON.fullmatch(self.expression):
+            return _next(match["fields"], zone, moment)
+        raise ScheduleError(f"no schedule: {self.expression}")
+
+
+def _once(text: str, zone: ZoneInfo, moment: float) -> float | None:
+    try:
+        at = datetime.fromisoformat(text).replace(tzinfo=zone).timestamp()
+    except ValueError as error:
+        raise ScheduleError(f"no time: {text}") from error
+    return at if at > moment else None
+
+
+def _next(fields: str, zone: ZoneInfo, moment: float) -> float | None:
+    """Return the next time of a cron expression.
+
+    A local time that is skipped when clocks go forward becomes the same time after that, and one that comes
+    twice when they go back is taken the first time.
+    """
+    try:
+        expression = parse_cron(fields)
+    except CronError as error:
+        raise ScheduleError(str(error)) from error
+    local: datetime | None = datetime.fromtimestamp(moment, UTC).astimezone(zone).replace(tzinfo=None)
+    while local is not None:
+        local = expression.next_after(local)
+        if local is not None and (at := local.replace(tzinfo=zone).timestamp()) > moment:
+            return at
+    return None
+
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.autoscaling.base import checked, served
+from samjhadoo_emulator.autoscaling.base import checked, no_resource, no_target_found, served
 from samjhadoo_emulator.autoscaling.changes import Changes
 from samjhadoo_emulator.autoscaling.model import DIMENSION, SUSPENSIONS, ScalableTarget
-from samjhadoo_emulator.autoscaling.refusals import no_resource, no_target_found
 from samjhadoo_emulator.errors import AwsError, validation_exception
 from samjhadoo_emulator.pagination import AUTOSCALING
 from samjhadoo_emulator.service import operation

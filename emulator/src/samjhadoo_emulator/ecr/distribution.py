@@ -15,8 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from samjhadoo_emulator.ecr import http_blobs, http_manifests
-from samjhadoo_emulator.ecr.http_call import Call
-from samjhadoo_emulator.ecr.http_errors import DistributionError, translate
+from samjhadoo_emulator.ecr.http_call import Call, DistributionError, translate
 from samjhadoo_emulator.ecr.manifests import ManifestInvalid
 from samjhadoo_emulator.errors import AwsError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import FileResponse, Response
 
 from samjhadoo_emulator.ecr.blobs import is_digest
-from samjhadoo_emulator.ecr.http_errors import DistributionError
+from samjhadoo_emulator.ecr.http_call import DistributionError
 
 if TYPE_CHECKING:
     from starlette.requests import Request

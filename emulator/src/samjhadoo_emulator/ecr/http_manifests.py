@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from starlette.responses import JSONResponse, Response
 
 from samjhadoo_emulator.ecr.blobs import is_digest
-from samjhadoo_emulator.ecr.http_errors import DistributionError
+from samjhadoo_emulator.ecr.http_call import DistributionError
 from samjhadoo_emulator.ecr.manifests import MAX_SIZE, OCI_INDEX
 
 if TYPE_CHECKING:

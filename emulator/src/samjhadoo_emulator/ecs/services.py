@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.ecs import lineage, service_rules, views
+from samjhadoo_emulator.ecs import service_rules, views
 from samjhadoo_emulator.ecs.clusters import ClusterOperations
 from samjhadoo_emulator.ecs.deployments import machine
 from samjhadoo_emulator.ecs.deployments.machine import Plan, State, Status
@@ -19,7 +19,38 @@ from samjhadoo_emulator.service import Params, operation
 from samjhadoo_emulator.variants import FIRST_WITHOUT_HOOKS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from samjhadoo_emulator.ecs.eventbridge import EventBridgePublisher
+
+
+def _sources(service: Service, active: Iterable[Revision]) -> list[Revision]:
+    """Return the active revisions, first the one that goes on serving: the last successful, else the one
+    with the most production traffic, else the newest.
+    """
+    current = service.current
+
+    def rank(revision: Revision) -> tuple[bool, bool, float]:
+        serving = current is not None and revision is current.target and current.weights[0] > 0
+        return (revision is not service.successful, not serving, -revision.created_at.timestamp())
+
+    return sorted(active, key=rank)
+
+
+def target_groups(service: Service, source: Revision | None) -> list[str]:
+    """Return the target groups of a new revision: those that the source does not use, or the first ones."""
+    rolling = service.configuration["strategy"] == "ROLLING"
+    groups: list[str] = []
+    for index, balancer in enumerate(service.workload.get("loadBalancers", [])):
+        first = balancer["targetGroupArn"]
+        other = (balancer.get("advancedConfiguration") or {}).get("alternateTargetGroupArn")
+        used = source.target_groups[index] if source and index < len(source.target_groups) else None
+        if rolling or other is None:
+            groups.append(used if used is not None and used in (first, other) else first)
+        else:
+            groups.append(other if used == first else first)
+    return groups
+
 
 WORKLOAD = (
     "taskDefinition", "networkConfiguration", "loadBalancers", "serviceRegistries",
@@ -213,7 +244,7 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
         active = [revision for revision in service.revisions.values() if revision.desired]
         for deployment in service.deployments:
             deployment.state = machine.supersede(deployment.state, now)
-        sources = lineage.sources(service, active)
+        sources = _sources(service, active)
         source = sources[0] if sources else None
         target = self._revision(service, source)
         configuration = copy.deepcopy(service.configuration)
@@ -261,7 +292,7 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
             number=number,
             created_at=self.clock.now(),
             workload=workload,
-            target_groups=lineage.target_groups(service, source),
+            target_groups=target_groups(service, source),
         )
         service.revisions[number] = revision
         service.workload["taskDefinition"] = definition["taskDefinitionArn"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.elbv2 import actions, attributes
-from samjhadoo_emulator.elbv2.arns import listener_arn, rule_arn
 from samjhadoo_emulator.elbv2.base import Elbv2Base
 from samjhadoo_emulator.elbv2.model import DEFAULT_PRIORITY, Listener, LoadBalancer, Rule
+from samjhadoo_emulator.elbv2.names import listener_arn, rule_arn
 from samjhadoo_emulator.elbv2.tags import checked
 from samjhadoo_emulator.errors import AwsError, validation_error
 from samjhadoo_emulator.pagination import ELBV2

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samjhadoo_emulator.elbv2 import attributes, names, network
-from samjhadoo_emulator.elbv2.arns import load_balancer_arn
 from samjhadoo_emulator.elbv2.base import Elbv2Base
 from samjhadoo_emulator.elbv2.model import LoadBalancer
+from samjhadoo_emulator.elbv2.names import load_balancer_arn
 from samjhadoo_emulator.elbv2.tags import checked
 from samjhadoo_emulator.errors import AwsError, validation_error
 from samjhadoo_emulator.pagination import ELBV2

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.elbv2 import attributes, health_settings, names, network
-from samjhadoo_emulator.elbv2.arns import target_group_arn
+from samjhadoo_emulator.elbv2 import attributes, names, network
 from samjhadoo_emulator.elbv2.base import Elbv2Base
+from samjhadoo_emulator.elbv2.data_plane.clusters import statuses
 from samjhadoo_emulator.elbv2.model import TargetGroup
+from samjhadoo_emulator.elbv2.names import target_group_arn
 from samjhadoo_emulator.elbv2.tags import checked
 from samjhadoo_emulator.errors import AwsError, validation_error
 from samjhadoo_emulator.pagination import ELBV2
@@ -15,6 +17,7 @@ from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
     from samjhadoo_emulator.service import Params, Result
+
 
 PROTOCOLS = ("HTTP", "HTTPS")
 VERSIONS = ("HTTP1", "HTTP2")
@@ -31,7 +34,7 @@ class TargetGroups(Elbv2Base):
         await network.check_vpc(self.aws, params["VpcId"])
         tags = checked(params.get("Tags") or [])
         protocol = params["Protocol"]
-        start = {"HealthCheckProtocol": protocol, **health_settings.DEFAULTS}
+        start = {"HealthCheckProtocol": protocol, **DEFAULTS}
         wanted = TargetGroup(
             arn=target_group_arn(self.region, self.account, name),
             name=name,
@@ -41,7 +44,7 @@ class TargetGroups(Elbv2Base):
             vpc_id=params["VpcId"],
             target_type=params.get("TargetType") or TARGET_TYPES[0],
             ip_address_type=params.get("IpAddressType") or "ipv4",
-            health=health_settings.settings(params, start),
+            health=settings(params, start),
             attributes=attributes.defaults(attributes.TARGET_GROUP),
         )
         existing = next((each for each in self.state.target_groups.values() if each.name == name), None)
@@ -79,7 +82,7 @@ class TargetGroups(Elbv2Base):
     @operation("ModifyTargetGroup")
     async def modify_target_group(self, params: Params) -> Result:
         group = self.target_group(params["TargetGroupArn"])
-        group.health = health_settings.settings(params, group.health)
+        group.health = settings(params, group.health)
         await self.plane.sync()
         return {"TargetGroups": [self._describe(group)]}
 
@@ -152,4 +155,85 @@ def _check(params: Params) -> None:
     if (params.get("ProtocolVersion") or VERSIONS[0]) not in VERSIONS:
         raise validation_error(
             f"The emulator has no target groups of protocol version '{params['ProtocolVersion']}'",
+        )
+
+
+DEFAULTS: dict[str, Any] = {
+    "HealthCheckPort": "traffic-port",
+    "HealthCheckEnabled": True,
+    "HealthCheckIntervalSeconds": 30,
+    "HealthCheckTimeoutSeconds": 5,
+    "HealthyThresholdCount": 5,
+    "UnhealthyThresholdCount": 2,
+    "HealthCheckPath": "/",
+    "Matcher": {"HttpCode": "200"},
+}
+MEMBERS = ("HealthCheckProtocol", *DEFAULTS)
+LONGEST_PATH = 1024
+_BOUNDS = {
+    "HealthCheckIntervalSeconds": ("Health check interval", 5, 300),
+    "HealthCheckTimeoutSeconds": ("Health check timeout", 2, 120),
+    "HealthyThresholdCount": ("Healthy threshold count", 2, 10),
+    "UnhealthyThresholdCount": ("Unhealthy threshold count", 2, 10),
+}
+_CODES = re.compile(r"\d{3}(-\d{3})?(,\s*\d{3}(-\d{3})?)*")
+_FIRST_CODE, _LAST_CODE = 200, 499
+
+
+def settings(params: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:
+    """Return `current` changed by a request's health check members.
+
+    Raises:
+        AwsError: A value is out of AWS's bounds.
+
+    """
+    given = {member: params[member] for member in MEMBERS if params.get(member) is not None}
+    result = {**current, **given}
+    for member, (words, least, most) in _BOUNDS.items():
+        if not least <= result[member] <= most:
+            raise validation_error(f"{words} '{result[member]}' must be between '{least}-{most}' inclusive")
+    interval, timeout = result["HealthCheckIntervalSeconds"], result["HealthCheckTimeoutSeconds"]
+    if timeout >= interval:
+        raise validation_error(
+            f"Health check timeout '{timeout}' must be smaller than the interval '{interval}'"
+        )
+    if result["HealthCheckProtocol"] not in ("HTTP", "HTTPS"):
+        raise validation_error(
+            f"Health check protocol '{result['HealthCheckProtocol']}' must be one of 'HTTP, HTTPS'"
+        )
+    if not result["HealthCheckEnabled"]:
+        raise validation_error(
+            "Health check enabled must be true for target groups with target type 'ip' or 'instance'"
+        )
+    _check_port(result["HealthCheckPort"])
+    _check_path(result["HealthCheckPath"])
+    _check_matcher(result["Matcher"])
+    return result
+
+
+def _check_port(port: str) -> None:
+    if port != "traffic-port" and not (port.isdigit() and 1 <= int(port) <= 65535):  # noqa: PLR2004
+        raise validation_error(
+            f"Health check port '{port}' must be 'traffic-port' or in the range '1-65535' inclusive"
+        )
+
+
+def _check_path(path: str) -> None:
+    if not path.startswith("/"):
+        raise validation_error(f"Health check path '{path}' must begin with '/' character")
+    if len(path) > LONGEST_PATH:
+        raise validation_error(
+            f"Health check path '{path}' cannot be longer than '{LONGEST_PATH}' characters"
+        )
+
+
+def _check_matcher(matcher: dict[str, str]) -> None:
+    codes = matcher.get("HttpCode", "")
+    if not _CODES.fullmatch(codes):
+        raise validation_error(
+            f"Health check matcher HTTP code '{codes}' must be a code, a list or a range of codes"
+        )
+    if any(not _FIRST_CODE <= first <= last <= _LAST_CODE for first, last in statuses(codes)):
+        raise validation_error(
+            f"Health check matcher HTTP code '{codes}' must be within '{_FIRST_CODE}-{_LAST_CODE}' inclusive"
         )

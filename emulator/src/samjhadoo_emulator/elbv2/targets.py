@@ -11,9 +11,8 @@ from samjhadoo_emulator.elbv2 import attributes
 from samjhadoo_emulator.elbv2.base import Elbv2Base
 from samjhadoo_emulator.elbv2.data_plane.admin import HostStatus
 from samjhadoo_emulator.elbv2.data_plane.clusters import cluster_name, health_port
-from samjhadoo_emulator.elbv2.health import NOT_REGISTERED, Failure, Health, decide, unhealthy
+from samjhadoo_emulator.elbv2.health import NOT_REGISTERED, Failure, Health, decide, probe, unhealthy
 from samjhadoo_emulator.elbv2.model import Target
-from samjhadoo_emulator.elbv2.probe import probe
 from samjhadoo_emulator.errors import validation_error
 from samjhadoo_emulator.service import operation
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,13 +19,139 @@ import httpcore2
 
 from samjhadoo_emulator.error_responses import error_response
 from samjhadoo_emulator.errors import AwsError
-from samjhadoo_emulator.upstream.body import Body, ClientLeft
-from samjhadoo_emulator.upstream.headers import for_client, for_upstream, has_body
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from starlette.types import Message, Receive, Scope, Send
+
+    Headers = list[tuple[bytes, bytes]]
+    from collections.abc import AsyncGenerator
+
+
+PATIENCE = 1.0
+"""Seconds that a client gets to finish sending an unwanted body."""
+
+
+class ClientLeft(Exception):
+    """The client hung up before it had sent all of its request."""
+
+
+class Body:
+    """A request's body, read as the upstream takes it.
+
+    Attributes:
+        begun: Whether some of it was asked for: from then on the request cannot be sent a second time.
+        complete: Whether all of it was read: else the connection cannot be used for another request.
+
+    """
+
+    def __init__(self, receive: Receive, *, present: bool) -> None:
+        self.begun = False
+        self.complete = not present
+        self._receive = receive
+        self._ended = asyncio.Event()
+        if not present:
+            self._ended.set()
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        self.begun = True
+        try:
+            while True:
+                message = await self._receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientLeft
+                if message.get("body"):
+                    yield message["body"]
+                if not message.get("more_body", False):
+                    self.complete = True
+                    return
+        finally:
+            self._ended.set()
+
+    async def drain(self, most: int) -> None:
+        """Read what comes, up to a number of bytes: a client that is still sending would miss the answer."""
+        if self.complete:
+            return
+        read = 0
+        with suppress(ClientLeft, TimeoutError):
+            async with asyncio.timeout(PATIENCE), aclosing(aiter(self)) as pieces:
+                async for piece in pieces:
+                    read += len(piece)
+                    if read > most:
+                        return
+
+    async def client_left(self) -> None:
+        """Return when the client hangs up after its request; what the upstream did not want is dropped."""
+        await self._ended.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+_ANSWERED = frozenset({b"expect"})
+"""The edge asks for a body that waits for `100 Continue` itself, when the upstream is there to take it."""
+_STAMPED = frozenset({b"date"})
+"""The edge's own server stamps every answer."""
+_WITHOUT_BODY = frozenset({204, 304})
+
+
+def end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return the headers that a proxy passes on; those that `Connection` names are not among them."""
+    headers = list(headers)
+    named = {
+        option.strip().lower()
+        for name, value in headers
+        if name.lower() == b"connection"
+        for option in value.split(b",")
+    }
+    dropped = HOP_BY_HOP | named
+    return [(name, value) for name, value in headers if name.lower() not in dropped]
+
+
+def has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Return whether a request brings a body (RFC 9112, section 6.3)."""
+    named = {name.lower(): value for name, value in headers}
+    return b"transfer-encoding" in named or named.get(b"content-length", b"0").strip() != b"0"
+
+
+def for_upstream(headers: Iterable[tuple[bytes, bytes]], host: bytes) -> Headers:
+    """Return a request's headers as the upstream gets them.
+
+    Args:
+        headers: As the client sent them (lower case).
+        host: For a client that named none.
+
+    """
+    headers = list(headers)
+    chunked = any(name == b"transfer-encoding" for name, _ in headers)
+    passed = [(name, value) for name, value in end_to_end(headers) if name not in _ANSWERED]
+    if chunked:
+        passed = [(name, value) for name, value in passed if name != b"content-length"]
+        passed.append((b"transfer-encoding", b"chunked"))
+    if not any(name == b"host" for name, _ in passed):
+        passed.insert(0, (b"host", host))
+    return passed
+
+
+def for_client(headers: Iterable[tuple[bytes, bytes]], status: int) -> Headers:
+    """Return an answer's headers as the client gets them."""
+    dropped = _STAMPED | ({b"content-length"} if status in _WITHOUT_BODY else set())
+    return [(name, value) for name, value in end_to_end(headers) if name.lower() not in dropped]
+
 
 log = logging.getLogger(__name__)
 

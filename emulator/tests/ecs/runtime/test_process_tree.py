@@ -7,7 +7,7 @@ import sys
 
 import psutil
 
-from samjhadoo_emulator.ecs.runtime.process_tree import process_tree
+from samjhadoo_emulator.ecs.runtime.child import process_tree
 
 GRANDCHILD = "import time; print(1, flush=True); time.sleep(60)"
 CHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {GRANDCHILD!r}])"

@@ -15,13 +15,13 @@ import psutil
 
 from samjhadoo_emulator.ecs.runtime.contract import CannotStartError, Usage
 from samjhadoo_emulator.ecs.runtime.lines import Lines
-from samjhadoo_emulator.ecs.runtime.process_tree import process_tree
 from samjhadoo_emulator.processes import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from samjhadoo_emulator.ecs.runtime.execution_context import ExecutionContext, Invocation
+    from samjhadoo_emulator.ecs.runtime.contract import ExecutionContext, Invocation
+
 
 log = logging.getLogger(__name__)
 
@@ -290,3 +290,40 @@ def _signal(name: str) -> int:
         return int(name)
     found = getattr(signal, name if name.startswith("SIG") else f"SIG{name}", signal.SIGTERM)
     return int(found)
+
+
+def process_tree(pid: int) -> list[psutil.Process]:
+    """Return a process and its descendants, as far as they are still there."""
+    try:
+        first = psutil.Process(pid)
+        if not Path(f"/proc/{pid}/task/{pid}/children").exists():
+            return [first, *first.children(recursive=True)]
+    except psutil.Error:
+        return []
+    found = [pid]
+    for each in found:
+        found += _children(each)
+    return [first, *_present(found[1:])]
+
+
+def _children(pid: int) -> list[int]:
+    """Return the processes that a process, by any of its threads, has started (Linux)."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - names are all that is wanted
+        return [
+            int(child)
+            for thread in threads
+            for child in Path(f"/proc/{pid}/task/{thread}/children").read_text().split()
+        ]
+    except OSError:  # it has ended meanwhile
+        return []
+
+
+def _present(pids: list[int]) -> list[psutil.Process]:
+    present = []
+    for pid in pids:
+        try:
+            present.append(psutil.Process(pid))
+        except psutil.Error:
+            continue
+    return present

@@ -7,8 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from samjhadoo_emulator.ecs.runtime import elf
-from samjhadoo_emulator.ecs.runtime.contract import CannotStartError
-from samjhadoo_emulator.ecs.runtime.execution_context import Invocation, not_found
+from samjhadoo_emulator.ecs.runtime.contract import CannotStartError, Invocation, not_found
 from samjhadoo_emulator.ecs.runtime.layout import DEFAULT_PATH, mapped, search
 
 if TYPE_CHECKING:

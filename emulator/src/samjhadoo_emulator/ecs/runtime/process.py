@@ -21,7 +21,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import shutil
+import socket
 from typing import TYPE_CHECKING
 
 from samjhadoo_emulator.ecs.runtime.child import Child
@@ -33,17 +35,54 @@ from samjhadoo_emulator.ecs.runtime.host_commands import HostCommands
 from samjhadoo_emulator.ecs.runtime.host_filesystem import HostFilesystem
 from samjhadoo_emulator.ecs.runtime.images import ImageStore
 from samjhadoo_emulator.ecs.runtime.layout import DEFAULT_PATH, composed, is_complete
-from samjhadoo_emulator.ecs.runtime.ports import Ports
 from samjhadoo_emulator.ecs.runtime.root_filesystem import RootFilesystem, possible_mode
-from samjhadoo_emulator.processes import LOOPBACK
+from samjhadoo_emulator.processes import LOOPBACK, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
     from pathlib import Path
     from typing import Any
 
-    from samjhadoo_emulator.ecs.runtime.execution_context import ExecutionContext
+    from samjhadoo_emulator.ecs.runtime.contract import ExecutionContext
     from samjhadoo_emulator.service import Host
+
+
+FIRST, LAST = 20_000, 32_000
+
+
+class Ports:
+    """Ports of 127.0.0.1, each reserved for one container at a time."""
+
+    def __init__(self) -> None:
+        self._reserved: set[int] = set()
+        self._next = FIRST + secrets.randbelow(LAST - FIRST)
+
+    def take(self) -> int:
+        """Return a free port, which is the caller's until given back."""
+        for _ in range(LAST - FIRST):
+            port = self._next
+            self._next = FIRST if port + 1 >= LAST else port + 1
+            if port not in self._reserved and _is_free(port):
+                break
+        else:
+            port = free_port()
+        self._reserved.add(port)
+        return port
+
+    def give_back(self, port: int) -> None:
+        """Release a port."""
+        self._reserved.discard(port)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samjhadoo_emulator.ecs.runtime import enter
-from samjhadoo_emulator.ecs.runtime.contract import CannotStartError
-from samjhadoo_emulator.ecs.runtime.execution_context import Invocation, not_found
+from samjhadoo_emulator.ecs.runtime.contract import CannotStartError, Invocation, not_found
 from samjhadoo_emulator.ecs.runtime.layers import follow
 from samjhadoo_emulator.ecs.runtime.layout import DEFAULT_PATH, search
 

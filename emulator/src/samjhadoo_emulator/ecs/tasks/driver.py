@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_emulator.ecs.runtime import CannotPullError, Launch
 from samjhadoo_emulator.ecs.tasks import metadata
 from samjhadoo_emulator.ecs.tasks.container_run import CannotRunError, ContainerRun
-from samjhadoo_emulator.ecs.tasks.logs import CannotLogError, LogStream, log_stream
+from samjhadoo_emulator.ecs.tasks.logs import CannotLogError, LogStream, Transcript, log_stream
 from samjhadoo_emulator.ecs.tasks.request import container_ports
 from samjhadoo_emulator.ecs.tasks.secrets import CannotResolveError, References
-from samjhadoo_emulator.ecs.tasks.transcript import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,14 +13,17 @@ import logging
 import re
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from samjhadoo_emulator.ecs.tasks.multiline import Assembler, BadPatternError, assembler
 from samjhadoo_emulator.errors import AwsError
 from samjhadoo_emulator.internal import in_region
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from samjhadoo_emulator.service import AwsApi
+
 
 log = logging.getLogger(__name__)
 
@@ -225,3 +228,40 @@ def _bytes(text: str) -> int:
 def _cut(text: str) -> list[str]:
     most = EVENT_BYTES // 4  # characters, of four bytes at worst
     return [text[start : start + most] for start in range(0, len(text), most)]
+
+
+LIMIT = 1 << 20
+
+
+class Transcript:
+    """A file of at most 1 MiB, and the one before it under the name `<name>.1`.
+
+    Args:
+        path: Where the lines go; created with its folders at the first line.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: IO[bytes] | None = None
+        self._size = 0
+
+    def put(self, line: bytes) -> None:
+        """Add a line."""
+        if self._file is None or self._size > LIMIT:
+            self._file = self._next()
+            self._size = 0
+        self._file.write(line + b"\n")
+        self._size += len(line) + 1
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _next(self) -> IO[bytes]:
+        self.close()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.exists():
+            self.path.replace(self.path.with_name(f"{self.path.name}.1"))
+        return self.path.open("wb", buffering=0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samjhadoo_emulator.elbv2 import attributes as keys
-from samjhadoo_emulator.elbv2.arns import slug
 from samjhadoo_emulator.elbv2.data_plane.documents import ACTIVE, SOURCE, SUBSET, Document, seconds, typed
+from samjhadoo_emulator.elbv2.names import slug
 
 if TYPE_CHECKING:
     from samjhadoo_emulator.clock import Clock

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samjhadoo_emulator.elbv2 import attributes as keys
-from samjhadoo_emulator.elbv2.arns import slug
 from samjhadoo_emulator.elbv2.data_plane.documents import SOURCE, Document, extension, seconds, typed
 from samjhadoo_emulator.elbv2.data_plane.routes import (
     CLIENT_ADDRESS,
@@ -19,6 +18,7 @@ from samjhadoo_emulator.elbv2.data_plane.routes import (
 )
 from samjhadoo_emulator.elbv2.data_plane.traffic import access_loggers
 from samjhadoo_emulator.elbv2.model import LOOPBACK
+from samjhadoo_emulator.elbv2.names import slug
 
 if TYPE_CHECKING:
     from samjhadoo_emulator.elbv2.model import Listener, LoadBalancer

@@ -2,19 +2,76 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.elbv2 import attributes as keys
-from samjhadoo_emulator.elbv2.arns import slug
 from samjhadoo_emulator.elbv2.conditions import expressions, values
-from samjhadoo_emulator.elbv2.data_plane import patterns
 from samjhadoo_emulator.elbv2.data_plane.clusters import cluster_name
 from samjhadoo_emulator.elbv2.data_plane.documents import ACTIVE, SUBSET, Document, typed
+from samjhadoo_emulator.elbv2.names import slug
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from samjhadoo_emulator.elbv2.model import Listener, Rule, TargetGroup
+
+
+_SPECIAL = re.compile(r"[^0-9A-Za-z_ -]")
+_BITS = 8
+_EVERY_OCTET = r"\d{1,3}"
+
+
+def quote(text: str) -> str:
+    """Return an expression that matches `text` literally."""
+    return _SPECIAL.sub(lambda match: f"\\{match[0]}" if match[0].isascii() else match[0], text)
+
+
+def wildcard(pattern: str, *, anything: str = ".") -> str:
+    """Return an expression for a pattern in which `*` is any characters and `?` exactly one."""
+    symbols = {"*": f"{anything}*", "?": anything}
+    return "".join(symbols.get(character) or quote(character) for character in pattern)
+
+
+def either(expressions: list[str]) -> str:
+    """Return an expression that matches what one of `expressions` matches."""
+    return (
+        expressions[0] if len(expressions) == 1 else f"(?:{'|'.join(f'(?:{each})' for each in expressions)})"
+    )
+
+
+def query(pairs: list[dict[str, Any]]) -> str:
+    """Return an expression for a path whose query holds one of the pairs; without a key, any key's value.
+
+    Values are compared as they stand in the address, escapes included, without regard to case (as AWS).
+    """
+    alternatives = []
+    for pair in pairs:
+        key = wildcard(pair["Key"], anything="[^&=]") if pair.get("Key") else "[^&=]*"
+        alternatives.append(f"{key}={wildcard(pair['Value'], anything='[^&]')}")
+    return rf"(?i)[^?]*\?(?:.*&)?(?:{either(alternatives)})(?:&.*)?"
+
+
+def address_block(block: str) -> str:
+    """Return an expression for the IPv4 addresses of a block in CIDR notation.
+
+    Everything listens on an IPv4 loopback address, so no client has an address of an IPv6 block.
+    """
+    network = ipaddress.ip_network(block)
+    if network.version != 4:  # noqa: PLR2004
+        return r"[^\s\S]"
+    octets = []
+    for position, octet in enumerate(network.network_address.packed):
+        fixed = min(_BITS, max(0, network.prefixlen - position * _BITS))
+        if fixed == _BITS:
+            octets.append(str(octet))
+        elif fixed == 0:
+            octets.append(_EVERY_OCTET)
+        else:
+            octets.append(either([str(octet + each) for each in range(1 << (_BITS - fixed))]))
+    return r"\.".join(octets)
+
 
 CLIENT_ADDRESS = "x-samjhadoo-client-address"
 """A header between the listener and its routes: the client's address; no target ever sees it."""
@@ -74,7 +131,7 @@ def _match(conditions: list[dict[str, Any]]) -> Document:
 
 
 def _texts(condition: dict[str, Any]) -> str:
-    return patterns.either([*map(patterns.wildcard, values(condition)), *expressions(condition)])
+    return either([*map(wildcard, values(condition)), *expressions(condition)])
 
 
 def _header(condition: dict[str, Any]) -> Document:
@@ -85,12 +142,10 @@ def _header(condition: dict[str, Any]) -> Document:
         name = condition["HttpHeaderConfig"]["HttpHeaderName"].lower()
         return _matches(":authority" if name == "host" else name, f"(?i){_texts(condition)}")
     if field == "http-request-method":
-        return _matches(":method", patterns.either([patterns.quote(method) for method in values(condition)]))
+        return _matches(":method", either([quote(method) for method in values(condition)]))
     if field == "query-string":
-        return _matches(":path", patterns.query(values(condition)))
-    return _matches(
-        CLIENT_ADDRESS, patterns.either([patterns.address_block(each) for each in values(condition)])
-    )
+        return _matches(":path", query(values(condition)))
+    return _matches(CLIENT_ADDRESS, either([address_block(each) for each in values(condition)]))
 
 
 def _matches(name: str, expression: str) -> Document:
@@ -120,7 +175,7 @@ def _forward(
 
 
 def _holds_cookie(target_group: str) -> Document:
-    return _matches("cookie", rf"(?:.*;\s*)?{GROUP_COOKIE}={patterns.quote(slug(target_group))}(?:;.*)?")
+    return _matches("cookie", rf"(?:.*;\s*)?{GROUP_COOKIE}={quote(slug(target_group))}(?:;.*)?")
 
 
 def _to_groups(
