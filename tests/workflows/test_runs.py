@@ -55,14 +55,14 @@ def test_production_stops_at_the_canary_until_it_is_approved(pipeline: Pipeline)
     step = canary.step("Deploy until the canary")
     assert {"acts_at", "deployment", "reattach"} <= step.outputs.keys()
     assert "::notice title=deploy%3A canary::" in step.log
-    assert "10 %" in canary.step("Show how it stands").log
+    assert "10 %" in canary.step("Show the status").log
 
 
 def test_after_the_approval_it_is_promoted(pipeline: Pipeline) -> None:
     promote = pipeline.jobs["promote"]
     assert promote.result == "success", promote.told
-    assert promote.step("Attend the deployment to its end").outputs["outcome"] == "succeeded"
-    assert "## ✅ watch: succeeded" in promote.step("Attend the deployment to its end").summary
+    assert promote.step("Watch the deployment to its end").outputs["outcome"] == "succeeded"
+    assert "## ✅ watch: succeeded" in promote.step("Watch the deployment to its end").summary
     assert promote.step("Smoke test").outcome == "success"
     assert (pipeline.served["before"], pipeline.served["promote"]) == (pipeline.first, pipeline.second)
 
@@ -87,16 +87,16 @@ def test_only_waiting_for_a_person_is_no_failure(
     needs = {"canary": {"outputs": {"outcome": "canary", "deploy": "1"}}}
     job = runner.job("production.yml", "promote", needs=needs)
     assert (job.result, job.step("Smoke test").outcome) == (result, smoke), job.told
-    told = job.step("Fail, unless it waits for a person")
+    told = job.step("Fail unless the deployment waits for a person")
     assert told.code == (int(known or 1) if result == "failure" else 0)
 
 
 def test_a_release_that_was_rolled_back_fails_the_job_and_says_so(pipeline: Pipeline) -> None:
     job = pipeline.jobs["promote after a rollback"]
     assert job.result == "failure"
-    assert job.step("Fail, unless it waits for a person").code == 4
+    assert job.step("Fail unless the deployment waits for a person").code == 4
     assert (
-        "::error title=watch%3A rolled back (exit code 4)" in job.step("Attend the deployment to its end").log
+        "::error title=watch%3A rolled back (exit code 4)" in job.step("Watch the deployment to its end").log
     )
     assert job.step("Smoke test").outcome == "skipped"
     assert job.step("Show the history").outcome == "success"
@@ -117,7 +117,7 @@ def test_a_cancelled_run_takes_its_deployment_back(pipeline: Pipeline) -> None:
     job = pipeline.jobs["cancelled"]
     assert job.result == "cancelled"
     assert job.step("Deploy until the canary").code == 130
-    assert job.step("Show how it stands").outcome == "success"
+    assert job.step("Show the status").outcome == "success"
     told = [event for event in pipeline.events["cancelled"] if event["event"] == "interrupted"]
     assert [event["phase"] for event in told] == ["ROLLED_BACK"]
     assert pipeline.served["cancelled"] == pipeline.first
