@@ -191,6 +191,18 @@ def test_lines_are_wrapped_by_word_and_long_words_stay_whole() -> None:
     assert wrapped(text, 0, indent=2) == [text]
 
 
+@pytest.mark.parametrize(
+    ("line", "whole"),
+    [
+        ("invoke watch --env production --deploy 20261130T222437087972Z-4064", True),
+        ("  aws ecs stop-task --cluster a-cluster --task 761ce5718f32d3b9", True),
+        ("invoke history shows what was tried, and invoke status what serves", False),
+    ],
+)
+def test_a_line_that_is_a_command_stays_whole(line: str, whole: bool) -> None:
+    assert (wrapped(line, 40, indent=0) == [line]) is whole
+
+
 def test_a_command_that_does_not_fit_stands_unbroken_on_a_line_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

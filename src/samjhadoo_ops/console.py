@@ -326,7 +326,9 @@ def _hints(hint: str, room: int) -> list[str]:
     for number, part in enumerate(hint.split("; ") if hint else ()):
         title = "  hint: " if not number else " " * 8
         text, colon, command = part.rpartition(": ")
-        if room and len(title + part) > room and command.startswith(("invoke ", "--")):
+        if part.startswith("aws "):
+            found.append(f"{title}{part}")
+        elif room and len(title + part) > room and command.startswith(("invoke ", "--")):
             found += [*wrapped(f"{title}{text}{colon.rstrip()}", room, indent=6), f"{' ' * 8}{command}"]
         else:
             found += wrapped(f"{title}{part}", room, indent=0 if number else 6)

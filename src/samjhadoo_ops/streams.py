@@ -36,6 +36,7 @@ _LONG = re.compile(
 )
 _COMPARED = 12
 """As much of a digest, git sha or task id as people compare."""
+_COMMAND = re.compile(r"\s*(?:invoke|aws)(?: [\w.-]+){1,3}(?: --[\w-]+(?:[= ][^\s-]\S*)?)+")
 _NARROWEST = 40
 
 
@@ -57,7 +58,7 @@ def width_of(stream: TextIO) -> int:
 
 
 def wrapped(text: str, width: int, *, indent: int) -> list[str]:
-    """Return the lines of a text wrapped by word; a word that is too long stays whole, to be copied.
+    """Return the lines of a text wrapped by word; long words and lines that are commands stay whole.
 
     Args:
         text: It may have several lines already; the first words of each keep their place.
@@ -68,19 +69,20 @@ def wrapped(text: str, width: int, *, indent: int) -> list[str]:
     lines = text.split("\n")
     if not width:
         return lines
-    return [
-        part
-        for line in lines
-        for part in textwrap.wrap(
-            line,
-            width,
-            subsequent_indent=" " * (indent + len(line) - len(line.lstrip())),
-            replace_whitespace=False,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        or [""]
-    ]
+    return [part for line in lines for part in _parts(line, width, indent)]
+
+
+def _parts(line: str, width: int, indent: int) -> list[str]:
+    if _COMMAND.fullmatch(line):
+        return [line]
+    return textwrap.wrap(
+        line,
+        width,
+        subsequent_indent=" " * (indent + len(line) - len(line.lstrip())),
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [""]
 
 
 def write(stream: TextIO, text: str) -> None:

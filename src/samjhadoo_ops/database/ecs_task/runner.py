@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.aws_errors import AwsCallFailed, aws_errors
+from samjhadoo_ops.clock import in_words
 from samjhadoo_ops.database import answer, history, refusal
 from samjhadoo_ops.database.connection import jdbc_query
 from samjhadoo_ops.database.ecs_task import definition, result
@@ -141,11 +142,16 @@ class EcsTask:
 
         """
         family = definition.family(self.env)
-        deadline = time.monotonic() + STARTS_WITHIN + self.flyway.timeouts.run
+        patience = STARTS_WITHIN + self.flyway.timeouts.run
+        deadline = time.monotonic() + patience
         known: set[str] = set()
         while others := [task["taskArn"] for task in self._tasks.unfinished(family)]:
             for arn in sorted(set(others) - known):
-                self.console.event("waiting", f"waiting for the migrations task {_short(arn)}", task=arn)
+                self.console.event(
+                    "waiting",
+                    f"waiting up to {in_words(patience)} for another run's migrations task {_short(arn)}",
+                    task=arn,
+                )
             known |= set(others)
             if time.monotonic() > deadline:
                 raise Refused(
