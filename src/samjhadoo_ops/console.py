@@ -74,6 +74,7 @@ class Console:
         self.verbose = verbose
         self._out = out
         self._err = err
+        self._forced_colour = colour and not self.err.isatty()
         self._started = time.monotonic()
         self.finished = False
         self.escape: Callable[[str], str] = str
@@ -164,29 +165,19 @@ class Console:
         elif fields:
             self._emit({"event": "item", **fields})
 
-    def table(
-        self,
-        columns: Sequence[str],
-        rows: Sequence[Sequence[Any]],
-        *,
-        event: str = "row",
-        visible: bool = True,
-    ) -> None:
-        """Show a small table; in JSON mode one object per row, keyed by the column names.
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, event: str = "row") -> None:
+        """Show a small table; in JSON mode one object per row, keyed by the column names."""
+        self.records(columns, rows, event=event)
+        self.grid(columns, rows)
 
-        Args:
-            columns: Their titles.
-            rows: Their cells.
-            event: The name of each row's event.
-            visible: Whether people see it.
-
-        """
+    def records(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, event: str) -> None:
+        """Report the rows of a table to `--json` and the views only."""
         for row in rows:
-            fields = {_key(column): cell for column, cell in zip(columns, row, strict=True)}
-            self._notify(event, "", fields)
-            if self.mode == "json":
-                self._emit({"event": event, **fields})
-        if self.mode == "json" or not visible:
+            self.state(event, **{_key(column): cell for column, cell in zip(columns, row, strict=True)})
+
+    def grid(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Show a table to people only."""
+        if self.mode == "json":
             return
         cells = [[_text(cell) for cell in row] for row in rows]
         if not (self.mode == "live" and self.out.isatty() and self._rich_table(columns, cells)):
@@ -275,7 +266,7 @@ class Console:
     def _marked(self, line: str, stream: TextIO | None = None) -> str:
         """Return a line with its symbol in colour, if the stream (by default that of errors) shows them."""
         symbol = line.lstrip()[:1]
-        coloured = stream is None or stream.isatty() or not self.err.isatty()
+        coloured = stream is None or stream is self.err or stream.isatty() or self._forced_colour
         if not coloured or symbol not in _SYMBOLS or not line.lstrip().startswith(f"{symbol} "):
             return line
         return line.replace(symbol, self._styled(symbol, _SYMBOLS[symbol]), 1)

@@ -16,12 +16,14 @@ def history(_c: Context, *, env: str = "local", service: str = "", limit: int = 
     from samjhadoo_ops.tasks.session import open_sessions
 
     sessions = open_sessions(env, service=service)
-    several = len(sessions) > 1
-    console = sessions[0].console
-    table: list[tuple[Any, ...]] = []
+    console, several = sessions[0].console, len(sessions) > 1
+    found: list[tuple[Any, ...]] = []
+    listed: list[tuple[Any, ...]] = []
     for session in sessions:
-        found = rows(session.context.journal.entries(limit=limit))
-        listed = found if console.mode == "json" else shown(found, session.clock)
-        table += [(*([session.env.key] if several else []), *row) for row in listed]
-    columns = COLUMNS if console.mode == "json" else SHOWN
-    console.table(("Service", *columns) if several else columns, table, event="deployment")
+        key = (session.env.key,) if several else ()
+        table = rows(session.context.journal.entries(limit=limit))
+        found += [(*key, *row) for row in table]
+        listed += [(*key, *row) for row in shown(table, session.clock)]
+    first = ("Service",) if several else ()
+    console.records((*first, *COLUMNS), found, event="deployment")
+    console.grid((*first, *SHOWN), listed)

@@ -34,7 +34,9 @@ def smoke(_c: Context, *, env: str = "local", service: str = "", url: str = "", 
         for check in report.checks
     ]
     columns = ("Check", "Ok", "Status", "Milliseconds", "Detail")
-    console.table(columns, rows, event="check", visible=console.verbose)
+    console.records(columns, rows, event="check")
+    if console.verbose:
+        console.grid(columns, rows)
     refuse(report)
     webhooks = payments(session.env, session.aws, report.url)
     for check in webhooks:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def verdict(_c: Context, *, env: str = "local", service: str = "", deploy: str = "") -> None:
     """Judge a past canary with the current settings."""
     from samjhadoo_ops.deployment.verdict import thresholds_of
-    from samjhadoo_ops.deployment.verdict.replay import COLUMNS, find, replay, rows
+    from samjhadoo_ops.deployment.verdict.replay import CHANGES, COLUMNS, changes, find, replay, rows
     from samjhadoo_ops.errors import ExitCode
     from samjhadoo_ops.tasks.session import open_session
 
@@ -21,7 +21,13 @@ def verdict(_c: Context, *, env: str = "local", service: str = "", deploy: str =
     entry, minutes = find(session.context.journal, deploy)
     thresholds = thresholds_of(session.env)
     verdicts = replay(minutes, thresholds)
-    session.console.table(COLUMNS, rows(minutes, verdicts), event="minute")
+    console = session.console
+    found = rows(minutes, verdicts)
+    console.records(COLUMNS, found, event="minute")
+    if console.verbose:
+        console.grid(COLUMNS, found)
+    else:
+        console.grid(CHANGES, changes(minutes, verdicts))
     last = verdicts[-1]
     numbers = {key: value for key, value in last.numbers().items() if key != "opinion"}
     session.console.result(

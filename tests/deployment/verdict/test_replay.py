@@ -8,7 +8,7 @@ from verdict_runs import bake, minutes, plan
 from samjhadoo_ops.deployment.journal import FINISHED, DeploymentJournal
 from samjhadoo_ops.deployment.outcome import Opinion
 from samjhadoo_ops.deployment.verdict.factory import MINUTES
-from samjhadoo_ops.deployment.verdict.replay import COLUMNS, find, replay, rows
+from samjhadoo_ops.deployment.verdict.replay import CHANGES, COLUMNS, changes, find, replay, rows
 from samjhadoo_ops.errors import Refused
 
 
@@ -40,6 +40,10 @@ def test_a_past_canary_is_judged_again_from_the_journal(journal: DeploymentJourn
     assert {len(row) for row in table} == {len(COLUMNS)}
     assert (table[0][0], table[0][1], table[-1][-1]) == ("1970-01-01 00:00", "10 %", "FAIL")
     assert entry.outcome == "succeeded"
+    changed = changes(found, verdicts)
+    assert {len(row) for row in changed} == {len(CHANGES)}
+    assert [row[-1] for row in changed] == ["INCONCLUSIVE", "PASS", "FAIL"]
+    assert changed[0] == [1, "10 %", 6, 0, 54, 0, "INCONCLUSIVE"]
 
 
 def test_other_settings_may_judge_otherwise(journal: DeploymentJournal) -> None:

@@ -89,3 +89,18 @@ def rows(minutes: Sequence[Minute], verdicts: Sequence[Verdict]) -> list[list[ob
         ]
         for minute, verdict in zip(minutes, verdicts, strict=True)
     ]
+
+
+CHANGES = ("Minute", "Traffic", "Canary", "5xx", "Baseline", "5xx", "Verdict")
+
+
+def changes(minutes: Sequence[Minute], verdicts: Sequence[Verdict]) -> list[list[object]]:
+    """Return the table of the minutes after which the verdict was another one, by `CHANGES`."""
+    found: list[list[object]] = []
+    for number, (minute, verdict) in enumerate(zip(minutes, verdicts, strict=True)):
+        if not number or verdict.opinion is not verdicts[number - 1].opinion:
+            sides = [
+                each for side in (minute.canary, minute.baseline) for each in (side.requests, side.errors)
+            ]
+            found.append([number + 1, f"{minute.weight:g} %", *sides, verdict.opinion.name])
+    return found
