@@ -44,7 +44,9 @@ def reported() -> list[tuple[str, str, set[str]]]:
             found += [
                 (f"{path.name}:{node.lineno}", each.value.value, set())
                 for each in node.keywords
-                if called == "table" and each.arg == "event" and isinstance(each.value, ast.Constant)
+                if called in {"table", "records"}
+                and each.arg == "event"
+                and isinstance(each.value, ast.Constant)
             ]
     return found
 

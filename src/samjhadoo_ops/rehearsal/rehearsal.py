@@ -90,7 +90,9 @@ class Rehearsal:
 
     def _prepare(self, project: Project) -> None:
         """Deploy the release before the candidate."""
-        self.console.line("starting a stack and deploying the release before the candidate")
+        self.console.line(
+            "starting a stack and deploying the release before the candidate: about half a minute"
+        )
         deploy = project.invoke("deploy", "--yes")
         if deploy.code != 0:
             raise OpsError(

@@ -52,6 +52,7 @@ def rehearse(
         return
     played = Rehearsal(settings, console, keep=keep, retries=retries).run(chosen)
     console.table(COLUMNS, [row(each) for each in played], event="rehearsed")
+    console.show("detect and restore are times on the emulated clock; seconds are real ones")
     failed = failed_for_good(played)
     if failed:
         raise OpsError(
@@ -59,6 +60,7 @@ def rehearse(
             details=tuple(f"{each.scenario.name}: {problem}" for each in failed for problem in each.problems),
         )
     again = len(played) - len(chosen)
-    text = f"all {len(chosen)} scenarios ended as expected"
+    count = "the scenario" if len(chosen) == 1 else f"all {len(chosen)} scenarios"
+    text = f"{count} ended as expected"
     text += f"; {again} earlier tries failed" if again else ""
     console.result("succeeded", ExitCode.SUCCEEDED, text)
