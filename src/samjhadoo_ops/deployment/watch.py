@@ -455,4 +455,5 @@ class Watch:
         taken = self._ecs.answer_hook(self.arn, hook.id, "CONTINUE")
         self._answered.add(hook.id)
         self._run.record("hook-answered", hook=hook.id, taken=taken)
-        self._run.report("continue", f"continuing: {reason}", hook=hook.id, taken=taken)
+        why = reason.partition("; ")[0]  # the rest is the verdict, which has been reported
+        self._run.report("continue", f"continuing: {why}", hook=hook.id, taken=taken)
