@@ -31,7 +31,6 @@ class Aws:
     real credentials are never read. Without one, clients use the environment's profile, role and region.
 
     Args:
-        env: The environment.
         endpoint_url: The local stack's edge; None for AWS itself.
 
     Attributes:

@@ -70,12 +70,7 @@ def _found(client: Any, wanted: Mapping[str, str]) -> Iterator[Any]:
 
 
 def _try_socket(url: str) -> None:
-    """Connect to an engine's socket: docker-py leaks its own when nothing listens there.
-
-    Raises:
-        OSError: Nothing does.
-
-    """
+    """Connect to an engine's socket: docker-py leaks its own when nothing listens there."""
     if url.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(url.removeprefix("unix://"))

@@ -24,12 +24,7 @@ _PATIENCE = 10.0
 
 
 class Reaper:
-    """Removes what carries labels from the engine when this process is killed.
-
-    Args:
-        wanted: The labels.
-
-    """
+    """Removes what carries labels from the engine when this process is killed."""
 
     def __init__(self, wanted: Mapping[str, str]) -> None:
         # Without the stack's mark: a signal to all processes of a stack does not end it.

@@ -88,12 +88,7 @@ def _found(client: Any, wanted: Mapping[str, str]) -> list[Any]:
 
 
 def _knock(url: str) -> None:
-    """Try an engine's socket: docker-py leaks its own when nothing listens there.
-
-    Raises:
-        OSError: Nothing does.
-
-    """
+    """Try an engine's socket: docker-py leaks its own when nothing listens there."""
     if url.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as knocking:
             knocking.connect(url.removeprefix("unix://"))

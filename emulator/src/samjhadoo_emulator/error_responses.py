@@ -28,8 +28,6 @@ def error_response(scope: Scope, error: AwsError, address: identify.Address | No
     `ErrorResponse`, S3's bare `Error`, and CBOR. Where the service is not known, it is JSON.
 
     Args:
-        scope: The request.
-        error: The error.
         address: The request's service and operation, as far as they have been identified.
 
     """

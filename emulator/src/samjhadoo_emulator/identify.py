@@ -135,8 +135,6 @@ def service_of(headers: Mapping[str, str], *, query: str, path: str) -> str:
 
     Args:
         headers: The request's headers (lower case).
-        query: Its query string.
-        path: Its path.
 
     """
     target = headers.get("x-amz-target", "").rpartition(".")[0]

@@ -47,7 +47,6 @@ class Pagination:
 
         Args:
             items: The whole list.
-            params: The request.
             default: The operation's page size, where it differs from the service's.
 
         Raises:

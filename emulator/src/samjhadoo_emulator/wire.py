@@ -88,9 +88,6 @@ def parse(
     Args:
         service: botocore's name of the service.
         operation: The operation's name.
-        method: The request's method.
-        path: The request's path.
-        headers: Its headers.
         body: Its body, uncompressed.
         protocol: The protocol it speaks; the one of the service's model by default.
 

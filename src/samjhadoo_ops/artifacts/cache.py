@@ -50,7 +50,6 @@ def fetch(package: Package, unpack: Unpack, *, progress: Progress | None = None)
     """Return the folder of a package; fetch it if it is missing or damaged in the cache.
 
     Args:
-        package: What to fetch.
         unpack: Turns the downloaded files into the folder's content.
         progress: Shows how far the download is.
 

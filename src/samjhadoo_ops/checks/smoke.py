@@ -58,7 +58,6 @@ class SmokeReport:
 
     Args:
         url: The URL that was tested.
-        checks: The result of each check.
         version: The version that answered; empty if none did, or the service has no version endpoint.
         attempts: How many attempts were made.
     """
@@ -139,7 +138,6 @@ def ask(url: str, *, timeout: float) -> Answer:
     """Send a GET request on a new connection; redirects are not followed.
 
     Args:
-        url: The URL.
         timeout: Real seconds for connecting, and for each part of the response.
     """
     import urllib3

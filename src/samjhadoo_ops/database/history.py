@@ -116,7 +116,6 @@ def problems(history: History, *, version: str | None, applied: Sequence[str]) -
     """Yield the contradictions between the history and Flyway's results.
 
     Args:
-        history: The history.
         version: The schema's version according to Flyway; None if there is none.
         applied: The scripts that were applied according to Flyway.
 

@@ -71,7 +71,6 @@ def send_once(
     """Send a request until it was carried out, once.
 
     Args:
-        send: Sends it, once.
         find: Returns what the request has brought about, once AWS shows it; else None.
         wait: Sleeps for real seconds.
 

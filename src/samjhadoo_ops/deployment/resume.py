@@ -117,12 +117,7 @@ def _is_of_another_release(context: ServiceContext, entry: JournalEntry) -> bool
 
 
 def _find(context: ServiceContext, deploy: str) -> JournalEntry:
-    """Return a deploy by its id; by default the last unfinished one, or the last one.
-
-    Raises:
-        Refused: There is none.
-
-    """
+    """Return a deploy by its id; by default the last unfinished one, or the last one."""
     if deploy:
         entry = context.journal.entry(deploy)
         if entry is None or not _deploys(entry):

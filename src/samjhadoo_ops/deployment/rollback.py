@@ -271,12 +271,7 @@ def _release_of(context: ServiceContext, revision: str) -> str:
 
 
 def _require_ours(context: ServiceContext, document: dict[str, Any]) -> None:
-    """Refuse to touch another service's deployment: its lock and journal are not ours.
-
-    Raises:
-        Refused: It is another's.
-
-    """
+    """Refuse to touch another service's deployment: its lock and journal are not ours."""
     theirs = str(document["serviceArn"]).split("/")[1:]
     if theirs[-1:] != [context.ecs.name] or theirs[:-1] not in ([], [context.ecs.cluster]):
         raise Refused(

@@ -105,7 +105,6 @@ class Layers:
 
         Args:
             path: The setting's key path.
-            value: Its value.
             source: The file that holds it.
             written: Its key path in that file.
 

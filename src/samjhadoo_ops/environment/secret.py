@@ -79,7 +79,6 @@ class SecretRef:
     """A reference to a secret: `secretsmanager:NAME`, `secretsmanager:NAME#KEY`, `ssm:/NAME` or `env:NAME`.
 
     Args:
-        scheme: `secretsmanager`, `ssm` or `env`.
         name: The name or ARN of the secret, or the name of the parameter or variable.
         key: The key inside a secret that is a JSON object; empty for the whole secret.
 

@@ -70,7 +70,6 @@ def conflicts(
     """Yield what two services may not both use, as (key path, message).
 
     Args:
-        services: The services' settings.
         order: For each service, those that must be deployed before it.
 
     """

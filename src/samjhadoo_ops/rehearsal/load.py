@@ -31,7 +31,6 @@ class LoadGenerator:
     """Sends GET requests while the block runs.
 
     Args:
-        url: The URL.
         rate: Requests per real second; 0 for none.
 
     """

@@ -159,7 +159,6 @@ def read_scenario(text: str, *, name: str, where: str) -> Scenario:
 
     Args:
         text: Its TOML.
-        name: Its name.
         where: The file, for error messages.
 
     Raises:

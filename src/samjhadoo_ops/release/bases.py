@@ -35,7 +35,6 @@ def prepare(
     """Build the listed base images that a Dockerfile uses and the engine lacks; return all that it uses.
 
     Args:
-        context: The build context with the Dockerfile.
         bases: Image → Dockerfile in the context.
         arguments: The environment's build arguments.
         make: Builds an image.

@@ -28,8 +28,6 @@ class CommandFailed(OpsError):
 
     Args:
         command: The program and its arguments.
-        status: Its exit status.
-        output: Its output.
         hint: What to do next.
 
     """

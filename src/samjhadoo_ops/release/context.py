@@ -19,7 +19,6 @@ class BuildContext:
     """A folder as Docker reads it.
 
     Args:
-        root: The folder.
         dockerfile: The Dockerfile's path inside it; `<dockerfile>.dockerignore` replaces `.dockerignore`.
 
     Raises:

@@ -38,7 +38,6 @@ def logged_in(
     A registry on the loopback interface needs no login.
 
     Args:
-        host: The registry.
         password: Returns the password of the user `AWS`.
         console: Where Docker's output is shown.
         cwd: The folder in which Docker runs.

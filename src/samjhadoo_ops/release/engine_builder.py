@@ -34,7 +34,6 @@ class DockerBuilder:
     """Builds images with the available engine.
 
     Args:
-        env: The environment.
         console: Where the progress is shown.
 
     Raises:

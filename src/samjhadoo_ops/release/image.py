@@ -17,7 +17,6 @@ class BuiltImage:
 
     Attributes:
         version: The release's version.
-        tag: Its tag in the registry.
         repository_uri: The URI of its repository, without tag.
         digest: The manifest's digest; empty until `docker push` has printed it.
         layout: The OCI layout that holds it; None if a Docker engine or the registry does.
@@ -51,7 +50,6 @@ class PushedImage:
 
     Attributes:
         repository_uri: The URI of its repository, without tag.
-        tag: Its tag.
         digest: The manifest's digest, as the registry reports it.
         sent: Bytes that were sent; 0 if everything was there, None if a Docker engine sent them.
 

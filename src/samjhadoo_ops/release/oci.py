@@ -53,7 +53,6 @@ def build_layout(
     Args:
         context: The build context with the Dockerfile.
         folder: Where to write the layout.
-        arguments: Build arguments.
         labels: Labels and annotations in addition to the Dockerfile's own.
         platform: For example `linux/amd64`, or `native` for this machine's.
         registry: Where to look for base images.

@@ -40,7 +40,6 @@ class RemoteRepository:
 
     Args:
         host: The registry's host and port.
-        name: The repository in it.
         login: Returns the password of the user `AWS`; called only if the registry requires a login.
 
     """

@@ -31,7 +31,6 @@ class FileView:
     """Appends text to a file; the base of a `View` that shows no lines.
 
     Args:
-        path: The file.
         complain: Called once with the reason when the file cannot be written. The run goes on.
 
     """

@@ -65,7 +65,6 @@ class DeployAll:
     """One deploy of several services.
 
     Args:
-        env: The environment with its services.
         arguments: Options of each service's deploy.
         options: Options of deploy and rollback alike.
         only: The services; all by default.

@@ -47,7 +47,6 @@ class ContainerRunner:
     """The containers of one stack.
 
     Args:
-        plan: The stack.
         ports: The ports of this machine on which they are published.
         folder: The stack's folder; logs go to `logs/`.
 

@@ -14,7 +14,6 @@ def ensure(client: Any, key: str, image: str, progress: Progress) -> str:
     """Return an image's name once the engine has it; pull it if it is missing.
 
     Args:
-        client: The engine's client.
         key: The setting in `[stack.images]` that names it.
         image: Its full name.
         progress: Shows that an image is pulled.

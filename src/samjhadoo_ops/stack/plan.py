@@ -16,7 +16,6 @@ class PostgresPlan(msgspec.Struct, frozen=True):
     """PostgreSQL: its programs, the data folder that it starts from, and the one it works in.
 
     Attributes:
-        home: The folder of its programs.
         template: A data folder to copy.
         folder: The server's own folder, made by the supervisor.
         account: The user that it runs as, since it refuses to run as root; None for the current user.

@@ -35,7 +35,6 @@ def make_plan(
     """Fetch what the stack needs and decide how it is started.
 
     Args:
-        env: The environment.
         paths: The paths of its files.
         progress: Shows what is fetched.
         owner: The id of the process that the stack ends with; by default the one in
@@ -129,12 +128,7 @@ def host_commands() -> Iterator[str]:
 
 
 def _require_emulator() -> None:
-    """Check that the emulator's package is installed.
-
-    Raises:
-        OpsError: It is not.
-
-    """
+    """Check that the emulator's package is installed."""
     if importlib.util.find_spec("samjhadoo_emulator") is None:
         raise OpsError("samjhadoo-emulator is not installed", hint="pip install 'samjhadoo-ops[local]'")
 

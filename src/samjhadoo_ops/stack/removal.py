@@ -24,12 +24,7 @@ _PATIENCE = 10.0
 
 
 class Reaper:
-    """Removes everything with certain labels from the engine if this process is killed.
-
-    Args:
-        wanted: The labels.
-
-    """
+    """Removes everything with certain labels from the engine if this process is killed."""
 
     def __init__(self, wanted: Mapping[str, str]) -> None:
         # Without the stack's marker: it has to survive when all processes of the stack are ended.
@@ -53,12 +48,7 @@ class Reaper:
 
 
 def remove(wanted: Mapping[str, str]) -> bool:
-    """Remove everything with certain labels from the engine; return whether that succeeded.
-
-    Args:
-        wanted: The labels.
-
-    """
+    """Remove everything with certain labels from the engine; return whether that succeeded."""
     try:
         done = subprocess.run(_command(wanted), stdin=subprocess.DEVNULL, timeout=REMOVAL_TIME, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -112,7 +112,6 @@ def open_session(name: str, *, service: str = "", start: bool = False, common: b
     """Load an environment and find its local stack, if it has one.
 
     Args:
-        name: The environment.
         service: The service, if there are several.
         start: Whether to start the stack if it is not running.
         common: Whether to use the shared settings if there are several services and none is given.

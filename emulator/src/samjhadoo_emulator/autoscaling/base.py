@@ -53,12 +53,7 @@ class AutoScalingBase(LiveService):
         return self.targets[resource]
 
     async def ecs_service(self, target: ScalableTarget) -> dict[str, Any]:
-        """Return botocore's `Service` of the ECS service behind a target.
-
-        Raises:
-            AwsError: There is none.
-
-        """
+        """Return botocore's `Service` of the ECS service behind a target."""
         try:
             answer = await self.aws.call(
                 "ecs", "DescribeServices", cluster=target.cluster, services=[target.service]
@@ -88,12 +83,7 @@ class AutoScalingBase(LiveService):
 
 
 def served(params: Params) -> None:
-    """Pass a request about resources that are not ECS services to the upstream.
-
-    Raises:
-        NotLive: It is such a request.
-
-    """
+    """Pass a request about resources that are not ECS services to the upstream."""
     if params["ServiceNamespace"] != NAMESPACE:
         raise NotLive
 

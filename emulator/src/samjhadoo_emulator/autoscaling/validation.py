@@ -164,12 +164,7 @@ def labelled(label: str) -> tuple[str, str] | None:
 
 
 def check_unique(configuration: dict[str, Any], others: Iterable[Policy]) -> None:
-    """Refuse a second target tracking policy of the same metric.
-
-    Raises:
-        AwsError: There is one.
-
-    """
+    """Refuse a second target tracking policy of the same metric."""
     members = ("PredefinedMetricSpecification", "CustomizedMetricSpecification")
     for other in others:
         if all(configuration.get(member) == other.configuration.get(member) for member in members):

@@ -124,12 +124,7 @@ class BlobStore:
         return self._blobs / algorithm / name
 
     def size(self, digest: str) -> int:
-        """Return a blob's size in bytes.
-
-        Raises:
-            FileNotFoundError: There is no such blob.
-
-        """
+        """Return a blob's size in bytes."""
         return self.path(digest).stat().st_size
 
     def start(self) -> Upload:

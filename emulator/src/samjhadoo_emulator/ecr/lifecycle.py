@@ -95,7 +95,6 @@ def expiring(
     image that stays, stays too.
 
     Args:
-        repository: The images.
         policy: Rules by priority.
         now: Emulated time.
 

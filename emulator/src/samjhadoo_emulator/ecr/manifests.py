@@ -55,12 +55,7 @@ class Manifest:
 
 
 def read(content: bytes, media_type: str = "") -> Manifest:
-    """Return the contents of a manifest; `media_type` is the content type it was sent with.
-
-    Raises:
-        ManifestInvalid: It is not a manifest, or not of that media type.
-
-    """
+    """Return the contents of a manifest; `media_type` is the content type it was sent with."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -34,12 +34,7 @@ class Registry:
         self._now = now
 
     def create(self, name: str, **settings: Any) -> Repository:
-        """Create a repository.
-
-        Raises:
-            AwsError: The name is taken or malformed.
-
-        """
+        """Create a repository."""
         if not NAME.fullmatch(name) or len(name) > MAX_NAME:
             raise invalid_parameter(
                 "Invalid parameter at 'repositoryName' failed to satisfy constraint: "
@@ -54,12 +49,7 @@ class Registry:
         return self.repositories[name]
 
     def repository(self, name: str) -> Repository:
-        """Return a repository.
-
-        Raises:
-            AwsError: There is none of that name.
-
-        """
+        """Return a repository."""
         try:
             return self.repositories[name]
         except KeyError:
@@ -111,7 +101,6 @@ class Registry:
         """Store a manifest, and tag it. Pushing what is there already changes nothing.
 
         Raises:
-            ManifestInvalid: It is not a manifest.
             AwsError: It has another digest, refers to blobs or manifests that are missing, or the tag
                 is immutable and taken.
 
@@ -155,12 +144,7 @@ class Registry:
         return upload
 
     def upload(self, repository: Repository, upload_id: str) -> Upload:
-        """Return an upload that is under way.
-
-        Raises:
-            AwsError: There is none.
-
-        """
+        """Return an upload that is under way."""
         try:
             return repository.uploads[upload_id]
         except KeyError:

@@ -28,12 +28,7 @@ class ClusterOperations(LiveService):
     tags: dict[str, list[dict[str, str]]]
 
     def cluster(self, name: str | None) -> Cluster:
-        """Return an active cluster by name or ARN.
-
-        Raises:
-            AwsError: There is none.
-
-        """
+        """Return an active cluster by name or ARN."""
         cluster = self.clusters.get((name or DEFAULT_CLUSTER).rpartition("/")[2])
         if cluster is None:
             raise AwsError("ClusterNotFoundException", "Cluster not found.")

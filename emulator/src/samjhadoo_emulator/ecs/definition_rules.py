@@ -44,12 +44,7 @@ _HEALTH = {"interval": (5, 300), "timeout": (2, 120), "retries": (1, 10), "start
 
 
 def check(params: dict[str, Any]) -> None:
-    """Refuse a request that AWS refuses; put `cpu` and `memory` into units and MiB as AWS does.
-
-    Raises:
-        AwsError: AWS would refuse it.
-
-    """
+    """Refuse a request that AWS refuses; put `cpu` and `memory` into units and MiB as AWS does."""
     if not FAMILY.match(params["family"]):
         raise client_exception(
             "Family contains invalid characters. Up to 255 letters (uppercase and lowercase), numbers, "

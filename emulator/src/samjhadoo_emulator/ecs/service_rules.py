@@ -30,12 +30,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}\Z")
 
 
 def check_new(params: Params) -> None:
-    """Refuse a request to create a service that lacks a member or has one that no service can have.
-
-    Raises:
-        AwsError: AWS would refuse it.
-
-    """
+    """Refuse a request to create a service that lacks a member or has one that no service can have."""
     if not _NAME.match(params["serviceName"]):
         raise invalid_parameter(
             "Invalid service name. Up to 255 letters, numbers, hyphens, and underscores are allowed."
@@ -87,9 +82,6 @@ async def check_workload(
         definition: The registered task definition.
         workload: The members of the service that its revisions carry.
         settings: Its other members.
-
-    Raises:
-        AwsError: AWS would refuse it.
 
     """
     balancers = workload.get("loadBalancers", [])
@@ -225,9 +217,6 @@ def check_run(definition: dict[str, Any], request: dict[str, Any]) -> None:
     Args:
         definition: The registered task definition.
         request: `launchType`, `capacityProviderStrategy`, `platformVersion`, `networkConfiguration`.
-
-    Raises:
-        AwsError: AWS would refuse it.
 
     """
     launch_type = request.get("launchType")

@@ -53,8 +53,6 @@ def decide(
     """Return a target's health; None when it is unhealthy and only a probe can find out why.
 
     Args:
-        group: Its target group.
-        target: The target.
         host: Envoy's view; None where it has none yet.
         in_use: Whether a rule forwards to the group.
         now: Unix time on the emulated clock.
@@ -98,8 +96,6 @@ async def probe(address: str, port: int, path: str, *, timeout: float) -> int | 
 
     Args:
         address: The target's address.
-        port: Its health check port.
-        path: Its health check path.
         timeout: Real seconds for all of it.
 
     """

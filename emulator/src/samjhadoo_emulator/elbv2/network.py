@@ -66,12 +66,7 @@ async def security_groups(aws: AwsApi, vpc_id: str, wanted: list[str]) -> list[s
 
 
 async def check_vpc(aws: AwsApi, vpc_id: str) -> None:
-    """Refuse a network that does not exist.
-
-    Raises:
-        AwsError: There is no such network.
-
-    """
+    """Refuse a network that does not exist."""
     try:
         await aws.call("ec2", "DescribeVpcs", VpcIds=[vpc_id])
     except AwsError as error:

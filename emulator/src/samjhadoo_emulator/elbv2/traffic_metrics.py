@@ -110,11 +110,8 @@ def hosts(counting: Counting, balancer: str, group: str, *, healthy: int, unheal
     """Add a target group's targets, and the requests that each of the healthy ones got.
 
     Args:
-        counting: Where they are added.
         balancer: The load balancer's ARN.
         group: The target group's ARN.
-        healthy: Its healthy targets.
-        unhealthy: Its unhealthy ones.
 
     """
     owner = load_balancer_dimension(balancer), target_group_dimension(group)

@@ -23,7 +23,6 @@ class Disturbance(BaseFault, frozen=True, kw_only=True):
 
     Attributes:
         service: botocore's name of the service, or `*`.
-        operation: The operation, or `*`.
         callers: Whose calls: AWS clients' or those of the emulator's own services (which poll alarms, for
             example, as AWS's do).
         rate: The share of calls that are struck.
@@ -162,7 +161,6 @@ def fault_of(document: bytes) -> Fault:
 
     Raises:
         msgspec.ValidationError: It is not a fault; the text describes what is wrong, and where.
-        msgspec.DecodeError: It is not JSON.
 
     """
     fault: Fault = msgspec.json.decode(document, type=Fault)

@@ -48,12 +48,7 @@ class Upstream(Protocol):
         """Return what serves each service."""
 
     async def reset(self) -> None:
-        """Forget every resource.
-
-        Raises:
-            AwsError: It cannot.
-
-        """
+        """Forget every resource."""
 
     async def stop(self) -> None:
         """Close its connections."""

@@ -181,12 +181,7 @@ class UpstreamAddress:
 
     @classmethod
     def parse(cls, url: str) -> UpstreamAddress:
-        """Read a URL.
-
-        Raises:
-            UrlRefused: It is not one of an upstream.
-
-        """
+        """Read a URL."""
         try:
             parts = urlsplit(url)
             port = parts.port

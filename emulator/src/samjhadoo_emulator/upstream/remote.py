@@ -134,10 +134,6 @@ class Remote:
 
         MiniStack answers LocalStack's health page, too, and has one of its own; moto's server has a
         dashboard; what has none of these is called by its host.
-
-        Raises:
-            OSError: It does not answer.
-
         """
         status, headers, page = await self._page("/_localstack/health")
         services = page.get("services")
@@ -181,7 +177,6 @@ class Loading:
 
         Args:
             application: The upstream.
-            service: The service that the request is for.
             scope: The request's.
             receive: The request's.
             send: The request's.

@@ -123,7 +123,6 @@ def definition(
     """Return the arguments of RegisterTaskDefinition.
 
     Args:
-        env: The environment.
         template: The service's task definition, for values that the settings leave empty.
         placement: Where the task runs and logs.
         image: The migrations image, by digest.

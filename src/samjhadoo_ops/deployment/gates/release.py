@@ -122,7 +122,6 @@ def expires(policy: str, images: Sequence[Mapping[str, Any]], digest: str, *, no
     Args:
         policy: The lifecycle policy, as JSON.
         images: The repository's images, as DescribeImages returns them.
-        digest: The image's.
         now: Unix time.
 
     """

@@ -148,8 +148,6 @@ def log_e_value(on_canary: float, total: float, weight: float) -> float:
     alike (a uniform prior, cut off at the weight).
 
     Args:
-        on_canary: Errors on the canary.
-        total: Errors on both.
         weight: The canary's nominal share of traffic, from 0 to 1; at 0 and 1 there is nothing to compare.
 
     """

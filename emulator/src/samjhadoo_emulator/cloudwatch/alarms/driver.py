@@ -36,7 +36,6 @@ class AlarmQuery:
         settings: The settings that it was made of.
         criteria: What decides about the state.
         period: Seconds of a data point.
-        metrics: The metrics that it reads.
 
     """
 

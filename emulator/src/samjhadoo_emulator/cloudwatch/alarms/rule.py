@@ -54,12 +54,7 @@ Term = Is | Constant | Logic
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Term:
-    """Return a rule's tree.
-
-    Raises:
-        RuleError: The text is not a valid rule.
-
-    """
+    """Return a rule's tree."""
     reader = _Reader(_tokens(text))
     term = reader.any_of()
     if reader.at < len(reader.tokens):

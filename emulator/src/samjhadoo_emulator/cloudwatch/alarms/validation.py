@@ -103,12 +103,7 @@ def _metric_stat(params: Params) -> dict[str, Any]:
 
 
 def composite_rule(text: str) -> rule.Term:
-    """Return a composite alarm's rule.
-
-    Raises:
-        AwsError: It cannot be read.
-
-    """
+    """Return a composite alarm's rule."""
     try:
         return rule.parse(text)
     except rule.RuleError as error:

@@ -73,12 +73,7 @@ DEEPEST = 50
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Node:
-    """Return an expression's tree.
-
-    Raises:
-        ExpressionError: The text is none.
-
-    """
+    """Return an expression's tree."""
     parser = _Parser(_tokens(text))
     node = parser.expression(0, 0)
     if parser.tokens[parser.at][0] != "end":

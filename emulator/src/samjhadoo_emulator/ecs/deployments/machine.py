@@ -112,7 +112,6 @@ def report_hook(state: State, hook_id: str, *, failure: str, now: float) -> Stat
 
     Args:
         state: The state before.
-        hook_id: The hook.
         failure: Why it failed, in AWS's words; empty when it succeeded.
         now: Unix time of the emulated clock.
 

@@ -48,7 +48,6 @@ class Hook:
     Attributes:
         id: `ecs-pause-…` or `ecs-lambda-…`; a fresh one at each visit of a stage.
         target_type: `PAUSE` or `AWS_LAMBDA`.
-        stage: Where it was called.
         status: Where it stands.
         expires_at: Unix time of the time-out.
         timeout_action: `ROLLBACK` or `CONTINUE`.
@@ -91,7 +90,6 @@ class Plan:
     """What a deployment was started with; it never changes.
 
     Attributes:
-        configuration: `deploymentConfiguration`.
         steps: What it visits.
         has_candidate: Whether there is a successful revision to go back to.
         new_hook_id: Makes the id of a hook from its target type.

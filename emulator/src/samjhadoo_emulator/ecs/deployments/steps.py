@@ -101,7 +101,6 @@ def forward_steps(
     """Return the steps of a deployment.
 
     Args:
-        configuration: `deploymentConfiguration`.
         has_source: Whether a revision serves already.
         reconcile: Whether more than one revision was active at the start.
         gate_before_bake: The undocumented order: visit PRE_PRODUCTION_TRAFFIC_SHIFT before the bake of

@@ -35,10 +35,6 @@ def runtime_for(host: Host) -> Runtime:
     """Return the runtime that the option `runtime` names: `process` (the default), `docker` or `noop`.
 
     The option `docker` is what the emulator has in the Docker engine.
-
-    Raises:
-        ValueError: There is no such runtime.
-
     """
     name = host.options.get("runtime", "process")
     if name == "process":

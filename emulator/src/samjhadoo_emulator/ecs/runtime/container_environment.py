@@ -29,9 +29,7 @@ def container_environment(
     container of the task. Applications bind loopback only.
 
     Args:
-        launch: The container.
         host: Where the local AWS is.
-        ports: The host port of each container port of the task.
         inherited: The host's environment; only locale and time zone are taken from it.
 
     """

@@ -74,7 +74,6 @@ class Launch:
         task_id: The task's id (32 hexadecimal digits).
         name: The container's name in its task definition.
         region: The task's region.
-        image: A pulled image.
         entry_point: Replaces the image's entry point (and drops the image's command), if not None.
         command: Replaces the image's command, if not None.
         environment: From task definition, secrets and overrides, merged; goes over the image's.
@@ -162,7 +161,6 @@ class Runtime(Protocol):
 
         Args:
             task_id: The task's id.
-            definition: Its task definition.
 
         Raises:
             CannotStartError: That failed; `start` would fail in the same way.
@@ -212,9 +210,6 @@ class ExecutionContext(Protocol):
         Args:
             argv: The command line in the container's terms.
             join: The process id of the container, for a command beside it; 0 for the container itself.
-
-        Raises:
-            CannotStartError: The command does not exist.
 
         """
 

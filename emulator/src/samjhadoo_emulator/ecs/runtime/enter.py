@@ -99,10 +99,6 @@ def execute(argv: list[str], environment: dict[str, str]) -> None:
     """Execute a command found on PATH.
 
     What `os` has for this imports modules, which are out of reach by now.
-
-    Raises:
-        OSError: There is none.
-
     """
     if "/" in argv[0]:
         os.execve(argv[0], argv, environment)  # noqa: S606 - a container's command line needs no shell

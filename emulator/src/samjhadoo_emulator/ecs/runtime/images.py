@@ -44,12 +44,7 @@ class ImageStore:
         self._pulls: dict[tuple[str, str, str], asyncio.Future[PulledImage]] = {}
 
     async def pull(self, text: str) -> PulledImage:
-        """Return an image, fetched if it is not here. Pulls of the same image at the same time share one.
-
-        Raises:
-            CannotPullError: It cannot be pulled.
-
-        """
+        """Return an image, fetched if it is not here. Pulls of the same image at the same time share one."""
         reference = parse_reference(text)
         key = (reference.region, reference.repository, reference.version)
         pull = self._pulls.get(key)

@@ -45,7 +45,6 @@ class Replica:
     """One task of a service.
 
     Attributes:
-        targets: Where it is registered.
         health: (state, reason, description) of each target as last described.
         running_since: Real monotonic seconds at which it was first seen running.
         was_healthy: It has been healthy once.

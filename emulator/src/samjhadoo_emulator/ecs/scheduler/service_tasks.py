@@ -92,7 +92,6 @@ class ServiceTasks:
     """The replicas of a service and what is done with them.
 
     Args:
-        service: The service.
         tasks: Starts and stops tasks.
         balancer: Registers them.
         clock: The emulated clock.

@@ -58,7 +58,6 @@ class LogStream:
     """A stream of CloudWatch Logs that a container writes to.
 
     Args:
-        aws: Where CloudWatch Logs is.
         options: The options of the container's `logConfiguration`.
         container: The container's name.
         task_id: The task's id.

@@ -65,12 +65,7 @@ def find(tasks: dict[str, Task], name: str) -> tuple[Task, ContainerState] | Non
 
 
 async def credentials(aws: AwsApi, task: Task) -> dict[str, Any]:
-    """Return credentials of the task role, as STS gives them.
-
-    Raises:
-        AwsError: The task has no role, or STS refuses.
-
-    """
+    """Return credentials of the task role, as STS gives them."""
     role = task_role(task)
     if not role:
         raise AwsError("NoIdInRequest", "CredentialsV2Request: No Credential ID in the request")

@@ -65,12 +65,7 @@ class References:
         return environment | _pairs(override.get("environment", []))
 
     async def value(self, reference: str) -> str:
-        """Return what a reference leads to.
-
-        Raises:
-            CannotResolveError: Nothing.
-
-        """
+        """Return what a reference leads to."""
         fields = reference.split(":")
         if reference.startswith("arn:") and fields[2] == "secretsmanager":
             return await self._secret(fields)

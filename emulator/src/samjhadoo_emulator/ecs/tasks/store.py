@@ -34,7 +34,6 @@ class Tasks:
 
     Args:
         host: What the emulator gives live services.
-        region: The region.
         aws: The region's AWS API.
         spawn: Runs work in the background: `spawn(coroutine, name=…)`.
         runtime: What runs containers.
@@ -97,8 +96,6 @@ class Tasks:
         """Have a task stopped; the first reason counts, later calls do nothing.
 
         Args:
-            task: The task.
-            reason: The `stoppedReason`.
             code: The `stopCode`: UserInitiated, ServiceSchedulerInitiated …
 
         """

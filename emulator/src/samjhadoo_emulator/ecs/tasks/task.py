@@ -23,7 +23,6 @@ class ContainerState:
     """A container of a task.
 
     Attributes:
-        definition: Its container definition.
         handle: The running container, or the last one that ran; None before.
 
     """

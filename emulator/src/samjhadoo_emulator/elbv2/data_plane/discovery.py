@@ -103,7 +103,6 @@ class Discovery:
         """Return once Envoy has taken or refused these versions; return those that it has not taken.
 
         Args:
-            awaited: The versions.
             within: Real seconds to wait at most.
 
         """

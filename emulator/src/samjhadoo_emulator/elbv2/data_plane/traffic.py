@@ -67,7 +67,6 @@ class TrafficCounts:
     """Counts, since Envoy started or between two readings.
 
     Attributes:
-        requests: Requests by kind.
         times: By target group, how many responses took so many seconds (the middle of narrow buckets).
         connect_failures: Connections to targets that failed, by target group.
 

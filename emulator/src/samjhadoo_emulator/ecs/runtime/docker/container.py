@@ -33,7 +33,6 @@ class DockerContainer:
     """A container that has been started.
 
     Args:
-        engine: The engine.
         events: Reports its end.
         container: Its id in the engine.
         addresses: Where its ports are reached from the host.

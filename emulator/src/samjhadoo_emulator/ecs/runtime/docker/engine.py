@@ -58,7 +58,6 @@ class Engine:
         """Call a method of docker-py in a thread.
 
         Raises:
-            Missing: What it names is not there.
             EngineError: The engine refuses, or does not answer.
 
         """
@@ -100,7 +99,6 @@ def translated(method: Callable[..., Any], *arguments: Any, **named: Any) -> Any
     """Call a method of docker-py; blocking.
 
     Raises:
-        Missing: What it names is not there.
         EngineError: The engine refuses, or does not answer.
 
     """

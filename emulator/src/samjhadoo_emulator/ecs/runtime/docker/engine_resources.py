@@ -112,12 +112,7 @@ class EngineResources:
 
 
 def _check_image(client: Any, name: str) -> None:
-    """Pull the pause image, unless the engine has it.
-
-    Raises:
-        ConfigurationError: It cannot be pulled.
-
-    """
+    """Pull the pause image, unless the engine has it."""
     try:
         with suppress(NotFound):
             client.images.get(name)

@@ -37,7 +37,6 @@ class Events:
     """Passes listeners, on the event loop, the events of their containers.
 
     Args:
-        engine: The engine.
         label: `name=value` of the containers.
 
     """

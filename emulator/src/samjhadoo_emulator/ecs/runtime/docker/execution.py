@@ -27,7 +27,6 @@ class Execution:
     """Runs commands in one container, one of those that hang at a time.
 
     Args:
-        engine: The engine.
         events: Reports a command's end.
         container: The container's id.
 

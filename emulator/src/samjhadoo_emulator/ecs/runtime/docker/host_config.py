@@ -46,7 +46,6 @@ def host_config(launch: Launch, *, cpus: int) -> dict[str, Any]:
     """Return how a container runs: its limits, rights and kernel settings; not its network and volumes.
 
     Args:
-        launch: The container.
         cpus: The engine's; it refuses limits above them.
 
     """

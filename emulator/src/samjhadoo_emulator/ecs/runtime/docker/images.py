@@ -28,13 +28,7 @@ _HUB = "docker.io"
 
 
 class DockerImages:
-    """Pulls images, and removes those of the emulated registry again.
-
-    Args:
-        engine: The engine.
-        edge_url: Where the emulated registry is.
-
-    """
+    """Pulls images, and removes those of the emulated registry again."""
 
     def __init__(self, engine: Engine, edge_url: str) -> None:
         self._engine = engine
@@ -45,12 +39,7 @@ class DockerImages:
         self._pulled: set[str] = set()
 
     async def pull(self, text: str) -> PulledImage:
-        """Return an image, pulled if the engine does not have it; pulls of the same one share a pull.
-
-        Raises:
-            CannotPullError: It cannot be pulled.
-
-        """
+        """Return an image, pulled if the engine does not have it; pulls of the same one share a pull."""
         pull = self._pulls.get(text)
         if pull is None:
             pull = asyncio.get_running_loop().create_task(self._pull(text), name=f"pull {text}")

@@ -44,12 +44,7 @@ class Output:
         self.ended = asyncio.Event()
 
     async def attach(self, engine: Engine, container: str) -> None:
-        """Begin to read.
-
-        Raises:
-            EngineError: The engine refuses.
-
-        """
+        """Begin to read."""
         wanted = {"stdout": 1, "stderr": 1, "stream": 1}
         self._socket = await engine.call(engine.api.attach_socket, container, params=wanted)
         threading.Thread(target=self._read, name=f"output {container[:12]}", daemon=True).start()

@@ -44,11 +44,7 @@ class Volumes:
         """Return what of a container's `HostConfig` mounts volumes, made if they are not there.
 
         Args:
-            launch: The container.
             containers: The ids of the task's containers that exist, by name.
-
-        Raises:
-            EngineError: The engine refuses.
 
         """
         mounts: dict[str, dict[str, Any]] = {}
