@@ -140,12 +140,7 @@ class ScalableTargets(Changes):
 
 
 def check_range(minimum: int, maximum: int) -> None:
-    """Refuse a range whose minimum exceeds its maximum.
-
-    Raises:
-        AwsError: It does, or the minimum is negative.
-
-    """
+    """Refuse a range whose minimum exceeds its maximum."""
     if minimum < 0:
         raise validation_exception("Minimum capacity cannot be less than 0")
     if maximum < minimum:

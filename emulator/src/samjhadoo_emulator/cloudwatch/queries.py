@@ -46,12 +46,7 @@ def metric_key(metric: dict[str, Any], namespace: str = "") -> Key:
 
 
 def check(queries: list[dict[str, Any]]) -> None:
-    """Refuse queries that cannot be answered.
-
-    Raises:
-        AwsError: An id is wrong or used twice; an expression is wrong or names what is not there.
-
-    """
+    """Refuse queries that cannot be answered."""
     ids = [query["Id"] for query in queries]
     if len(set(ids)) < len(ids):
         raise validation_error("The values for parameter Id in MetricDataQueries are not unique.")
@@ -85,12 +80,7 @@ def _check_metric(stat: dict[str, Any]) -> None:
 
 
 def check_period(period: int) -> None:
-    """Refuse a period that is neither 1, 5, 10, 20, 30 nor a multiple of 60 seconds.
-
-    Raises:
-        AwsError: It is none of these.
-
-    """
+    """Refuse a period that is neither 1, 5, 10, 20, 30 nor a multiple of 60 seconds."""
     if period not in HIGH_RESOLUTION and (period <= 0 or period % SHORTEST_STANDARD):
         raise validation_error("Period must be 1, 5, 10, 20, 30 or a multiple of 60")
 

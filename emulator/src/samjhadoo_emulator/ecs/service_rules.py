@@ -46,12 +46,7 @@ def check_new(params: Params) -> None:
 
 
 def check_settings(settings: dict[str, Any], workload: dict[str, Any], desired_count: int | None) -> None:
-    """Refuse settings of a service that AWS refuses.
-
-    Raises:
-        AwsError: AWS would refuse them.
-
-    """
+    """Refuse settings of a service that AWS refuses."""
     if desired_count is not None and desired_count < 0:
         raise invalid_parameter("DesiredCount cannot be negative.")
     balancers = workload.get("loadBalancers", [])
@@ -252,12 +247,7 @@ def _check_interfaces(network: dict[str, Any]) -> None:
 
 
 def check_overrides(overrides: dict[str, Any], definition: dict[str, Any]) -> None:
-    """Refuse overrides of containers that are not there, and sizes that Fargate does not have.
-
-    Raises:
-        AwsError: AWS would refuse them.
-
-    """
+    """Refuse overrides of containers that are not there, and sizes that Fargate does not have."""
     names = {container["name"] for container in definition["containerDefinitions"]}
     for override in overrides.get("containerOverrides", []):
         name = override.get("name")
@@ -349,12 +339,7 @@ async def _check_both_in_production(aws: AwsApi, balancer: dict[str, Any], advan
 
 
 async def check_target_types(aws: AwsApi, arns: Sequence[str], mode: str) -> None:
-    """Refuse target groups that cannot take the addresses that tasks of a network mode have.
-
-    Raises:
-        AwsError: One's target type does not go with the mode.
-
-    """
+    """Refuse target groups that cannot take the addresses that tasks of a network mode have."""
     if not arns:
         return
     answer = await aws.call("elbv2", "DescribeTargetGroups", TargetGroupArns=list(arns))

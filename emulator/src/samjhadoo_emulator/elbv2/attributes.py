@@ -112,12 +112,7 @@ def changes(table: Table, resource: str, wanted: list[dict[str, str]]) -> dict[s
 
 
 def check_slow_start(attributes: Mapping[str, str]) -> None:
-    """Refuse a slow start shorter than AWS permits or with an algorithm that has none.
-
-    Raises:
-        AwsError: The combination is not permitted.
-
-    """
+    """Refuse a slow start shorter than AWS permits or with an algorithm that has none."""
     seconds = int(attributes[SLOW_START])
     if 0 < seconds < 30:  # noqa: PLR2004 - AWS's lower bound
         raise validation_error(f"'{SLOW_START}' value '{seconds}' must be 0 or between '30-900' inclusive")

@@ -12,12 +12,7 @@ _PERMITTED = re.compile("[a-zA-Z0-9-]+")
 
 
 def check(kind: str, name: str) -> None:
-    """Refuse a name that AWS would refuse; `kind` is `Load balancer` or `Target group`.
-
-    Raises:
-        AwsError: The name is too long or has characters that are not permitted.
-
-    """
+    """Refuse a name that AWS would refuse; `kind` is `Load balancer` or `Target group`."""
     if len(name) > LONGEST:
         raise validation_error(f"{kind} name '{name}' cannot be longer than '{LONGEST}' characters")
     if not _PERMITTED.fullmatch(name):
