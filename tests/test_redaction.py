@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from samjhadoo_ops.environment import Secret
-from samjhadoo_ops.redaction import clean
+from samjhadoo_ops.environment.secret import clean
 
 
 @pytest.mark.parametrize(

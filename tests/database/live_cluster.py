@@ -13,8 +13,7 @@ from samjhadoo_emulator.testing import running_emulator
 from samjhadoo_ops.aws import Aws
 from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.console import Console
-from samjhadoo_ops.database.factory import runner_for
-from samjhadoo_ops.database.schema import Schema
+from samjhadoo_ops.database.schema import Schema, runner_for
 from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.stack.planning import host_commands
 

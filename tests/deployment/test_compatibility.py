@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from samjhadoo_ops.deployment.compatibility import schema_version, unsupported
 from samjhadoo_ops.deployment.journal import FINISHED, STARTED, Event, JournalEntry
+from samjhadoo_ops.deployment.rollback import schema_version, unsupported
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 

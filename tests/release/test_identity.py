@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from samjhadoo_ops.release.builder import build_context
-from samjhadoo_ops.release.identity import identify
+from samjhadoo_ops.release.context import identify
 
 
 def version(project: Any) -> str:

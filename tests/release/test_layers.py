@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.release.context import BuildContext
-from samjhadoo_ops.release.layout import Layout
-from samjhadoo_ops.release.oci import build_layout
+from samjhadoo_ops.release.oci import Layout, build_layout
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
-from samjhadoo_ops.checks.acceptance import accept
+from typing import TYPE_CHECKING
+
 from samjhadoo_ops.checks.payments import payments
 from samjhadoo_ops.checks.smoke import SmokeFailed, SmokeReport, smoke
 
+if TYPE_CHECKING:
+    from samjhadoo_ops.aws import Aws
+    from samjhadoo_ops.environment import Environment
+
+
 __all__ = ["SmokeFailed", "SmokeReport", "accept", "payments", "smoke"]
+
+
+def accept(env: Environment, aws: Aws, url: str, *, version: str) -> None:
+    """Check the release that answers at `url`.
+
+    Raises:
+        SmokeFailed: A check failed.
+        ConfigurationError: The webhook's secret cannot be resolved.
+
+    """
+    smoke(env, url, version=version)
+    payments(env, aws, url)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.database.judge import recorded_judgement
-from samjhadoo_ops.redaction import clean
+from samjhadoo_ops.environment.secret import clean
 from samjhadoo_ops.report.failure import Alarm, FailureReport, StoppedContainer, StoppedTask
 
 if TYPE_CHECKING:

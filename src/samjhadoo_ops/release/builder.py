@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.release import command, docker, ecr, oci
-from samjhadoo_ops.release.context import BuildContext
+from samjhadoo_ops.release.context import BuildContext, Identity, identify
 from samjhadoo_ops.release.engine_builder import DockerBuilder
-from samjhadoo_ops.release.identity import Identity, identify
 from samjhadoo_ops.release.image import BuiltImage
 from samjhadoo_ops.release.registry import RemoteRegistry
 

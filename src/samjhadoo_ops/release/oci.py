@@ -8,20 +8,25 @@ local stack, the interpreter).
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import platform as machine
+import shutil
+import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.errors import ConfigurationError
-from samjhadoo_ops.release import dockerfile, layers, layout, recipe
+from samjhadoo_ops.release import dockerfile, layers, recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from samjhadoo_ops.release.context import BuildContext
     from samjhadoo_ops.release.registry import RemoteRegistry
+
 
 EPOCH = "1970-01-01T00:00:00Z"
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -77,7 +82,7 @@ def build_layout(
             f"{name}: the base image {origin} is not in the target registry",
             hint='push it to that registry and name it in FROM, or set build.builder = "docker"',
         )
-    with layout.building(folder) as image:
+    with building(folder) as image:
         base = Base()
         if registry is not None and held:
             base = _pull(registry, origin, image, system, architecture)
@@ -106,9 +111,7 @@ def resolve_platform(platform: str) -> tuple[str, str]:
     return system, architecture
 
 
-def _layers(
-    wanted: recipe.Recipe, context: BuildContext, image: layout.Layout, name: str
-) -> list[layers.Layer]:
+def _layers(wanted: recipe.Recipe, context: BuildContext, image: Layout, name: str) -> list[layers.Layer]:
     """Write one layer for each COPY, including the folders that WORKDIR created before it."""
     made: list[layers.Layer] = []
     waiting: list[layers.LayerEntry] = []
@@ -155,7 +158,7 @@ def _annotations(wanted: recipe.Recipe, base: Base, labels: Mapping[str, str]) -
 
 
 def _finish(
-    image: layout.Layout,
+    image: Layout,
     config: dict[str, Any],
     parts: list[dict[str, Any] | layers.Layer],
     annotations: dict[str, str],
@@ -163,19 +166,17 @@ def _finish(
     digest, size = image.put_json(config)
     manifest = {
         "schemaVersion": 2,
-        "mediaType": layout.MANIFEST_TYPE,
-        "config": {"mediaType": layout.CONFIG_TYPE, "digest": digest, "size": size},
+        "mediaType": MANIFEST_TYPE,
+        "config": {"mediaType": CONFIG_TYPE, "digest": digest, "size": size},
         "layers": [part.descriptor() if isinstance(part, layers.Layer) else part for part in parts],
         "annotations": annotations,
     }
     digest, size = image.put_json(manifest)
-    image.seal({"mediaType": layout.MANIFEST_TYPE, "digest": digest, "size": size})
+    image.seal({"mediaType": MANIFEST_TYPE, "digest": digest, "size": size})
     return digest
 
 
-def _pull(
-    registry: RemoteRegistry, origin: str, image: layout.Layout, system: str, architecture: str
-) -> Base:
+def _pull(registry: RemoteRegistry, origin: str, image: Layout, system: str, architecture: str) -> Base:
     """Fetch a base image's configuration and layers from the registry."""
     repository, digest, manifest = registry.image(origin, system=system, architecture=architecture)
     for part in (manifest["config"], *manifest["layers"]):
@@ -189,3 +190,86 @@ def _as_oci(layer: dict[str, Any]) -> dict[str, Any]:
     docker = layer["mediaType"] == "application/vnd.docker.image.rootfs.diff.tar.gzip"
     media_type = layers.LAYER_TYPE if docker else layer["mediaType"]
     return {"mediaType": media_type, "digest": layer["digest"], "size": layer["size"]}
+
+
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+KEPT = 5
+"""How many builds are kept on disk."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An image layout with one manifest."""
+
+    root: Path
+
+    @property
+    def blobs(self) -> Path:
+        """The folder with the blobs."""
+        return self.root / "blobs" / "sha256"
+
+    def blob(self, digest: str) -> Path:
+        """Return a blob's file."""
+        return self.blobs / digest.partition(":")[2]
+
+    def put_json(self, document: Any) -> tuple[str, int]:
+        """Store a document in a reproducible form; return its digest and size."""
+        content = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+        name = hashlib.sha256(content).hexdigest()
+        (self.blobs / name).write_bytes(content)
+        return f"sha256:{name}", len(content)
+
+    def descriptor(self) -> dict[str, Any]:
+        """Return the descriptor of the image's manifest."""
+        manifests: list[dict[str, Any]] = json.loads((self.root / "index.json").read_bytes())["manifests"]
+        return manifests[0]
+
+    def manifest(self) -> tuple[bytes, dict[str, Any]]:
+        """Return the manifest, as bytes and parsed."""
+        content = self.blob(self.descriptor()["digest"]).read_bytes()
+        return content, json.loads(content)
+
+    def seal(self, descriptor: dict[str, Any]) -> None:
+        """Write the index, which names the layout's manifest."""
+        index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [descriptor]}
+        (self.root / "index.json").write_text(json.dumps(index, sort_keys=True))
+        (self.root / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+
+
+@contextlib.contextmanager
+def building(folder: Path) -> Iterator[Layout]:
+    """Yield a layout to fill; it becomes `folder` if the block succeeds, and is removed otherwise."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    layout = Layout(folder.parent / f".{uuid.uuid4().hex}")
+    layout.blobs.mkdir(parents=True)
+    try:
+        yield layout
+        _replace(layout.root, folder)
+    finally:
+        shutil.rmtree(layout.root, ignore_errors=True)
+    prune(folder.parent)
+
+
+def prune(folder: Path, *, keep: int = KEPT) -> None:
+    """Remove all builds except the newest ones."""
+    builds = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    for old in sorted(builds, key=lambda path: path.stat().st_mtime, reverse=True)[keep:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _replace(new: Path, folder: Path) -> None:
+    """Replace a folder with another; of two simultaneous builds of one version, the later wins."""
+    while True:
+        try:
+            new.rename(folder)
+        except OSError:
+            if not folder.exists():
+                raise
+            aside = folder.parent / f".{uuid.uuid4().hex}"
+            with contextlib.suppress(FileNotFoundError):
+                folder.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            return

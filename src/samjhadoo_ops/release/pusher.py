@@ -9,7 +9,7 @@ from samjhadoo_ops.processes import is_loopback
 from samjhadoo_ops.release import command, docker, ecr, engine_images
 from samjhadoo_ops.release.credentials import logged_in
 from samjhadoo_ops.release.image import BuiltImage, PushedImage
-from samjhadoo_ops.release.layout import Layout
+from samjhadoo_ops.release.oci import Layout
 from samjhadoo_ops.release.promotion import copy
 from samjhadoo_ops.release.registry import RegistryRefused, RemoteRepository
 

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment.interrupts import held_back
 from samjhadoo_ops.errors import ExitCode, OpsError
-from samjhadoo_ops.services.exit_codes import known, most_severe
 from samjhadoo_ops.services.schedule import REGARDLESS, Schedule, among, reversed_order
 from samjhadoo_ops.services.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from samjhadoo_ops.console import Console
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.services.worker_pool import Worker
+
 
 COLUMNS = ("Service", "Outcome", "Exit", "Detail")
 DEPLOY, ROLLBACK = "deploy", "rollback"
@@ -255,3 +255,35 @@ class DeployAll:
     @staticmethod
     def _documents(ended: dict[str, ServiceEnding]) -> dict[str, Any]:
         return {name: each.document() for name, each in ended.items()}
+
+
+MOST_SEVERE_FIRST = (
+    ExitCode.NEEDS_A_PERSON,
+    ExitCode.UNEXPECTED,
+    ExitCode.TERMINATED,
+    ExitCode.INTERRUPTED,
+    ExitCode.ROLLED_BACK,
+    ExitCode.WAITING,
+    ExitCode.REFUSED,
+    ExitCode.USAGE,
+    ExitCode.SUCCEEDED,
+)
+
+
+def known(code: int) -> ExitCode:
+    """Return a process's exit code as ours.
+
+    A process that was killed (a negative code) leaves an unknown state.
+    """
+    if code < 0:
+        return ExitCode.NEEDS_A_PERSON
+    try:
+        return ExitCode(code)
+    except ValueError:
+        return ExitCode.UNEXPECTED
+
+
+def most_severe(codes: Iterable[int]) -> ExitCode:
+    """Return the most severe of some exit codes; success if there are none."""
+    found = {known(code) for code in codes}
+    return next((code for code in MOST_SEVERE_FIRST if code in found), ExitCode.SUCCEEDED)

@@ -8,7 +8,7 @@ import re
 import secrets
 import shlex
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.errors import ConfigurationError, OpsError
 from samjhadoo_ops.processes import start_time
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.environment.stack import StackSettings
     from samjhadoo_ops.stack.state import StackPaths
+
 
 OWNER = "SAMJHADOO_STACK_OWNER"
 """The variable with the id of a process; the stack ends when that process does, for whatever reason."""
@@ -155,7 +156,6 @@ def _host_servers(
 def _containers(settings: StackSettings, progress: Progress) -> ContainerServers:
     """Return the images of PostgreSQL, Redis and LocalStack, pulled when they are missing."""
     from samjhadoo_ops import engine
-    from samjhadoo_ops.stack.images import ensure
 
     client = engine.connect()
     try:
@@ -164,7 +164,7 @@ def _containers(settings: StackSettings, progress: Progress) -> ContainerServers
         if not settings.upstream:
             wanted["localstack"] = images.localstack
         wanted["pause"] = wanted["pause"] or images.localstack
-        found = {key: ensure(client, key, images.named(name), progress) for key, name in wanted.items()}
+        found = {key: ensure_image(client, key, images.named(name), progress) for key, name in wanted.items()}
         return ContainerServers(
             postgres=found["postgres"],
             redis=found["redis"],
@@ -175,3 +175,37 @@ def _containers(settings: StackSettings, progress: Progress) -> ContainerServers
         )
     finally:
         client.close()
+
+
+def ensure_image(client: Any, key: str, image: str, progress: Progress) -> str:
+    """Return an image's name once the engine has it; pull it if it is missing.
+
+    Args:
+        key: The setting in `[stack.images]` that names it.
+        image: Its full name.
+        progress: Shows that an image is pulled.
+
+    Raises:
+        ConfigurationError: The engine does not have it and cannot pull it.
+
+    """
+    from docker.errors import DockerException, ImageNotFound
+    from docker.utils import parse_repository_tag
+
+    try:
+        client.images.get(image)
+    except ImageNotFound:
+        progress(f"pulling {image}")
+        repository, tag = parse_repository_tag(image)
+        try:
+            client.images.pull(repository, tag=tag or "latest")
+        except DockerException as error:
+            raise ConfigurationError(
+                f"stack.images.{key}: the Docker engine has no image {image} and cannot pull it: "
+                f"{getattr(error, 'explanation', None) or error}",
+                hint="name another image or a mirror in [stack.images], or build the stand-ins: "
+                'eval "$(docker/airgap/build)"',
+            ) from error
+    except DockerException as error:
+        raise ConfigurationError(f"stack.images.{key}: {image}: {error}") from error
+    return image

@@ -70,7 +70,7 @@ def rollback(
 def _schema(context: ServiceContext) -> str:
     """Return the schema's version from the journal; empty if it cannot be read."""
     from samjhadoo_ops.aws_errors import aws_errors
-    from samjhadoo_ops.deployment.compatibility import schema_version
+    from samjhadoo_ops.deployment.rollback import schema_version
 
     try:
         with aws_errors():
