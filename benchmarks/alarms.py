@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from samjhadoo_emulator.cloudwatch.service import CloudWatch
+from samjhadoo_emulator.cloudwatch.alarms.operations import CloudWatch
 from samjhadoo_emulator.service import Host
 from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.processes import die_with_parent, free_port

@@ -9,7 +9,7 @@ import pytest
 
 from samjhadoo_ops.engine import EngineUnavailable
 from samjhadoo_ops.errors import ConfigurationError, ExitCode
-from samjhadoo_ops.release import bases, build, push
+from samjhadoo_ops.release import build, engine_builder, push
 from samjhadoo_ops.release.command import CommandFailed
 from samjhadoo_ops.release.engine_images import KEPT
 
@@ -125,7 +125,7 @@ def test_a_base_is_made_once_and_again_when_what_it_is_made_of_changes(
     assert ids[0] == ids[1] != ids[2]
     with pytest.raises(Exception, match="No such image"):
         engine.images.get(ids[0])
-    assert engine.images.get(base).labels[bases.LABEL]
+    assert engine.images.get(base).labels[engine_builder.LABEL]
     assert console.text.count(f"building the base image {base}") == 2
 
 

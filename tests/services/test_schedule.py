@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samjhadoo_ops.services.deploy_all import known, most_severe
-from samjhadoo_ops.services.schedule import REGARDLESS, Schedule, among, reversed_order
+from samjhadoo_ops.services.deploy_all import REGARDLESS, Schedule, among, known, most_severe, reversed_order
 
 CHAIN = {"web": ["api"], "api": [], "worker": ["api"], "mail": ["worker"], "cron": []}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from samjhadoo_emulator.ecs.tasks.multiline import BadPatternError, assembler
+from samjhadoo_emulator.ecs.tasks.logs import BadPatternError, assembler
 
 LINES = ["[2026-01-02 03:04:05] one", "  at a", "  at b", "[2026-01-02 03:04:06] two"]
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from samjhadoo_emulator.clock import Clock
-from samjhadoo_emulator.ecs.tasks import health
+from samjhadoo_emulator.ecs.tasks import container_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,9 @@ def seen(seconds: float, **check: int) -> str:
         container = cast("Container", Slow(seconds))
         definition = {"command": ["CMD", "true"], **check}
         watching = asyncio.ensure_future(
-            health.watch(container, definition, clock=Clock(minute=0.001), report=told.set_result)
+            container_run.watch_health(
+                container, definition, clock=Clock(minute=0.001), report=told.set_result
+            )
         )
         try:
             return await told

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.cloudwatch.alarms import rule, validation
 from samjhadoo_emulator.cloudwatch.alarms.driver import AlarmDriver
 from samjhadoo_emulator.cloudwatch.alarms.model import Alarm
+from samjhadoo_emulator.cloudwatch.metrics import Metrics
 from samjhadoo_emulator.cloudwatch.queries import metric_key
 from samjhadoo_emulator.errors import AwsError, validation_error
 from samjhadoo_emulator.pagination import CLOUDWATCH
@@ -14,6 +15,7 @@ from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
     from samjhadoo_emulator.service import Params, Result
+
 
 PAGE = 50
 HELD = 60.0
@@ -205,3 +207,14 @@ class AlarmOperations(AlarmDriver):
     def _check_tagged(self, arn: str) -> None:
         if self.named(arn) is None:
             raise AwsError("ResourceNotFoundException", f"Unable to find the resource {arn}", status=404)
+
+
+class CloudWatch(AlarmOperations, Metrics):
+    """The CloudWatch API: metrics and alarms; dashboards and the rest go upstream."""
+
+    def dump(self) -> dict[str, Any]:
+        """Return a summary of the state."""
+        return {
+            "metrics": len(self.store),
+            "alarms": {name: alarm.state for name, alarm in self.alarms.items()},
+        }

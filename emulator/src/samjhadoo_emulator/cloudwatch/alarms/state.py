@@ -6,14 +6,156 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.cloudwatch.alarms import rule
-from samjhadoo_emulator.cloudwatch.alarms.actions import Actions
-from samjhadoo_emulator.cloudwatch.alarms.history import state_of
 from samjhadoo_emulator.cloudwatch.alarms.messages import message, subject
 from samjhadoo_emulator.cloudwatch.alarms.model import ALARM, CREATED, INSUFFICIENT_DATA, OK, Suppression
 from samjhadoo_emulator.cloudwatch.alarms.reasons import stamp
+from samjhadoo_emulator.cloudwatch.base import CloudWatchBase
+from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.pagination import CLOUDWATCH
+from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from samjhadoo_emulator.cloudwatch.alarms.model import Alarm
+    from samjhadoo_emulator.service import Params, Result
+
+
+class History(CloudWatchBase):
+    """The history of alarms, which outlives them."""
+
+    @operation("DescribeAlarmHistory")
+    async def describe_alarm_history(self, params: Params) -> Result:
+        name = params.get("AlarmName")
+        kept = [self.history[name]] if name in self.history else []
+        if name is None:
+            kept = list(self.history.values())
+        items = [item for each in kept for item in each if _wanted(item, params)]
+        newest_first = params.get("ScanBy", "TimestampDescending") == "TimestampDescending"
+        items.sort(key=lambda item: item["Timestamp"], reverse=newest_first)
+        return CLOUDWATCH.answer("AlarmHistoryItems", items, params)
+
+    def record(self, alarm: Alarm, kind: str, summary: str, data: dict[str, Any]) -> None:
+        """Add an item to an alarm's history."""
+        self.history[alarm.name].append(
+            {
+                "AlarmName": alarm.name,
+                "AlarmType": alarm.type,
+                "Timestamp": self.clock.now(),
+                "HistoryItemType": kind,
+                "HistorySummary": summary,
+                "HistoryData": json.dumps({"version": "1.0", **data}, default=stamp, separators=(",", ":")),
+            }
+        )
+
+    def record_configuration(self, alarm: Alarm, change: str) -> None:
+        """Add the creation (`Create`), update or deletion of an alarm."""
+        verb = {"Create": "created", "Update": "updated", "Delete": "deleted"}[change]
+        configuration = {key[0].lower() + key[1:]: value for key, value in alarm.describe().items()}
+        self.record(
+            alarm,
+            "ConfigurationUpdate",
+            f'Alarm "{alarm.name}" {verb}',
+            {"type": change, f"{verb}Alarm": configuration},
+        )
+
+    def record_state(self, alarm: Alarm, old: dict[str, Any]) -> None:
+        """Add a change of state; `old` is what `state_of` gave before."""
+        self.record(
+            alarm,
+            "StateUpdate",
+            f"Alarm updated from {old['stateValue']} to {alarm.state}",
+            {"oldState": old, "newState": state_of(alarm)},
+        )
+
+
+def state_of(alarm: Alarm) -> dict[str, Any]:
+    """Return an alarm's state as history writes it."""
+    state: dict[str, Any] = {"stateValue": alarm.state, "stateReason": alarm.reason}
+    if alarm.reason_data:
+        try:
+            state["stateReasonData"] = json.loads(alarm.reason_data)
+        except ValueError:
+            state["stateReasonData"] = alarm.reason_data
+    return state
+
+
+def _wanted(item: dict[str, Any], params: Params) -> bool:
+    since, until = params.get("StartDate"), params.get("EndDate")
+    at = item["Timestamp"]
+    return (
+        item["HistoryItemType"] == params.get("HistoryItemType", item["HistoryItemType"])
+        and item["AlarmType"] in (params.get("AlarmTypes") or [item["AlarmType"]])
+        and (since is None or at >= _aware(since, at))
+        and (until is None or at <= _aware(until, at))
+    )
+
+
+def _aware(given: datetime, like: datetime) -> datetime:
+    return given if given.tzinfo else given.replace(tzinfo=like.tzinfo)
+
+
+AGAIN = 60.0
+"""Emulated seconds between two executions of a scaling policy by an alarm that stays in its state."""
+
+
+class Actions(History):
+    """The actions of alarms, performed in the background."""
+
+    def act(self, alarm: Alarm, title: str, text: str) -> None:
+        """Perform the actions of an alarm's present state and record the results in its history."""
+        now = alarm.acted_at = self.clock.timestamp()
+        self.spawn(self._act(alarm, alarm.actions, title, text, now), name=f"alarm {alarm.name}")
+
+    def act_again(self, alarm: Alarm, now: float) -> None:
+        """Have an alarm's scaling policies executed again when it has stayed in its state for a minute."""
+        if now - alarm.acted_at < AGAIN:
+            return
+        policies = [action for action in alarm.actions if _scales(action)]
+        if policies:
+            alarm.acted_at = now
+            self.spawn(self._scale_again(alarm, policies, now), name=f"alarm {alarm.name} again")
+
+    async def _act(self, alarm: Alarm, actions: list[str], title: str, text: str, now: float) -> None:
+        changed_at = int(alarm.transitioned_at.timestamp() * 1000)
+        for action in actions:
+            data: dict[str, Any] = {"stateUpdateTimestamp": changed_at, "notificationResource": action}
+            try:
+                if _scales(action):
+                    await self._scale(alarm, action, now)
+                elif action.split(":")[2:3] == ["sns"]:
+                    await self.aws.call("sns", "Publish", TopicArn=action, Subject=title, Message=text)
+                else:
+                    raise AwsError("InvalidAction", "this emulator acts on SNS and scaling policies only")  # noqa: TRY301
+            except AwsError as error:
+                data |= {"actionState": "Failed", "error": error.message}
+                summary = f"Failed to execute action {action}. Received error: {error.message}"
+            else:
+                data |= {"actionState": "Succeeded", "publishedMessage": text, "error": None}
+                summary = f"Successfully executed action {action}"
+            self.record(alarm, "Action", summary, data)
+
+    async def _scale_again(self, alarm: Alarm, policies: list[str], now: float) -> None:
+        for policy in policies:
+            try:
+                await self._scale(alarm, policy, now)
+            except AwsError as error:
+                failed = f"Failed to execute action {policy}. Received error: {error.message}"
+                self.record(alarm, "Action", failed, {"actionState": "Failed", "error": error.message})
+
+    async def _scale(self, alarm: Alarm, policy: str, now: float) -> None:
+        """Execute a scaling policy; the operation is one between services, no client can call it."""
+        await self.aws.call(
+            "application-autoscaling", "ExecutePolicy", PolicyARN=policy, AlarmName=alarm.name, At=now
+        )
+
+
+def _scales(action: str) -> bool:
+    """Return whether an action is a scaling policy of an ECS service; others are only recorded."""
+    return (
+        action.split(":")[2:3] == ["autoscaling"] and ":scalingPolicy:" in action and ":resource/" in action
+    )
+
 
 DEEPEST = 20
 """Composites above composites whose change is followed at once; a circle ends there."""

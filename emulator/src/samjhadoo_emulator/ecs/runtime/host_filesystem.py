@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from samjhadoo_emulator.ecs.runtime import elf
+from samjhadoo_emulator.ecs.runtime import layout
 from samjhadoo_emulator.ecs.runtime.contract import CannotStartError, Invocation, not_found
 from samjhadoo_emulator.ecs.runtime.layout import DEFAULT_PATH, mapped, search
 
@@ -70,7 +70,7 @@ class HostFilesystem:
                 raise CannotStartError(not_found(name))
             return command
         executable = self._root / found.relative_to(self._image)
-        interpreter = elf.shebang(found)
+        interpreter = layout.shebang(found)
         if not interpreter:
             return [os.fspath(executable)]
         words = (

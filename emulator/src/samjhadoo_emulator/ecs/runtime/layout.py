@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 import re
 import stat
+import struct
 from typing import TYPE_CHECKING
 
-from samjhadoo_emulator.ecs.runtime import elf
 from samjhadoo_emulator.ecs.runtime.layers import follow
 
 if TYPE_CHECKING:
@@ -22,6 +22,49 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from samjhadoo_emulator.ecs.runtime.contract import ImageConfig
+
+
+_MAGIC = b"\x7fELF"
+_PT_INTERP = 3
+_SHEBANG_LIMIT = 256
+
+
+def is_elf(path: Path) -> bool:
+    """Return whether a file is an ELF executable."""
+    with path.open("rb") as file:
+        return file.read(4) == _MAGIC
+
+
+def loader(path: Path) -> str:
+    """Return the dynamic loader an ELF file asks for; empty if it is static or not ELF."""
+    with path.open("rb") as file:
+        head = file.read(64)
+        if head[:4] != _MAGIC:
+            return ""
+        wide, order = head[4] == 2, "<" if head[5] == 1 else ">"  # noqa: PLR2004 - elf(5)
+        layout = f"{order}Q" if wide else f"{order}I"
+        (table,) = struct.unpack_from(layout, head, 32 if wide else 28)
+        size, count = struct.unpack_from(f"{order}HH", head, 54 if wide else 42)
+        for index in range(count):
+            file.seek(table + index * size)
+            entry = file.read(size)
+            if struct.unpack_from(f"{order}I", entry)[0] == _PT_INTERP:
+                (offset,) = struct.unpack_from(layout, entry, 8 if wide else 4)
+                (length,) = struct.unpack_from(layout, entry, 32 if wide else 16)
+                file.seek(offset)
+                return os.fsdecode(file.read(length).rstrip(b"\0"))
+    return ""
+
+
+def shebang(path: Path) -> list[str]:
+    """Return the interpreter of a script and its one argument; empty if it is not a script."""
+    with path.open("rb") as file:
+        head = file.read(_SHEBANG_LIMIT)
+    if not head.startswith(b"#!"):
+        return []
+    line = os.fsdecode(head[2:].split(b"\n", 1)[0]).strip()
+    return line.split(None, 1)
+
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SCRIPT_DEPTH = 4
@@ -58,7 +101,7 @@ def is_complete(root: Path, argv: Sequence[str], *, path: str, folder: str) -> b
         executable = search(root, name, path=path, folder=folder)
         if executable is None:
             return False
-        interpreter = elf.shebang(executable)
+        interpreter = shebang(executable)
         if not interpreter:
             break
         name = interpreter[0]
@@ -66,11 +109,11 @@ def is_complete(root: Path, argv: Sequence[str], *, path: str, folder: str) -> b
             name = interpreter[1].split()[-1]
     else:
         return False
-    needed = elf.loader(executable)
+    needed = loader(executable)
     if needed:
         return follow(root, needed) is not None
     # A static executable needs nothing, but where there is a shell there is a userland to live in.
-    return elf.is_elf(executable) and follow(root, "/bin/sh") is not None
+    return is_elf(executable) and follow(root, "/bin/sh") is not None
 
 
 def mapped(text: str, *, image: Path, root: Path) -> str:

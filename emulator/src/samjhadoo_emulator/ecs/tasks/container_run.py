@@ -7,14 +7,70 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.ecs.runtime import CannotStartError
-from samjhadoo_emulator.ecs.tasks import health
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from samjhadoo_emulator.clock import Clock
-    from samjhadoo_emulator.ecs.runtime import Launch, Runtime
+    from samjhadoo_emulator.ecs.runtime import Container, Launch, Runtime
     from samjhadoo_emulator.ecs.tasks.task import ContainerState
+
+
+INTERVAL, TIMEOUT, RETRIES = 30, 5, 3
+FLOOR, STARTING_FLOOR = 1.0, 0.25
+
+
+def health_command(command: list[str]) -> list[str]:
+    """Return the command line of a health check's command; empty if it disables the check."""
+    kind, *words = command or ["NONE"]
+    if kind == "NONE":
+        return []
+    if kind == "CMD-SHELL":
+        return ["/bin/sh", "-c", " ".join(words)]
+    return words if kind == "CMD" else [kind, *words]
+
+
+async def watch_health(
+    container: Container, check: dict[str, Any], *, clock: Clock, report: Callable[[str], None]
+) -> None:
+    """Check a container for as long as it is not cancelled; report HEALTHY and UNHEALTHY as they change.
+
+    Args:
+        container: A started container.
+        check: The container definition's `healthCheck`.
+        clock: Whose seconds the interval is in.
+        report: Called with each change.
+
+    """
+    command = health_command(check["command"])
+    if not command:
+        return
+    loop = asyncio.get_running_loop()
+    interval = clock.real(float(check.get("interval") or INTERVAL))
+    counts_from = loop.time() + float(check.get("startPeriod") or 0)
+    within = max(float(check.get("timeout") or TIMEOUT), TIMEOUT)
+    retries = int(check.get("retries") or RETRIES)
+    status, failures = "", 0
+    while True:
+        await asyncio.sleep(max(interval, FLOOR if status else STARTING_FLOOR))
+        try:
+            code = await container.execute(command, within)
+            found = f"exit code {code}" if code is not None else f"no end within {within:g} s"
+        except CannotStartError as error:
+            code, found = None, str(error)
+        passed = code == 0
+        now = loop.time()
+        if passed:
+            failures, counts_from = 0, now  # a container that has answered once has started
+        elif now >= counts_from:
+            failures += 1
+            counts_from = now + (0.0 if status else FLOOR)
+        verdict = "HEALTHY" if passed else "UNHEALTHY" if failures >= retries else status
+        if verdict != status:
+            status = verdict
+            log.info("container %s is %s: its check: %s", container.runtime_id, status, found)
+            report(status)
+
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +203,7 @@ class ContainerRun:
         await self._become("RUNNING")
         check = self.state.definition.get("healthCheck")
         if check and self._runtime.real:
-            watching = health.watch(handle, check, clock=self._clock, report=self._health)
+            watching = watch_health(handle, check, clock=self._clock, report=self._health)
             self._checks = asyncio.get_running_loop().create_task(watching)
         elif check:
             self._health("HEALTHY")
