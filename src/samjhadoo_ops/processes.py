@@ -67,7 +67,6 @@ def die_with_parent(
     the process. On other systems it only changes the user.
 
     Args:
-        signum: The signal the child gets.
         uid: The user that the child runs as, without supplementary groups.
         gid: The group that the child runs as.
 

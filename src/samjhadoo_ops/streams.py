@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
 _ASCII = str.maketrans(
     {
         "✔": "+",

@@ -27,7 +27,6 @@ class TaskProcess:
     """A running task.
 
     Args:
-        command: Its command line.
         folder: Its working directory.
         variables: Its environment variables; by default those of this process.
         read_errors: Whether to read its standard error, too, rather than leave it on the terminal.

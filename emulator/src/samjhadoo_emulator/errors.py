@@ -11,7 +11,6 @@ class AwsError(Exception):
 
     Args:
         code: The error's shape name in the service's model, for example `ServiceNotFoundException`.
-        message: AWS's text.
         status: The HTTP status, where the model gives none.
         fields: Further members of the error's shape.
 

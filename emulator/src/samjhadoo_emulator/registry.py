@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.edge import Edge
     from samjhadoo_emulator.service import LiveService
 
-
 LIVE = ("application-autoscaling", "cloudwatch", "ecr", "ecs", "elbv2")
 """Service names, without importing the services."""
 

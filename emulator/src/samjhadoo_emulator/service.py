@@ -38,12 +38,7 @@ class AwsApi(Protocol):
     """How a live service reaches any AWS service, its neighbours included: by the AWS API."""
 
     async def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
-        """Call an operation.
-
-        Raises:
-            AwsError: The service refused.
-
-        """
+        """Call an operation."""
 
 
 @dataclass
@@ -52,7 +47,6 @@ class Host:
 
     Attributes:
         account: The account id of the local AWS.
-        clock: The emulated clock.
         data_dir: A folder of the emulator's own, removed with the stack.
         edge_url: Where the edge listens, for clients of the AWS API and the registry.
         environment: Added to every task's environment; marks a stack's processes.

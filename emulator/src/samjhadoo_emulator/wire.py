@@ -87,7 +87,6 @@ def parse(
 
     Args:
         service: botocore's name of the service.
-        operation: The operation's name.
         body: Its body, uncompressed.
         protocol: The protocol it speaks; the one of the service's model by default.
 

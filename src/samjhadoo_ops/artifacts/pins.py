@@ -37,7 +37,6 @@ class Package:
 
     Attributes:
         name: Its name in messages.
-        folder: The name of its folder in the cache.
         pins: The files it is made of.
         unpacked: The size of the folder, in bytes.
 

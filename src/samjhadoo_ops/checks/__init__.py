@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from samjhadoo_ops.aws import Aws
     from samjhadoo_ops.environment import Environment
 
-
 __all__ = ["SmokeFailed", "SmokeReport", "accept", "payments", "smoke"]
 
 

@@ -57,7 +57,6 @@ class SmokeReport:
     """The results of the last attempt.
 
     Args:
-        url: The URL that was tested.
         version: The version that answered; empty if none did, or the service has no version endpoint.
         attempts: How many attempts were made.
     """

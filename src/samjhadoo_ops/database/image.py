@@ -43,7 +43,6 @@ class DockerImage:
     Args:
         image: The image's name; the engine pulls it if necessary.
         flyway: Flyway's arguments; `locations` are absolute paths on this machine.
-        connection: The database.
         folder: The project; Flyway reads a `flyway.toml` in it.
         desktop: Whether the engine is Docker Desktop, whose host network is another one; None: find out.
 

@@ -80,11 +80,8 @@ def run_process(
 
     Args:
         argv: The command line, without secrets.
-        folder: The working folder.
-        variables: The environment variables.
         seconds: Real seconds that it may take.
         clean_up: Called after it was killed, to end what it left behind.
-        name: Its name in errors.
 
     Raises:
         OSError: It could not be started.

@@ -30,7 +30,6 @@ class SchemaState:
 
     Args:
         version: The newest applied version; None if there is none.
-        applied: Migrations that this run applied.
         pending: Migrations still to be applied; empty after a migration.
 
     """

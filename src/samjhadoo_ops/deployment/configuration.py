@@ -123,7 +123,6 @@ class Policy:
     """What the tool itself waits for and how long; in seconds on the clock unless stated otherwise.
 
     Attributes:
-        canary_time: How long the canary is observed.
         poll: Between two observations of the deployment.
         healthy_within: From the start until the new revision must be healthy.
         ends_within: From the start until the deployment must have ended; follows from the others.

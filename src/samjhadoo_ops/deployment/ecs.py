@@ -28,7 +28,6 @@ _THROTTLING = frozenset(
 )
 _SERVER_FAULT = 500
 
-
 TRIES = 8
 FIND_TRIES = 3
 _FIRST_PAUSE = 0.2
@@ -136,7 +135,6 @@ class EcsService:
     """One service of one cluster.
 
     Args:
-        client: A boto3 ECS client.
         sender: One that sends each request once; for requests that must not be carried out twice.
         guard: Called before every change; raises when this run may change nothing any more.
 

@@ -50,7 +50,6 @@ _LEFT = {
     Phase.CLEANING_UP: "baking",
 }
 
-
 _GOOD = frozenset({Phase.SUCCEEDED, *_LEFT})
 _STOPPED_WELL = frozenset({Phase.ROLLED_BACK, Phase.SUCCEEDED})
 """How stopping a deployment may end: it was rolled back, or it had succeeded just before."""

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from samjhadoo_ops.clock import Clock
     from samjhadoo_ops.deployment.objects import ObjectStore
 
-
 STARTED = "started"
 FINISHED = "finished"
 LEFT = "left"
@@ -148,12 +147,7 @@ class Recorder:
 
 
 class DeploymentJournal:
-    """The journal of one service in one environment.
-
-    Args:
-        prefix: The key prefix of all journals.
-
-    """
+    """The journal of one service in one environment."""
 
     def __init__(self, store: ObjectStore, *, prefix: str, environment: str, service: str) -> None:
         self.store = store

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _NAMESPACE = Path("/proc/self/ns/pid")
 
-
 _RENEWALS_PER_LEASE = 3
 _SAFE_SHARE = 0.9  # of a lease; S3's clock counts whole seconds
 _SHORTEST_PAUSE = 0.05

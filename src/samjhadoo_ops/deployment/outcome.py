@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-
 AWAITING_ACTION = "AWAITING_ACTION"
 
 

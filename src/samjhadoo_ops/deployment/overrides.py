@@ -14,7 +14,6 @@ class Overrides:
     """Which gates are overridden and why; recorded with the deployment.
 
     Attributes:
-        reasons: The reason for each gate that is overridden.
         emergency: Why it cannot wait for the deployment window; empty when it is none.
         approved_by: The manager who approved it.
 

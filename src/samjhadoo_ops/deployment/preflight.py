@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _WIDTH = 8
 """Gates asked at once: most wait for AWS."""
 
-
 _LATEST = 100
 UNBUILT = "unbuilt"
 """Stands for image and version in a task definition that is only inspected."""

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from samjhadoo_ops.deployment.run import ServiceContext
     from samjhadoo_ops.deployment.watch import Watch
 
-
 _SAMPLES_PER_POLL = 10
 _SHORTEST_PAUSE = 0.02
 _LONGEST_PAUSE = 1.0
@@ -88,7 +87,6 @@ def roll_back_deployment(
     """Stop this deployment if it runs, roll back from it if it has succeeded, else leave it; touch no other.
 
     Args:
-        arn: The service deployment.
         to: A release by version, git sha, digest or task definition; where it has succeeded.
         force_schema: Why a release is wanted that the schema no longer supports.
         lock_wait: Seconds on the clock to wait for the lock.

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from samjhadoo_ops.deployment.outcome import Hook, Observation
     from samjhadoo_ops.deployment.run import ServiceContext
 
-
 COLUMNS = ("Id", "Kind", "Release", "Digest", "Started", "Minutes", "Outcome", "By")
 _SHOWN_DIGEST = 19
 _MINUTE = 60.0

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from samjhadoo_ops.deployment.outcome import Hook, Observation, Verdict
     from samjhadoo_ops.deployment.run import Run
 
-
 _OFF = "DISABLED"
 _MOST_BACKOFF = 8
 _JITTER = 0.1

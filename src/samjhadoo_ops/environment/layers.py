@@ -106,7 +106,6 @@ class Layers:
         Args:
             path: The setting's key path.
             source: The file that holds it.
-            written: Its key path in that file.
 
         """
         node = self.tree

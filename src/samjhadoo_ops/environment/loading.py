@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.environment.section import Section
 
-
 FOLDER = "environments"
 BASE = "base"
 STACKS = "stacks"

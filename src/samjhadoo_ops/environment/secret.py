@@ -13,7 +13,6 @@ from samjhadoo_ops.errors import ConfigurationError, OpsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
 _SCHEMES = {
     "secretsmanager": re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}(#[A-Za-z0-9_.-]{1,200})?", re.ASCII),
     "ssm": re.compile(r"/?[A-Za-z0-9_./-]{1,1010}", re.ASCII),

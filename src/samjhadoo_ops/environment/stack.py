@@ -18,7 +18,6 @@ from samjhadoo_ops.environment.value_types import (  # noqa: TC001 - msgspec rea
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 LiveService = Literal["application-autoscaling", "cloudwatch", "ecr", "ecs", "elbv2"]
 """The AWS services that the emulator runs itself."""
 

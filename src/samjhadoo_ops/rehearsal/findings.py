@@ -31,7 +31,6 @@ class Observed:
         failed: How many of them failed.
         detect: Time from the fault until the rollback was requested, on the emulated clock.
         restore: Time from the fault until the old release had all traffic again.
-        steps: The problems with the steps.
         failures: The different ways in which requests failed.
 
     """

@@ -166,7 +166,6 @@ class StepRunner:
     """Runs the steps of a scenario.
 
     Attributes:
-        deploys: The deploy, and its resumptions.
         others: The other commands, with their steps.
         fault_at: When the first fault was caused, in Unix seconds.
 

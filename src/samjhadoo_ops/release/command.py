@@ -27,7 +27,6 @@ class CommandFailed(OpsError):
     """A program exited with a status other than 0.
 
     Args:
-        command: The program and its arguments.
         hint: What to do next.
 
     """
@@ -52,7 +51,6 @@ def run(
     If this process is interrupted, the program is ended first, and an event reports it.
 
     Args:
-        command: Program and arguments.
         console: Where the lines are shown.
         cwd: The folder it runs in.
         given: Its standard input.

@@ -61,9 +61,6 @@ def temporary_configuration(host: str) -> Iterator[dict[str, str]]:
     The copy has the user's contexts, plugins, headers, proxies and logins to other hosts. It has no key
     chain, in which the login would be stored, and no login to this host.
 
-    Args:
-        host: The registry of the login.
-
     Raises:
         ConfigurationError: The user's configuration cannot be read.
 

@@ -22,7 +22,6 @@ class ImageBuild:
 
     Attributes:
         tag: The image's name in the engine.
-        context: The folder of the build context.
         labels: Labels in addition to the Dockerfile's own.
         platform: For example `linux/amd64`, or `native` for the engine's.
         cache_from: Where to read the build cache, in buildx's syntax (`type=registry,ref=…`).
@@ -69,7 +68,6 @@ def variables(wanted: ImageBuild, engine: Engine, *, own_images: bool = False) -
     digest would have no findings. An image of a commit gets the commit's time stamp (BuildKit ≥ 0.11).
 
     Args:
-        engine: The engine that builds it.
         own_images: Whether it is built on an image that only the engine has. This needs the engine's own
             builder, because buildx's other builders do not see the engine's images.
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment, Secret
     from samjhadoo_ops.release.dockerfile import Instruction
 
-
 LABEL = "samjhadoo-ops.base"
 """The label of base images; its value is the hash of their sources."""
 
@@ -37,9 +36,7 @@ def prepare_bases(
     Args:
         bases: Image → Dockerfile in the context.
         arguments: The environment's build arguments.
-        make: Builds an image.
         name: The Dockerfile's name in errors.
-        platform: The platform of the image.
 
     Raises:
         ConfigurationError: A Dockerfile is missing, or a base is built on itself.
@@ -176,8 +173,6 @@ class DockerBuilder:
         """Build a release, and before it the listed base images that it needs.
 
         Args:
-            context: The build context with the Dockerfile.
-            wanted: The release's image.
             name: The Dockerfile's name in errors.
             host: The target registry, which may hold base images and the cache.
             password: Returns the password of the registry's user `AWS`.

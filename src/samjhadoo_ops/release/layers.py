@@ -57,7 +57,6 @@ class LayerEntry:
         path: The path in the image, without a leading slash.
         source: The file with its content; None for folders and links.
         link: The target of a link; empty otherwise.
-        mode: Permissions.
         uid: Owner; `gid` its group.
 
     """
@@ -103,8 +102,6 @@ def copied(
     """Return the entries that a COPY creates, sorted.
 
     Args:
-        copy: The instruction.
-        context: The build context with its sources.
         name: The Dockerfile's name in errors.
         known: Absolute paths of folders in the image.
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from samjhadoo_ops.release.context import BuildContext
     from samjhadoo_ops.release.registry import RemoteRegistry
 
-
 EPOCH = "1970-01-01T00:00:00Z"
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 ANNOTATION = "org.opencontainers.image."
@@ -56,7 +55,6 @@ def build_layout(
     """Build an image into an OCI layout and return its digest; the same input gives the same digest.
 
     Args:
-        context: The build context with the Dockerfile.
         folder: Where to write the layout.
         labels: Labels and annotations in addition to the Dockerfile's own.
         platform: For example `linux/amd64`, or `native` for this machine's.

@@ -28,7 +28,6 @@ def existing(env: Environment, aws: Aws, image: str) -> BuiltImage:
     """Return an existing image; nothing is changed.
 
     Args:
-        aws: Its AWS clients.
         image: `TAG` or `sha256:…` in the environment's own repository, or `HOST/REPOSITORY:TAG` or
             `HOST/REPOSITORY@sha256:…` in any repository that the environment's credentials may pull from.
 

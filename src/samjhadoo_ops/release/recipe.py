@@ -107,8 +107,6 @@ def read(
     """Return the recipe of a Dockerfile.
 
     Args:
-        instructions: The Dockerfile's instructions.
-        arguments: Build arguments.
         name: The Dockerfile's name in errors.
         inherited: The base image's `config`.
 

@@ -23,8 +23,6 @@ class Summary(FileView):
     """Appends the summary to `GITHUB_STEP_SUMMARY` when the run ends; a `View`.
 
     Args:
-        path: The file.
-        task: The task that runs.
         elapsed: Returns the real seconds since the run began.
         complain: See `FileView`.
 

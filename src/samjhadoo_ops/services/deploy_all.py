@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.services.worker_pool import Worker
 
-
 REGARDLESS = "regardless"
 """The value of `on_failure` where only the order counts, not success."""
 
@@ -113,7 +112,6 @@ _SETTLED = frozenset(
     {ExitCode.NEEDS_A_PERSON, ExitCode.ROLLED_BACK, ExitCode.WAITING, ExitCode.REFUSED, ExitCode.USAGE}
 )
 """Exit codes of a deploy after which nothing can be rolled back, or a person has to decide."""
-
 
 _FINE = frozenset({"ok", "skipped"})
 """States of gates that are counted, not shown."""

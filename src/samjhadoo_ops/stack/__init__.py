@@ -28,7 +28,6 @@ class StackEndpoints:
     Attributes:
         aws: The edge, which serves every AWS service.
         production: The load balancer's production listener.
-        test: Its test listener.
         clock_origin: Unix time at which the emulated clock began.
         services: The listeners of each of several services, as (production, test).
 

@@ -116,8 +116,6 @@ class Children:
         """Start a process.
 
         Args:
-            name: The name of the process and of its log.
-            command: Its command line.
             stop: The signal that asks it to end.
             pass_fds: The file descriptors that it inherits.
             folder: Its working directory.

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.stack.state import StackState
 
-
 _SHORT = 12
 
 

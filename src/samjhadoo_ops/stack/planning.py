@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from samjhadoo_ops.environment.stack import StackSettings
     from samjhadoo_ops.stack.state import StackPaths
 
-
 OWNER = "SAMJHADOO_STACK_OWNER"
 """The variable with the id of a process; the stack ends when that process does, for whatever reason."""
 _PID = re.compile(r"[0-9]{1,10}")
@@ -36,8 +35,6 @@ def make_plan(
     """Fetch what the stack needs and decide how it is started.
 
     Args:
-        paths: The paths of its files.
-        progress: Shows what is fetched.
         owner: The id of the process that the stack ends with; by default the one in
             SAMJHADOO_STACK_OWNER, otherwise the shell.
 
@@ -182,8 +179,6 @@ def ensure_image(client: Any, key: str, image: str, progress: Progress) -> str:
 
     Args:
         key: The setting in `[stack.images]` that names it.
-        image: Its full name.
-        progress: Shows that an image is pulled.
 
     Raises:
         ConfigurationError: The engine does not have it and cannot pull it.

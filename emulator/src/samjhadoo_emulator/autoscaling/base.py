@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.autoscaling.model import Activity, ScalableTarget
     from samjhadoo_emulator.service import AwsApi, Host, Params
 
-
 UNDER_WAY = ["PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"]
 _UNSUPPORTED = "Unsupported service namespace, resource type or scalable dimension"
 _RESOURCE_PARTS = 3

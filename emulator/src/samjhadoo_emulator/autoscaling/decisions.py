@@ -97,7 +97,6 @@ def decide(
 
     Args:
         target: The target; it is not changed.
-        current: The service's desired count.
         propose: Gives the capacity that the policy wants, from the one that it counts from.
         now: Unix time of the emulated clock.
         deploying: A deployment of the service is in progress.

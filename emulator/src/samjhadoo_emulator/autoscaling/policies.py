@@ -17,7 +17,6 @@ from samjhadoo_emulator.service import operation
 if TYPE_CHECKING:
     from samjhadoo_emulator.service import Params, Result
 
-
 HIGH_PERIODS, LOW_PERIODS = 3, 15
 PERIOD = 60
 LOW_PART = 0.9

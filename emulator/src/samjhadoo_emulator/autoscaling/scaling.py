@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.autoscaling.model import Policy, ScalableTarget
     from samjhadoo_emulator.service import AwsApi, Params, Result
 
-
 COOLDOWN = 300
 """Emulated seconds of a cooldown that an ECS service's policy does not set."""
 

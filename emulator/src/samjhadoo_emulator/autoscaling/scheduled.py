@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.autoscaling.model import ScalableTarget
     from samjhadoo_emulator.service import AwsApi, Host, Params, Result
 
-
 _MONTHS = {name.upper(): number for number, name in enumerate(calendar.month_abbr) if name}
 _DAYS = {name: number for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), 1)}
 _PART = re.compile(r"(?P<first>\*|\w+)(?:-(?P<last>\w+))?(?:/(?P<every>\d+))?")

@@ -21,7 +21,6 @@ class Sample:
 
     Attributes:
         count: How many there were; AWS allows fractions.
-        total: Their sum.
         low: The smallest of them. high: The largest of them.
 
     """

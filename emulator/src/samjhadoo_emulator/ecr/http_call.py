@@ -21,8 +21,6 @@ class Call:
     """What every handler is given.
 
     Attributes:
-        request: The HTTP request.
-        registry: The registry it came to.
         repository: The repository that its path names.
         rest: What the path names inside the repository: a digest, a tag, an upload.
 

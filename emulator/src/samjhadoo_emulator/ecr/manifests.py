@@ -33,7 +33,6 @@ class Manifest:
     """What the registry needs to know of a manifest.
 
     Attributes:
-        media_type: Of the manifest itself.
         blobs: Digests of the config and layers that must be in the repository.
         layers: Media type of each blob, by digest.
         children: Digests of the manifests that an index lists.

@@ -80,12 +80,7 @@ class Registry:
         return repository
 
     def image(self, repository: Repository, *, digest: str | None = None, tag: str | None = None) -> Image:
-        """Return the image with a digest, a tag, or both.
-
-        Raises:
-            AwsError: The repository has no such image.
-
-        """
+        """Return the image with a digest, a tag, or both."""
         image = repository.find(tag or digest or "")
         if image is None or (digest and image.digest != digest):
             raise AwsError(

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.edge import Edge
     from samjhadoo_emulator.service import Params, Result
 
-
 STUB = "The emulator scans nothing; findings are those set at /_emulator/ecr/findings."
 DURATION = timedelta(minutes=1)
 """Emulated time that a scan takes."""

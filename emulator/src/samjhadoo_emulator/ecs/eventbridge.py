@@ -38,7 +38,6 @@ class EventBridgePublisher:
     """Publishes the events of one region, in order and in the background.
 
     Args:
-        aws: EventBridge's API.
         host: Knows which operations were passed to the upstream.
         spawn: Runs work in the background.
 

@@ -210,7 +210,6 @@ def check_run(definition: dict[str, Any], request: dict[str, Any]) -> None:
     """Refuse a launch type, platform or network that a task definition cannot be run with.
 
     Args:
-        definition: The registered task definition.
         request: `launchType`, `capacityProviderStrategy`, `platformVersion`, `networkConfiguration`.
 
     """

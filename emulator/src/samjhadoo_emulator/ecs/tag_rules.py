@@ -18,7 +18,6 @@ def check_tags(tags: Sequence[dict[str, str]], present: Sequence[dict[str, str]]
 
     Args:
         tags: Those of the request.
-        present: Those that the resource has.
 
     Raises:
         AwsError: There are too many, one is too long, given twice or reserved.

@@ -29,10 +29,6 @@ REDIRECT = {
 def normalise(actions: list[dict[str, Any]], target_groups: Container[str]) -> list[dict[str, Any]]:
     """Return a rule's actions as AWS shows them: weights and stickiness filled in.
 
-    Args:
-        actions: The request's actions.
-        target_groups: The ARNs there are.
-
     Raises:
         AwsError: An action is malformed or names a target group that does not exist.
 

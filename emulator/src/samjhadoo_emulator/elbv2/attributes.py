@@ -91,7 +91,6 @@ def changes(table: Table, resource: str, wanted: list[dict[str, str]]) -> dict[s
     """Check the requested changes, and return them.
 
     Args:
-        table: The attributes there are.
         resource: What they belong to, in AWS's words (`Load balancer`).
         wanted: The request's `Attributes`.
 

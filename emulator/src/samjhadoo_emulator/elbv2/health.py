@@ -95,7 +95,6 @@ async def probe(address: str, port: int, path: str, *, timeout: float) -> int | 
     """Return the status that a target answers a health check with, or how it fails.
 
     Args:
-        address: The target's address.
         timeout: Real seconds for all of it.
 
     """

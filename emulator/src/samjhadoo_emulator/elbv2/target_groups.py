@@ -18,7 +18,6 @@ from samjhadoo_emulator.service import operation
 if TYPE_CHECKING:
     from samjhadoo_emulator.service import Params, Result
 
-
 PROTOCOLS = ("HTTP", "HTTPS")
 VERSIONS = ("HTTP1", "HTTP2")
 TARGET_TYPES = ("instance", "ip")

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.ecs.tasks import Task
     from samjhadoo_emulator.edge import Edge
 
-
 EARLIEST, LATEST = 31536000.0, 221845391999.0
 """Unix times within which dates can be computed with; far enough from the ends for what is added to them."""
 Action = KilledTask | PartitionedTask | SecondDeployer | ClockJump

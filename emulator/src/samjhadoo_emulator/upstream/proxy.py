@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     Headers = list[tuple[bytes, bytes]]
     from collections.abc import AsyncGenerator
 
-
 PATIENCE = 1.0
 """Seconds that a client gets to finish sending an unwanted body."""
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from samjhadoo_emulator.upstream.proxy import Proxy
 
-
 log = logging.getLogger(__name__)
 
 LOCALSTACK = "localstack"
@@ -44,7 +43,6 @@ class Remote:
     lists; its open-source edition has no RDS, ElastiCache or Service Quotas, and moto serves these.
 
     Args:
-        proxy: Passes requests to the URL.
         account: The account id, for moto.
         region: The region of requests that name none, for moto.
 
@@ -173,15 +171,7 @@ class Loading:
     async def pass_on(
         self, application: ASGIApp, service: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Pass a request to an application. After an answer that is no failure, the service is loaded.
-
-        Args:
-            application: The upstream.
-            scope: The request's.
-            receive: The request's.
-            send: The request's.
-
-        """
+        """Pass a request to an application. After an answer that is no failure, the service is loaded."""
         if service in self._loaded:
             await application(scope, receive, send)
             return

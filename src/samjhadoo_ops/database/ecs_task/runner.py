@@ -45,7 +45,6 @@ class EcsTask:
     """Runs Flyway as a one-off task; a `Runner`. It calls AWS only from the first run on.
 
     Args:
-        aws: Its AWS clients.
         console: Where events are reported.
         clock: The environment's clock.
         flyway: Flyway's arguments; `locations` are paths in the image.

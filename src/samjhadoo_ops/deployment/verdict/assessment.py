@@ -48,7 +48,6 @@ class Thresholds:
 
     Attributes:
         errors: The test on failed requests.
-        slow: The test on slow requests.
         slow_above: Seconds above which a request is slow.
         payments: The test on payment outcomes; None where none are counted.
         weight: The canary's nominal share of traffic, from 0 to 1.

@@ -138,9 +138,6 @@ class OwnTraffic:
         """Note a request that was answered or failed at a time, Unix seconds on the clock.
 
         Args:
-            at: When.
-            error: Whether it failed.
-            slow: Whether it was slow.
             synthetic: Whether it was sent to be counted, not to probe.
             shared: Whether it went through the production listener: which release answered is only known when
                 one of them gets all traffic.

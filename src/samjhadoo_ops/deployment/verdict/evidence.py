@@ -237,7 +237,6 @@ class CanaryExpectation:
     """What a canary can detect, for the preflight.
 
     Attributes:
-        requests: Expected requests at the canary.
         clean: How many requests without an error are needed to pass.
         rows: The power at the rates that matter, from the promised one on.
 

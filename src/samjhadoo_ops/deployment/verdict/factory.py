@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from samjhadoo_ops.deployment.verdict.counts import Minute
     from samjhadoo_ops.environment import Environment
 
-
 _SERVER_FAULT = 500
 _AT_ONCE = 4
 
@@ -34,7 +33,6 @@ class SyntheticTraffic:
     """Sends GET requests to one address in the background and notes how each ended.
 
     Args:
-        count: How many.
         timeout: Real seconds to wait for an answer; none within it is an error.
         slow_above: Real seconds above which an answer is slow.
         pause: Real seconds between two requests of each sender.

@@ -55,7 +55,6 @@ class TrafficSources:
 
     Attributes:
         balancer: The load balancer's dimension, `app/name/id`.
-        canary: The new release.
         baseline: The release that serves beside it; None in a first deployment.
 
     """

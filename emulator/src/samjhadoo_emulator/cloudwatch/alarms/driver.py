@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.cloudwatch.store import Key, Store
     from samjhadoo_emulator.service import AwsApi, Host
 
-
 MINUTE, HIGH_RESOLUTION = 60, 10
 
 
@@ -33,7 +32,6 @@ class AlarmQuery:
         alarm: The alarm, which is no composite.
 
     Attributes:
-        settings: The settings that it was made of.
         criteria: What decides about the state.
         period: Seconds of a data point.
 

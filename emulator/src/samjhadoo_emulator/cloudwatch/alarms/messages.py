@@ -26,9 +26,6 @@ def message(
 
     Args:
         alarm: The alarm, in its new state.
-        old_state: The state before.
-        account: The account's id.
-        region: The region's code.
         children: A composite alarm's triggering children.
 
     """

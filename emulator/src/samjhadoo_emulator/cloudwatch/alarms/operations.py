@@ -16,7 +16,6 @@ from samjhadoo_emulator.service import operation
 if TYPE_CHECKING:
     from samjhadoo_emulator.service import Params, Result
 
-
 PAGE = 50
 HELD = 60.0
 """Emulated seconds for which a state set by a client stays at least: until the next evaluation."""

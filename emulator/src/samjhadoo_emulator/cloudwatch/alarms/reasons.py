@@ -36,7 +36,6 @@ def reason(verdict: Verdict, criteria: Criteria, *, old_state: str, counted: boo
     Args:
         verdict: The verdict; its state is known.
         criteria: What decided about the state.
-        old_state: The state before.
         counted: Whether the alarm names its DatapointsToAlarm ("M out of N").
 
     """

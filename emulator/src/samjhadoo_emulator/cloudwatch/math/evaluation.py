@@ -50,7 +50,6 @@ class Scope:
     """What an expression may name.
 
     Attributes:
-        values: The values of ids.
         grid: The start of every period, in order: what FILL fills.
         period: Seconds of a period.
 

@@ -111,7 +111,6 @@ def report_hook(state: State, hook_id: str, *, failure: str, now: float) -> Stat
     """Return the state after a Lambda hook ended; the same object when it is no longer waited for.
 
     Args:
-        state: The state before.
         failure: Why it failed, in AWS's words; empty when it succeeded.
         now: Unix time of the emulated clock.
 

@@ -38,7 +38,6 @@ PAUSE_STAGES = frozenset(Stage) - {
     Stage.CLEAN_UP,
 }
 
-
 SHIFT_STAGES = frozenset({Stage.RECONCILE_SERVICE, Stage.TEST_TRAFFIC_SHIFT, Stage.PRODUCTION_TRAFFIC_SHIFT})
 """Stages in which ECS changes the load balancer's rules."""
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from samjhadoo_emulator.ecs.runtime.contract import ExecutionContext, Invocation
 
-
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 1.0

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-
 DEFAULT_STOP_SIGNAL = "SIGTERM"
 
 
@@ -45,7 +44,6 @@ class PulledImage:
     Attributes:
         reference: How the task definition names it.
         digest: The digest of the manifest the reference named (of the index, if it named one).
-        config: How to run it.
         rootfs: The folder its layers are unpacked in, where a runtime does that.
         name: How a runtime's engine names it, where there is one.
 
@@ -77,7 +75,6 @@ class Launch:
         entry_point: Replaces the image's entry point (and drops the image's command), if not None.
         command: Replaces the image's command, if not None.
         environment: From task definition, secrets and overrides, merged; goes over the image's.
-        ports: The ports the container exposes.
         neighbours: All ports of the task's containers, this one's included.
         working_directory: Replaces the image's, if not empty.
         user: Replaces the image's, if not empty.
@@ -159,9 +156,6 @@ class Runtime(Protocol):
     async def prepare(self, task_id: str, definition: Mapping[str, Any]) -> None:
         """Create what all containers of a task share; otherwise the first `start` does.
 
-        Args:
-            task_id: The task's id.
-
         Raises:
             CannotStartError: That failed; `start` would fail in the same way.
 
@@ -188,7 +182,6 @@ class Invocation:
 
     Attributes:
         argv: The command line; its first word is a path.
-        environment: The whole environment.
         folder: The working directory.
         reports: Whether the command is `enter.py`, which wants a status file descriptor as its first word
             after the script.

@@ -25,7 +25,6 @@ class HostFilesystem:
     """The execution context of a container of an application image: the host, nothing isolated.
 
     Args:
-        image: The unpacked image.
         root: The folder that stands for `/`: the image's own, or a copy the container may write to.
         image_names: The variables the image itself sets; these may all hold paths.
         environment: The container's environment, in the container's terms.

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from samjhadoo_emulator.ecs.runtime.contract import ImageConfig
 
-
 _MAGIC = b"\x7fELF"
 _PT_INTERP = 3
 _SHEBANG_LIMIT = 256

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.ecs.runtime.contract import ExecutionContext
     from samjhadoo_emulator.service import Host
 
-
 FIRST, LAST = 20_000, 32_000
 
 
@@ -252,7 +251,6 @@ def _copy(image: Path, target: Path, *, link_from: int | None = None) -> None:
     """Give a container files of its own; kept when it is restarted. Blocking.
 
     Args:
-        image: The unpacked image.
         target: The container's folder.
         link_from: The number of files from which they are linked instead of copied; None for never.
 

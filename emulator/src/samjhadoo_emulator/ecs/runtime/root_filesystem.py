@@ -45,9 +45,7 @@ class RootFilesystem:
 
     Args:
         mode: One of `MODES`; see `possible_mode`.
-        image: The unpacked image.
         root: The container's own folder; holds a copy of the image unless the mode is `overlay`.
-        environment: The container's environment.
         folder: The working directory.
         user: The user as the image or the task definition names it.
 

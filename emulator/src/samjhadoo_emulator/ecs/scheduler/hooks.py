@@ -37,7 +37,6 @@ class HookCaller:
     """Invokes the functions of one service's Lambda hooks.
 
     Args:
-        clock: The emulated clock.
         spawn: Runs work in the background.
         wake: Has the scheduler check the deployment again.
 

@@ -21,13 +21,7 @@ ANSWERED = "Target.ResponseCodeMismatch"
 
 
 class Registration:
-    """The registrations of a service's replicas at the load balancer.
-
-    Args:
-        balancer: The load balancer's API.
-        event: Adds a service event.
-
-    """
+    """The registrations of a service's replicas at the load balancer."""
 
     def __init__(self, balancer: Balancer, event: Callable[[str], None]) -> None:
         self._balancer = balancer

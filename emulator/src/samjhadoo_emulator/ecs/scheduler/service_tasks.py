@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.ecs.scheduler.balancer import Balancer
     from samjhadoo_emulator.ecs.tasks import Tasks
 
-
 FIRST_DELAY, LONGEST_DELAY = 10.0, 27 * 60.0
 """Emulated seconds by which repeated start failures are spaced; 27 minutes is AWS's maximum."""
 START_PACE, CRASH_PACE = 0.1, 0.3
@@ -37,10 +36,6 @@ IMPAIRED = 3
 class Pace:
     """Spaces the starts of each revision, by its number: more and more after tasks that did not reach
     RUNNING, evenly after others, which AWS does not throttle.
-
-    Args:
-        clock: The emulated clock.
-
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -93,8 +88,6 @@ class ServiceTasks:
 
     Args:
         tasks: Starts and stops tasks.
-        balancer: Registers them.
-        clock: The emulated clock.
         impaired: Called when tasks have failed to start again and again.
 
     """

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.ecs.runtime import Container, Launch, Runtime
     from samjhadoo_emulator.ecs.tasks.task import ContainerState
 
-
 INTERVAL, TIMEOUT, RETRIES = 30, 5, 3
 FLOOR, STARTING_FLOOR = 1.0, 0.25
 
@@ -36,10 +35,8 @@ async def watch_health(
     """Check a container for as long as it is not cancelled; report HEALTHY and UNHEALTHY as they change.
 
     Args:
-        container: A started container.
         check: The container definition's `healthCheck`.
         clock: Whose seconds the interval is in.
-        report: Called with each change.
 
     """
     command = health_command(check["command"])
@@ -89,7 +86,6 @@ class ContainerRun:
         state: Its visible state; changed here only.
         runtime: What runs it.
         launch: How it is started.
-        clock: The emulated clock.
         changed: Called after every change of the state.
 
     """

@@ -36,7 +36,6 @@ class TaskDriver:
     Args:
         task: The task; its state is changed here and in its container runs only.
         host: What the emulator gives live services.
-        region: The task's region.
         aws: Secrets, parameters and logs.
         runtime: What runs containers.
         changed: Called after every visible change of the task.

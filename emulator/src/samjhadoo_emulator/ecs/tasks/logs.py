@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from samjhadoo_emulator.service import AwsApi
 
-
 _DATES = {
     "%A": r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day",
     "%a": r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)",
@@ -47,7 +46,6 @@ _DATES = {
     "%z": r"[+-][0-9]{4}",
     "%%": "%",
 }
-
 
 MOST_BYTES = 262_144 - 26
 """Bytes of an event of CloudWatch Logs; the driver sends one that is full, whatever comes next."""
@@ -152,7 +150,6 @@ class LogStream:
     Args:
         options: The options of the container's `logConfiguration`.
         container: The container's name.
-        task_id: The task's id.
 
     """
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.edge import Edge
     from samjhadoo_emulator.service import AwsApi
 
-
 PREFIX = "/_ecs"
 SESSION_SECONDS = 3600
 """How long the credentials of a task role are valid; real seconds."""

@@ -34,7 +34,6 @@ class Tasks:
 
     Args:
         host: What the emulator gives live services.
-        aws: The region's AWS API.
         spawn: Runs work in the background: `spawn(coroutine, name=…)`.
         runtime: What runs containers.
 

@@ -13,7 +13,6 @@ ACTIVE = "active"
 SUBSET = "envoy.lb"
 """Where Envoy's load balancers look for an endpoint's metadata."""
 
-
 CLUSTERS, ENDPOINTS, LISTENERS, ROUTES = "clusters", "endpoints", "listeners", "routes"
 """Kinds of resources, as Envoy's REST discovery calls them."""
 

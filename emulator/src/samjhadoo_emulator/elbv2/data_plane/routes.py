@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from samjhadoo_emulator.elbv2.model import Listener, Rule, TargetGroup
 
-
 _SPECIAL = re.compile(r"[^0-9A-Za-z_ -]")
 _BITS = 8
 _EVERY_OCTET = r"\d{1,3}"
@@ -89,8 +88,6 @@ def route_configuration(name: str, listener: Listener, groups: Mapping[str, Targ
     """Return the routes of a listener.
 
     Args:
-        name: The configuration's name.
-        listener: The listener and its rules.
         groups: The target groups by ARN.
 
     """

@@ -25,7 +25,6 @@ class EngineError(Exception):
     """The engine refused, or cannot be reached.
 
     Args:
-        text: Why.
         status: The HTTP status of its answer; 0 if there was none.
 
     """

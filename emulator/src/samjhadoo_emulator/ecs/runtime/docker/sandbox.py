@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.ecs.runtime.docker.container import DockerContainer
     from samjhadoo_emulator.ecs.runtime.docker.engine_resources import EngineResources
 
-
 _SHARED = ("efsVolumeConfiguration", "fsxWindowsFileServerVolumeConfiguration", "s3filesVolumeConfiguration")
 
 
@@ -37,7 +36,6 @@ class Volumes:
 
     Args:
         resources: What this emulator has in the engine.
-        task_id: The task's id.
 
     """
 
@@ -138,7 +136,6 @@ class Sandbox:
 
     Args:
         resources: What this emulator has in the engine.
-        task_id: The task's id.
 
     Attributes:
         containers: The ids of its containers by their names.
