@@ -353,12 +353,7 @@ class EcsService:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Turn ECS's refusal of a request's content into the end of a deployment that has not begun.
-
-    Raises:
-        DeploymentFailed: ECS refused it; the service is as it was.
-
-    """
+    """Turn ECS's refusal of a request's content into the end of a deployment that has not begun."""
     from botocore.exceptions import ClientError
 
     try:

@@ -325,12 +325,7 @@ class DeploymentLock:
                 self.owner, self._renewed = owner, asked
 
     def _replace(self, owner: LockOwner) -> str:
-        """Replace the lock, also when an earlier replacement was made but its answer was lost.
-
-        Raises:
-            Conflict: Another run has it.
-
-        """
+        """Replace the lock, also when an earlier replacement was made but its answer was lost."""
         body = msgspec.json.encode(owner)
         try:
             return self._store.replace(self._key, body, etag=self._etag)

@@ -121,12 +121,7 @@ class S3Objects:
         return str(answer["ETag"])
 
     def _own(self, key: str, body: bytes, error: Exception) -> str:
-        """Return the ETag when the other writer was this one, whose answer was lost and who wrote again.
-
-        Raises:
-            Conflict: It was another; no two writers write the same bytes.
-
-        """
+        """Return the ETag when the other writer was this one, whose answer was lost and who wrote again."""
         found = self.read(key)
         if found is None or found.body != body:
             raise Conflict(key) from error

@@ -80,10 +80,6 @@ def _ended_before(context: ServiceContext, deploy: str, *, resuming: bool) -> De
     """Return a deploy that has ended well; None for one that has not ended. No lock is needed to know.
 
     None also when what was to be resumed never began: its run may have left its lock, which has to go.
-
-    Raises:
-        EndedBefore: It has ended badly.
-
     """
     if not deploy and any(_deploys(each) for each in unfinished(context)):
         return None
@@ -93,12 +89,7 @@ def _ended_before(context: ServiceContext, deploy: str, *, resuming: bool) -> De
 
 
 def _require_this_release(context: ServiceContext, entry: JournalEntry) -> None:
-    """Refuse to return another release's ending: a run that died before its journal began deployed nothing.
-
-    Raises:
-        Refused: The last deploy is not of what stands here.
-
-    """
+    """Refuse to return another release's ending: a run that died before its journal began did nothing."""
     from samjhadoo_ops.release import version_here
 
     if _is_of_another_release(context, entry):
@@ -136,12 +127,7 @@ def _deploys(entry: JournalEntry) -> bool:
 
 
 def _never_started(run: Run, entry: JournalEntry) -> Deployed:
-    """Record that a run began that started no deployment, and refuse.
-
-    Raises:
-        Refused: Always.
-
-    """
+    """Record that a run began that started no deployment, and refuse."""
     if entry.kind == "rollback":
         finish_unwatched(run, entry, None)
     raise Refused(

@@ -136,11 +136,6 @@ def _stop(context: ServiceContext, arn: str) -> RollbackResult | None:
     """Stop a running deployment with rollback and wait for its end; None when it had succeeded before.
 
     No lock is taken: the run that deploys may hold it, and sees the rollback.
-
-    Raises:
-        Refused: It is the first deployment.
-        PersonNeeded: The rollback failed.
-
     """
     sources = context.ecs.deployment(arn).get("sourceServiceRevisions")
     if not sources:
@@ -169,14 +164,7 @@ def _stop(context: ServiceContext, arn: str) -> RollbackResult | None:
 
 
 def _redeploy(context: ServiceContext, *, to: str, force_schema: str, lock_wait: float) -> RollbackResult:
-    """Deploy the last release that worked, without canary and bake, and wait for its end.
-
-    Raises:
-        Refused: There is none, or the lock is held.
-        PersonNeeded: Its deployment failed, and so did rolling that back.
-        DeploymentFailed: Its deployment failed; the former release still serves.
-
-    """
+    """Deploy the last release that worked, without canary and bake, and wait for its end."""
     run = Run(context)
     with run.locked("rollback", lock_wait=lock_wait):
         settle_unfinished(run)
@@ -205,9 +193,6 @@ def _target(context: ServiceContext, *, to: str = "", force_schema: str = "") ->
 
     Args:
         force_schema: Why the schema's objections don't count; empty where they do.
-
-    Raises:
-        Refused: There is none, or the schema no longer supports it.
 
     """
     entries = context.journal.entries()
@@ -285,12 +270,7 @@ def _require_ours(context: ServiceContext, document: dict[str, Any]) -> None:
 
 
 def _require_serving(context: ServiceContext, document: dict[str, Any]) -> None:
-    """Refuse to go back from a release that does not serve any more.
-
-    Raises:
-        Refused: Another one does.
-
-    """
+    """Refuse to go back from a release that does not serve any more."""
     arn = document.get("targetServiceRevision", {}).get("arn")
     service = context.ecs.describe() or {}
     current = [revision["arn"] for revision in service.get("currentServiceRevisions", ())]

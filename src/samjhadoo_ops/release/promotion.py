@@ -95,12 +95,7 @@ def copy(env: Environment, aws: Aws, built: BuiltImage) -> PushedImage:
 
 
 def _named(image: str, own: ImageReference) -> ImageReference:
-    """Return the reference that a name stands for.
-
-    Raises:
-        ConfigurationError: The name has neither tag nor digest.
-
-    """
+    """Return the reference that a name stands for."""
     name, at, digest = image.partition("@")
     if "/" in name:
         parsed = ImageReference.parse(name)

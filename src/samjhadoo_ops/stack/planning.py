@@ -85,12 +85,7 @@ def make_plan(
 
 
 def _starter(owner: int | None) -> Starter | None:
-    """Return the process that the stack ends with: the named one, or the shell.
-
-    Raises:
-        ConfigurationError: The named id is not a running process, or is a thread's.
-
-    """
+    """Return the process that the stack ends with: the named one, or the shell."""
     named = os.environ.get(OWNER, "") if owner is None else str(owner)
     if not named:
         shell = exits.watching_shell()

@@ -404,12 +404,7 @@ class Scheduled(Scaling):
         await self.come_into_range(target)
 
     def _next_run(self, action: ScheduledAction) -> float | None:
-        """Return when an action runs next.
-
-        Raises:
-            AwsError: Its schedule is not valid.
-
-        """
+        """Return when an action runs next."""
         settings = action.settings
         schedule = Schedule(
             settings["Schedule"],
