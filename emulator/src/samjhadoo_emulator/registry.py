@@ -18,8 +18,8 @@ LIVE = ("application-autoscaling", "cloudwatch", "ecr", "ecs", "elbv2")
 
 def live_services() -> dict[str, type[LiveService]]:
     """Return the live services by botocore's name."""
-    from samjhadoo_emulator.autoscaling.scheduled import ApplicationAutoScaling
-    from samjhadoo_emulator.cloudwatch.alarms.operations import CloudWatch
+    from samjhadoo_emulator.autoscaling.service import ApplicationAutoScaling
+    from samjhadoo_emulator.cloudwatch.service import CloudWatch
     from samjhadoo_emulator.ecr.service import Ecr
     from samjhadoo_emulator.ecs.service import Ecs
     from samjhadoo_emulator.elbv2.service import Elbv2

@@ -439,20 +439,3 @@ def _view(target: ScalableTarget, action: ScheduledAction) -> dict[str, Any]:
         **action.settings,
         "CreationTime": action.created_at,
     }
-
-
-class ApplicationAutoScaling(Scheduled):
-    """The API for the desired counts of ECS services; other resources are the upstream's."""
-
-    def dump(self) -> dict[str, Any]:
-        """Return a summary of the state."""
-        return {
-            resource: {
-                "minimum": target.minimum,
-                "maximum": target.maximum,
-                "suspended": [name for name, on in target.suspended.items() if on],
-                "policies": sorted(target.policies),
-                "scheduled": {name: action.next_run for name, action in target.scheduled.items()},
-            }
-            for resource, target in self.targets.items()
-        }

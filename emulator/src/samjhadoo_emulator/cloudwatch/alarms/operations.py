@@ -4,17 +4,116 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.cloudwatch.alarms import rule, validation
+from samjhadoo_emulator.cloudwatch import queries
+from samjhadoo_emulator.cloudwatch.alarms import rule
 from samjhadoo_emulator.cloudwatch.alarms.driver import AlarmDriver
-from samjhadoo_emulator.cloudwatch.alarms.model import Alarm
-from samjhadoo_emulator.cloudwatch.metrics import Metrics
+from samjhadoo_emulator.cloudwatch.alarms.evaluation import COMPARISONS
+from samjhadoo_emulator.cloudwatch.alarms.model import SINGLE, Alarm
 from samjhadoo_emulator.cloudwatch.queries import metric_key
+from samjhadoo_emulator.cloudwatch.statistics import extended
 from samjhadoo_emulator.errors import AwsError, validation_error
 from samjhadoo_emulator.pagination import CLOUDWATCH
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
     from samjhadoo_emulator.service import Params, Result
+
+
+LONGEST_NAME = 255
+LONGEST_WINDOW = 7 * 86400
+SHORTEST_PERIOD = 10
+_OPTIONS = {
+    "TreatMissingData": ("missing", "ignore", "breaching", "notBreaching"),
+    "EvaluateLowSampleCountPercentile": ("evaluate", "ignore"),
+}
+_OF_ONE_METRIC = ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Dimensions", "Period", "Unit")
+
+
+def metric_alarm(params: Params) -> tuple[list[dict[str, Any]], str]:
+    """Return a metric alarm's queries and the id of the one it watches.
+
+    Raises:
+        AwsError: The parameters contradict each other, or are not supported.
+
+    """
+    for member in ("EvaluationCriteria", "EvaluationInterval", "ThresholdMetricId"):
+        if member in params:
+            raise validation_error(
+                f"{member} (PromQL and anomaly detection) is not supported by this emulator"
+            )
+    for member in ("EvaluationPeriods", "ComparisonOperator", "Threshold"):
+        if member not in params:
+            raise validation_error(f"The parameter {member} is required.")
+    if params["ComparisonOperator"] not in COMPARISONS:
+        raise validation_error(
+            f"The comparison operator {params['ComparisonOperator']} is used for anomaly detection only."
+        )
+    periods: int = params["EvaluationPeriods"]
+    _check_options(params, periods)
+    wanted, watched = _queries(params)
+    for query in wanted:
+        period = (query.get("MetricStat") or {}).get("Period", SHORTEST_PERIOD)
+        if period < SHORTEST_PERIOD:
+            raise validation_error("Period must be 10, 20, 30 or a multiple of 60")
+        if period * periods > LONGEST_WINDOW:
+            raise validation_error(
+                "Metrics cannot be checked across more than 7 days (EvaluationPeriods * Period)."
+            )
+    return wanted, watched
+
+
+def _check_options(params: Params, periods: int) -> None:
+    if not 1 <= int(params.get("DatapointsToAlarm") or periods) <= periods:
+        raise validation_error("DatapointsToAlarm must be between 1 and EvaluationPeriods.")
+    for member, options in _OPTIONS.items():
+        if params.get(member, options[0]) not in options:
+            raise validation_error(f"Option {params[member]} is not supported for {member}.")
+
+
+def _queries(params: Params) -> tuple[list[dict[str, Any]], str]:
+    metrics = params.get("Metrics")
+    if not metrics:
+        query = {"Id": SINGLE, "MetricStat": _metric_stat(params), "ReturnData": True}
+        queries.check([query])
+        return [query], SINGLE
+    given = [member for member in _OF_ONE_METRIC if params.get(member)]
+    if given:
+        raise validation_error(f"Metrics cannot be combined with {', '.join(given)}.")
+    queries.check(metrics)
+    returned = [query["Id"] for query in metrics if query.get("ReturnData", True)]
+    if len(returned) != 1:
+        raise validation_error("Exactly one element of the metrics list should return data.")
+    if len({query["MetricStat"]["Period"] for query in metrics if query.get("MetricStat")}) > 1:
+        raise validation_error("Period must be consistent across all metrics.")
+    return metrics, returned[0]
+
+
+def _metric_stat(params: Params) -> dict[str, Any]:
+    for member in ("MetricName", "Namespace", "Period"):
+        if not params.get(member):
+            raise validation_error(f"The parameter {member} is required.")
+    statistic, other = params.get("Statistic"), params.get("ExtendedStatistic")
+    if bool(statistic) == bool(other):
+        raise validation_error("Exactly one of Statistic and ExtendedStatistic must be specified.")
+    if other and not extended(other):
+        raise validation_error(f"The value {other} for parameter ExtendedStatistic is not supported.")
+    metric = {"Namespace": params["Namespace"], "MetricName": params["MetricName"]}
+    unit = {"Unit": params["Unit"]} if params.get("Unit") else {}
+    return {
+        "Metric": {**metric, "Dimensions": params.get("Dimensions") or []},
+        "Period": params["Period"],
+        "Stat": statistic or other,
+        **unit,
+    }
+
+
+def composite_rule(text: str) -> rule.Term:
+    """Return a composite alarm's rule."""
+    try:
+        return rule.parse(text)
+    except rule.RuleError as error:
+        raise validation_error(f"Invalid AlarmRule: {error}") from error
+
 
 PAGE = 50
 HELD = 60.0
@@ -28,7 +127,7 @@ class AlarmOperations(AlarmDriver):
 
     @operation("PutMetricAlarm")
     async def put_metric_alarm(self, params: Params) -> Result:
-        queries, watched = validation.metric_alarm(params)
+        queries, watched = metric_alarm(params)
         alarm = self._put(params)
         alarm.queries, alarm.watched, alarm.quiet = queries, watched, False
         self.drive()
@@ -36,7 +135,7 @@ class AlarmOperations(AlarmDriver):
 
     @operation("PutCompositeAlarm")
     async def put_composite_alarm(self, params: Params) -> Result:
-        term = validation.composite_rule(params["AlarmRule"])
+        term = composite_rule(params["AlarmRule"])
         unknown = [name for name in rule.children(term) if self.named(name) is None]
         if unknown:
             raise validation_error(f"AlarmRule contains alarms that do not exist: {', '.join(unknown)}")
@@ -206,14 +305,3 @@ class AlarmOperations(AlarmDriver):
     def _check_tagged(self, arn: str) -> None:
         if self.named(arn) is None:
             raise AwsError("ResourceNotFoundException", f"Unable to find the resource {arn}", status=404)
-
-
-class CloudWatch(AlarmOperations, Metrics):
-    """The CloudWatch API: metrics and alarms; dashboards and the rest go upstream."""
-
-    def dump(self) -> dict[str, Any]:
-        """Return a summary of the state."""
-        return {
-            "metrics": len(self.store),
-            "alarms": {name: alarm.state for name, alarm in self.alarms.items()},
-        }
