@@ -1,4 +1,4 @@
-"""Scaling policies: put, describe, delete."""
+"""Scaling policies and their alarms: put, describe, delete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Executes scaling policies when alarms fire."""
+"""Executes scaling policies when alarms fire, with what the alarms saw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scheduled actions: put, describe, delete, and run when it is time."""
+"""Scheduled actions: their schedules (at, rate, cron), and put, describe, delete and run when it is time."""
 
 from __future__ import annotations
 

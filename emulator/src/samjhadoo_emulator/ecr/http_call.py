@@ -1,4 +1,4 @@
-"""A request to the distribution API that names a repository."""
+"""Requests to the distribution API that name a repository, and its errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ECS service: its state and its operations."""
+"""The ECS service: its state, its operations and tags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A target's health in AWS's words, decided from what Envoy reports. No I/O here."""
+"""A target's health in AWS's words: decided from what Envoy reports, probed where that does not say why."""
 
 from __future__ import annotations
 

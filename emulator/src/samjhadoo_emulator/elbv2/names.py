@@ -1,4 +1,4 @@
-"""Names of load balancers and target groups."""
+"""Names and ARNs of load balancers and of what belongs to them, in AWS's form."""
 
 from __future__ import annotations
 

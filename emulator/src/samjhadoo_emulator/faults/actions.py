@@ -1,4 +1,4 @@
-"""Faults that strike at once: tasks that die or are cut off, a second deployer, a clock that jumps."""
+"""The control endpoint's faults, and what those do that strike at once: tasks die, a clock jumps."""
 
 from __future__ import annotations
 
