@@ -16,6 +16,7 @@ from samjhadoo_ops.engine import PROJECT, leftovers
 from samjhadoo_ops.stack import watchdog
 from samjhadoo_ops.stack.state import StackPaths
 from samjhadoo_ops.testing import running_stack
+from user_project import QUICK
 
 ROOT = Path(__file__).parents[2]
 KINDS = ["embedded", pytest.param("containers", marks=pytest.mark.containers)]
@@ -57,7 +58,7 @@ def documented() -> str:
 
 
 def variables(kind: str) -> dict[str, str]:
-    return {**os.environ, "SAMJHADOO_STACK": kind, "SAMJHADOO_DEPLOYMENT__BAKE_TIME": "10m"}
+    return {**os.environ, **QUICK, "SAMJHADOO_STACK": kind}
 
 
 @pytest.mark.parametrize("kind", KINDS)
