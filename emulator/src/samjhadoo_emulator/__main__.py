@@ -39,7 +39,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=4566, help="port of the edge")
     parser.add_argument("--fd", type=int, default=-1, help="listening socket inherited from the parent")
     parser.add_argument("--account", default=DEFAULT_ACCOUNT, help="account id")
-    parser.add_argument("--region", default="ap-south-1", help="region of requests that name none")
+    parser.add_argument("--region", default="ap-south-1", help="region for requests that do not name one")
     parser.add_argument(
         "--minute", type=float, default=REAL_MINUTE, help="real seconds in an emulated minute"
     )
@@ -70,14 +70,14 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--gate-before-bake",
         action="store_true",
-        help="open a canary's second gate before its bake has elapsed (AWS documents no order)",
+        help="end a canary's second pause before its bake time has elapsed (AWS documents no order)",
     )
     parser.add_argument(
         "--variant",
         action="append",
         default=[],
         choices=sorted(VARIANTS),
-        help="alternative to what the emulator assumes where AWS documents nothing; may be repeated: "
+        help="different behaviour where AWS documents none; may be repeated: "
         + "; ".join(f"{name}: {text}" for name, text in VARIANTS.items()),
     )
     add_arguments(parser)

@@ -1,7 +1,7 @@
 """Time, real or emulated.
 
-At AWS a minute is sixty seconds. On the local stack a minute is a fraction of a second, for the tool
-and the emulator alike, so that a 75-minute canary deployment can be rehearsed in seconds. Whoever waits
+On AWS a minute is sixty seconds. On the local stack a minute is a fraction of a second, for the tool
+and the emulator alike, so that a 75-minute canary deployment can be rehearsed in seconds. Code that waits
 asks the clock; nothing else knows.
 
 What bounds the work of a real process (how long it may take to start, to answer a health check, to

@@ -1,6 +1,6 @@
 """The edge: one address for every AWS client.
 
-A request goes through the handlers that `Edge.__init__` lists: in the end the live service that owns it
+A request passes through the handlers that `Edge.__init__` lists: in the end the live service that owns it
 performs it, or the upstream gets it, bodies streaming.
 """
 
@@ -41,7 +41,7 @@ class Edge:
         upstream: Serves everything that no live service owns.
         prefixes: Applications by path prefix (the registry at `/v2`, the control endpoint); a request
             signed by an AWS client never goes to one of these.
-        region: The region of requests that name none.
+        region: The region for requests that do not name one.
 
     Attributes:
         upstream: Serves everything that no live service owns.
@@ -69,7 +69,7 @@ class Edge:
         self._starting = asyncio.Lock()
         self._handle = chain(
             # Every request goes through these, in this order; each one answers it or hands it to the next.
-            # A guard that decides who may ask belongs at the front.
+            # A guard that decides who may send requests belongs at the front.
             (
                 Resets(self.requests, self.reset).handle,
                 self._serve_own_paths,
@@ -150,7 +150,7 @@ class Edge:
         await self.upstream.reset()
 
     async def stop_services(self) -> None:
-        """End every live service, the youngest first; the next request starts it anew."""
+        """End every live service, the youngest first; the next request starts it again."""
         while self.live:
             ending = list(self.live.items())
             for _, service in reversed(ending):
@@ -182,7 +182,7 @@ class Edge:
         await proceed(exchange)
 
     async def _apply_faults(self, exchange: Exchange, proceed: Proceed) -> None:
-        """Do to a request what the faults in force ask for."""
+        """Apply the active faults to a request."""
         faults = striking(self.host.faults, exchange) if self.host.faults else []
         if faults:
             await disturb(exchange, faults, proceed)

@@ -70,7 +70,7 @@ class InternalAws:
     async def _perform(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         if self._is_live(service, operation):
             return await self._dispatch(service, operation, self._region, params)
-        # A thread goes on when whoever waits for it is cancelled: a reset has to know of it.
+        # A thread keeps running when the code that waits for it is cancelled: a reset has to know of it.
         return await asyncio.shield(asyncio.create_task(self._to_upstream(service, operation, params)))
 
     async def _to_upstream(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Pagination:
     def page(
         self, items: Sequence[T], params: dict[str, Any], *, default: int = 0
     ) -> tuple[Sequence[T], dict[str, str]]:
-        """Return the page that a request asks for, and the answer's member for the next one's token, if any.
+        """Return the requested page, and the answer's member for the next page's token, if any.
 
         Args:
             items: The whole list.
@@ -60,7 +60,7 @@ class Pagination:
     def answer(
         self, member: str, items: Sequence[Any], params: dict[str, Any], *, default: int = 0
     ) -> dict[str, Any]:
-        """Return an answer that consists of the page that a request asks for, under `member`; see `page`."""
+        """Return an answer that consists of the requested page, under `member`; see `page`."""
         shown, more = self.page(items, params, default=default)
         return {member: list(shown), **more}
 

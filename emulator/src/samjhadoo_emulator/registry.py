@@ -28,7 +28,7 @@ def live_services() -> dict[str, type[LiveService]]:
 
 
 def registry_application(edge: Callable[[], Edge]) -> ASGIApp:
-    """Return the OCI registry that stands at `/v2` beside the ECR API."""
+    """Return the OCI registry that is served at `/v2`, next to the ECR API."""
     from samjhadoo_emulator.ecr.distribution import distribution_application
 
     return distribution_application(edge)

@@ -11,6 +11,6 @@ VARIANTS = {
     FIRST_WITHOUT_HOOKS: "lifecycle hooks are not called in a service's first deployment",
     IGNORED_ALARMS_MONITORED: "alarms that are ignored for a deployment read MONITORING, not DISABLED",
     BREAKER_FOR_ROLLING_ONLY: "the circuit breaker does nothing unless the strategy is ROLLING",
-    BREAKER_STRICT: "once a task ran, the circuit breaker counts failed health checks only, no failed starts",
+    BREAKER_STRICT: "once a task has run, the circuit breaker counts failed health checks, not failed starts",
 }
 """By name: how each differs from what the emulator does by default."""

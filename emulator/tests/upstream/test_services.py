@@ -196,12 +196,14 @@ def test_every_request_goes_to_an_upstream_that_is_no_localstack(scripted, tmp_p
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        pytest.param(["--upstream", "ftp://x"], "is no URL of an upstream", id="scheme"),
-        pytest.param(["--upstream", "http://h:x"], "is no URL", id="port"),
-        pytest.param(["--upstream", "http://me:pw@h"], "holds credentials", id="credentials"),
+        pytest.param(["--upstream", "ftp://x"], "is not the URL of an upstream", id="scheme"),
+        pytest.param(["--upstream", "http://h:x"], "is not a URL", id="port"),
+        pytest.param(["--upstream", "http://me:pw@h"], "contains credentials", id="credentials"),
         pytest.param(["--upstream", "http://h/path"], "has a path", id="path"),
         pytest.param(["--upstream", "http://h", "--upstream-ca", "x"], "is for https", id="ca-of-http"),
-        pytest.param(["--upstream", "https://h", "--upstream-ca", "no.pem"], "no.pem is no bundle", id="ca"),
+        pytest.param(
+            ["--upstream", "https://h", "--upstream-ca", "no.pem"], "no.pem is not a bundle", id="ca"
+        ),
         pytest.param(["--upstream-ca", "x"], "needs an --upstream", id="ca-alone"),
         pytest.param(["--pass-on", "ecs"], "--pass-on needs an --upstream", id="pass-on-alone"),
         pytest.param(["--upstream", "http://h", "--pass-on", "s3"], "invalid choice: 's3'", id="not-live"),
@@ -215,9 +217,9 @@ def test_options_that_cannot_be_meant_are_refused(options, words, tmp_path, monk
     with pytest.raises(SystemExit) as ended:
         main(options)
     assert ended.value.code == 2
-    told = capsys.readouterr().err
-    assert words in told
-    assert "pw" not in told
+    printed = capsys.readouterr().err
+    assert words in printed
+    assert "pw" not in printed
 
 
 def test_an_upstream_leaves_motos_services_unloaded():

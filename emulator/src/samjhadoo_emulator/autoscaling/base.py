@@ -159,7 +159,7 @@ def no_scheduled_action(resource: str, name: str) -> AwsError:
 
 
 def no_resource(arn: str) -> AwsError:
-    """Return the refusal of an ARN whose tags are asked for."""
+    """Return the refusal of an ARN whose tags are requested."""
     return AwsError(
         "ResourceNotFoundException", f"The resource with ARN {arn} could not be found.", ResourceName=arn
     )

@@ -1,4 +1,4 @@
-"""How much capacity a policy asks for, and whether it gets it: pure functions.
+"""How much capacity a policy wants, and whether it gets it: pure functions.
 
 Source: Application Auto Scaling user guide, "How step scaling for Application Auto Scaling works" and "How
 target tracking scaling for Application Auto Scaling works"; ECS developer guide, "Automatically scale your

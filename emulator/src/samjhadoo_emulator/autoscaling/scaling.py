@@ -33,7 +33,7 @@ COOLDOWN = 300
 
 
 class Scaling(Policies):
-    """Alarms name a policy and an instant; the policy reads the alarm's metric and asks for capacity."""
+    """Alarms name a policy and an instant; the policy reads the alarm's metric and sets the capacity."""
 
     @operation("ExecutePolicy")
     async def execute_policy(self, params: Params) -> Result:

@@ -85,7 +85,7 @@ class Cron:
 
 @lru_cache(maxsize=1024)
 def parse_cron(text: str) -> Cron:
-    """Return what stands between the brackets of `cron(...)`.
+    """Return what is between the brackets of `cron(...)`.
 
     Raises:
         CronError: The text is not a valid cron expression.
@@ -120,7 +120,7 @@ def _by_day(text: str, year: int, month: int) -> set[int]:
     if match := _NEAREST.fullmatch(text):
         day = int(match["day"])
         if not 1 <= day <= 31:  # noqa: PLR2004
-            raise CronError(f"no day of a month: {text}")
+            raise CronError(f"not a day of the month: {text}")
         return {_workday(year, month, day)} if day <= last else set()
     return {day for day in _values(text, 1, 31) if day <= last}
 
@@ -178,7 +178,7 @@ def _values(text: str, low: int, high: int, names: dict[str, int] | None = None)
         if wraps:
             found.update(range(low, last + 1, every))
     if not found:
-        raise CronError(f"{text!r} names nothing")
+        raise CronError(f"{text!r} selects nothing")
     return tuple(sorted(found))
 
 
@@ -245,14 +245,14 @@ class Schedule:
             return since + max(1, math.floor((moment - since) / seconds) + 1) * seconds
         if match := _CRON.fullmatch(self.expression):
             return _next(match["fields"], zone, moment)
-        raise ScheduleError(f"no schedule: {self.expression}")
+        raise ScheduleError(f"not a schedule: {self.expression}")
 
 
 def _once(text: str, zone: ZoneInfo, moment: float) -> float | None:
     try:
         at = datetime.fromisoformat(text).replace(tzinfo=zone).timestamp()
     except ValueError as error:
-        raise ScheduleError(f"no time: {text}") from error
+        raise ScheduleError(f"not a time: {text}") from error
     return at if at > moment else None
 
 

@@ -193,5 +193,5 @@ def as_series(value: Value, grid: range) -> list[TimeSeries]:
     if isinstance(value, TimeSeries):
         return [value]
     if isinstance(value, str):
-        raise ExpressionError("The expression does not give a time series")
+        raise ExpressionError("The expression does not return a time series")
     return [TimeSeries(dict.fromkeys(grid, float(value)) if math.isfinite(value) else {})]

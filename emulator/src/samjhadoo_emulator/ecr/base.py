@@ -63,5 +63,5 @@ class RegistryService(LiveService):
         return self.registry.repository(name)
 
     def named(self, repository: Repository, **members: Any) -> dict[str, Any]:
-        """Return the members that say which repository an answer is about, and `members`."""
+        """Return the members that identify the repository of an answer, and `members`."""
         return {"registryId": self.account, "repositoryName": repository.name, **members}

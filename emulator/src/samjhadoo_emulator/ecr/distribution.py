@@ -1,4 +1,4 @@
-"""The OCI distribution API at `/v2`: what Docker, containerd, crane and all registry clients speak.
+"""The OCI distribution API at `/v2`: what Docker, containerd, crane and all other registry clients use.
 
 Bodies stream to and from disk. Anyone on loopback may push and pull; an `Authorization` header is
 ignored. The facts are the OCI distribution specification 1.1's; what it leaves open is as at ECR: a

@@ -152,4 +152,4 @@ def _blob(call: Call) -> str:
 def _require_digest(digest: str) -> None:
     if not is_digest(digest):
         detail = {"digest": digest}
-        raise DistributionError("DIGEST_INVALID", f"{digest!r} is no digest", status=400, detail=detail)
+        raise DistributionError("DIGEST_INVALID", f"{digest!r} is not a digest", status=400, detail=detail)

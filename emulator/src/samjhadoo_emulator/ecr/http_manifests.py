@@ -93,7 +93,7 @@ def _reference(reference: str) -> dict[str, str]:
 def _digest(digest: str) -> str:
     if not is_digest(digest):
         detail = {"digest": digest}
-        raise DistributionError("DIGEST_INVALID", f"{digest!r} is no digest", status=400, detail=detail)
+        raise DistributionError("DIGEST_INVALID", f"{digest!r} is not a digest", status=400, detail=detail)
     return digest
 
 

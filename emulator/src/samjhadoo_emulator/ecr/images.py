@@ -187,7 +187,7 @@ def _problem(repository: Repository, image_id: ImageId) -> dict[str, Any] | None
         reason = "Invalid request parameters: both tag and digest cannot be null"
         return {"imageId": image_id, "failureCode": "MissingDigestAndTag", "failureReason": reason}
     if digest and not is_digest(digest):
-        reason = f"Invalid request parameters: {digest} is no image digest"
+        reason = f"Invalid request parameters: {digest} is not an image digest"
         return {"imageId": image_id, "failureCode": "InvalidImageDigest", "failureReason": reason}
     image = repository.find(tag or digest or "")
     if image is None:

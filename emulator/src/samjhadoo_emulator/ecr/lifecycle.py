@@ -1,4 +1,4 @@
-"""Lifecycle policies: what they may say, and which images they expire. Pure functions.
+"""Lifecycle policies: what they may contain, and which images they expire. Pure functions.
 
 The facts are the ECR user guide's (lifecycle policy properties; how lifecycle policies work). Its words for
 refusals are those that users of ECR have reported.
@@ -65,7 +65,7 @@ def rules(text: str) -> list[LifecycleRule]:
     """Return the rules of a policy by priority.
 
     Raises:
-        AwsError: ECR would refuse the policy, or it asks for an archive, which the emulator does not have.
+        AwsError: ECR would refuse the policy, or it needs archive storage, which the emulator does not have.
 
     """
     try:

@@ -21,7 +21,7 @@ MAX_SIZE = 4 * 1024 * 1024
 """Bytes; the least that the distribution specification lets a registry accept."""
 
 LARGEST = 1 << 62
-"""Bytes that a descriptor can speak of: sizes are 64-bit numbers."""
+"""The largest size that a descriptor can state: sizes are 64-bit numbers."""
 
 
 class ManifestInvalid(Exception):

@@ -1,4 +1,4 @@
-"""The ECR API's operations on repositories: their life, settings and tags."""
+"""The ECR API's operations on repositories: create, delete, describe, settings and tags."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RepositoryOperations(RegistryService):
 
     @operation("PutImageTagMutability")
     async def put_image_tag_mutability(self, params: Params) -> Result:
-        """Say whether tags may be moved."""
+        """Set whether tags may be moved."""
         repository = self.repository(params)
         _set_mutability(repository, params)
         return self.named(repository, **_mutability(repository))

@@ -41,7 +41,7 @@ QUOTA = timedelta(hours=24)
 
 @dataclass
 class FindingSets:
-    """The findings that scans are to come to, the most exact first: of an image, a repository, anything."""
+    """The findings that scans return, the most specific first: of an image, a repository, anything."""
 
     sets: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
 
@@ -63,7 +63,7 @@ class ScanOperations(RegistryService):
 
     @operation("PutImageScanningConfiguration")
     async def put_image_scanning_configuration(self, params: Params) -> Result:
-        """Say whether images are scanned when they are pushed."""
+        """Set whether images are scanned when they are pushed."""
         repository = self.repository(params)
         repository.settings["imageScanningConfiguration"] = params["imageScanningConfiguration"]
         return self.named(repository, imageScanningConfiguration=params["imageScanningConfiguration"])

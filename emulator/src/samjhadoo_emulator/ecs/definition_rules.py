@@ -1,4 +1,4 @@
-"""What RegisterTaskDefinition refuses: pure checks of a request, all `ClientException` as at AWS.
+"""What RegisterTaskDefinition refuses: pure checks of a request, all `ClientException` as on AWS.
 
 The sizes are Fargate's (AWS: task CPU and memory). Texts in AWS's words are those that users have reported;
 where none has been reported, the text describes the mistake in plain words.

@@ -62,7 +62,7 @@ class Revision:
 
 @dataclass
 class Deployment:
-    """A service deployment: its plan, where it stands and what it counts."""
+    """A service deployment: its plan, its state and what it counts."""
 
     arn: str
     created_at: datetime

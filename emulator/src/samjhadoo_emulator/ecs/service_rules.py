@@ -63,7 +63,8 @@ def check_settings(settings: dict[str, Any], workload: dict[str, Any], desired_c
     controller = settings.get("deploymentController", {}).get("type", "ECS")
     if controller != "ECS":
         raise AwsError(
-            "UnsupportedFeatureException", f"The deployment controller {controller} is not served here."
+            "UnsupportedFeatureException",
+            f"The deployment controller {controller} is not supported by this emulator.",
         )
 
 
@@ -274,7 +275,9 @@ async def check_load_balancers(aws: AwsApi, load_balancers: list[dict[str, Any]]
             )
         if any(balancer.get("advancedConfiguration") for balancer in load_balancers):
             raise invalid_parameter("advancedConfiguration field is not allowed with ELBv1 loadBalancers")
-        raise AwsError("UnsupportedFeatureException", "Classic Load Balancers are not served here.")
+        raise AwsError(
+            "UnsupportedFeatureException", "Classic Load Balancers are not supported by this emulator."
+        )
     seen: set[str] = set()
     production: set[str | None] = set()
     test: set[str | None] = set()

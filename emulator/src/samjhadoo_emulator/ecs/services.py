@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def _sources(service: Service, active: Iterable[Revision]) -> list[Revision]:
-    """Return the active revisions, first the one that goes on serving: the last successful, else the one
+    """Return the active revisions, first the one that keeps serving: the last successful, else the one
     with the most production traffic, else the newest.
     """
     current = service.current

@@ -1,4 +1,4 @@
-"""Task definitions: families, revisions and their life."""
+"""Task definitions: families, revisions and their life cycle."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TaskDefinitionOperations(LiveService):
         """Return a task definition by family (newest active), `family:revision` or ARN.
 
         Raises:
-            AwsError: There is none (`ClientException`, as at AWS).
+            AwsError: There is none (`ClientException`, as on AWS).
 
         """
         family, _, revision = name.rpartition("/")[2].partition(":")

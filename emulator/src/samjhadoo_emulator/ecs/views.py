@@ -235,7 +235,7 @@ def deployment_view(service: Service, deployment: Deployment, counts: dict[str, 
 def _shares(deployment: Deployment) -> dict[str, tuple[float, float]]:
     """Return each revision's percentages of production and test traffic, which sum to 100.
 
-    Of several sources the first goes on serving. Until RECONCILE_SERVICE has put the rules right, the target
+    Of several sources the first keeps serving. Until RECONCILE_SERVICE has put the rules right, the target
     has no share.
     """
     production, test = (max(0.0, weight) for weight in deployment.weights)

@@ -150,7 +150,7 @@ def _check(params: Params) -> None:
             "The emulator serves application load balancers only, no target groups of protocol "
             f"'{params['Protocol']}'"
         )
-    # Empty is unset, also at AWS: so Terraform sends it.
+    # Empty is unset, also on AWS: Terraform sends it like that.
     if (params.get("ProtocolVersion") or VERSIONS[0]) not in VERSIONS:
         raise validation_error(
             f"The emulator has no target groups of protocol version '{params['ProtocolVersion']}'",

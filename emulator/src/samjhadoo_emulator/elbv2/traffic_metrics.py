@@ -1,7 +1,7 @@
 """`AWS/ApplicationELB` metrics of one minute, from what Envoy counted. No I/O here.
 
 Source: "CloudWatch metrics for your Application Load Balancer". A count of n is put as n
-observations of 1, so that Sum is n and Minimum, Maximum and Average are 1, as at AWS. What a listener answers
+observations of 1, so that Sum is n and Minimum, Maximum and Average are 1, as on AWS. What a listener answers
 by a rule is counted as fixed responses and redirects, not as errors of the load balancer [inference].
 """
 

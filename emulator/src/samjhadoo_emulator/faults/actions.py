@@ -34,7 +34,7 @@ Action = KilledTask | PartitionedTask | SecondDeployer | ClockJump
 
 
 async def act(edge: Edge, fault: Action) -> dict[str, Any]:
-    """Do what a fault asks for; return what it did.
+    """Carry out a fault; return what it did.
 
     Raises:
         AwsError: There is no such task or service, or no date can be so late or early.

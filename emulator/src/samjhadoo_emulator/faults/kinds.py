@@ -1,4 +1,4 @@
-"""The faults that can be asked for: each a JSON object with a `kind`."""
+"""The kinds of faults: each a JSON object with a `kind`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Callers = Literal["clients", "services"]
 
 
 class BaseFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
-    """What every fault is made of: a JSON object with a `kind` and no member that the kind does not know."""
+    """The base of every fault: a JSON object with a `kind` and no member that the kind does not know."""
 
 
 class Disturbance(BaseFault, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ class MissedAlarms(Disturbance, frozen=True, kw_only=True, tag="missed-alarms"):
 
 class LateMetrics(Disturbance, frozen=True, kw_only=True, tag="late-metrics"):
     """Metric data is accepted, but can be read (by alarms, too) only after some emulated minutes, or never.
-    Its timestamps stay as they were, so that a period fills up afterwards, as at AWS.
+    Its timestamps stay as they were, so that a period fills up afterwards, as on AWS.
 
     Attributes:
         namespace: Of the metrics; `*`: every one, those that the emulator itself publishes included.
@@ -157,7 +157,7 @@ Fault = (
 
 
 def fault_of(document: bytes) -> Fault:
-    """Return the fault that a JSON document asks for.
+    """Return the fault that a JSON document describes.
 
     Raises:
         msgspec.ValidationError: It is not a fault; the text describes what is wrong, and where.

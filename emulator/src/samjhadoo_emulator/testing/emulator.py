@@ -84,7 +84,7 @@ class LocalAws:
         return Clock(minute=clock["minute"], origin=clock["origin"])
 
     def reset(self) -> None:
-        """Bring it back to the state of a fresh start, live services and upstream alike.
+        """Return it to the state of a fresh start, live services and upstream alike.
 
         What is under way ends: deployments, tasks, requests. The clock runs on.
 
@@ -98,7 +98,7 @@ class LocalAws:
         """Perform a request at the control endpoint, and return its document.
 
         Raises:
-            ValueError: The endpoint refused; the text says why.
+            ValueError: The endpoint rejected the request; the text explains why.
 
         """
         body = None if document is None else json.dumps(document).encode()

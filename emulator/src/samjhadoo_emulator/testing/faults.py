@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Fault:
-    """A fault that was asked for; as a context manager, it ends with the block.
+    """A fault that was created; as a context manager, it ends with the block.
 
     Attributes:
         document: What the emulator answered: `id`, and what was done (`tasks`, `deployment`, `now`).
@@ -42,7 +42,7 @@ class Fault:
 
 
 class Faults:
-    """Makes go wrong what may go wrong at AWS.
+    """Makes things go wrong as they may on AWS.
 
     Faults of calls take `rate` (the share of calls), `count` (how many at most), `skip` (how many pass
     first), `seed`, and `callers` ("clients", or "services": the emulator's own).
@@ -56,10 +56,10 @@ class Faults:
         self._ask = ask
 
     def add(self, kind: str, **members: Any) -> Fault:
-        """Ask for a fault of any kind.
+        """Create a fault of any kind.
 
         Raises:
-            ValueError: The emulator does not know such a fault; the text says what is wrong.
+            ValueError: The emulator does not know such a fault; the text explains what is wrong.
 
         """
         return Fault(self, self._ask("POST", "faults", {"kind": kind, **members}))

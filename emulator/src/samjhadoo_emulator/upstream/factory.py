@@ -1,4 +1,4 @@
-"""The upstream that a command line asks for."""
+"""The upstream that a command line selects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose the upstream."""
-    group = parser.add_argument_group("upstream", "What serves everything that is not live here.")
+    group = parser.add_argument_group("upstream", "What serves the AWS services that are not live.")
     group.add_argument(
         "--upstream",
         default="",
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=None,
         metavar="FILE",
-        help="certificates that https is verified with",
+        help="CA certificates that verify the upstream's https",
     )
     group.add_argument(
         "--pass-on",

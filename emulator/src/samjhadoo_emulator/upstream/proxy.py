@@ -185,13 +185,13 @@ class UpstreamAddress:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise UrlRefused(f"{url!r} is no URL: {error}") from error
+            raise UrlRefused(f"{url!r} is not a URL: {error}") from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UrlRefused(
-                f"{url!r} is no URL of an upstream: expected http://HOST:PORT or https://HOST:PORT"
+                f"{url!r} is not the URL of an upstream: expected http://HOST:PORT or https://HOST:PORT"
             )
         if parts.username is not None or parts.password is not None:
-            raise UrlRefused("the upstream's URL holds credentials; they belong into variables")
+            raise UrlRefused("the upstream's URL contains credentials; pass them in environment variables")
         if parts.path not in ("", "/") or parts.query or parts.fragment:
             raise UrlRefused(f"{url!r} has a path, query or fragment: AWS requests bring their own")
         port = port or (443 if parts.scheme == "https" else 80)
@@ -203,7 +203,7 @@ class Proxy:
 
     Args:
         url: `http://HOST:PORT` or `https://HOST:PORT`.
-        ca: A bundle of certificates that https is verified with; the system's by default.
+        ca: A bundle of CA certificates that verify the upstream's https; the system's by default.
 
     Raises:
         UrlRefused: The URL or the bundle cannot be used.
@@ -294,7 +294,7 @@ class Proxy:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError) as error:
             # Without its end the answer is broken for the client, too: the server closes the connection.
-            log.warning("the upstream %s broke an answer off: %s", self.url, _words(error))
+            log.warning("the upstream %s broke off a response: %s", self.url, _words(error))
         finally:
             await response.aclose()
 
@@ -330,7 +330,7 @@ def verifying(ca: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca)
     except (OSError, ssl.SSLError) as error:
-        raise UrlRefused(f"{ca} is no bundle of certificates: {error}") from error
+        raise UrlRefused(f"{ca} is not a bundle of certificates: {error}") from error
 
 
 def _words(error: Exception) -> str:

@@ -44,7 +44,7 @@ class Remote:
 
     Args:
         account: The account id, for moto.
-        region: The region of requests that name none, for moto.
+        region: The region for requests that do not name one, for moto.
 
     """
 

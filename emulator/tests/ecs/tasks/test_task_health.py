@@ -62,4 +62,4 @@ def test_a_check_may_take_as_long_as_its_definition_allows() -> None:
 def test_the_log_shows_why_a_check_failed(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     assert seen(6, timeout=2, retries=1) == "UNHEALTHY"
-    assert "container slow-1 is UNHEALTHY: its check: no end within 5 s" in caplog.text
+    assert "container slow-1 is UNHEALTHY: its check: did not end within 5 s" in caplog.text

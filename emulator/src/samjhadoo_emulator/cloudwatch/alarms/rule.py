@@ -23,7 +23,7 @@ _TOKEN = re.compile(
 
 
 class RuleError(Exception):
-    """A rule cannot be read; the text says why."""
+    """A rule cannot be parsed; the text explains why."""
 
 
 @dataclass(frozen=True)

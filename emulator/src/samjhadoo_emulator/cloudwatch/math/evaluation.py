@@ -120,14 +120,14 @@ def _each_point(function: Callable[[float], float], value: Value) -> Value:
     if isinstance(value, TimeSeries):
         return _applied(function, value)
     if isinstance(value, str):
-        raise ExpressionError("A number or a time series is expected, not a text")
+        raise ExpressionError("A number or a time series is expected, not a string")
     return _or_nan(function, value)
 
 
 def _combine(function: Callable[[float, float], float], left: Value, right: Value) -> Value:
     """Apply an operator, point by point where operands are time series."""
     if isinstance(left, str) or isinstance(right, str):
-        raise ExpressionError("A number or a time series is expected, not a text")
+        raise ExpressionError("A number or a time series is expected, not a string")
     if isinstance(left, list):
         if isinstance(right, list):
             raise ExpressionError("Two lists of time series cannot be combined")
@@ -303,7 +303,7 @@ def _if(_: Scope, condition: Value, then: Value, otherwise: Value | None = None)
 
 def _metrics(scope: Scope, pattern: Value = "") -> Value:
     if not isinstance(pattern, str):
-        raise ExpressionError("METRICS takes a text")
+        raise ExpressionError("METRICS takes a string")
     return [
         each
         for each in scope.values.values()

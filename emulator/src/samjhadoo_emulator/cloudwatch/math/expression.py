@@ -11,7 +11,7 @@ from functools import lru_cache
 
 
 class ExpressionError(Exception):
-    """An expression cannot be read or computed; the text says why."""
+    """An expression cannot be parsed or computed; the text explains why."""
 
 
 @dataclass(frozen=True)

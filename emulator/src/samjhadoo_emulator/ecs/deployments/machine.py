@@ -68,7 +68,7 @@ def advance(plan: Plan, state: State, seen: Observation) -> State:
 
 
 def deadline(plan: Plan, state: State) -> float | None:
-    """Return when the machine has to be asked again though nothing happens; None when it need not."""
+    """Return when the machine has to advance again although nothing happens; None when it need not."""
     if state.terminal:
         return None
     times = [hook.expires_at for hook in state.hooks if hook.open]

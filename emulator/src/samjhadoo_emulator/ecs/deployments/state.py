@@ -1,4 +1,4 @@
-"""Where a service deployment stands, what it was started with, and what is observed: frozen data."""
+"""The state of a service deployment, what it was started with, and what is observed: immutable data."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class State:
-    """Where a deployment stands.
+    """The position of a deployment in its steps.
 
     Attributes:
         status: AWS's status.

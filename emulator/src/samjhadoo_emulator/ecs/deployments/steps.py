@@ -137,7 +137,7 @@ def forward_steps(
 
 
 def rolling_steps(configuration: dict[str, Any], *, bake: float = 0.0) -> tuple[Step, ...]:
-    """Return the steps of a rolling update; its early success criteria say when it is successful.
+    """Return the steps of a rolling update; its early success criteria define when it is successful.
 
     Args:
         configuration: `deploymentConfiguration`.
@@ -160,7 +160,7 @@ def rolling_steps(configuration: dict[str, Any], *, bake: float = 0.0) -> tuple[
 def rollback_steps(configuration: dict[str, Any], reached: Step) -> tuple[Step, ...]:
     """Return the steps back from `reached`: production traffic first, then test traffic, then the tasks.
 
-    Lambda hooks of the two shifts are called again, with the weights reversed (no pause can stand there).
+    Lambda hooks of the two shifts are called again, with the weights reversed (there can be no pause).
     From CLEAN_UP, the old tasks are started again first: traffic never goes where there is no capacity.
     """
     if configuration.get("strategy", "ROLLING") == "ROLLING":

@@ -1,4 +1,4 @@
-"""The environment variables of a container: those that it has at AWS, and the addresses of the local AWS."""
+"""The environment variables of a container: those that it has on AWS, and the addresses of the local AWS."""
 
 from __future__ import annotations
 

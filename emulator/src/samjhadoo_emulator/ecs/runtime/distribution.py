@@ -116,11 +116,11 @@ class RegistryClient:
         self, reference: Reference, path: str, *, accept: str = "*/*", stream: bool = False
     ) -> urllib3.BaseHTTPResponse:
         if self._closed:
-            raise CannotPullError("the emulator ends")
+            raise CannotPullError("the emulator is stopping")
         url = f"{self._url}/v2/{reference.repository}/{path}"
         headers = {**self._headers, "Accept": accept}
         if reference.region:
-            headers["Host"] = reference.host  # names the region, as at AWS
+            headers["Host"] = reference.host  # names the region, as on AWS
         failed = f"pull image manifest has been retried 1 time(s): failed to resolve ref {reference}: "
         try:
             response = self._pool.request("GET", url, headers=headers, preload_content=not stream)

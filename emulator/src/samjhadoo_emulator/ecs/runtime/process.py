@@ -125,7 +125,7 @@ class ProcessRuntime:
     async def start(self, launch: Launch) -> Child:
         """Start a container; see `Runtime`."""
         if self._closed:
-            raise CannotStartError("the emulator ends")
+            raise CannotStartError("the emulator is stopping")
         start = asyncio.get_running_loop().create_task(self._start(launch))
         self._starts.add(start)
         start.add_done_callback(self._starts.discard)
@@ -255,7 +255,7 @@ def _copy(image: Path, target: Path, *, link_from: int | None = None) -> None:
         link_from: The number of files from which they are linked instead of copied; None for never.
 
     Raises:
-        CannotStartError: The disk is full, or the like.
+        CannotStartError: The image cannot be copied, for example because the disk is full.
     """
     if target.exists():
         return

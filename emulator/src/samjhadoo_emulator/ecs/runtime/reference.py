@@ -41,7 +41,7 @@ class Reference:
 
     @property
     def version(self) -> str:
-        """What the registry is asked for."""
+        """The tag or digest in the registry."""
         return self.digest or self.tag
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 LONGEST_ROLLING_BAKE = 299.0
-"""Emulated seconds: a rolling update's bake, made of its alarms' periods, is less than 5 minutes at AWS."""
+"""Emulated seconds: a rolling update's bake time depends on its alarms' periods; on AWS it is under 5 min."""
 ALARM_POLL = 15.0
 """Emulated seconds between two polls of the deployment's alarms; AWS does not document its interval."""
 SHORTEST_POLL = 0.2

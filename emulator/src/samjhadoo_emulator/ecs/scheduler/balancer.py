@@ -97,7 +97,7 @@ class Balancer:
         """Return why traffic cannot be shifted, in AWS's words, or nothing (checked once, at the start).
 
         Raises:
-            AwsError: The load balancer could not be asked; it may be asked again.
+            AwsError: The load balancer could not be queried; a later attempt may succeed.
 
         """
         for index, balancer in enumerate(service.workload.get("loadBalancers", [])):

@@ -37,7 +37,7 @@ class Registration:
     def due(self, *, busy: bool) -> float:
         """Return real seconds until target health has to be polled again.
 
-        Services poll at the same moments, so that all of them together ask Envoy once.
+        Services poll at the same moments, so that all of them together query Envoy once.
         """
         if not self.seen:
             return 0.001

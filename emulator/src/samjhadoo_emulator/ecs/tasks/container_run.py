@@ -1,4 +1,4 @@
-"""The life of one container in a task: waits for what it depends on, runs, is checked, restarted, stopped."""
+"""The life cycle of one container in a task: wait for dependencies, run, be checked, restarted, stopped."""
 
 from __future__ import annotations
 

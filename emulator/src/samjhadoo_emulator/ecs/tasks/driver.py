@@ -1,4 +1,4 @@
-"""Drives one task through its life, from PROVISIONING to STOPPED.
+"""Drives one task through its life cycle, from PROVISIONING to STOPPED.
 
 Everything waits for events; nothing polls. Whatever ends a task (the user, its service, an essential
 container, a failure to start) reports it through `Ending`, once; the driver then winds the task down.
@@ -78,7 +78,7 @@ class TaskDriver:
         self._ending.set()
 
     async def drive(self) -> None:
-        """Take the task through its whole life."""
+        """Take the task through its whole life cycle."""
         rising = asyncio.get_running_loop().create_task(self._rise(), name=f"start {self.task.id}")
         try:
             await self._ending.wait()

@@ -3,7 +3,7 @@
 Lines are collected for a fifth of a second and sent in order, in batches within CloudWatch's limits. The
 driver never holds a container up (AWS's default, mode `non-blocking`): while the service cannot keep up,
 lines wait in a buffer of `max-buffer-size`, and when that is full, new ones are dropped and counted. With
-mode `blocking` none is dropped: all wait, though the container is not held up as it would be at AWS.
+mode `blocking` none is dropped: all wait, though the container is not held up as it would be on AWS.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ _REFUSED = f"{_INVALID}create stream has been retried 1 times: failed to create 
 
 
 class CannotLogError(Exception):
-    """The log stream cannot be created; the text is the task's stopped reason, as at AWS."""
+    """The log stream cannot be created; the text is the task's stopped reason, as on AWS."""
 
 
 class Event(NamedTuple):
@@ -212,7 +212,7 @@ class LogStream:
             await asyncio.wait(late)
         lost = self.dropped + self._unsent
         if lost:
-            log.warning("%d lines of %s were not taken by CloudWatch Logs", lost, self.stream)
+            log.warning("%d lines of %s were not accepted by CloudWatch Logs", lost, self.stream)
 
     def abandon(self) -> None:
         """Stop sending at once; for when the emulator ends."""
@@ -281,7 +281,7 @@ class LogStream:
                     logEvents=events,
                 )
             except Exception as error:  # noqa: BLE001 - a dead service may raise anything
-                log.debug("CloudWatch Logs did not take %d lines of %s: %s", len(batch), self.stream, error)
+                log.debug("CloudWatch Logs did not accept %d lines of %s: %s", len(batch), self.stream, error)
                 if isinstance(error, AwsError) and error.code == "ResourceNotFoundException":
                     self.dropped += len(batch)
                     break

@@ -1,6 +1,6 @@
 """The task metadata endpoint, version 4, and the task role's credentials, as a container requests them.
 
-At AWS they are at 169.254.170.2, a link-local address; here they are on the edge, under `/_ecs`, where
+On AWS they are at 169.254.170.2, a link-local address; here they are on the edge, under `/_ecs`, where
 the containers' variables point. The documents are those of the ECS developer guide (task metadata endpoint
 version 4 for tasks on Fargate).
 """

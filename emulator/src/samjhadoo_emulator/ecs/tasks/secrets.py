@@ -1,6 +1,6 @@
 """Resolves what a container definition refers to: secrets, parameters, environment files.
 
-A task reads them when it starts and never again, as at AWS. A reference is the ARN of a secret, with up to
+A task reads them when it starts and never again, as on AWS. A reference is the ARN of a secret, with up to
 three further fields (`:json-key:version-stage:version-id`), the ARN of a parameter, or a parameter's name.
 """
 
@@ -32,7 +32,7 @@ _FROM_S3 = (
 
 
 class CannotResolveError(Exception):
-    """A reference leads nowhere; the text is the task's stopped reason, as at AWS."""
+    """A reference leads nowhere; the text is the task's stopped reason, as on AWS."""
 
 
 class References:

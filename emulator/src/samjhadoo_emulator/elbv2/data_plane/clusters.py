@@ -19,7 +19,7 @@ FIRST_CHECK = 0.1
 """Real seconds within which a new target is checked for the first time."""
 
 CONNECT_TIMEOUT = 10.0
-"""Real seconds, as at AWS."""
+"""Real seconds, as on AWS."""
 
 IDLE_UPSTREAM = 1.0
 """Real seconds after which an unused connection to a target is closed.

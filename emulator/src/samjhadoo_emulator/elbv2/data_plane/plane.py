@@ -1,4 +1,4 @@
-"""The data plane of all regions: what the services know, in effect in one Envoy.
+"""The data plane of all regions: what the services know, applied in one Envoy.
 
 A listener's routes and a target group's endpoints are resources of their own, so that a change of weights
 touches routes only (no connection is drained) and a registration endpoints only. A change returns once Envoy
@@ -243,7 +243,7 @@ class DataPlane:
         self.started.set()
 
     async def _in_effect(self, awaited: Mapping[Key, str | None]) -> None:
-        """Wait until Envoy has taken the versions that were published; say so when it does not."""
+        """Wait until Envoy has applied the versions that were published; log it when it does not."""
         news = {key: version for key, version in awaited.items() if version is not None}
         missing = await self._discovery.settle(news, within=EFFECT_TIMEOUT) if news else []
         refused = [str(key) for key in missing if self._discovery.refuses(key)]
@@ -252,4 +252,4 @@ class DataPlane:
         if refused:
             log.error("Envoy refused its %s: %s", ", ".join(refused), last_words)
         if late:
-            log.error("Envoy has not taken its %s: %s", ", ".join(late), last_words)
+            log.error("Envoy has not applied its %s: %s", ", ".join(late), last_words)

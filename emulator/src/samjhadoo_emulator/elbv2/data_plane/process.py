@@ -154,7 +154,7 @@ class EnvoyProcess:
                 self.given_up = True
                 log.error(
                     "Envoy ended with status %s, %d times in a row: the load balancers are down until their "
-                    "next change. Its last words: %s",
+                    "next change. Its last log lines: %s",
                     status,
                     ended,
                     self.log_tail(),

@@ -159,7 +159,7 @@ def _forward(
     stickiness = config["TargetGroupStickinessConfig"]
     seconds = stickiness["DurationSeconds"] if stickiness["Enabled"] else 0
     if seconds:
-        # A client that holds a group's cookie stays there, whatever the weights: as at AWS.
+        # A client that holds a group's cookie stays there, whatever the weights: as on AWS.
         for group in config["TargetGroups"]:
             yield {
                 "match": {**match, "headers": [*match["headers"], _holds_cookie(group["TargetGroupArn"])]},
@@ -193,7 +193,7 @@ def _to_groups(
                 {"header": {"key": "set-cookie", "value": cookie}, "append_action": "APPEND_IF_EXISTS_OR_ADD"}
             ]
         clusters.append(entry)
-    # No time-out of its own: the load balancer's idle time-out bounds a request, as at AWS.
+    # No time-out of its own: the load balancer's idle time-out bounds a request, as on AWS.
     return {"route": {"timeout": "0s", "weighted_clusters": {"clusters": clusters}}}
 
 

@@ -107,7 +107,7 @@ class DockerContainer:
         container: Its id in the engine.
         addresses: Where its ports are reached from the host.
         output: What it writes.
-        stop_signal: What asks it to end.
+        stop_signal: The signal that stops it.
 
     Attributes:
         reason: Why it ended, in ECS's words; empty if its exit code says everything.

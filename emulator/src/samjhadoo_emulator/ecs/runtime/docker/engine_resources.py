@@ -92,7 +92,7 @@ class EngineResources:
                 log.warning("left in the engine: %s", ", ".join(left))
             self._reaper.dismiss()
         except (DockerException, OSError, EngineError) as error:
-            log.warning("the engine could not be tidied: %s", error)
+            log.warning("the engine could not be cleaned up: %s", error)
         self.engine.close()
 
     def _network(self, client: Any) -> str:

@@ -114,7 +114,7 @@ class Events:
             except Missing:
                 state = {"Status": "removed", "Running": False, "ExitCode": 137}
             except EngineError as error:
-                log.debug("container %s cannot be looked at: %s", container[:12], error)
+                log.debug("container %s cannot be inspected: %s", container[:12], error)
                 continue
             if not state["Running"] and state["Status"] != "created":
                 attributes = {"exitCode": str(state.get("ExitCode", 137))}

@@ -73,7 +73,7 @@ class Output:
                         return
                 self._loop.call_soon_threadsafe(self._feed, stream, data)
         except (OSError, SocketError, ValueError, RuntimeError, TypeError) as error:
-            log.debug("the output ends: %s", error)
+            log.debug("the output stopped: %s", error)
         finally:
             with suppress(Exception):
                 self._socket.close()

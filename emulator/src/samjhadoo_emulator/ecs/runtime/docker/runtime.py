@@ -57,7 +57,7 @@ class DockerRuntime:
     async def start(self, launch: Launch) -> DockerContainer:
         """Start a container; see `Runtime`.
 
-        Work in the engine cannot be broken off: if the caller is cancelled, it goes on, and `release` or
+        Work in the engine cannot be broken off: if the caller is cancelled, it continues, and `release` or
         `close` removes what came of it.
         """
         found: DockerContainer = await self._to_the_end(self._start(launch))
@@ -87,7 +87,7 @@ class DockerRuntime:
 
     def _sandbox(self, task_id: str) -> Sandbox:
         if self._closed:
-            raise CannotStartError("failed to create task: the emulator ends")
+            raise CannotStartError("failed to create task: the emulator is stopping")
         return self._sandboxes.setdefault(task_id, Sandbox(self._resources, task_id))
 
     async def _start(self, launch: Launch) -> DockerContainer:
@@ -122,7 +122,7 @@ class DockerRuntime:
         try:
             await self._engine.remove(container)
         except EngineError as error:
-            log.warning("container %s stays for now: %s", container[:12], error)
+            log.warning("container %s is not removed yet: %s", container[:12], error)
             sandbox.refused.append(container)
         run.lose()
 

@@ -211,7 +211,7 @@ class Sandbox:
             removed = [self._engine.remove(each) for each in left if each]
             for result in await asyncio.gather(*removed, return_exceptions=True):
                 if isinstance(result, EngineError):
-                    log.warning("a container of task %s stays: %s", self._task_id, result)
+                    log.warning("a container of task %s is not removed: %s", self._task_id, result)
             for run in self.runs.values():
                 if run.running:
                     run.lose()
@@ -229,7 +229,7 @@ class Sandbox:
             try:
                 await self._engine.remove(pause)
             except EngineError as error:
-                log.warning("the pause container of task %s stays for now: %s", self._task_id, error)
+                log.warning("the pause container of task %s is not removed yet: %s", self._task_id, error)
                 self.refused.append(pause)
 
     async def _open(self, task: Mapping[str, Any]) -> None:
@@ -253,7 +253,7 @@ class Sandbox:
             async with asyncio.timeout(READY_SECONDS):
                 await _first(ready, self._output.ended)
         except TimeoutError:
-            log.warning("the forwarder of task %s does not start", self._task_id)
+            log.warning("the forwarder of task %s did not start", self._task_id)
         if not ready.is_set():
             raise EngineError("the forwarder did not start: " + b" ".join(output).decode(errors="replace"))
         if ports:
