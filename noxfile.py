@@ -128,7 +128,7 @@ def _require_containers(session: nox.Session, variables: dict[str, str]) -> None
 
 @nox.session(default=False)
 def rehearse(session: nox.Session) -> None:
-    """Play every scenario on the stack that SAMJHADOO_STACK names and print the table of verdicts."""
+    """Run every scenario on the stack that SAMJHADOO_STACK names and print the table of verdicts."""
     session.install("-e", "./emulator", "-e", ".[local,report]")
     session.run("invoke", "rehearse", *(session.posargs or ["--all", "--retries", "1"]))
 

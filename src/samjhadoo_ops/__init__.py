@@ -11,7 +11,7 @@ __all__ = ["ns"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the Invoke namespace when it is asked for: the emulator and other importers do without."""
+    """Load the Invoke namespace on first use: other importers do not need it."""
     if name == "ns":
         from samjhadoo_ops.tasks import ns
 

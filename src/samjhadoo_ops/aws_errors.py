@@ -105,5 +105,5 @@ def _remedy(code: str) -> str:
     ):
         return "these credentials are not valid for this account and region: check aws.profile"
     if "Throttl" in code or code in ("RequestLimitExceeded", "TooManyRequestsException", "SlowDown"):
-        return "AWS asks to slow down: run it again, or raise aws.retries"
+        return "AWS is throttling calls: run it again, or raise aws.retries"
     return ""

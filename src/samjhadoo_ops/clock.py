@@ -1,6 +1,6 @@
 """Time, real or emulated.
 
-At AWS a minute is sixty seconds. On the local stack a minute is a fraction of a second, for the tool
+On AWS a minute is sixty seconds. On the local stack a minute is a fraction of a second, for the tool
 and the emulator alike, so that a 75-minute canary deployment can be rehearsed in seconds. Code that waits
 uses the clock; nothing else knows about emulated time.
 

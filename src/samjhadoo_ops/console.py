@@ -30,7 +30,7 @@ Mode = Literal["live", "lines", "json"]
 
 _RED, _GREEN, _YELLOW, _DIM, _PLAIN = "\033[31m", "\033[32m", "\033[33m", "\033[2m", "\033[0m"
 _SYMBOLS = {"✔": _GREEN, "✘": _RED, "!": _YELLOW, "\N{EN DASH}": _DIM}
-"""What begins a line that is fine, failed, a warning, or skipped; text always says the same."""
+"""The symbol before a line that is fine, failed, a warning, or skipped; the text repeats its meaning."""
 _TIME = 10
 """Columns that the time takes in front of an event's line."""
 

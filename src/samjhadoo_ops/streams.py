@@ -27,7 +27,7 @@ _ASCII = str.maketrans(
         "·": "-",
     }
 )
-"""What stands for a symbol where the stream's encoding lacks it."""
+"""What replaces a symbol where the stream's encoding lacks it."""
 _LONG = re.compile(
     r"(?<=sha256:)(?P<digest>[0-9a-f]{64})(?![0-9a-f])"
     r"|(?<![0-9a-f])(?P<id>[0-9a-f]{40}|[0-9a-f]{32})(?![0-9a-f])"

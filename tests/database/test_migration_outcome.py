@@ -37,7 +37,7 @@ def task(reason: str, *, code: int | None = None, container: str = "") -> dict[s
         pytest.param(
             f"{INIT}unable to pull secrets or registry auth: retrieved secret from Secrets Manager did not "
             "contain json key port",
-            "lacks a member",
+            "lacks a key",
             "database.secret",
             id="secret-incomplete",
         ),

@@ -143,7 +143,7 @@ def test_a_migration_that_a_killed_tool_left_is_waited_for(project: TaskProject)
 
 def test_a_task_that_cannot_start_is_refused_with_the_setting_to_correct(project: TaskProject) -> None:
     project.keep_secret(port=None)
-    with pytest.raises(Refused, match="lacks a member: .* json key port") as lacking:
+    with pytest.raises(Refused, match="lacks a key: .* json key port") as lacking:
         project.schema().migrate()
     assert '"port"' in lacking.value.hint
 

@@ -87,7 +87,7 @@ def test_a_release_that_never_worked_is_refused_with_those_that_did() -> None:
 
 
 def test_naming_the_serving_release_is_refused() -> None:
-    with pytest.raises(Refused, match="serves now"):
+    with pytest.raises(Refused, match="is already running"):
         choose([TWO, ONE], current=TWO.task_definition, left=(), name="v2")
 
 

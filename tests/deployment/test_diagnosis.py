@@ -82,7 +82,7 @@ def test_what_cannot_be_read_is_named() -> None:
     assert found.gaps == ("stopped tasks: no answer", "events: no answer")
 
 
-MISSED = "the former release may miss what V6__a.sql took away"
+MISSED = "the previous release may need what V6__a.sql removed"
 ALARM = {
     "AlarmName": "a",
     "MetricName": "HTTPCode_Target_5XX_Count",
@@ -118,11 +118,11 @@ def journal(*events: tuple[str, dict[str, Any]]) -> JournalEntry:
         ([("started", {})], ""),
         (
             [("migrating", {"pending": ["V6__a.sql"]})],
-            "the migration did not end: V6__a.sql; invoke migrate.info shows how far it came",
+            "the migration did not finish: V6__a.sql; invoke migrate.info shows how far it got",
         ),
         (
             [("migrating", {"pending": ["V6__a.sql"]}), ("migrated", {"schema": "6"})],
-            "V6, by this deploy (V6__a.sql); it stays, and the former release works with it",
+            "V6, by this deploy (V6__a.sql); it stays, and the previous release works with it",
         ),
         (
             [

@@ -56,7 +56,7 @@ def test_aws_out_of_reach_while_a_deployment_may_go_on_needs_a_person(
     objects: MemoryObjects, error: Exception
 ) -> None:
     run = begun(objects, in_flight=True)
-    with pytest.raises(PersonNeeded, match="may go on at ECS") as raised, recorded(run):
+    with pytest.raises(PersonNeeded, match="may continue in ECS") as raised, recorded(run):
         raise error
     assert raised.value.changed == "something"
     (entry,) = run.journal.entries()
@@ -117,7 +117,7 @@ def test_a_deployment_that_goes_on_is_left_with_the_command_that_watches_it(obje
             "deploy",
             Phase.ROLLED_BACK,
             DeploymentFailed,
-            "the former release serves",
+            "the previous release serves",
             id="deploy",
         ),
         pytest.param("deploy", Phase.STOPPED, PersonNeeded, "ended stopped", id="deploy-stopped"),

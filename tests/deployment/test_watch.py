@@ -276,8 +276,8 @@ def test_unknown_stages_are_reported_once_each(time: FakeTime, run: FakeRun) -> 
     ecs = CanaryEcs(time, stages={"BAKE_TIME": "SIMMER", "SCALE_UP": "GROW"})
     assert watch(ecs, run).run().phase is Phase.SUCCEEDED
     assert [text for text in run.reported if "does not know" in text] == [
-        "ECS shows stage 'GROW', which this version does not know: taken for in progress",
-        "ECS shows stage 'SIMMER', which this version does not know: taken for in progress",
+        "ECS shows stage 'GROW', which this version does not know: treated as in progress",
+        "ECS shows stage 'SIMMER', which this version does not know: treated as in progress",
     ]
 
 

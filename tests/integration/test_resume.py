@@ -1,4 +1,4 @@
-"""Deployers that are killed, or leave early, and who goes on after them; as a user's processes."""
+"""Deployers that are killed or return early, and the runs that continue their deployments."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def _download_pin(pin: Pin, folder: Path, meter: _Meter) -> Path:
         raise FetchFailed(
             f"{pin.coordinate} could not be fetched from the Maven repository: {error}",
             hint="check the network (HTTPS_PROXY and REQUESTS_CA_BUNDLE are used), then try again",
-            changed="nothing; the cache is as it was",
+            changed="nothing; the cache is unchanged",
         ) from error
 
 
@@ -236,7 +236,7 @@ def _unusable(folder: Path, name: str, needed: int, error: OSError) -> OpsError:
     return FetchFailed(
         f"{name}: the cache folder {folder} cannot be used: {error.strerror or error}",
         hint=f"set {CACHE_VARIABLE} to a writable folder",
-        changed="nothing; the cache is as it was",
+        changed="nothing; the cache is unchanged",
     )
 
 
@@ -246,7 +246,7 @@ def _full(folder: Path, name: str, needed: int, why: str = "too little space") -
         f"{name} needs {_mb(needed + _SPARE)} in the cache folder {folder}, "
         f"which has {_mb(free)} free: {why}",
         hint=f"free some space, or set {CACHE_VARIABLE} to another folder",
-        changed="nothing; the cache is as it was",
+        changed="nothing; the cache is unchanged",
     )
 
 

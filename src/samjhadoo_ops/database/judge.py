@@ -1,4 +1,4 @@
-"""The judge of migrations: whether the running release can live with them.
+"""The judge of migrations: whether the running release works with them.
 
 There is one answer: the gate and the plan ask for it, the journal records it before the migration, and
 `rollback` reads it back from there. Two sets of rules examine each script, and the worse answer counts:
@@ -50,7 +50,7 @@ _REMADE = "drops a view and creates it again"
 
 
 class Compatibility(StrEnum):
-    """Whether the running release can live with a migration."""
+    """Whether the running release works with a migration."""
 
     SAFE = "safe"
     UNKNOWN = "unknown"
@@ -142,7 +142,7 @@ class MigrationsJudgement:
 
 
 def judge_migrations(migrations: Iterable[Migration], env: Environment) -> MigrationsJudgement:
-    """Return whether the running release can live with migrations, script by script; never raises."""
+    """Return whether the running release works with migrations, script by script; never raises."""
     paths = {migration.script: Path(migration.path) for migration in migrations}
     failure = None
     try:

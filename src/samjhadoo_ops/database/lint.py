@@ -92,12 +92,14 @@ def find_squawk() -> str:
     """
     found = shutil.which("squawk", path=str(Path(sys.executable).parent)) or shutil.which("squawk")
     if found is None:
-        raise LinterMissing("squawk, which reads migrations, is not installed", hint="pip install squawk-cli")
+        raise LinterMissing(
+            "squawk, which checks the migrations, is not installed", hint="pip install squawk-cli"
+        )
     return found
 
 
 def in_transaction(script: Path) -> bool:
-    """Return whether Flyway runs a script in a transaction: unless `<script>.conf` says otherwise."""
+    """Return whether Flyway runs a script in a transaction: unless `<script>.conf` turns that off."""
     try:
         return not _OUTSIDE.search(script.with_name(f"{script.name}.conf").read_text("utf-8"))
     except OSError:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 REPAIR = "invoke migrate.repair, but only when you know why: it makes Flyway forget the difference"
 NAMING = (
-    "scripts are called V1__what.sql or R__what.sql; to leave others (say undo scripts) "
-    'where they are, set validateMigrationNaming in [database.flyway] to "false"'
+    "scripts are called V1__what.sql or R__what.sql; to keep other files (such as undo scripts) "
+    'there, set validateMigrationNaming in [database.flyway] to "false"'
 )
 FOLDERS = "[database] migrations names the folders of Flyway scripts; [] for a service without a schema"
 HALF_WAY = "remove by hand what it left (an invalid index), then invoke migrate.repair"
@@ -93,7 +93,7 @@ def reached_history(connection: Connection, settings: Mapping[str, str]) -> Hist
 
 
 def invalid(inspection: Inspection) -> OpsError:
-    """Return the refusal for scripts that do not fit what was applied."""
+    """Return the refusal for scripts that do not match what was applied."""
     if not inspection.invalid and not inspection.objection:
         names = ", ".join(str(migration) for migration in inspection.half_way)
         return Refused(
@@ -106,7 +106,9 @@ def invalid(inspection: Inspection) -> OpsError:
     objections = [_objection(item) for item in inspection.invalid]
     hints = {hint for _, hint in objections}
     return Refused(
-        objections[0][0] if len(objections) == 1 else f"{len(objections)} migrations do not fit the database",
+        objections[0][0]
+        if len(objections) == 1
+        else f"{len(objections)} migrations do not match the database",
         details=() if len(objections) == 1 else tuple(text for text, _ in objections),
         hint=hints.pop() if len(hints) == 1 else REPAIR,
     )

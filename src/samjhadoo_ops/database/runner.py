@@ -42,7 +42,7 @@ class Runner(Protocol):
 
     @property
     def leaves_nothing(self) -> bool:
-        """Whether a read-only run leaves nothing behind at AWS: no image, no task definition."""
+        """Whether a read-only run leaves nothing behind in AWS: no image, no task definition."""
 
     def run(self, *operations: str, ignore: Sequence[str] = ()) -> FlywayRun:
         """Run Flyway and wait until it ends.

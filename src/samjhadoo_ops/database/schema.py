@@ -67,7 +67,7 @@ class Schema:
 
     @property
     def leaves_nothing(self) -> bool:
-        """Whether reading it leaves nothing behind at AWS."""
+        """Whether reading it leaves nothing behind in AWS."""
         return self.runner.leaves_nothing
 
     def inspect(self) -> Inspection:
@@ -217,7 +217,7 @@ def inspect(env: Environment, aws: Aws, console: Console, clock: Clock) -> tuple
 
 
 def peek(env: Environment, aws: Aws, console: Console, clock: Clock) -> Inspection | None:
-    """Inspect the schema as `inspect` does, if that leaves nothing behind at AWS; otherwise return None."""
+    """Inspect the schema as `inspect` does, if that leaves nothing behind in AWS; otherwise return None."""
     if not env.database.migrations:
         return answer.Inspection(None, (), ())
     schema = Schema.of(env, aws, console, clock)

@@ -1,1 +1,1 @@
-"""Deployments: what is asked of ECS, what ECS does, how it ends, and how it is rolled back."""
+"""Deployments: what is requested from ECS, what ECS does, how it ends, and how it is rolled back."""

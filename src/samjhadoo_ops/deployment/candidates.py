@@ -1,4 +1,4 @@
-"""Which release to go back to: the last one that worked, never "revision minus one"."""
+"""Which release to roll back to: the last one that worked, never "revision minus one"."""
 
 from __future__ import annotations
 
@@ -94,12 +94,12 @@ def abandoned(entries: Iterable[JournalEntry]) -> set[str]:
 def choose(
     candidates: Sequence[Candidate], *, current: str | None, left: Iterable[str], name: str = ""
 ) -> Candidate:
-    """Return the release to go back to.
+    """Return the release to roll back to.
 
     Args:
-        current: The task definition that serves now.
+        current: The running task definition.
         left: Task definitions that were rolled back from.
-        name: The release asked for; empty for the last one that worked.
+        name: The requested release; empty for the last one that worked.
 
     Raises:
         Refused: There is none.
@@ -110,16 +110,16 @@ def choose(
         named = [candidate for candidate in candidates if candidate.is_named(name)]
         if not named:
             raise Refused(
-                f"no release {name!r} was deployed successfully", hint=f"releases that were: {known}"
+                f"no release {name!r} was deployed successfully", hint=f"successful releases: {known}"
             )
         if named[0].task_definition == current:
-            raise Refused(f"release {name!r} is the one that serves now", hint="invoke history")
+            raise Refused(f"release {name!r} is already running", hint="invoke history")
         return named[0]
     avoided = {current, *left}
     for candidate in candidates:
         if candidate.task_definition not in avoided:
             return candidate
     raise Refused(
-        "there is no earlier release to go back to: none other was deployed successfully",
-        hint=f"releases that were: {known}; name one with --to",
+        "there is no earlier release to roll back to: no other release was deployed successfully",
+        hint=f"successful releases: {known}; name one with --to",
     )

@@ -1,4 +1,4 @@
-"""What is asked of ECS: the deployment configuration and the load balancers of a service, from settings."""
+"""What is requested from ECS: a service's deployment configuration and load balancers, from settings."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class Policy:
         patience: Real seconds without an answer from AWS after which a person is needed.
         failed_probes: Consecutive failed health probes that end a deployment.
         on_interrupt: `rollback` or `leave`.
-        unmonitored: `rollback` or `warn`, when ECS does not watch alarms or breaker as it was asked to.
+        unmonitored: `rollback` or `warn`, when ECS does not monitor alarms or circuit breaker as requested.
 
     """
 

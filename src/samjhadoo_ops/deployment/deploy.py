@@ -32,7 +32,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is known before anything is changed at AWS."""
+    """What is known before anything is changed in AWS."""
 
     plan: DeployPlan
     schema: Schema | None
@@ -46,7 +46,7 @@ class Deploy:
         until: A word of `finish.UNTIL`: how far the deployment is watched.
         lock_wait: Seconds on the clock to wait for the lock.
         overrides: Gates that are overridden, and an emergency, with the reasons.
-        image: An image that exists (`release.existing`), deployed instead of what stands here.
+        image: An image that exists (`release.existing`), deployed instead of a build of the project's folder.
 
     """
 
@@ -69,8 +69,8 @@ class Deploy:
         """Deploy.
 
         Raises:
-            Refused: The lock is held, an unfinished deployment goes on, or a gate refuses; nothing was
-                changed.
+            Refused: The lock is held, an unfinished deployment is still running, or a gate refuses; nothing
+                was changed.
             DeploymentFailed: The migration failed, or the release was rolled back.
             PersonNeeded: The rollback failed, or the state is unknown.
 
@@ -99,13 +99,13 @@ class Deploy:
         release, here = str(entry.data.get("release", "")), prepared.plan.image.tag
         if release and here != release:
             raise Refused(
-                f"deploy {entry.deploy} is of release {release}, but what stands here is {here}",
-                hint=f"check {release} out and resume it, or start anew: invoke deploy",
+                f"deploy {entry.deploy} deploys release {release}, but the project's folder has {here}",
+                hint=f"check out {release} and resume it, or start a new deploy: invoke deploy",
             )
         return self._carry_out(run, prepared, entry)
 
     def _prepare(self, run: Run) -> Prepared:
-        """Do what changes nothing at AWS: ask the gates, build, run Flyway's checks meanwhile, and plan."""
+        """Do what changes nothing in AWS: evaluate the gates, build, run Flyway's checks, and plan."""
         with ThreadPoolExecutor(1, thread_name_prefix="schema") as pool:
             inspecting = pool.submit(_inspect, run)
             with run.timed("preflight"):
@@ -121,7 +121,7 @@ class Deploy:
         return Prepared(plan, schema, inspection)
 
     def _built(self, run: Run) -> BuiltImage:
-        """Return the image to deploy: the named one, or that of what stands here."""
+        """Return the image to deploy: the named one, or that of the project's folder."""
         from samjhadoo_ops.release import build, existing
 
         if not self.image:
@@ -129,7 +129,7 @@ class Deploy:
         found = existing(run.env, run.aws, self.image)
         run.report(
             "build",
-            f"release {found.version} is deployed as it is: {self.image}",
+            f"release {found.version}: using the existing image {self.image}",
             version=found.version,
             digest=found.digest,
             reused=True,
@@ -137,7 +137,7 @@ class Deploy:
         return found
 
     def _ask(self, run: Run, facts: Facts, stage: Stage) -> None:
-        """Ask the gates of a stage, report what they find, and continue only when none refuses."""
+        """Evaluate the gates of a stage, report what they find, and continue only when none refuses."""
         findings = preflight.inspect(facts, stage=stage)
         preflight.report_findings(run.console, findings, stage)
         preflight.require_passed(findings)
@@ -167,7 +167,7 @@ class Deploy:
             )
 
     def _ask_image(self, run: Run, plan: DeployPlan, digest: str) -> None:
-        """Ask the gates that check the image in the registry."""
+        """Evaluate the gates that check the image in the registry."""
         with run.timed("preflight"):
             image = Image(plan.image.tag, digest, fresh=not plan.image.reused)
             self._ask(run, replace(plan.facts, image=image), Stage.IMAGE)

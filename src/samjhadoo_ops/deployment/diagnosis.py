@@ -157,7 +157,7 @@ def log_lines(logs: Any, registered: Registered | None, task: Mapping[str, Any])
 
 
 def schema_state(entry: JournalEntry) -> str:
-    """Return what the journal knows of the schema, and whether the release before works with it."""
+    """Return what the journal knows of the schema, and whether the previous release works with it."""
     migrating, migrated = entry.last("migrating"), entry.last("migrated")
     if migrating is None:
         known = entry.last("schema")
@@ -165,14 +165,14 @@ def schema_state(entry: JournalEntry) -> str:
         return f"V{schema}, untouched by this deploy" if schema else ""
     scripts = ", ".join(str(script) for script in migrating.data.get("pending", ()))
     if migrated is None:
-        return f"the migration did not end: {scripts}; invoke migrate.info shows how far it came"
+        return f"the migration did not finish: {scripts}; invoke migrate.info shows how far it got"
     broken = [each.script for each in recorded_judgement(migrating.data).scripts]
     starting = entry.last("starting")
-    stays = "; it stays, and the former release works with it"
+    stays = "; it stays, and the previous release works with it"
     if starting and starting.data.get("first"):
         stays = "; it stays"
     elif broken:
-        stays = f"; it stays, and the former release may miss what {', '.join(sorted(broken))} took away"
+        stays = f"; it stays, and the previous release may need what {', '.join(sorted(broken))} removed"
     return f"V{migrated.data.get('schema')}, by this deploy ({scripts}){stays}"
 
 

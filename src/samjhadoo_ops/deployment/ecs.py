@@ -168,14 +168,14 @@ class EcsService:
         """Return a service deployment.
 
         Raises:
-            PersonNeeded: ECS doesn't know it any more.
+            PersonNeeded: ECS no longer knows it.
 
         """
         answer = self.client.describe_service_deployments(serviceDeploymentArns=[arn])
         if not answer["serviceDeployments"]:
             raise PersonNeeded(
-                f"ECS doesn't know the service deployment {arn} any more",
-                hint="was its AWS replaced meanwhile? invoke status shows what there is now",
+                f"ECS no longer knows the service deployment {arn} any more",
+                hint="has the local stack been restarted since? invoke status shows the current state",
             )
         document: dict[str, Any] = answer["serviceDeployments"][0]
         return document
@@ -212,7 +212,7 @@ class EcsService:
         return found
 
     def serving(self, service: Mapping[str, Any] | None = None) -> str | None:
-        """Return the task definition that serves now, or None when there is no service.
+        """Return the running task definition, or None when there is no service.
 
         Args:
             service: The DescribeServices document, where it has been read already.

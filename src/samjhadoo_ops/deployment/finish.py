@@ -1,6 +1,6 @@
 """How a run ends: the only module that records endings, and the owner of their exit codes.
 
-A run has finished when nothing of it goes on. It has left when a deployment goes on at ECS without it;
+A run has finished when nothing of it continues. It has left when a deployment continues in ECS without it;
 `invoke watch` comes back to that.
 """
 
@@ -70,7 +70,7 @@ class EndedBefore(OpsError):
 
 @dataclass(frozen=True)
 class Left:
-    """A deployment that goes on at ECS while no run watches it.
+    """A deployment that continues in ECS while no run watches it.
 
     Attributes:
         reattach: The command that watches it again.
@@ -88,7 +88,7 @@ class Left:
 
 @dataclass(frozen=True)
 class Deployed:
-    """A deploy that ended well, or was left to ECS.
+    """A deploy that succeeded, or was left to ECS.
 
     Attributes:
         outcome: `succeeded`, `unchanged`; `canary` or `baking` when it was left to ECS.
@@ -147,12 +147,12 @@ class Deployed:
 def recorded(run: Run) -> Iterator[None]:
     """Record the end of what the block does, if the block has not.
 
-    While a deployment may go on at ECS (`Run.in_flight`) an error does not end it: it is recorded as left,
+    While a deployment may continue in ECS (`Run.in_flight`) an error does not end it: it is recorded as left,
     so that it can be watched again. A run that has lost its lock writes nothing: the journal is another's.
 
     Raises:
         OpsError: What the block raised, an AWS client's error in our words.
-        PersonNeeded: An AWS call failed while a deployment may go on at ECS.
+        PersonNeeded: An AWS call failed while a deployment may continue in ECS.
 
     """
     from samjhadoo_ops.aws_errors import translate
@@ -204,8 +204,8 @@ def finish(run: Run, pinned: PinnedDeployment, ending: Ending, **data: Any) -> D
         data: What the journal records of the ending besides.
 
     Raises:
-        DeploymentFailed: It was rolled back: the former release serves.
-        PersonNeeded: It ended in any other way that was not asked for.
+        DeploymentFailed: It was rolled back: the previous release serves.
+        PersonNeeded: It ended in any other way that was not requested.
 
     """
     good = _STOPPED_WELL if pinned.kind == "stop" else _GOOD
@@ -275,7 +275,7 @@ def ending_of(entry: JournalEntry) -> Deployed:
 def _record_failure(run: Run, final: OpsError, *, cause: OpsError) -> None:
     """Record an error as the end of the run, or as why it left its deployment."""
     event, outcome = _event(run), "failed"
-    if isinstance(cause, WaitingForPerson):  # the deployment goes on at ECS, and a later run with it
+    if isinstance(cause, WaitingForPerson):  # the deployment continues in ECS, and a later run can watch it
         event, outcome = LEFT, "left paused"
     elif isinstance(cause, DeploymentFailed | Refused | ConfigurationError):
         event = FINISHED
@@ -283,11 +283,11 @@ def _record_failure(run: Run, final: OpsError, *, cause: OpsError) -> None:
 
 
 def _in_doubt(run: Run, error: OpsError) -> OpsError:
-    """Return what a failure means: while a deployment may go on at ECS, that a person is needed."""
+    """Return what a failure means: while a deployment may continue in ECS, that a person is needed."""
     if not run.in_flight or error.exit_code != ExitCode.UNEXPECTED:
         return error
     return PersonNeeded(
-        f"the deployment may go on at ECS without this run: {error.message}",
+        f"the deployment may continue in ECS without this run: {error.message}",
         hint="invoke status shows how far it is; then invoke watch to watch it, or invoke rollback",
         changed=error.changed,
         details=error.details,
@@ -314,7 +314,7 @@ def _record_once(run: Run, event: str, **data: Any) -> None:
 
 
 def _left_to_ecs(run: Run, ending: Ending) -> tuple[str, Left | None]:
-    """Return the outcome of a watch that ended well, and what ECS does by itself when it goes on."""
+    """Return the outcome of a successful watch, and what ECS does by itself when the deployment continues."""
     outcome = _LEFT.get(ending.phase)
     if outcome is None:
         return ending.phase.value, None
@@ -330,7 +330,7 @@ def _left_to_ecs(run: Run, ending: Ending) -> tuple[str, Left | None]:
 
 
 def _failure(run: Run, pinned: PinnedDeployment, ending: Ending, **data: Any) -> OpsError:
-    """Record an ending that is none of the good ones, and return the error with its failure screen."""
+    """Record an unsuccessful ending, and return the error with its failure screen."""
     reason = ending.reason or _reason(run, ending)
     found = _diagnose(run, pinned, ending, reason)
     safe = ending.phase is Phase.ROLLED_BACK and not pinned.first
@@ -372,7 +372,7 @@ def _reason(run: Run, ending: Ending) -> str:
 
 
 def _rollback_requested_by(run: Run, arn: str) -> str:
-    """Return who asked for the rollback of a deployment by hand; empty when no one did."""
+    """Return who requested the rollback of a deployment by hand; empty when nobody did."""
     for entry in run.journal.entries(limit=5):
         data = entry.data
         ours = entry.deploy == run.recorder.deploy
@@ -388,9 +388,9 @@ def _message(pinned: PinnedDeployment, ending: Ending, reason: str) -> str:
         return f"the rollback to {pinned.title} ended: {ending.phase.value}, {reason}"
     name = f"deployment {pinned.arn.rpartition('/')[2]}"
     if pinned.first:
-        return f"{name} failed; it is the first, so there is no release to go back to: {reason}"
+        return f"{name} failed; it is the first, so there is no release to roll back to: {reason}"
     if ending.phase is Phase.ROLLED_BACK:
-        return f"{name} was rolled back and the former release serves all traffic: {reason}"
+        return f"{name} was rolled back and the previous release serves all traffic: {reason}"
     return f"{name} ended {ending.phase.value}: {reason}"
 
 
@@ -402,8 +402,8 @@ def _hint(pinned: PinnedDeployment, ending: Ending) -> str:
     if pinned.first:
         return "correct the release, then: invoke deploy"
     if ending.phase is Phase.ROLLED_BACK:
-        return "correct the release, then: invoke deploy; invoke history shows what was tried"
-    return "invoke status shows what serves; invoke rollback returns to the last release that worked"
+        return "correct the release, then: invoke deploy; invoke history lists what was deployed"
+    return "invoke status shows what is running; invoke rollback returns to the last release that worked"
 
 
 def _recorded_code(entry: JournalEntry) -> ExitCode:

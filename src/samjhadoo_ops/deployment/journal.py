@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 STARTED = "started"
 FINISHED = "finished"
 LEFT = "left"
-"""The run ended, the deployment goes on at ECS."""
+"""The run ended, the deployment continues in ECS."""
 READERS = 8
 _ID = "%Y%m%dT%H%M%S%f"
 _KEPT = timedelta(days=90)  # ECS forgets service deployments after that

@@ -26,7 +26,7 @@ class Judge(Protocol):
 
 
 class Probe(Protocol):
-    """Asks a health address once."""
+    """Requests a health URL once."""
 
     def __call__(self, url: str) -> str:
         """Return why it isn't healthy; empty when it is."""
@@ -169,7 +169,7 @@ class Judges:
         self._judges = judges
 
     def watch(self, observed: Observation, phase: Phase) -> Verdict:
-        """See `Judge.watch`; every judge is asked each time."""
+        """See `Judge.watch`; every judge is called each time."""
         verdicts = [judge.watch(observed, phase) for judge in self._judges]
         return min(reversed(verdicts), key=lambda verdict: _WORST_FIRST.index(verdict.opinion))
 

@@ -147,14 +147,14 @@ def lock_is_held(owner: LockOwner, age: float) -> Refused:
         f"the deployment lock is held by {owner}",
         hint=(
             f"wait for it (--lock-wait 15m); it was renewed {age:.0f} s ago and expires "
-            f"{owner.lease:.0f} s after its last renewal. If its process is gone for good: invoke unlock"
+            f"{owner.lease:.0f} s after its last renewal. If its process has died: invoke unlock"
         ),
         details=(f"service deployment: {owner.deployment}",) if owner.deployment else (),
     )
 
 
 def awake_or_asleep() -> float:
-    """Return a clock that never jumps and goes on while the machine is suspended, in real seconds.
+    """Return a clock that never jumps and keeps running while the machine is suspended, in real seconds.
 
     On Linux `time.monotonic` stands still then, and S3's clock, by which leases end, does not.
     """
@@ -259,7 +259,7 @@ class DeploymentLock:
         self._write(**given)
 
     def release(self) -> None:
-        """Give the lock back; nothing happens when it was lost meanwhile."""
+        """Release the lock; nothing happens when it was lost meanwhile."""
         self._done.set()
         if self._renewer is not None:
             self._renewer.join(self.lease)
@@ -354,7 +354,7 @@ def break_lock(store: ObjectStore, key: str) -> LockOwner | None:
     """Release a lock regardless of its owner and return that; None when it was free.
 
     Raises:
-        Refused: The lock changed hands meanwhile.
+        Refused: Another run has taken the lock meanwhile.
 
     """
     found = read_lock(store, key)
@@ -367,6 +367,6 @@ def break_lock(store: ObjectStore, key: str) -> LockOwner | None:
         )
     except Conflict:
         raise Refused(
-            "the lock was renewed or changed hands just now", hint="check again: invoke status"
+            "the lock has just been renewed or taken over", hint="check again: invoke status"
         ) from None
     return owner

@@ -53,7 +53,7 @@ class Observation:
         stage: The lifecycle stage; open-ended, never decided upon alone.
         production_weight: Percent of production traffic on the new revision; None when ECS moves none.
         test_weight: Percent of test traffic on the new revision; None when there is no test listener.
-        current: The service's current deployment, when it has been asked for.
+        current: The service's current deployment, when it has been read.
 
     """
 
@@ -161,7 +161,7 @@ class Phase(StrEnum):
 
     @property
     def exit_code(self) -> ExitCode | None:
-        """Return what a deploy that ends in this phase exits with; None while it goes on."""
+        """Return what a deploy that ends in this phase exits with; None while it is in progress."""
         return _ENDED.get(self)
 
 
@@ -320,7 +320,7 @@ class Verdict:
         threshold: The fraction it was compared with.
         window: How many seconds on the clock it covers.
         sample: How many requests it covers.
-        baseline: The same fraction of the release that serves beside it; None when that had no requests.
+        baseline: The same fraction of the old release beside it; None when that had no requests.
 
     """
 
@@ -358,7 +358,7 @@ class PinnedDeployment:
         release: Its version.
         digest: Of its image.
         all_at_once: Whether it shifts all traffic at once, without tests and gates.
-        first: Whether there is no release to go back to.
+        first: Whether there is no release to roll back to.
         before: What a run before saw of it; None when this run started it.
 
     """

@@ -25,7 +25,7 @@ class Overrides:
 
     @property
     def record(self) -> dict[str, Any]:
-        """Return what the journal keeps; empty when nothing was asked for."""
+        """Return what the journal keeps; empty when nothing was requested."""
         known = {
             "overrides": dict(self.reasons),
             "emergency": self.emergency,

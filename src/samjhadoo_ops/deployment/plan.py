@@ -31,7 +31,7 @@ class DeployPlan:
     Attributes:
         facts: What was read before.
         must_build: Whether the image does not exist yet.
-        inspection: What Flyway found; None when it was not asked.
+        inspection: What Flyway found; None when it did not run.
         findings: What the gates found, by their names; empty in a deploy, which has passed them.
 
     """
@@ -105,7 +105,7 @@ def plan_of(
     must_build: bool = False,
     findings: dict[str, Finding] | None = None,
 ) -> DeployPlan:
-    """Compare what serves with what is wanted, and return what a deploy does."""
+    """Compare what is running with what is wanted, and return what a deploy does."""
     from samjhadoo_ops.release import render_task_definition
 
     known = f"{image.repository_uri}@{image.digest}" if image.digest else f"{image.tagged} (to be built)"
@@ -128,11 +128,11 @@ def plan_of(
 
 
 def make_plan(context: ServiceContext, overrides: Overrides | None = None, *, image: str = "") -> DeployPlan:
-    """Read what is and what is wanted, side by side, ask every gate, and return what a deploy would do.
+    """Compare what is running with what is wanted, evaluate every gate, and return what a deploy would do.
 
     Args:
         overrides: The gates that the deploy would override.
-        image: An image that exists, deployed instead of what stands here.
+        image: An image that exists, deployed instead of a build.
 
     Raises:
         OpsError: Something can't be read.

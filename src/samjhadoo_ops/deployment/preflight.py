@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.environment.gates import Gates
 
 _WIDTH = 8
-"""Gates asked at once: most wait for AWS."""
+"""Gates evaluated at once: most wait for AWS."""
 
 _LATEST = 100
 UNBUILT = "unbuilt"
@@ -36,7 +36,7 @@ UNBUILT = "unbuilt"
 def inspect(
     facts: Facts, gates: Iterable[Gate] | None = None, *, stage: Stage = Stage.SERVICE
 ) -> dict[str, Finding]:
-    """Ask every gate of a stage that is not switched off, side by side; findings by the gates' names.
+    """Evaluate every gate of a stage that is not off, in parallel; return the findings by the gates' names.
 
     Raises:
         ConfigurationError: `gates.policy` names a gate that doesn't exist, or switches off what must hold.
@@ -77,7 +77,7 @@ def check_policy(env: Environment) -> None:
 
 
 def policy_of(settings: Gates, gate: Gate) -> str:
-    """Return what becomes of a gate's refusal: `refuse`, `warn`, or `off` when it is not asked."""
+    """Return what a gate's refusal leads to: `refuse`, `warn`, or `off` when the gate is not evaluated."""
     return "refuse" if gate.mandatory else settings.policy.get(gate.name, gate.policy.value)
 
 

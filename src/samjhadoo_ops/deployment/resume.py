@@ -44,7 +44,7 @@ def resume(
 def watch(
     context: ServiceContext, deploy: str = "", *, until: str = "done", lock_wait: float = 0.0
 ) -> Deployed:
-    """Watch a deployment that goes on at ECS; nothing is built or started.
+    """Watch a deployment that continues in ECS; nothing is built or started.
 
     Args and errors are those of `resume`.
     """
@@ -77,7 +77,7 @@ def _go_on(context: ServiceContext, deploy: str, *, until: str, lock_wait: float
 
 
 def _ended_before(context: ServiceContext, deploy: str, *, resuming: bool) -> Deployed | None:
-    """Return a deploy that has ended well; None for one that has not ended. No lock is needed to know.
+    """Return a deploy that has succeeded; None for one that has not ended. This needs no lock.
 
     None also when what was to be resumed never began: its run may have left its lock, which has to go.
     """
@@ -94,8 +94,9 @@ def _require_this_release(context: ServiceContext, entry: JournalEntry) -> None:
 
     if _is_of_another_release(context, entry):
         raise Refused(
-            f"there is nothing to resume: the last {entry.kind} is of {entry.data['release']} and has ended "
-            f"({entry.outcome}), and what stands here, {version_here(context.env)}, was never begun",
+            f"there is nothing to resume: the last {entry.kind}, of {entry.data['release']}, has ended "
+            f"({entry.outcome}), and no deploy of {version_here(context.env)}, the release in the project's "
+            "folder, was started",
             hint=f"invoke deploy {context.env.options}".strip(),
         )
 
@@ -122,7 +123,7 @@ def _find(context: ServiceContext, deploy: str) -> JournalEntry:
 
 
 def _deploys(entry: JournalEntry) -> bool:
-    """Return whether an entry is of a deployment of its own; stopping another's is none."""
+    """Return whether an entry is of a deployment of its own, not of stopping another's."""
     return entry.kind == "deploy" or (entry.kind == "rollback" and entry.data.get("how") == "redeploy")
 
 
@@ -131,7 +132,7 @@ def _never_started(run: Run, entry: JournalEntry) -> Deployed:
     if entry.kind == "rollback":
         finish_unwatched(run, entry, None)
     raise Refused(
-        f"{entry.kind} {entry.deploy} ended before it had started a deployment: there is nothing to watch",
+        f"{entry.kind} {entry.deploy} ended before it started a deployment: there is nothing to watch",
         hint="invoke rollback" if entry.kind == "rollback" else f"invoke deploy --resume {entry.deploy}",
     )
 

@@ -56,7 +56,7 @@ def roll_out(
     """Start a deployment of a registered task definition and watch it to its end; errors see `watch_to_end`.
 
     Args:
-        kind: `deploy`, or `rollback` to go back to a proven release all at once.
+        kind: `deploy`, or `rollback` to return to a proven release all at once.
         until: A word of `UNTIL`.
 
     """
@@ -306,7 +306,7 @@ def _check_production(run: Run, pinned: PinnedDeployment) -> None:
         raise PersonNeeded(
             f"the deployment succeeded, but the smoke test of production failed: {error.message}",
             changed="; ".join(run.changes),
-            hint=_CORRECT if pinned.first else "invoke rollback returns to the release before",
+            hint=_CORRECT if pinned.first else "invoke rollback returns to the previous release",
             details=error.details,
         ) from error
     run.seconds["smoke"] = round(run.clock.read() - began, 3)
@@ -314,7 +314,7 @@ def _check_production(run: Run, pinned: PinnedDeployment) -> None:
 
 @contextmanager
 def _interruptible(run: Run, pinned: PinnedDeployment, watch: Watch) -> Iterator[None]:
-    """On Ctrl-C or SIGTERM roll back or leave it to ECS, as the settings say, and show which.
+    """On Ctrl-C or SIGTERM roll back or leave it to ECS, depending on the settings, and show which.
 
     Only a deploy is rolled back: stopping a rollback would return to the release that failed.
     """
@@ -328,7 +328,7 @@ def _interruptible(run: Run, pinned: PinnedDeployment, watch: Watch) -> Iterator
             text = f"interrupted: the deployment is {phase.value}"
         else:
             phase = watch.phase
-            text = f"interrupted: the deployment goes on ({phase.value}); {_left_alone(pinned, phase)}"
+            text = f"interrupted: the deployment continues ({phase.value}); {_left_alone(pinned, phase)}"
         run.report("interrupted", text, phase=phase.name, deployment=pinned.arn)
         interrupted(run, phase, interrupt)
         raise
@@ -340,4 +340,4 @@ def _left_alone(pinned: PinnedDeployment, phase: Phase) -> str:
         return "ECS ends the rollback by itself; invoke status shows how far it is"
     if pinned.all_at_once or phase in {Phase.BAKING, Phase.CLEANING_UP}:
         return "ECS completes it by itself; invoke watch waits for it, invoke rollback rolls it back"
-    return "no run answers its pauses, so ECS rolls it back when they time out, unless you: invoke watch"
+    return "no run answers its pauses, so ECS rolls it back when they time out, unless you run: invoke watch"

@@ -1,6 +1,6 @@
 """One run over one service: its settings and clients, its lock and journal, and the steps it takes.
 
-Everything that changes something at AWS is a step of a run. A step cannot forget what must never be
+Everything that changes something in AWS is a step of a run. A step cannot forget what must never be
 forgotten: that the lock is still held, the journal before and after, the time it took, and what it has
 changed, which the failure screen shows.
 """
@@ -34,7 +34,7 @@ STEPS = {
     "register": ("registering", "registered"),
     "start": ("starting", "started-deployment"),
 }
-"""The steps that change something at AWS, with the journal's events before and after each."""
+"""The steps that change something in AWS, with the journal's events before and after each."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Run(ServiceContext):
         recorder: Writes the journal; there from `begin` or `resume` on.
         changes: What has been changed so far, for people.
         seconds: Real seconds spent in each part.
-        in_flight: Whether a deployment may be going on at ECS whose end is not known.
+        in_flight: Whether a deployment may be in progress in ECS whose end is not known.
 
     """
 
@@ -193,7 +193,7 @@ class Run(ServiceContext):
 
     @contextmanager
     def step(self, name: str, *, attempt: str = "", **data: Any) -> Iterator[RunStep]:
-        """Take a step that changes something at AWS.
+        """Take a step that changes something in AWS.
 
         Args:
             name: One of `STEPS`.

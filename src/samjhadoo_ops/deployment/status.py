@@ -1,4 +1,4 @@
-"""How the service stands now: tasks, traffic, release, running deployment, lock, last deployment."""
+"""The service's state now: tasks, traffic, release, running deployment, lock, last deployment."""
 
 from __future__ import annotations
 

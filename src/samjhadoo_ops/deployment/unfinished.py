@@ -26,7 +26,7 @@ def unfinished(context: ServiceContext) -> list[JournalEntry]:
 def deployment_of(context: ServiceContext, entry: JournalEntry) -> str:
     """Return the service deployment of a journal entry; empty when none was started.
 
-    A run that died between UpdateService and its answer has not written it down: ECS is asked.
+    A run that died between UpdateService and its answer has not recorded the deployment, so ECS is queried.
     """
     known = entry.data.get("deployment")
     if known:
@@ -48,7 +48,7 @@ def settle_unfinished(run: Run) -> None:
         run: It holds the lock, so the runs that began them are gone.
 
     Raises:
-        Refused: One of them goes on.
+        Refused: One of them is still running.
 
     """
     for entry in unfinished(run):
@@ -69,7 +69,7 @@ def unlock(context: ServiceContext, *, reason: str, dry: bool = False) -> LockOw
     """Release the deployment lock and return who held it; None when it was free.
 
     Raises:
-        Refused: It changed hands meanwhile.
+        Refused: Another run has taken it meanwhile.
 
     """
     found = read_lock(context.journal.store, context.journal.lock_key)

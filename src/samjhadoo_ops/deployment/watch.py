@@ -52,11 +52,11 @@ class ChangeReporter:
         self._unknown: set[str] = set()
 
     def report(self, observed: Observation, phase: Phase) -> None:
-        """Report how the deployment stands, if that is new."""
+        """Report the deployment's state if it has changed."""
         for value in unknown_values(observed) - self._unknown:
             self._unknown.add(value)
             self._run.report(
-                "unknown", f"ECS shows {value}, which this version does not know: taken for in progress"
+                "unknown", f"ECS shows {value}, which this version does not know: treated as in progress"
             )
         text, before = describe(observed, phase), self._phase
         if (text, phase) == (self._text, before):
@@ -105,7 +105,7 @@ def share(observed: Observation | None) -> str:
 
 @dataclass(frozen=True)
 class Monitors:
-    """What ECS was asked to watch.
+    """What ECS should monitor.
 
     Attributes:
         required: Whether a deployment that it does not watch is rolled back.
@@ -118,7 +118,7 @@ class Monitors:
 
     @classmethod
     def of(cls, configuration: Mapping[str, Any], *, required: bool) -> Monitors:
-        """Return what a deployment configuration asks ECS to watch."""
+        """Return what a deployment configuration makes ECS monitor."""
         return cls(
             alarms=bool(configuration.get("alarms", {}).get("enable")),
             breaker=bool(configuration.get("deploymentCircuitBreaker", {}).get("enable")),
@@ -127,7 +127,7 @@ class Monitors:
 
 
 def unmonitored(observed: Observation, asked: Monitors) -> str:
-    """Return what ECS does not watch though asked to; empty for nothing, or while that is not known."""
+    """Return what ECS does not monitor although it should; empty for nothing, or while that is not known."""
     if observed.status == "PENDING" or phase_of(observed).ended:
         return ""
     off = [
@@ -359,9 +359,9 @@ class Watch:
         silent = self._clock.read() - self._answered_at
         if silent < self._policy.patience:
             return
-        known = f"it was {self.phase.value}, {share(self.last)}" if self.last else "nothing is known of it"
+        known = f"it was {self.phase.value}, {share(self.last)}" if self.last else "its state is unknown"
         raise PersonNeeded(
-            f"AWS has not answered for {silent:.0f} s while deployment {self.arn} went on: {error}",
+            f"AWS has not answered for {silent:.0f} s while deployment {self.arn} was in progress: {error}",
             changed=f"a deployment was started; when last seen {known}. "
             "A pause that is not answered is rolled back by ECS itself.",
             hint="when AWS answers again: invoke status, then invoke watch or invoke rollback",
@@ -394,7 +394,7 @@ class Watch:
         try:
             self._run.ensure()
         except PersonNeeded as error:
-            error.changed = f"deployment {self.arn} goes on, {share(self.last)}"
+            error.changed = f"deployment {self.arn} continues, {share(self.last)}"
             raise
         if self.reason or self.phase in _LEAVING:
             self._await_rollback()

@@ -34,7 +34,7 @@ class Rehearsal:
         env: An environment that has a local stack.
         console: Shows the progress.
         keep: Leave the copy and its stack for inspection.
-        retries: How often a failed scenario is played again, on a fresh stack.
+        retries: How often a failed scenario is repeated, on a fresh stack.
 
     """
 

@@ -74,7 +74,7 @@ class ScenarioStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An action while the candidate is deployed.
 
     Attributes:
-        at: When: `before` (the deploy), `started`, `ended`, a phase of the deployment at ECS, or
+        at: When: `before` (the deploy), `started`, `ended`, a phase of the deployment in ECS, or
             `event NAME`.
         after: Emulated time to wait after that.
         do: What: `kill` (SIGKILL), `interrupt` (SIGINT) or `terminate` (SIGTERM) the deploy; `resume` it in a

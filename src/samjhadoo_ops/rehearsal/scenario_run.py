@@ -87,7 +87,7 @@ class ScenarioRun:
             problems = tuple(findings(self.scenario.expect, observed))
         except OpsError as error:
             problems = (*self._problems, error.message, *error.details[-5:])
-        except Exception as error:  # noqa: BLE001 - the other scenarios have to be played all the same
+        except Exception as error:  # noqa: BLE001 - the other scenarios have to run all the same
             problems = (*self._problems, f"{type(error).__name__}: {error}")
         finally:
             self.project.settings = {}
@@ -259,7 +259,7 @@ class StepRunner:
         return lambda: self.observer.reached(phase)
 
     def _continues_at_ecs(self, step: ScenarioStep) -> bool:
-        """Return whether the deployment continues at ECS without the deploy, so that a phase may follow."""
+        """Return whether the deployment continues in ECS without the deploy, so that a phase may follow."""
         last = self.observer.samples[-1] if self.observer.samples else None
         return step.at in PHASES and last is not None and not last.phase.ended
 

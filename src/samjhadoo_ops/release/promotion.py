@@ -71,7 +71,7 @@ def copy(env: Environment, aws: Aws, built: BuiltImage) -> PushedImage:
 
     """
     if built.source is None:
-        raise ValueError("the image needs no copy")
+        raise ValueError("the image does not have to be copied")
     remote = _repository(built.source, aws)
     target = _repository(ImageReference(built.registry_host, env.build.repository), aws)
     manifests = list(_manifests(remote, built.digest))

@@ -98,7 +98,7 @@ class FailureReport:
         real_since: The same in real seconds, on an emulated clock.
         verdict: The last numbers of the canary analysis; empty if nothing was counted.
         gaps: What could not be read.
-        schema: The version of the database schema, and whether the former release works with it.
+        schema: The version of the database schema, and whether the previous release works with it.
 
     """
 

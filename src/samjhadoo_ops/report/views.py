@@ -21,7 +21,7 @@ EVENTS = "SAMJHADOO_EVENTS"
 
 @contextmanager
 def attached_views(console: Console, task: str, variables: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Attach the views that the environment asks for, and restore the terminal at the end.
+    """Attach the views that the environment variables select, and restore the terminal at the end.
 
     Args:
         console: The run's console.
@@ -38,7 +38,7 @@ def attached_views(console: Console, task: str, variables: Mapping[str, str] | N
 
 
 def attach(console: Console, task: str, variables: Mapping[str, str]) -> None:
-    """Attach the views that the environment asks for."""
+    """Attach the views that the environment variables select."""
     if console.mode == "live":
         from samjhadoo_ops.report.live import LiveView, possible
 

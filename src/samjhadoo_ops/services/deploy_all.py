@@ -1,8 +1,8 @@
 """A deploy of all services of an environment, in their order, each in a process of its own.
 
 If one fails, `[rollout] on_failure` decides what happens to the others. To roll back means: a running
-deployment is stopped, a finished one is replaced by the release before, and a deploy that has not started its
-deployment yet is ended.
+deployment is stopped, a finished one is replaced by the previous release, and a deploy that has not started
+its deployment yet is ended.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class WorkerPool:
         self._events: _Events = queue.SimpleQueue()
 
     def start(self, service: str, task: str, arguments: Sequence[str]) -> Worker:
-        """Start a task; it is asked to end if this process is killed."""
+        """Start a task; it is stopped if this process is killed."""
         command = [*self._command, task, "--service", service, "--json", *arguments]
         worker = Worker(service, task, command, self._folder, self._events)
         self.workers.append(worker)

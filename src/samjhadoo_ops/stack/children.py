@@ -175,7 +175,7 @@ class Children:
         self._children.clear()
 
     def _end(self, children: Sequence[Child]) -> None:
-        """Ask processes to end, and wait for each until its grace period is over."""
+        """Signal processes to end, and wait for each until its grace period is over."""
         for child in children:
             if child.status is None:
                 with suppress(ProcessLookupError):

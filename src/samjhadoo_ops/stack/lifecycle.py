@@ -245,7 +245,7 @@ def _launch(plan: StackPlan, paths: StackPaths) -> None:
         details = tuple((paths.folder / "supervisor.log").read_text(errors="replace").splitlines()[-20:])
     raise StackFailed(
         f"the stack did not start: {report.get('failed', 'its supervisor ended or did not answer')}",
-        changed="nothing; what had been started was ended",
+        changed="nothing; what had been started was stopped",
         details=details,
     )
 
@@ -271,7 +271,7 @@ def _end_half_started(process: subprocess.Popen[bytes], paths: StackPaths) -> No
 
 
 def _terminate(state: StackState) -> None:
-    """Ask the supervisor to end the stack, and wait until it has."""
+    """Signal the supervisor to end the stack, and wait until it has."""
     reference = state.supervisor
     with suppress(ProcessLookupError):
         os.kill(reference.pid, signal.SIGTERM)

@@ -73,7 +73,7 @@ class Starter(msgspec.Struct, frozen=True):
     Attributes:
         name: Its name in messages.
         started: When it started: see `processes.start_time`.
-        exit_counts: Whether the stack also ends when it exits. After a shell's exit it goes on running.
+        exit_counts: Whether the stack also ends when it exits. After a shell's exit it keeps running.
 
     """
 

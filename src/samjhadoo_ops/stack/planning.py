@@ -97,7 +97,7 @@ def _starter(owner: int | None) -> Starter | None:
 
 
 def _emulator(env: Environment, settings: StackSettings) -> tuple[str, ...]:
-    """Return the emulator's options that the settings ask for."""
+    """Return the emulator's options for the settings."""
     given = {
         "--upstream": settings.upstream,
         "--upstream-ca": str(env.root / settings.upstream_ca) if settings.upstream_ca else "",

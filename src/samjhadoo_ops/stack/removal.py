@@ -27,7 +27,7 @@ class Reaper:
     """Removes everything with certain labels from the engine if this process is killed."""
 
     def __init__(self, wanted: Mapping[str, str]) -> None:
-        # Without the stack's marker: it has to survive when all processes of the stack are ended.
+        # Without the stack's marker: it has to stay when all processes of the stack are ended.
         variables = {name: value for name, value in os.environ.items() if name != MARKER}
         self._process = subprocess.Popen(
             _command(wanted),

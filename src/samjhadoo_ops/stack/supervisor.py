@@ -189,7 +189,7 @@ class Supervisor:
                 raise StartFailed(f"{_ending(child)} while the stack was starting", self._why(child))
 
     def _why(self, child: Child) -> tuple[str, ...]:
-        """Return the end of a process's log; of an init hook, what the emulator says of it comes first."""
+        """Return the end of a process's log; for an init hook, the emulator's output about it comes first."""
         emulator = [each for each in self._children.all if each.name == "emulator" and child.name == "seeds"]
         return (*(line for each in emulator for line in each.tail()), *child.tail())
 
@@ -219,7 +219,7 @@ class Supervisor:
         )
 
     def _wait_for_the_end(self) -> tuple[str, tuple[str, ...]]:
-        """Wait; return why the stack ends and the last log lines, both empty when it was asked to end."""
+        """Wait; return why the stack ends and the last log lines, both empty when the end was requested."""
         while True:
             self._children.wait(None, also=[] if self._starter is None else [self._starter])
             if self._children.asked_to_end:

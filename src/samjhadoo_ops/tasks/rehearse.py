@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 @ops_task(
     help={
-        "scenario": "Scenario to play; may be repeated. Default: the quick ones.",
-        "all": "Play every scenario.",
-        "show": "List the scenarios; play none.",
-        "retries": "How often to play a failed scenario again; the table has every try.",
+        "scenario": "Scenario to run; may be repeated. Default: the quick ones.",
+        "all": "Run every scenario.",
+        "show": "List the scenarios without running any.",
+        "retries": "How often to repeat a failed scenario; the table shows every attempt.",
         "keep": "Keep the rehearsal's project and stack for inspection.",
     }
 )

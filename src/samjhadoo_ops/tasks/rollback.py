@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @ops_task(
     help={
         **WHICH,
-        "deployment": "Roll back only this ECS deployment, whatever its state.",
+        "deployment": "Roll back only this ECS deployment (ARN), running or completed.",
         "to": "Release to roll back to: version, git commit, digest or task definition.",
         "force_schema": "Allow a release that the schema no longer supports, for this reason (recorded).",
         "lock_wait": "Wait up to this long for another run's lock, for example 15m.",

@@ -58,7 +58,7 @@ class Session:
         """Add the number of AWS calls in the block to the result (`aws_calls`), however the block ends.
 
         Raises:
-            OpsError: The block's error; if the local stack has ended meanwhile, the error also says why.
+            OpsError: The block's error; if the local stack has ended meanwhile, the error also shows why.
 
         """
         try:
@@ -90,7 +90,7 @@ class Session:
             error.details = (ended, *error.details)
 
     def confirm(self, question: str, *, yes: bool) -> None:
-        """Ask for confirmation before a change at AWS; the local stack needs none.
+        """Ask for confirmation before a change in AWS; the local stack needs none.
 
         Raises:
             Refused: The answer was not yes.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     help={
         **WHICH,
         "url": "URL to test (default: the production listener).",
-        "version": "Version that must answer (default: the deployed one; with --url any).",
+        "version": "Version that must be running (default: the deployed one; any with --url).",
     }
 )
 def smoke(_c: Context, *, env: str = "local", service: str = "", url: str = "", version: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The local stack: start, stop and look at it."""
+"""Start, stop and inspect the local stack."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MIB = 1 << 20
 
 @ops_task()
 def up(c: Context, *, env: str = "local") -> None:
-    """Start the local stack, or find the one that is running."""
+    """Start the local stack, unless it is running."""
     from samjhadoo_ops import stack
     from samjhadoo_ops.environment import load_environment
 
@@ -123,7 +123,7 @@ def logs(
 
 
 collection = Collection("stack", up, down, reset, pull, status, logs)
-collection.__doc__ = "The local stack: start, stop and look at it."
+collection.__doc__ = "Start, stop and inspect the local stack."
 
 
 def _endpoint_fields(endpoints: StackEndpoints) -> dict[str, Any]:

@@ -157,7 +157,7 @@ class Terminated(OpsError):
 
 
 def views(console: Console, task: str) -> AbstractContextManager[None]:
-    """Attach the views that the environment asks for; most runs need only plain lines."""
+    """Attach the views that the environment variables select; most runs need only plain lines."""
     wanted = {"SAMJHADOO_EVENTS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"}
     if console.mode != "live" and not os.environ.keys() & wanted:
         return nullcontext()

@@ -161,7 +161,7 @@ def test_a_secret_named_without_its_arn_is_refused(env: Environment) -> None:
     found = access.secrets(facts_of(env, aws=ssm, render=lambda: document))
 
     assert found.state == State.REFUSED
-    assert "a secret needs its whole ARN" in found.reason
+    assert "a secret needs its full ARN" in found.reason
 
 
 @pytest.mark.parametrize(

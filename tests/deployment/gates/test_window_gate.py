@@ -56,7 +56,7 @@ def test_production_is_deployed_in_its_window(
         pytest.param(
             Overrides(emergency="x", approved_by="Mallory"),
             State.REFUSED,
-            "none of the managers",
+            "is not one of the managers",
             id="no-manager",
         ),
     ],

@@ -82,7 +82,7 @@ def slow(requests: int, slow: int) -> Counts:
             [*minutes(*[(60, 0)] * 15, baseline=(540, 8)), *bake(*[(600, 9)] * 60)],
             ENVIRONMENT,
             "errors",
-            id="in the bake as bad as the release before",
+            id="in the bake time as bad as the previous release",
         ),
         pytest.param(
             [*minutes(*[GOOD] * 15, baseline=BASE), *bake(*[(60, 0)] * 3, lost=5)],
@@ -111,8 +111,8 @@ def test_evidence_makes_a_verdict(given: list[Minute], opinion: Opinion, signal:
 def test_a_failure_shows_metric_value_threshold_window_sample_and_baseline() -> None:
     verdict = assess(minutes(*[(6, 1)] * 5, baseline=(54, 0)), PLAN)
     assert verdict.reason == (
-        "errors: 16.7 % of 30 canary requests failed (5) in 5 min, limit 5 %, promised 0.1 %; "
-        "beside it 0 of 270"
+        "errors: 16.7 % of 30 canary requests failed (5) in 5 min, limit 5 %, objective 0.1 %; "
+        "baseline 0 of 270"
     )
     assert verdict.numbers() == {
         "opinion": "FAIL",
@@ -133,7 +133,7 @@ def test_too_few_requests_are_inconclusive_and_the_reason_says_so() -> None:
 def test_synthetic_requests_are_judged_apart() -> None:
     sent = [Minute(at=0.0, weight=10.0, synthetic=Counts(requests=100, errors=errors)) for errors in (0, 4)]
     assert assess(sent[:1], PLAN).opinion is PASS
-    assert "of those sent for the purpose" in assess(sent[:1], PLAN).reason
+    assert "all synthetic" in assess(sent[:1], PLAN).reason
     assert assess(sent[1:], PLAN).opinion is FAIL
 
 

@@ -138,7 +138,7 @@ def test_a_canary_without_requests_is_extended_within_the_gate_and_then_rolled_b
     assert "observing it for up to 30 min more" in course.reported[-1]
     verdict = course.at(50, gate=75)
     assert verdict.opinion is Opinion.FAIL
-    assert verdict.reason.endswith("by policy it goes back")
+    assert verdict.reason.endswith("by policy it is rolled back")
     assert len(course.reported) == 2
 
 
@@ -152,16 +152,16 @@ def test_policy_decides_without_evidence(policy: str, opinion: Opinion) -> None:
     assert course.reported[0].startswith("verdict INCONCLUSIVE")
 
 
-def test_when_both_releases_are_bad_it_is_held_and_goes_back_before_the_gate_ends() -> None:
+def test_when_both_releases_are_bad_the_deployment_waits_and_is_rolled_back_before_the_pause_ends() -> None:
     course = Course(both_bad)
     course.at(0)
     verdict = course.at(18, gate=75)
     assert verdict.opinion is Opinion.ENVIRONMENT
-    assert "the release beside it is as bad" in verdict.reason
+    assert "the baseline is just as bad" in verdict.reason
     assert course.at(71, gate=75).opinion is Opinion.ENVIRONMENT
     late = course.at(73, gate=75)
     assert late.opinion is Opinion.FAIL
-    assert "held until the end of the gate" in late.reason
+    assert "waiting until the pause ends" in late.reason
 
 
 def test_metrics_that_cannot_be_read_are_no_evidence_and_no_crash() -> None:
@@ -220,7 +220,7 @@ def test_without_traffic_the_tool_sends_some_and_judges_by_that(errors: int, opi
     assert course.at(21, gate=75).opinion is Opinion.OPEN
     verdict = course.at(24, gate=75)
     assert verdict.opinion is opinion
-    assert "of those sent for the purpose" in verdict.reason
+    assert "all synthetic" in verdict.reason
 
 
 def test_the_judge_works_in_the_background_and_ends() -> None:

@@ -108,7 +108,7 @@ def test_the_preflight_shows_what_the_canary_can_detect() -> None:
     )
     few = canary_expectation(load_environment("production", variables={}), per_second=0.2)
     assert (few.requests, few.can_pass) == (18, False)
-    assert "cannot pass on evidence: 60 clean requests are needed" in few.sentence()
+    assert "too few for the canary to pass: 60 requests without an error are needed" in few.sentence()
     many = canary_expectation(load_environment("production", variables={}), per_second=5.0)
     assert (many.requests, many.can_pass) == (450, True)
 
@@ -130,7 +130,7 @@ def test_a_release_that_turns_bad_after_it_was_accepted_is_found() -> None:
 
 
 def test_a_healthy_release_is_hardly_ever_blamed_during_a_long_bake() -> None:
-    """One request per second for an hour, at the promised rate; Page's CUSUM would blame one in seven."""
+    """One request per second for an hour, at the objective's rate; Page's CUSUM would reject one in seven."""
     chance = Chance(4)
     runs = 200
     false = sum(

@@ -66,20 +66,20 @@ _CAUSES = {
         "its execution role needs logs:CreateLogStream and logs:PutLogEvents for database.task.log_group",
     ),
     "did not contain json key": (
-        "the database's secret lacks a member",
+        "the database's secret lacks a key",
         'database.secret must be JSON: {"host", "port", "dbname", "username", "password"}',
     ),
     "unable to pull secrets or registry auth": (
         "the migrations task cannot read the database's secret, or ECR",
-        "its execution role needs secretsmanager:GetSecretValue and ECR, its subnets NAT or VPC endpoints",
+        "its execution role needs secretsmanager:GetSecretValue and ECR; its subnets NAT or VPC endpoints",
     ),
     "CannotPullContainerError": (
         "the image of the migrations task cannot be pulled",
-        "its execution role needs ECR, its subnets NAT or VPC endpoints; build.platform must be its platform",
+        "its role needs ECR, its subnets NAT or VPC endpoints; build.platform must be the task's",
     ),
     "CannotStartContainerError": (
         "the image of the migrations task cannot be run",
-        "database.flyway_image must have sh and flyway, and the platform of the task definition",
+        "database.flyway_image must contain sh and flyway, and be built for the task definition's platform",
     ),
     "apacity": (
         "the cluster has no capacity for the migrations task",

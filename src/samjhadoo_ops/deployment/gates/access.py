@@ -32,15 +32,13 @@ def identity(facts: Facts) -> Finding:
 def lock(facts: Facts) -> Finding:
     """Refuse while somebody else holds the deployment lock.
 
-    Two deploys at once would both "succeed" at ECS: the second supersedes the first. `invoke unlock` breaks
+    Two deploys at once would both "succeed" in ECS: the second supersedes the first. `invoke unlock` breaks
     the lock of a deploy whose process is gone.
     """
     owner = facts.lock_owner()
     if owner is None:
-        return ok("nobody else holds it")
-    return refused(
-        f"held by {owner}", remedy="wait for it to end; when its process is gone for good: invoke unlock"
-    )
+        return ok("no other run holds it")
+    return refused(f"held by {owner}", remedy="wait for it to end; if its process has died: invoke unlock")
 
 
 @gate("the deployment window is open", overridable=False)
@@ -75,7 +73,7 @@ def decide_window(windows: Windows, now: datetime, overrides: Overrides) -> Find
         return refused(f"{why}, and nobody approved the emergency", remedy="add --approved-by MANAGER")
     if overrides.approved_by.casefold() not in {name.casefold() for name in windows.managers}:
         return refused(
-            f"{why}, and {overrides.approved_by!r} is none of the managers",
+            f"{why}, and {overrides.approved_by!r} is not one of the managers",
             remedy=f"windows.managers: {', '.join(windows.managers) or 'none yet, name them there'}",
         )
     return ok(f"{why}; emergency: {overrides.emergency}, approved by {overrides.approved_by}")
@@ -104,7 +102,7 @@ def roles(facts: Facts) -> Finding:
     try:
         wanted = wanted_roles(facts.render(), facts.load_balancing.role)
     except OpsError:
-        return skipped("the task definition doesn't render")
+        return skipped("the task definition cannot be rendered")
     iam = facts.aws.client("iam")
     problems = [problem for arn, principal in wanted.items() if (problem := _problem(iam, arn, principal))]
     if problems:
@@ -166,7 +164,7 @@ def _problem(iam: Any, arn: str, principal: str) -> str:
 def _not_passable(facts: Facts, iam: Any, arns: list[str]) -> tuple[list[str], str]:
     """Return the roles that may not be passed, and what is known when none is denied.
 
-    Few deployers may ask for a simulation (iam:SimulatePrincipalPolicy), and emulators have none.
+    Few deployers may run a simulation (iam:SimulatePrincipalPolicy), and emulators have none.
     """
     from botocore.exceptions import ClientError
     from botocore.parsers import ResponseParserError
@@ -198,7 +196,7 @@ def secrets(facts: Facts) -> Finding:
     try:
         document = facts.render()
     except OpsError:
-        return skipped("the task definition doesn't render")
+        return skipped("the task definition cannot be rendered")
     missing, count = [], 0
     for name, reference in references(document):
         count += 1
@@ -209,7 +207,7 @@ def secrets(facts: Facts) -> Finding:
             if code in _ABSENT:
                 missing.append(f"{name} ({reference}: {code})")
             elif code == "ValidationException" and not reference.startswith("arn:"):
-                missing.append(f"{name} ({reference} is no parameter's name; a secret needs its whole ARN)")
+                missing.append(f"{name} ({reference} is not a parameter's name; a secret needs its full ARN)")
             else:
                 raise
         else:
@@ -233,7 +231,7 @@ def secret_id(reference: str) -> str:
 
 
 def _describe_secret(facts: Facts, reference: str) -> dict[str, Any]:
-    """Ask whether the secret exists, never for its value."""
+    """Check whether the secret exists; its value is never read."""
     if ":secretsmanager:" in reference:
         found: dict[str, Any] = facts.aws.client("secretsmanager").describe_secret(
             SecretId=secret_id(reference)

@@ -18,7 +18,7 @@ _UNITS = 1024.0
 _LAG_WINDOW = timedelta(minutes=10)
 
 
-@gate("the account has room for all tasks twice")
+@gate("the account's quota allows all tasks twice")
 def vcpu_quota(facts: Facts) -> Finding:
     """Refuse when the account's quota of Fargate vCPUs has no room for a second set of tasks.
 
@@ -29,7 +29,7 @@ def vcpu_quota(facts: Facts) -> Finding:
     try:
         cpu = facts.render().get("cpu", "")
     except OpsError:
-        return skipped("the task definition doesn't render")
+        return skipped("the task definition cannot be rendered")
     if not str(cpu).isdigit():
         return skipped("the task definition doesn't state its cpu units")
     code = facts.env.gates.capacity.quota
@@ -51,7 +51,7 @@ def decide_vcpus(*, limit: float, used: float | None, needed: float) -> Finding:
     if needed > free:
         return refused(
             f"{needed:g} vCPUs more are needed, {free:g} of {limit:g} are free",
-            remedy="ask AWS for a higher quota (Service Quotas, Fargate), or free some",
+            remedy="request a higher quota (Service Quotas, Fargate), or stop other tasks",
         )
     return ok(f"{needed:g} vCPUs more are needed, {free:g} of {limit:g} are free")
 
@@ -75,7 +75,7 @@ def _vcpus_in_use(facts: Facts, metric: dict[str, Any]) -> float | None:
     return _latest(answer, statistic)
 
 
-@gate("the subnets have addresses for all tasks twice")
+@gate("the subnets have free addresses for all tasks twice")
 def free_addresses(facts: Facts) -> Finding:
     """Refuse when the subnets have fewer free addresses than the new set has tasks.
 

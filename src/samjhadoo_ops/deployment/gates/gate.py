@@ -1,6 +1,6 @@
 """What a gate is: a read-only function over the facts of a deployment, registered by `@gate`.
 
-Everything about one gate stands in one module of this package: its name (the function's), its title, its
+Everything about one gate is in one module of this package: its name (the function's), its title, its
 policy and what it checks.
 """
 
@@ -72,7 +72,7 @@ def skipped(reason: str) -> Finding:
 
 
 def unknown(reason: str, *, remedy: str = "", details: tuple[str, ...] = ()) -> Finding:
-    """Return that the gate could not decide; `gates.on_unknown` says whether that refuses the deployment."""
+    """Return that the gate could not decide; `gates.on_unknown` decides whether that refuses."""
     return Finding(State.UNKNOWN, reason, remedy, details)
 
 
@@ -103,7 +103,7 @@ class Facts:
         rules: The production rule and the test rule by ARN.
         entries: Reads the journal, newest entry first.
         lock_owner: Returns who else holds the deployment lock, or None.
-        inspection: What Flyway found; None until it has been asked.
+        inspection: What Flyway found; None until it has run.
         image: The release's image; None until it is known.
 
     """
@@ -149,7 +149,7 @@ class Stage(StrEnum):
 
 
 class GatePolicy(StrEnum):
-    """What happens when a gate refuses, unless `gates.policy` in the settings says otherwise."""
+    """What happens when a gate refuses, unless `gates.policy` in the settings decides otherwise."""
 
     REFUSE = "refuse"
     WARN = "warn"

@@ -1,4 +1,4 @@
-"""Are the pending migrations safe to run, and can the running release live with the schema they make."""
+"""Whether pending migrations are safe to run, and whether the running release works with the new schema."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SHORTEST_SHA = 7
 _RULE = (
-    "expand/contract: take away what the running release needs only in a later release, "
+    "expand/contract: remove what the running release needs only in a later release, "
     "with `-- contract: since=RELEASE` in the script"
 )
 
@@ -60,12 +60,12 @@ def decide_lint(objections: Sequence[Objection], *, scripts: int) -> Finding:
     first = objections[0]
     return refused(
         f"squawk objects to {len(objections)} statements",
-        remedy=first.help or f"see squawk's rule {first.rule}; gates.migrations.exclude switches it off",
+        remedy=first.help or f"see squawk's rule {first.rule}; gates.migrations.exclude disables it",
         details=tuple(str(each) for each in objections),
     )
 
 
-@gate("the running release can live with the new schema", stage=Stage.SCHEMA)
+@gate("the running release works with the new schema", stage=Stage.SCHEMA)
 def migrations_compatible(facts: Facts) -> Finding:
     """Refuse a change that breaks the running release, or the one before it.
 
@@ -98,7 +98,7 @@ def decide_compatibility(
 
     Args:
         history: Which releases came into production, newest first.
-        window: How long a release must have been in production, so that nobody goes back behind it.
+        window: How long a release must have been in production, so that nobody rolls back beyond it.
 
     """
     from samjhadoo_ops.database.judge import Compatibility
@@ -111,7 +111,7 @@ def decide_compatibility(
             refusals[each.script] = [*map(str, each.reasons), f"{each.script}: {why}"]
     if refusals:
         return refused(
-            f"the running release may not survive {', '.join(sorted(refusals))}",
+            f"the running release may not work after {', '.join(sorted(refusals))}",
             remedy=_RULE,
             details=tuple(line for lines in refusals.values() for line in lines),
         )
@@ -121,14 +121,14 @@ def decide_compatibility(
     if unclear:
         names = ", ".join(each.script for each in unclear)
         return unknown(
-            f"whether the running release can live with {names} is not known",
-            remedy='when it can: --override migrations_compatible="why"',
+            f"whether the running release works with {names} is not known",
+            remedy='if it does: --override migrations_compatible="why"',
             details=tuple(f"{reason} ({reason.what})" for each in unclear for reason in each.reasons),
         )
     if breaking:
         removed = ", ".join(f"{each.script} since {each.since}" for each in breaking)
-        return ok(f"contracts what no release needs any more: {removed}")
-    return ok(f"{len(judgement.scripts)} pending, the running release can live with them")
+        return ok(f"removes only what no release needs any more: {removed}")
+    return ok(f"{len(judgement.scripts)} pending, the running release works with them")
 
 
 def _not_examined(failure: OpsError) -> Finding:
@@ -165,7 +165,7 @@ def objection(release: str, history: Sequence[Success], *, now: datetime, window
     # What serves now may be older: somebody went back.
     serving = [success for success in history if success.names == history[0].names]
     if serving[-1].at < began:
-        return f"the release that runs, {history[0].names[0]}, is older than {release}"
+        return f"the running release, {history[0].names[0]}, is older than {release}"
     age = now - began
     if age < window:
         return f"release {release} has been in production for {_days(age)}, {_days(window)} are required"

@@ -21,7 +21,7 @@ _SCAN_POLL = 5.0
 """Seconds on the clock between two questions for a scan that is still running."""
 
 
-@gate("the task definition renders")
+@gate("the task definition can be rendered")
 def task_definition(facts: Facts) -> Finding:
     """Refuse when the task definition can't be rendered or lacks the service's container.
 
@@ -158,7 +158,7 @@ def _matches(selection: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
     return bool(tags) and all(matched)
 
 
-@gate("the image exists and its scan is good enough", stage=Stage.IMAGE)
+@gate("the image exists and its scan findings are within the limits", stage=Stage.IMAGE)
 def image(facts: Facts) -> Finding:
     """Refuse when the image is not in the repository, or its scan found more than is allowed."""
     release = facts.image

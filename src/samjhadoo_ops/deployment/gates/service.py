@@ -26,11 +26,11 @@ def no_deployment(facts: Facts) -> Finding:
     return ok("none")
 
 
-@gate("the last deployment ended well")
+@gate("the last deployment succeeded")
 def last_deployment(facts: Facts) -> Finding:
     """Refuse after a deployment that was stopped half way or whose rollback failed.
 
-    ECS rolls back only to a deployment that ended well; after any other there is nothing to return to.
+    ECS rolls back only to a deployment that succeeded; after any other there is nothing to roll back to.
     """
     if facts.first:
         return skipped("no deployment has succeeded yet")
@@ -39,7 +39,7 @@ def last_deployment(facts: Facts) -> Finding:
         return ok(ended[0]["status"])
     return refused(
         f"{ended[0]['serviceDeploymentArn']} ended {ended[0]['status']}",
-        remedy="return to the last release that worked first: invoke rollback",
+        remedy="first return to the last release that worked: invoke rollback",
     )
 
 

@@ -28,7 +28,7 @@ def production_traffic(facts: Facts) -> Finding:
     to the wrong place (containers-roadmap #2853).
     """
     if facts.service is None or facts.first:
-        return skipped("no release serves yet")
+        return skipped("no release is running yet")
     if any(brief["status"] in ONGOING for brief in facts.deployments):
         return skipped("a deployment is moving it")
     expected = {
@@ -56,14 +56,14 @@ def _name(target_groups: set[str]) -> str:
 def stickiness(facts: Facts) -> Finding:
     """Refuse while a rule binds clients to a target group.
 
-    Sticky clients stay where they are, whatever the weights: the canary's share would not be what it is set
+    Sticky clients stay on one release, whatever the weights: the canary's share would not be what it is set
     to, and a rollback would leave them behind.
     """
     sticky = [arn for arn, rule in facts.rules.items() if is_sticky(rule)]
     if not sticky:
         return ok("off")
     return refused(
-        f"on in {', '.join(sticky)}: weights and rollback would not move clients that came before",
+        f"on in {', '.join(sticky)}: its clients would stay on one release, whatever the weights",
         remedy="switch off the rule's target group stickiness",
     )
 
@@ -112,7 +112,7 @@ def canary_sample(facts: Facts) -> Finding:
     return ok(canary_expectation(facts.env, per_second=requests / _HOUR).sentence())
 
 
-@gate("there is error budget left", policy=GatePolicy.WARN)
+@gate("error budget is left", policy=GatePolicy.WARN)
 def error_budget(facts: Facts) -> Finding:
     """Refuse when less of the error budget is left than `gates.error_budget.remaining_percent`.
 
@@ -134,7 +134,7 @@ def remaining_budget(total: float, errors: float, *, objective: float) -> float:
     """Return the percentage of the error budget that is left; negative when it is overdrawn.
 
     Args:
-        objective: The promised availability in percent.
+        objective: The availability objective in percent.
 
     """
     allowed = total * (100.0 - objective) / 100.0
@@ -158,7 +158,7 @@ def decide_error_budget(
     if round(left, 6) < wanted:
         return refused(
             f"{served}, {wanted:g} % is required",
-            remedy='deploy only what repairs it: --override error_budget="which fix this is"',
+            remedy='deploy only a fix, and name it: --override error_budget="what this fixes"',
         )
     return ok(served)
 

@@ -1,8 +1,8 @@
 """The verdict on a deployment's minutes: a pure function of counts and thresholds.
 
-FAIL: the canary gets more than its share of the errors, or too many while the release beside it does not; or
+FAIL: the canary gets more than its share of the errors, or too many while the baseline does not; or
 the plan's own rule is broken (more than 5 % for 5 minutes). ENVIRONMENT: both are bad, or traffic is not
-shared as the weights say. PASS: the canary was accepted. INCONCLUSIVE: there were too few requests.
+shared as the weights specify. PASS: the canary was accepted. INCONCLUSIVE: there were too few requests.
 
 Only errors have to be accepted. Latency and payments only must not be rejected.
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SHARE_ALPHA = 0.001
 """Probability of calling a healthy split of the traffic wrong."""
 EQUALLY_BAD = 0.05
-"""The release beside the canary counts as just as bad when, with errors shared like the requests, the canary
+"""The baseline counts as just as bad when, with errors shared like the requests, the canary
 would get as many of them with at least this probability."""
 _WORDS = {
     "errors": "requests failed",
@@ -157,7 +157,7 @@ def _absolute(minutes: Sequence[Minute], signal: Signal) -> list[Verdict]:
     guilty = [alarm for alarm in alarms if not equally_bad(alarm, beside)]
     opinion = Opinion.FAIL if guilty else Opinion.ENVIRONMENT
     requests, bad = max(guilty or alarms, key=lambda alarm: alarm[1] / alarm[0])
-    words = "" if guilty else ", and the release beside it is as bad"
+    words = "" if guilty else ", and the baseline is just as bad"
     seen = (round(requests), round(bad))
     return [
         _verdict(opinion, signal.name, minutes, seen, signal.sprt.p1, words=words, promised=signal.sprt.p0)
@@ -165,7 +165,7 @@ def _absolute(minutes: Sequence[Minute], signal: Signal) -> list[Verdict]:
 
 
 def equally_bad(canary: tuple[float, float], beside: tuple[float, float]) -> bool:
-    """Return whether the canary's bad requests could as well be those of the release beside it."""
+    """Return whether the canary's bad requests could as well be those of the baseline."""
     requests, bad = canary
     if beside[1] <= 0:
         return False
@@ -187,7 +187,7 @@ def _synthetic(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdic
     if not alarms:
         return []
     seen = max(((round(of), round(bad)) for of, bad in alarms), key=lambda alarm: alarm[1] / alarm[0])
-    sent = ", of those sent for the purpose"
+    sent = ", all synthetic"
     return [_verdict(Opinion.FAIL, "errors", minutes, seen, thresholds.errors.p1, words=sent)]
 
 
@@ -195,7 +195,7 @@ def _literal(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict]
     """Return the window in which the plan's rule (6.1) is broken: noisy at few requests, hence the minimum.
 
     Its power and its false alarms depend on the traffic: at 6 canary requests a minute it finds 5 % in nine
-    of ten canaries, and blames one in six that fails with 1 %, as does the release beside it.
+    of ten canaries, and rejects one in six that has 1 % errors, like its baseline.
     """
     for end in range(thresholds.literal_minutes, len(minutes) + 1):
         window = minutes[end - thresholds.literal_minutes : end]
@@ -205,13 +205,13 @@ def _literal(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict]
         other, beside = total((minute.baseline for minute in window), "errors")
         as_bad = other >= thresholds.literal_requests and beside > thresholds.literal_rate * other
         opinion = Opinion.ENVIRONMENT if as_bad else Opinion.FAIL
-        words = ", and the release beside it is as bad" if as_bad else " (plan 6.1)"
+        words = ", and the baseline is just as bad" if as_bad else " (plan 6.1)"
         return [_verdict(opinion, "errors", window, (requests, bad), thresholds.literal_rate, words=words)]
     return []
 
 
 def share_mismatch(minutes: Sequence[Minute], thresholds: Thresholds) -> Verdict | None:
-    """Return the verdict that traffic is not shared as the weights say, when it isn't.
+    """Return the verdict that traffic is not split by the weights, if it is not.
 
     Stickiness, a rule edited by hand and a dead target group look like this. So does a batch that comes
     late; therefore no single minute may decide.
@@ -254,7 +254,7 @@ def _lost(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict]:
         Verdict(
             Opinion.ENVIRONMENT,
             f"the load balancer itself answered {lost} of {requests} requests with 5xx in {len(shared)} min; "
-            "it does not count them per release",
+            "CloudWatch does not split them by release",
             signal="load balancer",
             observed=lost / requests,
             threshold=thresholds.errors.p1,
@@ -268,11 +268,11 @@ def _accepted(minutes: Sequence[Minute], thresholds: Thresholds) -> Verdict:
     sprt = thresholds.errors
     seen = total((minute.canary for minute in minutes), "errors")
     if seen[0] >= thresholds.minimum and examine(sprt, [m.canary.of("errors") for m in minutes]).accepted:
-        words = f", nearer to the promised {100 * sprt.p0:g} % than to it"
+        words = f", nearer to the objective of {100 * sprt.p0:g} % than to it"
         return _verdict(Opinion.PASS, "errors", minutes, seen, sprt.p1, words=words)
     sent = total((minute.synthetic for minute in minutes), "errors")
     if examine(sprt, [minute.synthetic.of("errors") for minute in minutes]).accepted:
-        words = f", of those sent for the purpose; {seen[0]} others"
+        words = f", all synthetic; {seen[0]} others"
         return _verdict(Opinion.PASS, "errors", minutes, sent, sprt.p1, words=words)
     needed = max(thresholds.minimum, sprt.clean_to_pass)
     words = f"; {needed} without an error would pass"
@@ -295,8 +295,8 @@ def _verdict(
     other, beside = total((minute.baseline for minute in minutes if minute.shared), name)
     share = f"{100 * rate:.1f} % of " if rate is not None else ""
     limits = f"limit {100 * threshold:g} %"
-    limits += f", promised {100 * promised:g} %" if promised is not None else ""
-    compared = f"; beside it {beside} of {other}" if other else ""
+    limits += f", objective {100 * promised:g} %" if promised is not None else ""
+    compared = f"; baseline {beside} of {other}" if other else ""
     return Verdict(
         opinion,
         f"{name}: {share}{sample} canary {_WORDS[name]} ({bad}) in {len(minutes)} min, "

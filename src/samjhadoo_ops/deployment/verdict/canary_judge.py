@@ -81,8 +81,8 @@ class NextStep(Enum):
 
 _LAST = {"ask": NextStep.ASK, "rollback": NextStep.ROLLBACK, "continue": NextStep.CONTINUE}
 _BY_POLICY = {
-    NextStep.CONTINUE: (Opinion.PASS, "by policy it goes on"),
-    NextStep.ROLLBACK: (Opinion.FAIL, "by policy it goes back"),
+    NextStep.CONTINUE: (Opinion.PASS, "by policy it continues"),
+    NextStep.ROLLBACK: (Opinion.FAIL, "by policy it is rolled back"),
 }
 
 
@@ -249,7 +249,9 @@ class CanaryJudge:
         if assessed.opinion is Opinion.ENVIRONMENT:
             if not situation.late:
                 return assessed
-            reason = f"held until the end of the gate, as the release cannot be blamed: {assessed.reason}"
+            reason = (
+                f"waiting until the pause ends, because the release may not be the cause: {assessed.reason}"
+            )
             return replace(assessed, opinion=Opinion.FAIL, reason=reason)
         if assessed.opinion is Opinion.PASS:
             return assessed

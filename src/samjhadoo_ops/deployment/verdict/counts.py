@@ -86,7 +86,7 @@ class Minute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         weight: Share of production traffic on the new release, in percent.
         settled: Whether the weight had not changed lately, so that shares can be compared with it.
         canary: Of the new release, without the tool's own requests.
-        baseline: Of the release that serves beside it.
+        baseline: Of the old release that runs beside it.
         synthetic: Of requests that the tool sent to the new release because there were too few others.
         lost: 5xx that the load balancer itself answered; they are not counted per release.
 

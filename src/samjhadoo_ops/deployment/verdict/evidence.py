@@ -238,7 +238,7 @@ class CanaryExpectation:
 
     Attributes:
         clean: How many requests without an error are needed to pass.
-        rows: The power at the rates that matter, from the promised one on.
+        rows: The power at the rates that matter, from the objective on.
 
     """
 
@@ -249,7 +249,7 @@ class CanaryExpectation:
 
     @property
     def can_pass(self) -> bool:
-        """Return whether the canary can pass on evidence at all."""
+        """Return whether the canary gets enough requests to pass at all."""
         return self.requests >= self.clean
 
     @property
@@ -267,8 +267,8 @@ class CanaryExpectation:
         if self.can_pass:
             return expected
         return (
-            f"{expected}, and the canary cannot pass on evidence: {self.clean} clean requests are needed "
-            "(observe it longer, raise deployment.canary_percent, or add synthetic traffic)"
+            f"{expected}, which are too few for the canary to pass: {self.clean} requests without an error "
+            "are needed (observe it longer, raise deployment.canary_percent, or add synthetic traffic)"
         )
 
 
