@@ -56,7 +56,6 @@ class Activities(AutoScalingBase):
         return activity
 
     def ended(self, activity: Activity, status: str, message: str) -> None:
-        """End an activity."""
         activity.status, activity.message, activity.wanted = status, message, None
         activity.ended_at = self.clock.now()
 

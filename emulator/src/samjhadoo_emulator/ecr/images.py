@@ -48,7 +48,6 @@ class ImageOperations(ScanOperations):
 
     @operation("ListImageReferrers")
     async def list_image_referrers(self, params: Params) -> Result:
-        """List the artifacts that refer to an image."""
         repository = self.repository(params)
         types = params.get("filter", {}).get("artifactTypes")
         found = [
@@ -61,7 +60,6 @@ class ImageOperations(ScanOperations):
 
     @operation("BatchGetImage")
     async def batch_get_image(self, params: Params) -> Result:
-        """Return manifests."""
         repository = self.repository(params)
         images, failures = [], []
         for image_id in params["imageIds"]:

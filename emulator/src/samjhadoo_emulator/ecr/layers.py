@@ -27,7 +27,6 @@ class LayerOperations(RegistryService):
 
     @operation("BatchCheckLayerAvailability")
     async def batch_check_layer_availability(self, params: Params) -> Result:
-        """Return which layers are there."""
         repository = self.repository(params)
         layers, failures = [], []
         for digest in params["layerDigests"]:
@@ -44,13 +43,11 @@ class LayerOperations(RegistryService):
 
     @operation("InitiateLayerUpload")
     async def initiate_layer_upload(self, params: Params) -> Result:
-        """Begin to upload a layer."""
         upload = self.registry.start_upload(self.repository(params))
         return {"uploadId": upload.id, "partSize": PART}
 
     @operation("UploadLayerPart")
     async def upload_layer_part(self, params: Params) -> Result:
-        """Add the next part of a layer."""
         repository = self.repository(params)
         upload = self.registry.upload(repository, params["uploadId"])
         blob, first, last = params["layerPartBlob"], params["partFirstByte"], params["partLastByte"]
@@ -68,7 +65,6 @@ class LayerOperations(RegistryService):
 
     @operation("CompleteLayerUpload")
     async def complete_layer_upload(self, params: Params) -> Result:
-        """Turn what was uploaded into a layer."""
         repository = self.repository(params)
         upload = self.registry.upload(repository, params["uploadId"])
         digest = params["layerDigests"][0]

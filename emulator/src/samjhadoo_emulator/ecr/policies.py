@@ -52,7 +52,6 @@ class PolicyOperations(RegistryService):
 
     @operation("GetLifecyclePolicy")
     async def get_lifecycle_policy(self, params: Params) -> Result:
-        """Return the lifecycle policy."""
         repository = self.repository(params)
         text = self._policy(repository, LIFECYCLE)
         evaluated = {"lastEvaluatedAt": repository.evaluated_at} if repository.evaluated_at else {}
@@ -60,7 +59,6 @@ class PolicyOperations(RegistryService):
 
     @operation("DeleteLifecyclePolicy")
     async def delete_lifecycle_policy(self, params: Params) -> Result:
-        """Remove the lifecycle policy."""
         answer = await self.get_lifecycle_policy(params)
         del self.repository(params).policies[LIFECYCLE]
         return answer
@@ -127,13 +125,11 @@ class PolicyOperations(RegistryService):
 
     @operation("GetRepositoryPolicy")
     async def get_repository_policy(self, params: Params) -> Result:
-        """Return the repository policy."""
         repository = self.repository(params)
         return self.named(repository, policyText=self._policy(repository, POLICY))
 
     @operation("DeleteRepositoryPolicy")
     async def delete_repository_policy(self, params: Params) -> Result:
-        """Remove the repository policy."""
         answer = await self.get_repository_policy(params)
         del self.repository(params).policies[POLICY]
         return answer

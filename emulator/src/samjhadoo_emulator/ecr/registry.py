@@ -34,7 +34,6 @@ class Registry:
         self._now = now
 
     def create(self, name: str, **settings: Any) -> Repository:
-        """Create a repository."""
         if not NAME.fullmatch(name) or len(name) > MAX_NAME:
             raise invalid_parameter(
                 "Invalid parameter at 'repositoryName' failed to satisfy constraint: "
@@ -49,7 +48,6 @@ class Registry:
         return self.repositories[name]
 
     def repository(self, name: str) -> Repository:
-        """Return a repository."""
         try:
             return self.repositories[name]
         except KeyError:

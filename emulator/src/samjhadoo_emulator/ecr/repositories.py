@@ -22,7 +22,6 @@ class RepositoryOperations(RegistryService):
 
     @operation("CreateRepository")
     async def create_repository(self, params: Params) -> Result:
-        """Create a repository."""
         repository = self.registry.create(
             params["repositoryName"],
             resource_tags=_tags(params.get("tags", [])),
@@ -56,20 +55,17 @@ class RepositoryOperations(RegistryService):
 
     @operation("PutImageTagMutability")
     async def put_image_tag_mutability(self, params: Params) -> Result:
-        """Set whether tags may be moved."""
         repository = self.repository(params)
         _set_mutability(repository, params)
         return self.named(repository, **_mutability(repository))
 
     @operation("TagResource")
     async def tag_resource(self, params: Params) -> Result:
-        """Add tags to a repository."""
         self._by_arn(params["resourceArn"]).resource_tags.update(_tags(params["tags"]))
         return {}
 
     @operation("UntagResource")
     async def untag_resource(self, params: Params) -> Result:
-        """Remove tags from a repository."""
         tags = self._by_arn(params["resourceArn"]).resource_tags
         for key in params["tagKeys"]:
             tags.pop(key, None)
@@ -77,7 +73,6 @@ class RepositoryOperations(RegistryService):
 
     @operation("ListTagsForResource")
     async def list_tags_for_resource(self, params: Params) -> Result:
-        """Return a repository's tags."""
         tags = self._by_arn(params["resourceArn"]).resource_tags
         return {"tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 

@@ -227,7 +227,6 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
         return {"service": self.view(service, include_tags=True)}
 
     def view(self, service: Service, *, include_tags: bool) -> dict[str, Any]:
-        """Return `Service`."""
         return views.service_view(service, self.service_counts(service), include_tags=include_tags)
 
     def service_counts(self, service: Service) -> dict[str, tuple[int, int]]:

@@ -47,7 +47,6 @@ class Counting:
         self._values: dict[tuple[str, Owner], float] = {}
 
     def count(self, name: str, amount: int, *owners: Owner) -> None:
-        """Add to a count."""
         for owner in owners:
             self._counts[name, owner] += amount
 

@@ -158,7 +158,6 @@ class Child:
         return self.addresses.get(port)
 
     def processes(self) -> list[psutil.Process]:
-        """Return its processes."""
         return process_tree(self.pid)
 
     async def usage(self) -> Usage | None:

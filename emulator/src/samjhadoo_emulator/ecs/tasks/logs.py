@@ -335,7 +335,6 @@ class Transcript:
         self._size = 0
 
     def put(self, line: bytes) -> None:
-        """Add a line."""
         if self._file is None or self._size > LIMIT:
             self._file = self._next()
             self._size = 0

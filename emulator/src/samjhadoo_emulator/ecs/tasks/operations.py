@@ -68,7 +68,6 @@ class TaskOperations(LiveService):
 
     @operation("StopTask")
     async def stop_task(self, params: Params) -> Params:
-        """Stop a task."""
         cluster = self.cluster(params.get("cluster"))
         task = self._find_task(cluster.arn, params["task"])
         if task is None:
@@ -97,7 +96,6 @@ class TaskOperations(LiveService):
 
     @operation("ListTasks")
     async def list_tasks(self, params: Params) -> Params:
-        """List the tasks of a cluster, by page."""
         cluster = self.cluster(params.get("cluster"))
         size = params.get("maxResults") or MOST_LISTED
         if not 1 <= size <= MOST_LISTED:

@@ -34,7 +34,6 @@ class TaskRequest:
 
     @property
     def containers(self) -> list[Definition]:
-        """The container definitions."""
         definitions: list[Definition] = self.task_definition["containerDefinitions"]
         return definitions
 

@@ -133,7 +133,6 @@ class Task:
 
     @property
     def started_by(self) -> str:
-        """Who started it."""
         return self.request.started_by
 
     @property
@@ -158,7 +157,6 @@ class Task:
         return min(checked, key=HEALTH.index, default="UNKNOWN")
 
     def container(self, name: str) -> ContainerState | None:
-        """Return a container by name."""
         return next((each for each in self.containers if each.name == name), None)
 
     def address(self, container: str, port: int) -> tuple[str, int] | None:
