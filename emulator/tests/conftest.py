@@ -82,7 +82,9 @@ def shared_emulator(shared_emulator: Callable[..., Emulator]) -> Callable[..., C
     def find(*options: str, **settings: Any) -> CheckedEmulator:
         found = shared_emulator(*options, **settings)
         if found.url not in checked:
-            checked[found.url] = CheckedEmulator(found.url, found.region, found.process, found.log)
+            checked[found.url] = CheckedEmulator(
+                found.url, found.region, found.process, found.log, key=found.key
+            )
         return checked[found.url]
 
     return find

@@ -10,6 +10,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from samjhadoo_emulator.testing import CONTROL_HEADERS
+
 
 @pytest.fixture(scope="module")
 def careless(noop_emulator: Any) -> Any:
@@ -112,7 +114,9 @@ def test_the_clock_does_not_jump_out_of_time(noop_emulator: Any) -> None:
 
     def jump(minutes: float) -> None:
         body = json.dumps({"kind": "clock-jump", "minutes": minutes}).encode()
-        urllib.request.urlopen(f"{noop_emulator.url}/_emulator/faults", body, timeout=10).close()
+        url = f"{noop_emulator.url}/_emulator/faults"
+        request = urllib.request.Request(url, data=body, headers=CONTROL_HEADERS)
+        urllib.request.urlopen(request, timeout=10).close()
 
     for minutes in (1e300, -1e12):
         with pytest.raises(urllib.error.HTTPError) as caught:

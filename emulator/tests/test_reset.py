@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from samjhadoo_emulator.processes import free_port
+from samjhadoo_emulator.testing import CONTROL_HEADERS
 
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 PAUSE = {
@@ -149,7 +150,8 @@ def test_everything_is_as_after_a_fresh_start_and_can_be_made_again(emulator, pu
         use(emulator, push_server(emulator), port, eventually)
         assert [name for name, found in everything(emulator).items() if found == fresh[name]] == []
         began = now()
-        urllib.request.urlopen(urllib.request.Request(emulator.url + path, method="POST"), timeout=30).close()
+        request = urllib.request.Request(emulator.url + path, headers=CONTROL_HEADERS, method="POST")
+        urllib.request.urlopen(request, timeout=30).close()
         assert now() - began < 5
         assert everything(emulator) == fresh
         assert emulator.ask("GET", "state").keys() <= {

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvicorn
 
+from samjhadoo_emulator.__main__ import arguments
 from samjhadoo_emulator.ecr.distribution import distribution_application
 from samjhadoo_emulator.ecr.service import Ecr
 from samjhadoo_emulator.edge import Edge
+from samjhadoo_emulator.guard.command_line import create_guard
 from samjhadoo_emulator.service import Host
 from samjhadoo_ops.aws import Aws
 from samjhadoo_ops.clock import Clock
@@ -62,6 +64,7 @@ def edge_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         services={"ecr": Ecr},
         upstream=NoUpstream(),
         prefixes={"/v2": distribution_application(lambda: edge)},
+        guard=create_guard(arguments().parse_args([]), host.keys, lambda: edge.aws("ap-south-1")),
         region="ap-south-1",
     )
     server = uvicorn.Server(uvicorn.Config(edge, log_level="critical", lifespan="off"))

@@ -19,6 +19,7 @@ from samjhadoo_emulator.clock import REAL_MINUTE, Clock
 from samjhadoo_emulator.ecs.runtime.docker import command_line as docker
 from samjhadoo_emulator.ecs.runtime.host_commands import parse_host_command
 from samjhadoo_emulator.errors import ConfigurationError
+from samjhadoo_emulator.guard import command_line as guard
 from samjhadoo_emulator.processes import MARKER
 from samjhadoo_emulator.upstream.factory import add_arguments, create_upstream, refused
 from samjhadoo_emulator.variants import VARIANTS
@@ -80,6 +81,7 @@ def arguments() -> argparse.ArgumentParser:
         help="different behaviour where AWS documents none; may be repeated: "
         + "; ".join(f"{name}: {text}" for name, text in VARIANTS.items()),
     )
+    guard.add_arguments(parser)
     add_arguments(parser)
     docker.add_arguments(parser)
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
@@ -118,6 +120,7 @@ def build(options: argparse.Namespace, resources: EngineResources | None = None)
         },
         variants=frozenset(options.variant),
         jumps=jumps,
+        keys=guard.keys_for(options),
     )
     services = {name: kind for name, kind in live_services().items() if name not in options.pass_on}
     registry = {"/v2": registry_application(lambda: edge)} if "ecr" in services else {}
@@ -130,6 +133,7 @@ def build(options: argparse.Namespace, resources: EngineResources | None = None)
             **registry,
             METADATA: metadata_application(lambda: edge),
         },
+        guard=guard.create_guard(options, host.keys, lambda: edge.aws(options.region)),
         region=options.region,
     )
     return edge
@@ -160,6 +164,7 @@ async def _serve(edge: Edge, sockets: list[socket.socket]) -> None:
             log_level="warning",
             access_log=False,
             lifespan="off",
+            ws="none",
             server_header=False,
             timeout_graceful_shutdown=1,
         )
@@ -197,7 +202,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the emulator."""
     parser = arguments()
     options = parser.parse_args(argv)
-    if problem := refused(options) or docker.refused(options):
+    if problem := refused(options) or docker.refused(options) or guard.refused(options):
         parser.error(problem)
     logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("botocore").setLevel(logging.WARNING)

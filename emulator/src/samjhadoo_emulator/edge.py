@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from samjhadoo_emulator.exchange import Proceed
+    from samjhadoo_emulator.guard.handler import Guard
     from samjhadoo_emulator.service import Host, LiveService
     from samjhadoo_emulator.upstream.info import Upstream
 
@@ -41,6 +42,7 @@ class Edge:
         upstream: Serves everything that no live service owns.
         prefixes: Applications by path prefix (the registry at `/v2`, the control endpoint); a request
             signed by an AWS client never goes to one of these.
+        guard: Decides who may send requests.
         region: The region for requests that do not name one.
 
     Attributes:
@@ -56,12 +58,14 @@ class Edge:
         services: Mapping[str, type[LiveService]],
         upstream: Upstream,
         prefixes: Mapping[str, ASGIApp],
+        guard: Guard,
         region: str,
     ) -> None:
         self.host = host
         self.region = region
         self.live: dict[tuple[str, str], LiveService] = {}
         self.requests = Requests()
+        self._guard = guard
         self._services = services
         self._operations = {name: service.operations() for name, service in services.items()}
         self.upstream = upstream
@@ -69,8 +73,8 @@ class Edge:
         self._starting = asyncio.Lock()
         self._handle = chain(
             # Every request goes through these, in this order; each one answers it or hands it to the next.
-            # A guard that decides who may send requests belongs at the front.
             (
+                guard.handle,
                 Resets(self.requests, self.reset).handle,
                 self._serve_own_paths,
                 self._identify,
@@ -132,6 +136,7 @@ class Edge:
         """End every live service and close the upstream."""
         await self.stop_services()
         await self.upstream.stop()
+        self._guard.close()
 
     async def reset(self) -> None:
         """Forget everything that clients and services have made. The clock runs on, without its jumps.
@@ -161,7 +166,7 @@ class Edge:
     async def _serve_own_paths(self, exchange: Exchange, proceed: Proceed) -> None:
         """Answer at the paths of the emulator's own applications what no AWS client has signed."""
         path = exchange.scope["path"]
-        if not _signing_name(exchange):
+        if not identify.signing_name(exchange.headers, exchange.query):
             for prefix, application in self._prefixes.items():
                 if path == prefix or path.startswith(f"{prefix}/"):
                     await application(exchange.scope, exchange.receive, exchange.send)
@@ -173,7 +178,8 @@ class Edge:
         headers = exchange.headers
         # Whatever its type, S3's bodies are content: they stream.
         is_post = exchange.scope["method"] == "POST"
-        form = is_post and identify.is_form(headers) and _signing_name(exchange) != "s3"
+        signed_for = identify.signing_name(headers, exchange.query)
+        form = is_post and identify.is_form(headers) and signed_for != "s3"
         if form or "x-amz-target" in headers or identify.is_rpc(headers):
             await exchange.read()
         body = wire.plain(headers, exchange.body)
@@ -244,8 +250,3 @@ class Edge:
             )
         status, headers, content = wire.serialise(service, operation, result, protocol=address.protocol)
         return Response(content, status_code=status, headers=headers)
-
-
-def _signing_name(exchange: Exchange) -> str:
-    """Return the name of the service that a request is signed for; empty if it is not signed."""
-    return identify.signing_scope(exchange.headers)[1] or identify.presigned_scope(exchange.query)[1]

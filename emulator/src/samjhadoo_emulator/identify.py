@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from samjhadoo_emulator import wire
+from samjhadoo_emulator.guard.keys import OWN_CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,9 +24,9 @@ _CREDENTIAL = re.compile(f"Credential={_SCOPE}")
 _PRESIGNED = re.compile(_SCOPE)
 _RPC_PATH = re.compile(r"/service/(?P<prefix>[^/]+)/operation/(?P<operation>[^/]+)")
 FORM = "application/x-www-form-urlencoded"
-REGISTRY_LOGIN = f"Basic {b64encode(b'AWS:emulator').decode()}"
+REGISTRY_LOGIN = f"Basic {b64encode(f'AWS:{OWN_CALLS}'.encode()).decode()}"
 """How the emulator's own pulls sign in to the registry: as ECS's agent does, as `AWS` with a token."""
-_OWN_KEY = "Credential=emulator/"
+_OWN_KEY = f"Credential={OWN_CALLS}/"
 """In the signature of the calls that the emulator's own services make."""
 SIGNING_NAMES = {
     "aidevops": "devops-agent",
@@ -102,6 +103,11 @@ def is_own(headers: Mapping[str, str]) -> bool:
     return _OWN_KEY in authorization or authorization == REGISTRY_LOGIN
 
 
+def signing_name(headers: Mapping[str, str], query: str) -> str:
+    """Return the name of the service that a request is signed for; empty if it is not signed."""
+    return signing_scope(headers)[1] or presigned_scope(query)[1]
+
+
 def is_form(headers: Mapping[str, str]) -> bool:
     """Return whether the body may be a request of the query protocol."""
     return headers.get("content-type", "").partition(";")[0].strip().lower() == FORM
@@ -140,7 +146,7 @@ def service_of(headers: Mapping[str, str], *, query: str, path: str) -> str:
     target = headers.get("x-amz-target", "").rpartition(".")[0]
     if target in _TARGETS:
         return _TARGETS[target]
-    signed = signing_scope(headers)[1] or presigned_scope(query)[1]
+    signed = signing_name(headers, query)
     if not signed and "AWSAccessKeyId=" in query:  # presigned in S3's older way
         return "s3"
     version = parse_qs(query).get("Version", [""])[0] if "Version=" in query else ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.errors import AwsError
 from samjhadoo_emulator.faults.effects import disturb_call
+from samjhadoo_emulator.guard.keys import OWN_CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -101,7 +102,7 @@ class InternalAws:
         from botocore.config import Config
 
         session = boto3.session.Session(
-            aws_access_key_id="emulator",
+            aws_access_key_id=OWN_CALLS,
             aws_secret_access_key="emulator",  # noqa: S106 - nothing checks it
             region_name=self._region,
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from samjhadoo_emulator.faults.table import FaultTable, JumpingTime
+from samjhadoo_emulator.guard.keys import Keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +56,7 @@ class Host:
         passed_on: Operations that were passed to the upstream so far.
         faults: What is made to go wrong.
         jumps: What the clock reads: the wall clock and the jumps that faults made it do.
+        keys: The keys that clients may send.
 
     """
 
@@ -68,6 +70,7 @@ class Host:
     passed_on: set[str] = field(default_factory=set)
     faults: FaultTable = field(default_factory=FaultTable)
     jumps: JumpingTime = field(default_factory=JumpingTime)
+    keys: Keys = field(default_factory=Keys)
 
 
 class LiveService:

@@ -16,11 +16,13 @@ import pytest
 import urllib3
 import uvicorn
 
+from samjhadoo_emulator.__main__ import arguments
 from samjhadoo_emulator.clock import Clock
 from samjhadoo_emulator.control import PREFIX, control_application
 from samjhadoo_emulator.ecr.distribution import distribution_application
 from samjhadoo_emulator.ecr.service import Ecr
 from samjhadoo_emulator.edge import Edge
+from samjhadoo_emulator.guard.command_line import create_guard
 from samjhadoo_emulator.service import Host
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ def serving(folder: Path) -> Iterator[str]:
             "/v2": distribution_application(lambda: edge),
             PREFIX: control_application(lambda: edge),
         },
+        guard=create_guard(arguments().parse_args([]), host.keys, lambda: edge.aws("ap-south-1")),
         region="ap-south-1",
     )
     server = uvicorn.Server(uvicorn.Config(edge, log_level="critical", lifespan="off"))

@@ -9,10 +9,12 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
+from samjhadoo_emulator.testing import CONTROL_HEADERS
+
 
 def set_findings(url: str, document: Any) -> Any:
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return urllib3.request("POST", f"{url}/_emulator/ecr/findings", body=body)
+    return urllib3.request("POST", f"{url}/_emulator/ecr/findings", body=body, headers=CONTROL_HEADERS)
 
 
 FOUND = {

@@ -10,6 +10,8 @@ import zipfile
 
 import pytest
 
+from samjhadoo_emulator.testing import CONTROL_HEADERS
+
 _numbers = itertools.count(1)
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
 BLUE_GREEN = {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 0}
@@ -203,9 +205,8 @@ def test_rule_a11_an_event_is_published_at_each_status_of_a_task(emulator, ecs, 
 
 
 def moto(emulator, path, document):
-    request = urllib.request.Request(
-        f"{emulator.url}/moto-api/{path}", data=json.dumps(document).encode(), method="POST"
-    )
+    body = json.dumps(document).encode()
+    request = urllib.request.Request(f"{emulator.url}/moto-api/{path}", data=body, headers=CONTROL_HEADERS)
     urllib.request.urlopen(request, timeout=10).close()
 
 

@@ -12,6 +12,9 @@ from samjhadoo_ops.errors import OpsError
 if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
 
+_HEADERS = {"X-Emulator-Control": "1", "Content-Type": "application/json"}
+"""What the control endpoint asks of changes, so that no web page can make them."""
+
 
 class EmulatorFaults:
     """The emulator's faults; those that were added end with the block."""
@@ -45,7 +48,7 @@ class EmulatorFaults:
 
     def _request(self, method: str, document: Any) -> None:
         content = None if document is None else msgspec.json.encode(document)
-        request = urllib.request.Request(self._url, data=content, method=method)  # noqa: S310 - the edge is ours
+        request = urllib.request.Request(self._url, data=content, headers=_HEADERS, method=method)  # noqa: S310 - the edge is ours
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
                 answer.read()

@@ -29,8 +29,10 @@ class Ecr(RepositoryOperations, PolicyOperations, ImageOperations, LayerOperatio
 
     @operation("GetAuthorizationToken")
     async def get_authorization_token(self, params: Params) -> Result:
-        """Return a login for Docker clients. The registry is bound to loopback and asks for none."""
-        token = base64.b64encode(f"AWS:{secrets.token_urlsafe(48)}".encode()).decode()
+        """Return a login for Docker clients; the registry asks for one where the edge asks for its key."""
+        password = secrets.token_urlsafe(48)
+        self.host.keys.issue(password, TOKEN_LIFE.total_seconds())
+        token = base64.b64encode(f"AWS:{password}".encode()).decode()
         data = {
             "authorizationToken": token,
             "expiresAt": self.clock.now() + TOKEN_LIFE,

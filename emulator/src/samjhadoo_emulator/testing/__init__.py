@@ -13,7 +13,13 @@ is installed (`samjhadoo_emulator.testing.plugin`).
 
 from __future__ import annotations
 
-from samjhadoo_emulator.testing.emulator import Emulator, LocalAws, eventually, running_emulator
+from samjhadoo_emulator.testing.emulator import (
+    CONTROL_HEADERS,
+    Emulator,
+    LocalAws,
+    eventually,
+    running_emulator,
+)
 from samjhadoo_emulator.testing.faults import Fault, Faults
 
-__all__ = ["Emulator", "Fault", "Faults", "LocalAws", "eventually", "running_emulator"]
+__all__ = ["CONTROL_HEADERS", "Emulator", "Fault", "Faults", "LocalAws", "eventually", "running_emulator"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from samjhadoo_emulator.clock import Clock
+from samjhadoo_emulator.guard.keys import key_of
 from samjhadoo_emulator.processes import die_with_parent, listen
 from samjhadoo_emulator.testing.faults import Faults
 
@@ -27,6 +29,8 @@ REGION = "ap-south-1"
 LONGEST_ANSWER = 60.0
 """Real seconds that the control endpoint gets to answer: the start, or a reset, is over by then."""
 STOP_TIME = 20.0
+CONTROL_HEADERS = {"X-Emulator-Control": "1", "Content-Type": "application/json"}
+"""What the control endpoint wants of changes, so that no web page can ask for them."""
 
 
 @dataclass
@@ -36,11 +40,13 @@ class LocalAws:
     Attributes:
         url: The endpoint of every AWS service.
         region: The region of its clients.
+        key: The access key id of its clients; an emulator may ask for its own.
 
     """
 
     url: str
     region: str
+    key: str = field(default="test", kw_only=True, repr=False)
     _clients: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
     _making: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
@@ -58,7 +64,7 @@ class LocalAws:
             service,
             endpoint_url=self.url,
             region_name=self.region,
-            aws_access_key_id="test",
+            aws_access_key_id=self.key,
             aws_secret_access_key="test",  # noqa: S106 - nothing checks it
         )
 
@@ -68,7 +74,7 @@ class LocalAws:
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_ACCESS_KEY_ID": self.key,
             "AWS_SECRET_ACCESS_KEY": "test",
         }
 
@@ -102,7 +108,11 @@ class LocalAws:
 
         """
         body = None if document is None else json.dumps(document).encode()
-        request = urllib.request.Request(f"{self.url}/_emulator/{path}", data=body, method=method)  # noqa: S310
+        password = base64.b64encode(f":{self.key}".encode()).decode()
+        headers = {**CONTROL_HEADERS, "Authorization": f"Basic {password}"}
+        request = urllib.request.Request(  # noqa: S310
+            f"{self.url}/_emulator/{path}", data=body, headers=headers, method=method
+        )
         try:
             with urllib.request.urlopen(request, timeout=LONGEST_ANSWER) as answer:  # noqa: S310
                 content = answer.read()
@@ -159,7 +169,9 @@ def running_emulator(
         listener = stack.enter_context(listen())
         argv = [sys.executable, "-m", "samjhadoo_emulator", "--fd", str(listener.fileno())]
         argv += ["--minute", str(minute), "--runtime", runtime, "--region", region]
-        argv += ["--data-dir", str(folder / "data"), *options]
+        key_file = folder / "key"
+        key = key_of(key_file)
+        argv += ["--data-dir", str(folder / "data"), "--key-file", str(key_file), *options]
         log = folder / "emulator.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -172,7 +184,7 @@ def running_emulator(
             )
         port = listener.getsockname()[1]
         listener.close()
-        emulator = Emulator(f"http://127.0.0.1:{port}", region, process, log)
+        emulator = Emulator(f"http://127.0.0.1:{port}", region, process, log, key=key)
         try:
             _wait_for(emulator)
             yield emulator

@@ -244,7 +244,11 @@ class Proxy:
         request = httpcore2.Request(
             method.encode(),
             self._url(path.encode()),
-            headers=[(b"host", self.target.authority), (b"accept", b"application/json")],
+            headers=[
+                (b"host", self.target.authority),
+                (b"accept", b"application/json"),
+                (b"x-emulator-control", b"1"),  # if it is an emulator like this one
+            ],
             extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), within)},
         )
         try:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.service import Host
 
 ROLE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
-KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-"""For containers of a task without a role; a client would prefer them to those of the role."""
 _ANYWHERE = {"", "0.0.0.0", "::", "localhost"}  # noqa: S104 - addresses that an application may be configured to bind
 
 
@@ -54,11 +52,17 @@ def aws_variables(launch: Launch, host: Host) -> dict[str, str]:
     """Return the variables that direct AWS clients to the local AWS."""
     return {
         "AWS_ENDPOINT_URL": host.edge_url,
-        **({} if ROLE in launch.environment else KEYS),
+        # A client would prefer them to those of the role.
+        **({} if ROLE in launch.environment else credentials(host)),
         "AWS_REGION": launch.region,
         "AWS_DEFAULT_REGION": launch.region,
         "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
     }
+
+
+def credentials(host: Host) -> dict[str, str]:
+    """Return the credentials of a task without a role: with the key, it is served whatever its user."""
+    return {"AWS_ACCESS_KEY_ID": host.keys.key, "AWS_SECRET_ACCESS_KEY": "test"}
 
 
 def mark(launch: Launch) -> str:

@@ -207,7 +207,9 @@ def metadata_application(edge: Callable[[], Edge]) -> Starlette:
             return _missing("CredentialsV2Request: ID not found", code="InvalidIdInRequest")
         service, task, _ = found
         try:
-            return JSONResponse(await credentials(service.aws, task))
+            given = await credentials(service.aws, task)
+            edge().host.keys.issue(given["AccessKeyId"], SESSION_SECONDS)
+            return JSONResponse(given)
         except AwsError as error:
             return JSONResponse(
                 {"code": error.code, "message": error.message, "HTTPErrorCode": 400}, status_code=400

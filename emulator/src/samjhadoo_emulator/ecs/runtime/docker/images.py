@@ -30,9 +30,10 @@ _HUB = "docker.io"
 class DockerImages:
     """Pulls images, and removes those of the emulated registry again."""
 
-    def __init__(self, engine: Engine, edge_url: str) -> None:
+    def __init__(self, engine: Engine, edge_url: str, password: str) -> None:
         self._engine = engine
         self._registry = RegistryClient(edge_url)
+        self._login = {"username": "AWS", "password": password}
         self._port = urlsplit(edge_url).port
         self._few = asyncio.Semaphore(PULLS)
         self._pulls: dict[str, asyncio.Task[PulledImage]] = {}
@@ -71,7 +72,7 @@ class DockerImages:
         found = await self._inspect(name)
         if found is None:
             self._pulled.add(name)
-            await self._fetch(name, failed=f"{RETRIED}{reference}: ")
+            await self._fetch(name, failed=f"{RETRIED}{reference}: ", login=self._login)
             found = await self._inspect(name)
         if found is None:
             raise CannotPullError(f"{RETRIED}{reference}: {reference}: not found")
@@ -100,9 +101,9 @@ class DockerImages:
             raise CannotPullError(str(error)) from error
         return found
 
-    async def _fetch(self, name: str, *, failed: str) -> None:
+    async def _fetch(self, name: str, *, failed: str, login: dict[str, str] | None = None) -> None:
         try:
-            await self._engine.call(_fetch, self._engine.api, name)
+            await self._engine.call(_fetch, self._engine.api, name, login)
         except Missing as error:
             raise CannotPullError(f"{failed}{name}: not found") from error
         except EngineError as error:
@@ -124,13 +125,13 @@ def canonical(text: str) -> str:
     return f"{host}/{path}" + ("" if ":" in last or "@" in last else ":latest")
 
 
-def _fetch(api: Any, name: str) -> None:
+def _fetch(api: Any, name: str, login: dict[str, str] | None) -> None:
     """Pull an image. Blocking.
 
     Raises:
         EngineError: The engine reported it while it pulled.
     """
-    for line in api.pull(name, stream=True, decode=True):
+    for line in api.pull(name, stream=True, decode=True, auth_config=login):
         if "error" in line:
             text = str(line["error"])
             raise (Missing if "not found" in text or "manifest unknown" in text else EngineError)(text)

@@ -41,7 +41,7 @@ class DockerRuntime:
         self._host = host
         self._resources = resources
         self._engine = resources.engine
-        self._images = DockerImages(resources.engine, host.edge_url)
+        self._images = DockerImages(resources.engine, host.edge_url, host.keys.key)
         self._sandboxes: dict[str, Sandbox] = {}
         self._work: set[asyncio.Task[Any]] = set()
         self._closed = False
