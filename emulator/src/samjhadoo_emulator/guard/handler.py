@@ -14,11 +14,10 @@ from samjhadoo_emulator.errors import AwsError
 from samjhadoo_emulator.guard import cors
 from samjhadoo_emulator.guard.rules import CONTROL_HEADER, Facts, Peer, decide, is_control, name_of
 from samjhadoo_emulator.identify import Address, service_of, signing_name
-from samjhadoo_emulator.upstream.headers import has_body
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.types import Message, Scope, Send
 
@@ -35,7 +34,16 @@ REGISTRY, METADATA = "/v2/", "/_ecs/"
 MOST_LOGGED = 200
 """Lines; who asks from ever new origins shall not fill the log."""
 _ASKED = frozenset(
-    {b"host", b"origin", b"sec-fetch-site", b"referer", b"access-control-request-method", b"content-type"}
+    {
+        b"access-control-request-method",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"origin",
+        b"referer",
+        b"sec-fetch-site",
+        b"transfer-encoding",
+    }
 )
 
 
@@ -67,7 +75,10 @@ class Guard:
         denial = decide(facts, self._policy)
         if denial:
             self._log(denial)
-            await _refused(scope, denial)(scope, exchange.receive, exchange.send)
+            response = _refused(scope, denial)
+            if facts.has_body:  # what the client sends of it is not read
+                response.headers["connection"] = "close"
+            await response(scope, exchange.receive, exchange.send)
             return
         if facts.origins:
             await self._serve_page(exchange, proceed, facts)
@@ -104,7 +115,8 @@ class Guard:
             sites=tuple(asked.get(b"sec-fetch-site", ())),
             referer=", ".join(asked.get(b"referer", ())),
             preflight=asked.get(b"access-control-request-method", [""])[0] if method == "OPTIONS" else "",
-            json=not has_body(scope["headers"]) or _is_json(asked.get(b"content-type", [])),
+            has_body=b"transfer-encoding" in asked or asked.get(b"content-length", ["0"]) != ["0"],
+            is_json=_is_json(asked.get(b"content-type", ())),
             controls=controls,
             asks_for_task=is_asked and _asks_for_task(scope, query),
             peer=peer,
@@ -158,7 +170,7 @@ def _with_path(scope: Scope) -> Scope:
     return {**scope, "path": path, "raw_path": raw}
 
 
-def _is_json(content_types: list[str]) -> bool:
+def _is_json(content_types: Sequence[str]) -> bool:
     return [each.partition(";")[0].strip().lower() for each in content_types] == ["application/json"]
 
 
@@ -192,7 +204,7 @@ def _preflight_of(
 
 
 def _refused(scope: Scope, denial: Denial) -> Response:
-    """Return the denial in the client's own protocol; what it still sends of a body is not read."""
+    """Return the denial in the client's own protocol."""
     if scope["path"].startswith(REGISTRY):
         code = "UNAUTHORIZED" if denial.wants_key else "DENIED"
         document = {"errors": [{"code": code, "message": denial.reason}]}
@@ -203,8 +215,6 @@ def _refused(scope: Scope, denial: Denial) -> Response:
         response = JSONResponse({"message": denial.reason}, 403)
     else:
         response = error_response(scope, AwsError("AccessDenied", denial.reason, status=403))
-    if has_body(scope["headers"]):
-        response.headers["connection"] = "close"
     return response
 
 

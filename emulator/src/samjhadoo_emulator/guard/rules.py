@@ -52,7 +52,8 @@ class Facts:
         origins: Each `Origin` header.
         sites: Each `Sec-Fetch-Site` header.
         preflight: The method that a CORS preflight asks for (`Access-Control-Request-Method`).
-        json: Whether there is no body, or one that is declared as JSON.
+        has_body: Whether a body follows.
+        is_json: Whether it is declared as JSON.
         controls: Whether the control endpoints' own header is there.
         asks_for_task: Whether this asks the metadata endpoint, whose paths name a task by its random id.
         has_key: Whether the request carries the key.
@@ -67,7 +68,8 @@ class Facts:
     sites: tuple[str, ...] = ()
     referer: str = ""
     preflight: str = ""
-    json: bool = True
+    has_body: bool = False
+    is_json: bool = False
     controls: bool = False
     asks_for_task: bool = False
     peer: Peer = Peer.TRUSTED
@@ -193,7 +195,7 @@ def _judge_control(facts: Facts) -> Denial | None:
         return None
     if facts.method in _SAFE and not facts.path.startswith(_CHANGING_READS):
         return None
-    if facts.controls and facts.json:
+    if facts.controls and (facts.is_json or not facts.has_body):
         return None
     return Denial(
         "a change here needs the header X-Emulator-Control: 1; a body needs Content-Type: application/json",

@@ -78,7 +78,10 @@ async def engine_for(options: argparse.Namespace) -> AsyncIterator[tuple[Any, li
     # Called after the stack, whose guard removes it if this process is killed.
     called = f"samjhadoo-{os.environ.get(MARKER, 'emulator')}-"
     with tempfile.TemporaryDirectory(prefix=called, ignore_cleanup_errors=True) as short:
-        path = folder / "edge.sock"
+        private = folder / "edge"  # whoever may enter it may use the edge: nobody but the owner
+        private.mkdir(mode=0o700, exist_ok=True)
+        private.chmod(0o700)
+        path = private / "edge.sock"
         if len(os.fsencode(path)) > LONGEST:
             path = Path(short, "edge.sock")
         with _listening(path) as listener:
