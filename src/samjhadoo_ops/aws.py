@@ -6,6 +6,7 @@ import os
 import threading
 from collections import Counter
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.environment import Environment
 
-LOCAL_KEY = "test"  # the access key that LocalStack, moto and the emulator accept
+LOCAL_SECRET = "test"  # noqa: S105 - nothing checks it
+KEY_FILE = Path(".samjhadoo", "local", "key")
+"""The file with the key that the project's local stack may ask for; only its owner can read it."""
 CONNECT_TIMEOUT = 5.0  # real seconds
 READ_TIMEOUT = 60.0
 _LOOPBACK = ("127.0.0.1", "::1", "localhost", "localhost.localstack.cloud")
@@ -124,11 +127,11 @@ class Aws:
 
         endpoint = str(self.endpoint_url)
         if self._session is None:
-            self._session = _plain_session(self.env.aws.region)
+            self._session = _plain_session(self.env)
             address = urlsplit(endpoint)
             self._localstack = Session(
-                aws_access_key_id=LOCAL_KEY,
-                aws_secret_access_key=LOCAL_KEY,
+                aws_access_key_id=local_key(self.env.root),
+                aws_secret_access_key=LOCAL_SECRET,
                 region_name=self.env.aws.region,
                 localstack_host=f"{address.hostname}:{address.port or 80}",
             )
@@ -183,7 +186,15 @@ def _assuming(source: Any, env: Environment, config: Any) -> Any:
     return session
 
 
-def _plain_session(region: str) -> Any:
+def local_key(root: Path) -> str:
+    """Return the access key id for the local stack of the project in a folder; any will do without a file."""
+    try:
+        return (root / KEY_FILE).read_text(encoding="ascii").strip()
+    except OSError:
+        return "test"
+
+
+def _plain_session(env: Environment) -> Any:
     """Return a boto3 session that ignores the user's AWS profile and files."""
     import boto3
     import botocore.session
@@ -194,9 +205,9 @@ def _plain_session(region: str) -> Any:
         "credentials_file": (None, None, os.devnull, None),
     }
     return boto3.Session(
-        aws_access_key_id=LOCAL_KEY,
-        aws_secret_access_key=LOCAL_KEY,
-        region_name=region,
+        aws_access_key_id=local_key(env.root),
+        aws_secret_access_key=LOCAL_SECRET,
+        region_name=env.aws.region,
         botocore_session=botocore.session.Session(session_vars=nothing),
     )
 

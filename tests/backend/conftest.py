@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).parents[2] / "docker" / "backend"
 SECRET = "whsec_test"
+REDIS_PASSWORD = "of-redis"
 START_TIME = 60.0
 
 
@@ -83,7 +84,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def redis_port() -> Iterator[int]:
-    with running_redis() as port:
+    with running_redis(REDIS_PASSWORD) as port:
         yield port
 
 
@@ -114,7 +115,7 @@ def run_service(database: Connection, redis_port: int) -> Run:
         environment = {
             **os.environ,
             "DATABASE": json.dumps(secret),
-            "REDIS": json.dumps({"host": LOOPBACK, "port": redis_port}),
+            "REDIS": json.dumps({"host": LOOPBACK, "port": redis_port, "password": REDIS_PASSWORD}),
             "STRIPE_WEBHOOK_SECRET": f"whsec_old,{SECRET}",
             "SERVER_ADDRESS": LOOPBACK,
             "SERVER_PORT": str(port),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import time
@@ -59,6 +60,16 @@ def test_a_lesson_is_read_from_the_database_once(service: Service) -> None:
 @pytest.mark.parametrize("lesson", ["999", str(2**63), "9" * 30, "x"])
 def test_a_lesson_that_is_not_there_is_not_found(service: Service, lesson: str) -> None:
     assert service.get(f"/api/v1/lessons/{lesson}").status == 404
+
+
+@pytest.mark.parametrize("password", ["", "wrong"])
+def test_health_fails_with_the_wrong_password_of_redis(
+    run_service: Run, redis_port: int, password: str
+) -> None:
+    place = {"host": "127.0.0.1", "port": redis_port, "password": password}
+    with run_service(REDIS=json.dumps(place)) as running:
+        health = running.get("/health")
+    assert (health.status, health.json()["checks"]["redis"]["status"]) == (503, "DOWN")
 
 
 def test_pages_are_served_without_redis_while_health_fails(run_service: Run) -> None:

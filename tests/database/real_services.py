@@ -97,25 +97,28 @@ def running_postgres() -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def running_redis() -> Iterator[int]:
+def running_redis(password: str) -> Iterator[int]:
     port = free_port()
     process = subprocess.Popen(
-        [str(redis_server()), "--port", str(port), "--bind", LOOPBACK, "--save", ""],
+        [
+            *(str(redis_server()), "--port", str(port), "--bind", LOOPBACK),
+            *("--save", "", "--requirepass", password),
+        ],
         stdout=subprocess.DEVNULL,
         preexec_fn=die_with_parent(),  # noqa: PLW1509 - calls nothing but system calls
     )
     try:
-        _until(lambda: _answers(port), process)
+        _until(lambda: _answers(port, password), process)
         yield port
     finally:
         process.terminate()
         process.wait(START_TIME)
 
 
-def _answers(port: int) -> bool:
+def _answers(port: int, password: str) -> bool:
     import redis
 
-    with redis.Redis(LOOPBACK, port) as client:
+    with redis.Redis(LOOPBACK, port, password=password) as client:
         try:
             return bool(client.ping())
         except redis.ConnectionError:

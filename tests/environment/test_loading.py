@@ -133,6 +133,18 @@ def test_an_environments_file_lies_over_the_base_key_by_key(project: Project) ->
         ),
         (
             "local",
+            "^allow_origins = .*",
+            'allow_origins = ["http://localhost:3000", "*"]',
+            "stack.allow_origins: item 2: expected an origin such as http://localhost:3000, without a path",
+        ),
+        (
+            "local",
+            "^allow_hosts = .*",
+            'allow_hosts = ["aws.test:80"]',
+            "stack.allow_hosts: item 1: expected a host name such as aws.test or *.aws.test, without a port",
+        ),
+        (
+            "local",
             "^desired_count = .*",
             "desired_count = 9",
             "service.desired_count: is outside infrastructure.min",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import boto3
+import psutil
 import psycopg
 import pytest
 import redis
@@ -89,6 +90,17 @@ def test_the_database_refuses_a_wrong_password(client):
         psycopg.connect(
             host=place["host"], port=place["port"], user=place["username"], password="wrong", dbname="x"
         )
+
+
+def test_redis_refuses_who_has_no_password(client):
+    place = secret(client, "samjhadoo/local/redis")
+    with (
+        redis.Redis(place["host"], place["port"]) as connection,
+        pytest.raises(redis.AuthenticationError),
+    ):
+        connection.ping()
+    commands = [" ".join(each.cmdline()) for each in psutil.process_iter() if each.name() == "redis-server"]
+    assert not any(place["password"] in command for command in commands)
 
 
 def test_the_redis_of_the_secret_answers(client):

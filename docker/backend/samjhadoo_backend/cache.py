@@ -22,12 +22,14 @@ class Redis:
     Args:
         host: Where Redis listens.
         port: Its port.
+        password: What it asks for; nothing if empty.
         timeout: Seconds that connecting and answering may take together.
     """
 
-    def __init__(self, host: str, port: int, *, timeout: float = 1.0) -> None:
+    def __init__(self, host: str, port: int, password: str = "", *, timeout: float = 1.0) -> None:
         self._host = host
         self._port = port
+        self._password = password
         self._timeout = timeout
         self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
@@ -54,7 +56,12 @@ class Redis:
         async with self._connecting:
             if self._connection is None or self._connection.lost:
                 loop = asyncio.get_running_loop()
-                _, self._connection = await loop.create_connection(_Connection, self._host, self._port)
+                _, connection = await loop.create_connection(_Connection, self._host, self._port)
+                refused = await connection.send(("AUTH", self._password)) if self._password else None
+                if isinstance(refused, Exception):
+                    connection.close()
+                    raise refused
+                self._connection = connection
             return self._connection
 
     async def close(self) -> None:

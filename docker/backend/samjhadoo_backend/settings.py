@@ -22,7 +22,7 @@ class Settings:
 
     Args:
         database: Connection parameters as psycopg names them.
-        redis: Host and port.
+        redis: Host, port and password; no password if that is empty.
         webhook_secrets: Every secret that may have signed an event; two while one is being rolled.
         stop_timeout: Seconds that requests in flight get after SIGTERM.
     """
@@ -32,7 +32,7 @@ class Settings:
     address: str
     port: int
     database: dict[str, Any] = field(repr=False)
-    redis: tuple[str, int]
+    redis: tuple[str, int, str]
     webhook_secrets: tuple[str, ...] = field(repr=False)
     stop_timeout: float
     faults: Faults
@@ -78,12 +78,14 @@ def _database(variables: Mapping[str, str]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
-def _redis(variables: Mapping[str, str]) -> tuple[str, int]:
+def _redis(variables: Mapping[str, str]) -> tuple[str, int, str]:
     secret = _object(variables, "REDIS")
     host = secret.get("host") or variables.get("REDIS_HOST")
     if not host:
         raise SettingError("no host of Redis: set REDIS or REDIS_HOST")
-    return str(host), _integer(str(secret.get("port") or variables.get("REDIS_PORT") or "6379"), "REDIS port")
+    port = str(secret.get("port") or variables.get("REDIS_PORT") or "6379")
+    password = secret.get("password") or variables.get("REDIS_PASSWORD") or ""
+    return str(host), _integer(port, "REDIS port"), str(password)
 
 
 def _object(variables: Mapping[str, str], name: str) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 from samjhadoo_ops.environment.image_reference import names_registry
 from samjhadoo_ops.environment.section import Section
 from samjhadoo_ops.environment.value_types import (  # noqa: TC001 - msgspec reads the annotations
+    HostName,
     ImageName,
     ImageNameOrNone,
+    Origin,
     Port,
     Registry,
     UrlOrNone,
@@ -43,6 +45,10 @@ class StackSettings(Section, frozen=True, kw_only=True):
         upstream: Serves what the emulator does not; empty: moto (embedded) or LocalStack (containers).
         upstream_ca: A file of CA certificates for the upstream's https; empty: the system's.
         passed_on: Services that the emulator leaves to the upstream.
+        allow_origins: Origins whose web pages may use the local AWS.
+        allow_hosts: Further names under which clients reach it, or `*.NAME`.
+        allow_users: Other users of this machine who may use it.
+        require_key: Who has to send the stack's key as the access key id.
         localstack: Environment variables of LocalStack's container.
 
     """
@@ -54,6 +60,10 @@ class StackSettings(Section, frozen=True, kw_only=True):
     upstream: UrlOrNone
     upstream_ca: str
     passed_on: list[LiveService]
+    allow_origins: list[Origin]
+    allow_hosts: list[HostName]
+    allow_users: list[str]
+    require_key: Literal["never", "unknown", "always"]
     images: Images
     localstack: dict[str, str]
 

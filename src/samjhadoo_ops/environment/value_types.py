@@ -40,6 +40,20 @@ UrlOrNone = Annotated[
         pattern=r"^(https?://[^\s/@?#]+(/[^\s@]*)?)?$", extra={"wanted": "an http(s) URL, or an empty text"}
     ),
 ]
+Origin = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[a-z][a-z0-9+.-]*://[^\s/@?#*]+\Z",
+        extra={"wanted": "an origin such as http://localhost:3000, without a path"},
+    ),
+]
+HostName = Annotated[
+    str,
+    Meta(
+        pattern=r"\A(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\Z",
+        extra={"wanted": "a host name such as aws.test or *.aws.test, without a port"},
+    ),
+]
 UrlPath = Annotated[str, Meta(pattern=r"^/[^\s]*$", extra={"wanted": "a path that starts with /"})]
 UrlPathOrNone = Annotated[
     str, Meta(pattern=r"^(/[^\s]*)?$", extra={"wanted": "a path that starts with /, or an empty text"})

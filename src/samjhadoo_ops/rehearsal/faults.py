@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import urllib.request
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from samjhadoo_ops.aws import local_key
 from samjhadoo_ops.errors import OpsError
 
 if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
-
-_HEADERS = {"X-Emulator-Control": "1", "Content-Type": "application/json"}
-"""What the control endpoint asks of changes, so that no web page can make them."""
 
 
 class EmulatorFaults:
@@ -21,6 +20,13 @@ class EmulatorFaults:
 
     def __init__(self, edge: str, env: Environment) -> None:
         self._url = f"{edge}/_emulator/faults"
+        login = base64.b64encode(f":{local_key(env.root)}".encode()).decode()
+        # What the control endpoint asks for, so that no web page can make changes, and the stack's key.
+        self._headers = {
+            "X-Emulator-Control": "1",
+            "Content-Type": "application/json",
+            "Authorization": f"Basic {login}",
+        }
         self._names = {"service": env.service.name, "cluster": env.service.cluster}
 
     def __enter__(self) -> Self:
@@ -48,7 +54,7 @@ class EmulatorFaults:
 
     def _request(self, method: str, document: Any) -> None:
         content = None if document is None else msgspec.json.encode(document)
-        request = urllib.request.Request(self._url, data=content, headers=_HEADERS, method=method)  # noqa: S310 - the edge is ours
+        request = urllib.request.Request(self._url, data=content, headers=self._headers, method=method)  # noqa: S310 - the edge is ours
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
                 answer.read()

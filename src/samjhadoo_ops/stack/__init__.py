@@ -142,7 +142,7 @@ def _endpoints(state: StackState, env: Environment) -> StackEndpoints:
         from samjhadoo_ops.stack.listeners import service_urls
 
         edge = int(state.endpoints.aws.rpartition(":")[2])
-        services = service_urls(edge, env.services or {env.key: env})
+        services = service_urls(edge, env.services or {env.key: env}, env.root)
         production, test = next(iter(services.values()))
     return StackEndpoints(
         aws=state.endpoints.aws,

@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 _ALIAS_PORTS = {"postgres": 5432, "redis": 6379, "localstack": 4566}
+_REDIS = (
+    # On the command line every user of this machine could read the password.
+    'umask 077 && echo "requirepass $REDIS_PASSWORD" > /tmp/redis.conf && chown redis /tmp/redis.conf && '
+    "exec docker-entrypoint.sh redis-server /tmp/redis.conf --save '' --appendonly no"
+)
 _SIGNALLED = 128
 _TICK = 0.25
 _TAIL = 10
@@ -129,8 +134,8 @@ class ContainerRunner:
     def _redis(self) -> Any:
         from testcontainers.community.redis import RedisContainer
 
-        container = RedisContainer(self._servers.redis)
-        container.with_command(["redis-server", "--save", "", "--appendonly", "no"])
+        container = RedisContainer(self._servers.redis, password=self._plan.redis_password)
+        container.with_env("REDIS_PASSWORD", self._plan.redis_password).with_command(["sh", "-c", _REDIS])
         return container.with_kwargs(**self._engine_options("redis", "/data"))
 
     def _localstack(self) -> Any:

@@ -95,8 +95,8 @@ def inspect(env: Environment) -> StackStatus:
         account=state.account,
         endpoints=state.endpoints,
         clock=state.clock,
-        listeners=tuple(_listeners(edge)),
-        services=ask(edge, "services") or {},
+        listeners=tuple(_listeners(edge, env)),
+        services=ask(edge, "services", env.root) or {},
         deployed=_deployed(edge, env),
         processes=tuple(processes(state)),
         containers=tuple(containers(state)),
@@ -106,7 +106,7 @@ def inspect(env: Environment) -> StackStatus:
 
 def _deployed(edge: int, env: Environment) -> dict[str, tuple[str, str]]:
     try:
-        return service_urls(edge, env.services)
+        return service_urls(edge, env.services, env.root)
     except ConfigurationError:
         return {}  # started with other settings: the listeners show what there is
 
@@ -164,7 +164,7 @@ def _name(process: Any) -> str:
     return str(process.name())
 
 
-def _listeners(edge: int) -> list[Listener]:
+def _listeners(edge: int, env: Environment) -> list[Listener]:
     return [
         Listener(
             load_balancer=str(listener.get("load_balancer", "")),
@@ -172,5 +172,5 @@ def _listeners(edge: int) -> list[Listener]:
             bound_port=int(listener["bound_port"]),
             protocol=str(listener.get("protocol", "HTTP")),
         )
-        for listener in ask(edge, "listeners") or []
+        for listener in ask(edge, "listeners", env.root) or []
     ]

@@ -88,6 +88,7 @@ class StackPlan(msgspec.Struct, frozen=True):
 
     Attributes:
         password: The password of the role and database `samjhadoo`.
+        redis_password: The password of Redis.
         servers: PostgreSQL, Redis and, in containers, LocalStack.
         emulator: Further options for the emulator.
         variables: Environment variables for the emulator: what no command line may show.
@@ -105,6 +106,7 @@ class StackPlan(msgspec.Struct, frozen=True):
     minute: float
     ports: Ports
     password: str
+    redis_password: str
     servers: HostServers | ContainerServers
     emulator: tuple[str, ...]
     variables: dict[str, str]

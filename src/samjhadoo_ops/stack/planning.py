@@ -10,13 +10,15 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.aws import KEY_FILE
 from samjhadoo_ops.errors import ConfigurationError, OpsError
 from samjhadoo_ops.processes import start_time
 from samjhadoo_ops.stack import exits
 from samjhadoo_ops.stack.plan import ContainerServers, HostServers, Ports, PostgresPlan, StackPlan, Starter
+from samjhadoo_ops.stack.state import write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from samjhadoo_ops.console import Progress
@@ -74,6 +76,7 @@ def make_plan(
             test=env.service.test_listener_port,
         ),
         password=password,
+        redis_password=secrets.token_urlsafe(18),
         servers=servers,
         emulator=_emulator(env, env.stack),
         variables={},
@@ -101,12 +104,28 @@ def _emulator(env: Environment, settings: StackSettings) -> tuple[str, ...]:
     given = {
         "--upstream": settings.upstream,
         "--upstream-ca": str(env.root / settings.upstream_ca) if settings.upstream_ca else "",
+        "--key-file": str(_key_file(env.root)),
+        "--require-key": settings.require_key,
     }
     options = [part for option, value in given.items() if value for part in (option, value)]
-    options += [part for service in settings.passed_on for part in ("--pass-on", service)]
+    repeated: dict[str, Sequence[str]] = {
+        "--pass-on": settings.passed_on,
+        "--allow-origin": settings.allow_origins,
+        "--allow-host": settings.allow_hosts,
+        "--allow-user": settings.allow_users,
+    }
+    options += [part for option, values in repeated.items() for value in values for part in (option, value)]
     if settings.kind == "embedded":
         options += [part for command in host_commands() for part in ("--host-command", command)]
     return tuple(options)
+
+
+def _key_file(root: Path) -> Path:
+    """Return the file with the stack's key, which is made if there is none, for its owner only."""
+    file = root.resolve() / KEY_FILE
+    if not file.exists():
+        write_bytes(file, f"stack{secrets.token_hex(16)}\n".encode())
+    return file
 
 
 def host_commands() -> Iterator[str]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from samjhadoo_ops.aws import LOCAL_SECRET, local_key
 from samjhadoo_ops.processes import LOOPBACK
 from samjhadoo_ops.stack.postgres import NAME
 
@@ -86,13 +87,14 @@ def seed_environment(plan: StackPlan, ports: Ports) -> dict[str, str]:
         "username": NAME,
         "password": plan.password,
     }
+    cache = {"host": LOOPBACK, "port": ports.redis, "password": plan.redis_password}
     return {
         **plan.seed_variables,
         "SAMJHADOO_SEED_DATABASE": json.dumps(database),
-        "SAMJHADOO_SEED_REDIS": json.dumps({"host": LOOPBACK, "port": ports.redis}),
+        "SAMJHADOO_SEED_REDIS": json.dumps(cache),
         "AWS_ENDPOINT_URL": f"http://{LOOPBACK}:{ports.edge}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": local_key(Path(plan.root)),
+        "AWS_SECRET_ACCESS_KEY": LOCAL_SECRET,
         "AWS_DEFAULT_REGION": plan.region,
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",

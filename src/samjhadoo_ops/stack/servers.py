@@ -18,7 +18,7 @@ from samjhadoo_ops.processes import LOOPBACK, free_ports
 from samjhadoo_ops.stack import postgres, removal
 from samjhadoo_ops.stack.children import StartFailed
 from samjhadoo_ops.stack.plan import HostServers
-from samjhadoo_ops.stack.state import ContainerRef
+from samjhadoo_ops.stack.state import ContainerRef, write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,8 +75,9 @@ class Servers(Protocol):
 class Processes:
     """PostgreSQL and Redis as processes of this machine."""
 
-    def __init__(self, plan: HostServers, folder: Path) -> None:
+    def __init__(self, plan: HostServers, folder: Path, redis_password: str) -> None:
         self._plan = plan
+        self._redis_password = redis_password
         self._folder = folder
         self.scratch = Path(plan.postgres.folder)
 
@@ -109,9 +110,11 @@ class Processes:
         """
         folder = self._folder / "redis"
         folder.mkdir(parents=True, exist_ok=True)
-        redis = [self._plan.redis, *("--bind", LOOPBACK), *("--port", str(ports.redis)), *("--save", "")]
+        secret = folder / "redis.conf"  # on the command line every user of this machine could read it
+        write_bytes(secret, f"requirepass {self._redis_password}\n".encode())
+        redis = [self._plan.redis, str(secret), *("--bind", LOOPBACK), *("--port", str(ports.redis))]
         # It writes nothing to disk, so SIGKILL does no harm.
-        command = [*redis, *("--appendonly", "no"), *("--dir", str(folder))]
+        command = [*redis, *("--save", ""), *("--appendonly", "no"), *("--dir", str(folder))]
         children.start("redis", command, stop=signal.SIGKILL)
         self._start_postgres(children, ports.postgres)
 
@@ -130,7 +133,7 @@ class Processes:
         """Return when both are ready; see `Servers`."""
         return {
             "postgres": lambda: postgres.is_ready(self.scratch),
-            "redis": lambda: _redis_answers(ports.redis),
+            "redis": lambda: _redis_answers(ports.redis, self._redis_password),
         }
 
     def containers(self) -> tuple[ContainerRef, ...]:
@@ -224,7 +227,7 @@ class Containers:
 def servers_of(plan: StackPlan, folder: Path) -> Processes | Containers:
     """Return the servers of a plan; `folder` is the stack's folder."""
     if isinstance(plan.servers, HostServers):
-        return Processes(plan.servers, folder)
+        return Processes(plan.servers, folder, plan.redis_password)
     return Containers(plan.id, plan.servers, folder)
 
 
@@ -233,10 +236,10 @@ def network(stack: str) -> str:
     return f"{NETWORK_PREFIX}{stack}"
 
 
-def _redis_answers(port: int) -> bool:
+def _redis_answers(port: int, password: str) -> bool:
     try:
         with socket.create_connection((LOOPBACK, port), timeout=0.2) as connection:
-            connection.sendall(b"PING\r\n")
-            return connection.recv(16).startswith(b"+PONG")
+            connection.sendall(f"AUTH {password}\r\n".encode())
+            return connection.recv(16).startswith(b"+OK")
     except OSError:
         return False

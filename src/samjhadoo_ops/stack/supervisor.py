@@ -195,7 +195,7 @@ class Supervisor:
 
     def _state(self) -> StackState:
         plan, ports, starter = self.plan, self.ports, self.plan.starter
-        bound = bound_ports(ports.edge)
+        bound = bound_ports(ports.edge, Path(plan.root))
         return StackState(
             id=plan.id,
             kind=plan.kind,

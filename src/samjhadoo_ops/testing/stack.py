@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ class LocalStack:
     production: str
     test: str
     postgres: str = field(repr=False)
-    redis: str
+    redis: str = field(repr=False)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of a service of the local AWS."""
@@ -130,7 +131,8 @@ def _up(project: Project) -> LocalStack:
     env = project.environment()
     state = lifecycle.start(env, lambda _: None, owner=os.getpid())
     endpoints = state.endpoints
-    secret = env.database.secret.resolve(Aws(env, endpoints.aws))
+    aws = Aws(env, endpoints.aws)
+    database, cache = env.database.secret.resolve(aws), env.cache.secret.resolve(aws).reveal()
     return LocalStack(
         project=project,
         kind=state.kind,
@@ -138,6 +140,6 @@ def _up(project: Project) -> LocalStack:
         region=env.aws.region,
         production=endpoints.production,
         test=endpoints.test,
-        postgres=Connection.from_secret(env.database.secret, secret).url,
-        redis=f"redis://{endpoints.redis}",
+        postgres=Connection.from_secret(env.database.secret, database).url,
+        redis=f"redis://:{json.loads(cache)['password']}@{endpoints.redis}",
     )
