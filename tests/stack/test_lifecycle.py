@@ -60,7 +60,11 @@ def test_down_leaves_no_process_no_port_and_no_file(bare):
     for address in sockets:
         with pytest.raises(ConnectionRefusedError), socket.create_connection(address, timeout=1):
             pass
-    assert sorted(path.name for path in bare.paths.folder.iterdir()) == ["stack.lock", "supervisor.log"]
+    assert sorted(path.name for path in bare.paths.folder.iterdir()) == [
+        "key",
+        "stack.lock",
+        "supervisor.log",
+    ]
     assert list(bare.paths.leftovers()) == []
     assert not bare.down()
 
