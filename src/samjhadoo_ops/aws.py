@@ -84,12 +84,7 @@ class Aws:
             self.calls[event_name.split(".")[1]] += 1
 
     def account_guard(self) -> str:
-        """Return the account of the credentials, which has to be the environment's.
-
-        Raises:
-            Refused: It is another account.
-
-        """
+        """Return the account of the credentials; raise `Refused` if it is not the environment's."""
         with aws_errors():
             account = str(self.client("sts").get_caller_identity()["Account"])
         if account != self.env.aws.account:

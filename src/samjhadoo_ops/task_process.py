@@ -101,12 +101,7 @@ class TaskProcess:
             self._process.send_signal(signum)
 
     def wait(self, seconds: float = LONGEST) -> int:
-        """Wait until it ends; return its exit code.
-
-        Raises:
-            OpsError: It did not end within this time, and was killed.
-
-        """
+        """Wait until it ends and return its exit code; raise `OpsError` if it does not and is killed."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:

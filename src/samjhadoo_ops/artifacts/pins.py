@@ -55,12 +55,7 @@ class Package:
 
 
 def platform_key() -> str:
-    """Return the name of this machine's platform in the pins: `linux-x86_64`, `darwin-arm64`, ….
-
-    Raises:
-        OpsError: There are no artifacts for it.
-
-    """
+    """Return this machine's platform in the pins (`linux-x86_64`, …); raise `OpsError` if it has none."""
     machine = platform.machine().lower()
     key = f"{sys.platform}-{_ARCHITECTURES.get(machine, machine)}"
     known = _table()["postgresql"]

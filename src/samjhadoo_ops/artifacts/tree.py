@@ -26,12 +26,7 @@ def manifest(folder: Path) -> Path:
 
 
 def seal(folder: Path) -> None:
-    """Write the manifest of a complete folder.
-
-    Raises:
-        OSError: A file could not be read, or the manifest could not be written.
-
-    """
+    """Write the manifest of a complete folder; raise `OSError` if a file cannot be read or written."""
     entries = {name: _entry(path) for name, path in _files(folder)}
     target = manifest(folder)
     partial = target.with_name(f"{target.name}.{os.getpid()}")

@@ -97,11 +97,7 @@ def smoke(
 
 
 def refuse(report: SmokeReport) -> None:
-    """Raise an error unless every check passed.
-
-    Raises:
-        SmokeFailed: A check failed.
-    """
+    """Raise `SmokeFailed` unless every check passed."""
     if report.ok:
         return
     first, *others = report.failed

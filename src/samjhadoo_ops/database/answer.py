@@ -123,12 +123,7 @@ class Repaired:
 
 
 def read(output: str) -> list[dict[str, Any]]:
-    """Return the result of each command, in order.
-
-    Raises:
-        AnswerError: The output is not the expected JSON.
-
-    """
+    """Return the result of each command, in order; raise `AnswerError` for unexpected output."""
     try:
         document = json.loads(output[output.index("{") :])
     except ValueError as error:
@@ -163,12 +158,7 @@ def failure(results: list[dict[str, Any]]) -> FlywayFailure | None:
 
 
 def inspection(results: list[dict[str, Any]]) -> Inspection:
-    """Read the results of `info` and `validate`.
-
-    Raises:
-        AnswerError: One of the two is missing.
-
-    """
+    """Read the results of `info` and `validate`; raise `AnswerError` if one is missing."""
     by_operation = {str(result.get("operation")): result for result in results}
     try:
         info, validation = by_operation["info"], by_operation["validate"]

@@ -56,13 +56,7 @@ class CommandLine:
         return {**kept, **VARIABLES, "FLYWAY_PASSWORD": self.connection.password.reveal()}
 
     def run(self, *operations: str, ignore: Sequence[str] = ()) -> FlywayRun:
-        """Run Flyway; see `Runner`. If it is interrupted, its database sessions are ended, too.
-
-        Raises:
-            RunTimeoutError: It took longer than `timeouts.run`.
-            OpsError: It could not be started.
-
-        """
+        """Run Flyway; see `Runner`. If it is interrupted, its database sessions are ended, too."""
         try:
             return run_process(
                 self.arguments(*operations, ignore=ignore),

@@ -43,12 +43,7 @@ class Connection:
 
     @classmethod
     def from_secret(cls, ref: SecretRef | str, secret: Secret) -> Connection:
-        """Read the JSON of a database secret; `ref` names it in errors.
-
-        Raises:
-            ConfigurationError: It is not JSON, or a member is missing.
-
-        """
+        """Read the JSON of the database secret `ref`; raise `ConfigurationError` if it is malformed."""
         try:
             # Not strict, because some secrets have the port as text.
             found = msgspec.json.decode(secret.reveal(), type=_Document, strict=False)

@@ -89,14 +89,7 @@ class DockerImage:
         return {**variables, **VARIABLES, "FLYWAY_PASSWORD": self.connection.password.reveal()}
 
     def run(self, *operations: str, ignore: Sequence[str] = ()) -> FlywayRun:
-        """Run Flyway; see `Runner`. If it is interrupted, container and database sessions are ended, too.
-
-        Raises:
-            ConfigurationError: `docker` is not installed.
-            Refused: A folder with scripts is missing, or the engine could not run the image.
-            RunTimeoutError: It took longer than `timeouts.run`.
-
-        """
+        """Run Flyway; see `Runner`. If it is interrupted, container and database sessions are ended, too."""
         for folder in self.flyway.locations:
             if not os.path.isdir(folder):  # noqa: PTH112 - a PurePath, as it may be another machine's
                 message = f"Flyway: Failed to find filesystem location: {folder} (not found)"

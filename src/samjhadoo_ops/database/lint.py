@@ -84,12 +84,7 @@ def lint(
 
 
 def find_squawk() -> str:
-    """Return the path of squawk: this Python's own, else the one on the PATH.
-
-    Raises:
-        LinterMissing: There is none.
-
-    """
+    """Return the path of squawk: this Python's own, else the one on PATH; raise `LinterMissing` without."""
     found = shutil.which("squawk", path=str(Path(sys.executable).parent)) or shutil.which("squawk")
     if found is None:
         raise LinterMissing(

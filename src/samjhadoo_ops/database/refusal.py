@@ -74,12 +74,7 @@ def unreachable(database: str, reason: str) -> Refused:
 
 
 def reached_history(connection: Connection, settings: Mapping[str, str]) -> History:
-    """Read the history table that Flyway's settings name.
-
-    Raises:
-        Refused: The database does not answer.
-
-    """
+    """Read the history table that Flyway's settings name; raise `Refused` if it cannot be reached."""
     import psycopg
 
     try:

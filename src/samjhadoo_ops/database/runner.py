@@ -59,12 +59,7 @@ class Runner(Protocol):
         """
 
     def history(self) -> History:
-        """Return the rows of the history table; empty if there is none.
-
-        Raises:
-            Refused: The database does not answer.
-
-        """
+        """Return the rows of the history table, if there is one; raise `Refused` if it cannot be reached."""
 
 
 def run_process(

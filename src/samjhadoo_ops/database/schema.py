@@ -51,13 +51,7 @@ class Schema:
 
     @classmethod
     def of(cls, env: Environment, aws: Aws, console: Console, clock: Clock) -> Schema:
-        """Return the environment's schema, with the runner that `database.runner` selects.
-
-        Raises:
-            ConfigurationError: The secret is missing or malformed, or a setting is wrong.
-            OpsError: AWS refused, or Flyway could not be downloaded.
-
-        """
+        """Return the environment's schema, with the runner that `runner_for` creates; see it for errors."""
         if not env.database.migrations:
             raise ConfigurationError(
                 f"{env.title} has no migrations: another service owns the schema",
@@ -162,21 +156,11 @@ class Schema:
         return state
 
     def history(self) -> History:
-        """Read the history table.
-
-        Raises:
-            Refused: The database does not answer.
-
-        """
+        """Read the history table; raise `Refused` if the database does not answer."""
         return self.runner.history()
 
     def repair(self) -> Repaired:
-        """Let Flyway align the history with the scripts.
-
-        Raises:
-            Refused: Flyway refused.
-
-        """
+        """Let Flyway align the history with the scripts; raise `Refused` if it refuses."""
         return answer.repaired(self._ask("repair"))
 
     def _ask(self, *operations: str, ignore: Sequence[str] = ()) -> list[dict[str, Any]]:

@@ -165,17 +165,12 @@ class EcsService:
         return services[0] if services else None
 
     def deployment(self, arn: str) -> dict[str, Any]:
-        """Return a service deployment.
-
-        Raises:
-            PersonNeeded: ECS no longer knows it.
-
-        """
+        """Return a service deployment; raise `PersonNeeded` if ECS no longer knows it."""
         answer = self.client.describe_service_deployments(serviceDeploymentArns=[arn])
         if not answer["serviceDeployments"]:
             raise PersonNeeded(
-                f"ECS no longer knows the service deployment {arn} any more",
-                hint="has the local stack been restarted since? invoke status shows the current state",
+                f"ECS doesn't know the service deployment {arn} any more",
+                hint="was its AWS replaced meanwhile? invoke status shows what there is now",
             )
         document: dict[str, Any] = answer["serviceDeployments"][0]
         return document
@@ -212,7 +207,7 @@ class EcsService:
         return found
 
     def serving(self, service: Mapping[str, Any] | None = None) -> str | None:
-        """Return the running task definition, or None when there is no service.
+        """Return the task definition that serves now, or None when there is no service.
 
         Args:
             service: The DescribeServices document, where it has been read already.
@@ -266,12 +261,7 @@ class EcsService:
         return None if task_definition_differences(newest.document, document) else newest.arn
 
     def create(self, **request: Any) -> dict[str, Any]:
-        """Create the service and return it.
-
-        Raises:
-            DeploymentFailed: ECS refused the request.
-
-        """
+        """Create the service and return it; raise `DeploymentFailed` if ECS refuses."""
 
         def send() -> dict[str, Any]:
             self._guard()

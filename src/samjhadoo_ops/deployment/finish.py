@@ -253,12 +253,7 @@ def finish_unlock(recorder: Recorder, owner: LockOwner | None) -> None:
 
 
 def ending_of(entry: JournalEntry) -> Deployed:
-    """Return how a deploy ended before.
-
-    Raises:
-        EndedBefore: Not well.
-
-    """
+    """Return how a deploy ended before; raise `EndedBefore` if it did not end well."""
     if _recorded_code(entry) is not ExitCode.SUCCEEDED:
         raise EndedBefore(entry)
     data = entry.data

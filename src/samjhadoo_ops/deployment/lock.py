@@ -91,12 +91,7 @@ class LockOwner(msgspec.Struct, frozen=True, kw_only=True):
         return is_gone(self.kernel, self.pid, self.started)
 
     def free(self, age: float) -> bool:
-        """Return whether anybody may take the lock.
-
-        Args:
-            age: Seconds since the last renewal, by the store's clock.
-
-        """
+        """Return whether anybody may take the lock; `age`: seconds since its renewal, as the store counts."""
         return self.released or age > self.lease or self.orphaned
 
     def __str__(self) -> str:
@@ -147,14 +142,14 @@ def lock_is_held(owner: LockOwner, age: float) -> Refused:
         f"the deployment lock is held by {owner}",
         hint=(
             f"wait for it (--lock-wait 15m); it was renewed {age:.0f} s ago and expires "
-            f"{owner.lease:.0f} s after its last renewal. If its process has died: invoke unlock"
+            f"{owner.lease:.0f} s after its last renewal. If its process is gone for good: invoke unlock"
         ),
         details=(f"service deployment: {owner.deployment}",) if owner.deployment else (),
     )
 
 
 def awake_or_asleep() -> float:
-    """Return a clock that never jumps and keeps running while the machine is suspended, in real seconds.
+    """Return a clock that never jumps and goes on while the machine is suspended, in real seconds.
 
     On Linux `time.monotonic` stands still then, and S3's clock, by which leases end, does not.
     """
@@ -216,12 +211,7 @@ class DeploymentLock:
         return self.owner.token
 
     def acquire(self) -> None:
-        """Take the lock.
-
-        Raises:
-            Refused: Another run holds it; the message names the owner.
-
-        """
+        """Take the lock; raise `Refused`, which names the owner, if another run holds it."""
         until = self._read() + self._patience
         reported = ""
         while True:
@@ -239,12 +229,7 @@ class DeploymentLock:
         self._renewer.start()
 
     def ensure(self) -> None:
-        """Go on only while the lock is held.
-
-        Raises:
-            LostLock: Another run has taken it, or could have by now.
-
-        """
+        """Go on only while the lock is held; raise `LostLock` if another run may have it by now."""
         if self.lost:
             raise lost_lock("the deployment lock was taken over by another run; this run stops acting")
         if self._read() - self._renewed > self.lease * _SAFE_SHARE:
@@ -259,7 +244,7 @@ class DeploymentLock:
         self._write(**given)
 
     def release(self) -> None:
-        """Release the lock; nothing happens when it was lost meanwhile."""
+        """Give the lock back; nothing happens when it was lost meanwhile."""
         self._done.set()
         if self._renewer is not None:
             self._renewer.join(self.lease)
@@ -351,12 +336,7 @@ def lost_lock(message: str) -> LostLock:
 
 
 def break_lock(store: ObjectStore, key: str) -> LockOwner | None:
-    """Release a lock regardless of its owner and return that; None when it was free.
-
-    Raises:
-        Refused: Another run has taken the lock meanwhile.
-
-    """
+    """Release a lock regardless of its owner and return that, if any; raise `Refused` if the owner has changed."""
     found = read_lock(store, key)
     if found is None or found[0].released:
         return None
@@ -367,6 +347,6 @@ def break_lock(store: ObjectStore, key: str) -> LockOwner | None:
         )
     except Conflict:
         raise Refused(
-            "the lock has just been renewed or taken over", hint="check again: invoke status"
+            "the lock was renewed or changed hands just now", hint="check again: invoke status"
         ) from None
     return owner

@@ -40,20 +40,10 @@ class ObjectStore(Protocol):
     """A store whose writes can be made conditional."""
 
     def create(self, key: str, body: bytes) -> str:
-        """Write a new object and return its ETag.
-
-        Raises:
-            Conflict: It exists.
-
-        """
+        """Write a new object and return its ETag; raise `Conflict` if it exists."""
 
     def replace(self, key: str, body: bytes, *, etag: str) -> str:
-        """Write over the version `etag` and return the new ETag.
-
-        Raises:
-            Conflict: The object is at another version, or gone.
-
-        """
+        """Replace the version `etag` and return the new ETag; raise `Conflict` if another is current."""
 
     def read(self, key: str) -> StoredObject | None:
         """Return an object, or None when there is none."""

@@ -33,11 +33,11 @@ _WHOLE = 0.9999
 
 @dataclass(frozen=True)
 class RollbackResult:
-    """A rollback that has succeeded.
+    """A rollback that has ended well.
 
     Attributes:
         how: `stopped` a running deployment, or `redeployed`.
-        release: The release that is running now, for people.
+        release: What serves now, for people.
         restored: Real seconds from the request until production traffic was all on it; None when it
             was not measured.
 
@@ -60,9 +60,9 @@ def rollback(
         lock_wait: Seconds on the clock to wait for the lock.
 
     Raises:
-        Refused: There is nothing to roll back to, or a deployment runs and `to` names a release.
+        Refused: There is nothing to go back to, or a deployment runs and `to` names a release.
         PersonNeeded: The rollback failed.
-        DeploymentFailed: The release to roll back to didn't start; the previous one still serves.
+        DeploymentFailed: The release to go back to didn't start; the former one still serves.
 
     """
     if context.ecs.describe() is None:
@@ -86,16 +86,7 @@ def roll_back_deployment(
 ) -> RollbackResult:
     """Stop this deployment if it runs, roll back from it if it has succeeded, else leave it; touch no other.
 
-    Args:
-        to: A release by version, git sha, digest or task definition; where it has succeeded.
-        force_schema: Why a release is wanted that the schema no longer supports.
-        lock_wait: Seconds on the clock to wait for the lock.
-
-    Raises:
-        Refused: There is nothing to roll back to, or another release is running by now.
-        PersonNeeded: The rollback failed, or it is not known how the deployment ended.
-        DeploymentFailed: The release to roll back to didn't start.
-
+    Arguments and errors are those of `rollback`; it is refused, too, if another release serves by now.
     """
     document = context.ecs.deployment(arn)
     _require_ours(context, document)
@@ -106,20 +97,15 @@ def roll_back_deployment(
         document = context.ecs.deployment(arn)
     phase = phase_of(observe(document))
     if phase is Phase.ROLLED_BACK:
-        return RollbackResult("was already rolled back", context.ecs.serving() or "the previous release", arn)
+        return RollbackResult("rolled back before", context.ecs.serving() or "the release before", arn)
     if phase is not Phase.SUCCEEDED:
-        raise PersonNeeded(f"{arn} ended: {phase.value}", hint="invoke status shows what is running now")
+        raise PersonNeeded(f"{arn} ended: {phase.value}", hint="invoke status shows what serves now")
     _require_serving(context, document)
     return _redeploy(context, to=to, force_schema=force_schema, lock_wait=lock_wait)
 
 
 def planned_rollback(context: ServiceContext, *, to: str = "") -> str:
-    """Return what a rollback would do now; nothing is changed.
-
-    Raises:
-        Refused: There is nothing to roll back to.
-
-    """
+    """Return what a rollback would do now; raise `Refused` if there is nothing to go back to."""
     running = _running(context)
     if running:
         return f"would stop {running} and shift all traffic back"
@@ -140,7 +126,7 @@ def _stop(context: ServiceContext, arn: str) -> RollbackResult | None:
     sources = context.ecs.deployment(arn).get("sourceServiceRevisions")
     if not sources:
         raise Refused(
-            "the running deployment is the first: there is no release to roll back to",
+            "the running deployment is the first: there is no release to go back to",
             hint="let it end (invoke status), then deploy a better one",
         )
     run = Run(context)
@@ -150,7 +136,7 @@ def _stop(context: ServiceContext, arn: str) -> RollbackResult | None:
     def begin(watch: Watch) -> dict[str, float | None]:
         former = _target_group(run, sources[0]["arn"])
         began = run.clock.read()
-        watch.stop("a person requested it")
+        watch.stop("a person asked for it")
         measured["restored"] = _await_weight(run, former, began) if former else None
         return measured
 
@@ -189,31 +175,26 @@ def _redeploy(context: ServiceContext, *, to: str, force_schema: str, lock_wait:
 
 
 def _target(context: ServiceContext, *, to: str = "", force_schema: str = "") -> Candidate:
-    """Return the release that a rollback would deploy.
-
-    Args:
-        force_schema: Why the schema's objections don't count; empty where they do.
-
-    """
+    """Return the release that a rollback would deploy."""
     entries = context.journal.entries()
     candidates = successes(context.ecs, entries)
     target = choose(candidates, current=context.ecs.serving(), left=abandoned(entries), name=to)
     broken = unsupported(entries, target.task_definition)
     if broken and not force_schema:
         raise Refused(
-            f"the schema no longer supports {target}: migrations since then have removed what it may need",
+            f"the schema no longer supports {target}: migrations since then have taken away what it may need",
             hint="deploy a release that works with the schema (roll forward), or, if you know better: "
             '--force-schema "why"',
             details=tuple(f"{each.script}: {each.what}" for each in broken),
         )
     for each in broken:
-        text = f"continuing despite {each.script} ({each.what}): {force_schema}"
+        text = f"in spite of {each.script} ({each.what}): {force_schema}"
         context.console.event("forced", text, script=each.script)
     return target
 
 
 def _settle_quietly(context: ServiceContext) -> None:
-    """Record the end of a deploy if its run has died; a run that is alive records it by itself."""
+    """Record the end of a deploy whose run is gone, when it is; one that lives records it by itself."""
     run = Run(context)
     try:
         with run.locked("rollback"):
@@ -245,7 +226,7 @@ def _await_weight(context: ServiceContext, target_group: str, began: float) -> f
             )
             return restored
         clock.wait(pause)
-    context.console.event("waiting", f"production traffic is not back after {waited:.0f} s; ECS continues")
+    context.console.event("waiting", f"production traffic is not back after {waited:.0f} s; ECS goes on")
     return None
 
 
@@ -276,8 +257,8 @@ def _require_serving(context: ServiceContext, document: dict[str, Any]) -> None:
     current = [revision["arn"] for revision in service.get("currentServiceRevisions", ())]
     if current and arn not in current:
         raise Refused(
-            f"{document['serviceDeploymentArn']} is not the running deployment: another one came after it",
-            hint="invoke status; invoke rollback --to RELEASE selects the release",
+            f"{document['serviceDeploymentArn']} is not what serves now: another deployment came after it",
+            hint="invoke status; invoke rollback --to RELEASE goes where you say",
         )
 
 

@@ -291,12 +291,7 @@ def _watch_of(run: Run, pinned: PinnedDeployment) -> Watch:
 
 
 def _check_production(run: Run, pinned: PinnedDeployment) -> None:
-    """Test what users reach; a release that passed everything before and fails here needs a person.
-
-    Raises:
-        PersonNeeded: It fails.
-
-    """
+    """Test what users reach; a release that passed everything before and fails here needs a person."""
     from samjhadoo_ops.checks import smoke
 
     began = run.clock.read()

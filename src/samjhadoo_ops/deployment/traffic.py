@@ -34,15 +34,7 @@ class LoadBalancing:
 
 
 def find_load_balancing(elbv2: Any, env: Environment) -> LoadBalancing:
-    """Find the load balancer of an environment's service.
-
-    Args:
-        elbv2: A boto3 ELBv2 client.
-
-    Raises:
-        ConfigurationError: Something the settings name doesn't exist.
-
-    """
+    """Find the service's load balancer; raise `ConfigurationError` if a part that is named is missing."""
     settings = env.service
     balancer = _named(elbv2, "load_balancer", settings.load_balancer)
     listeners = elbv2.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]

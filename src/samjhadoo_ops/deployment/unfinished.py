@@ -26,7 +26,7 @@ def unfinished(context: ServiceContext) -> list[JournalEntry]:
 def deployment_of(context: ServiceContext, entry: JournalEntry) -> str:
     """Return the service deployment of a journal entry; empty when none was started.
 
-    A run that died between UpdateService and its answer has not recorded the deployment, so ECS is queried.
+    A run that died between UpdateService and its answer has not written it down: ECS is asked.
     """
     known = entry.data.get("deployment")
     if known:
@@ -48,7 +48,7 @@ def settle_unfinished(run: Run) -> None:
         run: It holds the lock, so the runs that began them are gone.
 
     Raises:
-        Refused: One of them is still running.
+        Refused: One of them goes on.
 
     """
     for entry in unfinished(run):
@@ -66,12 +66,7 @@ def settle_unfinished(run: Run) -> None:
 
 
 def unlock(context: ServiceContext, *, reason: str, dry: bool = False) -> LockOwner | None:
-    """Release the deployment lock and return who held it; None when it was free.
-
-    Raises:
-        Refused: Another run has taken it meanwhile.
-
-    """
+    """Release the deployment lock and return who held it, if anybody; see `break_lock`."""
     found = read_lock(context.journal.store, context.journal.lock_key)
     if found is None or found[0].released:
         return None

@@ -17,12 +17,7 @@ class Duration(float):
 
     @classmethod
     def parse(cls, text: str) -> Duration:
-        """Parse `1d`, `1h30m`, `15m`, `0.2s` or `300ms`; larger units come first.
-
-        Raises:
-            ValueError: The text is not a valid duration.
-
-        """
+        """Parse `1d`, `1h30m`, `0.2s` or `300ms`, larger units first; raise `ValueError` if not valid."""
         match = _GRAMMAR.fullmatch(text)
         if not text or match is None:
             raise ValueError('expected a duration such as "15m", "1h30m", "0.2s" or "300ms"')

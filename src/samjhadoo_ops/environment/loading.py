@@ -128,12 +128,7 @@ def _merge_stack(layers: Layers, root: Path, variables: Mapping[str, str]) -> No
 
 
 def service_of(environment: Environment, service: str) -> Environment:
-    """Return the environment of one of several services.
-
-    Raises:
-        ConfigurationError: There is no such service.
-
-    """
+    """Return the environment of one of several services; raise `ConfigurationError` if there is none."""
     if service in environment.services:
         return environment.services[service]
     known = ", ".join(environment.services)

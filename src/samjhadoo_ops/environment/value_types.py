@@ -119,12 +119,7 @@ def custom_type(kind: Any) -> type | None:
 
 
 def parse(kind: type, value: Any) -> Any:
-    """Parse the text of a value of one of this project's types.
-
-    Raises:
-        ValueError: The text is not valid for the type.
-
-    """
+    """Parse the text of a value of one of this project's types; raise `ValueError` if it is not valid."""
     if not isinstance(value, str):
         raise ValueError(f"expected text in quotes, got {type(value).__name__}")  # noqa: TRY004 - the caller expects ValueError
     if kind is Duration:

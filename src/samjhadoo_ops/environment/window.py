@@ -59,12 +59,7 @@ class Window:
         return ZoneInfo(self.zone)
 
     def contains(self, moment: datetime) -> bool:
-        """Return whether the window is open at `moment`, which may be in any time zone.
-
-        Raises:
-            ValueError: The time has no time zone.
-
-        """
+        """Return whether the window is open at `moment`, in any time zone; raise `ValueError` without one."""
         if moment.tzinfo is None:
             raise ValueError("the time needs a time zone")
         local = moment.astimezone(self.timezone)

@@ -35,12 +35,7 @@ class DatabaseFreezer:
         self.thaw()
 
     def freeze(self) -> None:
-        """Stop it: connections stay open, but nothing answers.
-
-        Raises:
-            OpsError: The stack has no PostgreSQL.
-
-        """
+        """Stop it, so that connections stay open but nothing answers; raise `OpsError` if there is none."""
         status = stack.status(self._env)
         contained = [each.id for each in status.containers if each.name == NAME]
         running = [each.pid for each in status.processes if each.name == NAME]

@@ -40,12 +40,7 @@ class EmulatorFaults:
         self._request("DELETE", None)
 
     def add(self, fault: dict[str, Any]) -> None:
-        """Add a fault.
-
-        Raises:
-            OpsError: The emulator refused it.
-
-        """
+        """Add a fault; raise `OpsError` if the emulator refuses it."""
         filled = {
             key: value.format_map(self._names) if isinstance(value, str) else value
             for key, value in fault.items()

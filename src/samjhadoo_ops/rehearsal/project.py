@@ -85,12 +85,7 @@ class Project:
         }
 
     def environment(self) -> Environment:
-        """Return its settings.
-
-        Raises:
-            ConfigurationError: They are not valid.
-
-        """
+        """Return its settings; raise `ConfigurationError` if they are not valid."""
         return load_environment(self.name, root=self.folder, variables=self.variables)
 
     def start(self, *arguments: str) -> TaskProcess:
@@ -101,23 +96,13 @@ class Project:
         return command
 
     def invoke(self, *arguments: str) -> TaskProcess:
-        """Run a task to its end, whether it succeeds or fails.
-
-        Raises:
-            OpsError: It did not end, and was killed.
-
-        """
+        """Run a task until it succeeds or fails; raise `OpsError` if it does not end and is killed."""
         command = self.start(*arguments)
         command.wait()
         return command
 
     def apply(self, release: CandidateChanges) -> None:
-        """Turn the working copy into the candidate.
-
-        Raises:
-            ConfigurationError: The task definition cannot be changed.
-
-        """
+        """Turn the working copy into the candidate; raise `ConfigurationError` if that is not possible."""
         env = self.environment()
         if release.environment:
             self._add_variables(env, release.environment)

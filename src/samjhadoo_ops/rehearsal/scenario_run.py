@@ -182,12 +182,7 @@ class StepRunner:
     fault_at: float | None = None
 
     def wait_until_due(self, step: ScenarioStep, deadline: float) -> None:
-        """Wait until a step is due.
-
-        Raises:
-            OpsError: It never is, because the deploy ended before or took too long.
-
-        """
+        """Wait until a step is due; raise `OpsError` if the deploy ends before, or takes too long."""
         due = self._due(step)
         while not due():
             over = self.deploys[-1].code is not None and not self._continues_at_ecs(step)

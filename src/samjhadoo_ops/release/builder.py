@@ -22,12 +22,7 @@ FOLDER = ".samjhadoo/build"
 
 
 def version_here(env: Environment) -> str:
-    """Return the version that a build would have now.
-
-    Raises:
-        ConfigurationError: The build context does not exist.
-
-    """
+    """Return the version that a build would have now; raise `ConfigurationError` without a build context."""
     return identify(build_context(env)).version
 
 
@@ -77,12 +72,7 @@ def make(env: Environment, aws: Aws, console: Console, job: BuildJob) -> BuiltIm
 
 
 def build_context(env: Environment) -> BuildContext:
-    """Return the environment's build context.
-
-    Raises:
-        ConfigurationError: The folder does not exist.
-
-    """
+    """Return the environment's build context; raise `ConfigurationError` if it does not exist."""
     return BuildContext(env.root / env.build.context, env.build.dockerfile)
 
 

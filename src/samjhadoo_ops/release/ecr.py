@@ -14,12 +14,7 @@ if TYPE_CHECKING:
 
 
 def repository_uri(aws: Aws, name: str) -> str:
-    """Return a repository's URI.
-
-    Raises:
-        ConfigurationError: The account has no such repository in the region.
-
-    """
+    """Return a repository's URI; raise `ConfigurationError` if the region has no such repository."""
     ecr = aws.client("ecr")
     with aws_errors():
         try:

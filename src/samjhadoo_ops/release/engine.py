@@ -101,12 +101,7 @@ def read(info: Mapping[str, Any], wish: str = "") -> Engine:
 
 
 def check_platform(engine: Engine, platform: str) -> None:
-    """Refuse a platform that the available builder cannot build for.
-
-    Raises:
-        ConfigurationError: The platform is not the engine's, and buildx is not installed.
-
-    """
+    """Raise `ConfigurationError` for a platform that is not the engine's, unless buildx is installed."""
     if engine.kind != "buildx" and platform not in ("native", engine.platform):
         raise ConfigurationError(
             f"build.platform is {platform}, but {engine.description.replace(' builds with ', ' has ')}",

@@ -69,12 +69,7 @@ def _prepare(
 
 
 def read(context: BuildContext, name: str) -> list[dockerfile.Instruction]:
-    """Return a Dockerfile's instructions.
-
-    Raises:
-        ConfigurationError: The file cannot be read.
-
-    """
+    """Return a Dockerfile's instructions; raise `ConfigurationError` if it cannot be read."""
     try:
         return dockerfile.instructions(context.dockerfile.read_text(encoding="utf-8"))
     except OSError as error:

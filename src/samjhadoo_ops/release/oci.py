@@ -92,12 +92,7 @@ def build_layout(
 
 
 def resolve_platform(platform: str) -> tuple[str, str]:
-    """Return the operating system and architecture that a platform's name stands for.
-
-    Raises:
-        ConfigurationError: The name is not valid.
-
-    """
+    """Return a platform's operating system and architecture; raise `ConfigurationError` for a wrong name."""
     if platform == "native":
         name = machine.machine().lower()
         return "linux", _ARCHITECTURES.get(name, name)

@@ -67,12 +67,7 @@ class Recipe:
 
 
 def base_of(instructions: Sequence[Instruction], arguments: Mapping[str, str], *, name: str) -> str:
-    """Return the image in a Dockerfile's only FROM.
-
-    Raises:
-        ConfigurationError: There is no FROM, or more than one.
-
-    """
+    """Return the image in the only FROM; raise `ConfigurationError` if there is none, or more than one."""
     return _preamble(instructions, arguments, name)[0]
 
 

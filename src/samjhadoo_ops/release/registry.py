@@ -86,12 +86,7 @@ class RemoteRepository:
         return str(response.headers["Docker-Content-Digest"]), json.loads(content)
 
     def content(self, session: Any, digest: str) -> tuple[bytes, dict[str, Any]]:
-        """Return a manifest by its digest, as verified bytes and parsed.
-
-        Raises:
-            RegistryRefused: The registry returned something else.
-
-        """
+        """Return a manifest by its digest, as bytes and parsed; raise `RegistryRefused` for another."""
         text, _ = _retried(lambda: session.get_manifest_and_response(digest))
         content = text.encode()
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:

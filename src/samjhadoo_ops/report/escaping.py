@@ -22,13 +22,7 @@ def markdown(text: str) -> str:
 
 
 def code(text: str, *, cell: bool = False) -> str:
-    """Return a text as a code span, in one line.
-
-    Args:
-        text: What to show.
-        cell: Whether it goes into a table, where `|` must be escaped even inside a code span.
-
-    """
+    """Return a text as a code span, in one line; in a table's `cell`, `|` is escaped even there."""
     shown = one_line(text).strip()
     if not shown:
         return ""

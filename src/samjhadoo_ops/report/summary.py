@@ -46,14 +46,7 @@ class Summary(FileView):
 
 
 def summary(progress: RunProgress, *, task: str, text: str = "") -> str:
-    """Return the Markdown summary of a run that has ended.
-
-    Args:
-        progress: What has happened.
-        task: `deploy`, `watch`, `rollback` or `rehearse`.
-        text: The result's message.
-
-    """
+    """Return the Markdown summary of a run of `task` that ended with the result's message `text`."""
     result = progress.result
     exit_code = int(result.get("exit_code", 0))
     outcome = str(result.get("outcome", "")).replace("_", " ")

@@ -200,12 +200,7 @@ class DeployAll:
         return self._endings(schedule)
 
     def show(self, ended: dict[str, ServiceEnding]) -> None:
-        """Show the table of the services and the result.
-
-        Raises:
-            ServicesFailed: Not all were deployed.
-
-        """
+        """Show the table of the services and the result; raise `ServicesFailed` unless all were deployed."""
         self._console.note(services=self._documents(ended))
         rows = [
             (name, each.outcome, "" if each.code is None else int(each.code), each.detail)

@@ -105,12 +105,7 @@ def fetch(env: Environment, console: Console) -> None:
 
 
 def down(env: Environment, console: Console) -> bool:
-    """Stop the stack and return whether there was anything to stop.
-
-    Raises:
-        OpsError: One of its processes could not be ended.
-
-    """
+    """Stop the stack and return whether there was one; raise `OpsError` if a process does not end."""
     from samjhadoo_ops.stack import lifecycle
 
     _require_stack(env)
@@ -118,12 +113,7 @@ def down(env: Environment, console: Console) -> bool:
 
 
 def reset(env: Environment, console: Console) -> StackEndpoints:
-    """Stop the stack and start a fresh one.
-
-    Raises:
-        OpsError: See `down` and `up`.
-
-    """
+    """Stop the stack and start a fresh one; see `down` and `up` for errors."""
     down(env, console)
     return up(env, console)
 

@@ -67,12 +67,7 @@ class ContainerRunner:
         self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def start(self) -> None:
-        """Start all containers, and write `containers.json` once they are ready.
-
-        Raises:
-            Exception: Whatever the engine or a server reported.
-
-        """
+        """Start all containers, and write `containers.json` once they are ready."""
         from testcontainers.core.network import Network
 
         joined = Network(docker_network_kw={"labels": self._labels})

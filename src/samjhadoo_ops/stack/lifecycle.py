@@ -113,12 +113,7 @@ def stop(env: Environment, progress: Progress) -> bool:
 
 
 def require_match(state: StackState, env: Environment) -> None:
-    """Refuse a running stack that was started with other settings.
-
-    Raises:
-        ConfigurationError: Its region, account or clock is not the environment's.
-
-    """
+    """Raise `ConfigurationError` if the running stack has another region, account or clock."""
     wanted = {
         "stack.kind": (state.kind, env.stack.kind if env.stack else "none"),
         "aws.region": (state.region, env.aws.region),

@@ -41,12 +41,7 @@ def log_files(env: Environment) -> dict[str, Path]:
 
 
 def select(files: Mapping[str, Path], process: str) -> dict[str, Path]:
-    """Return the log of one process, or all logs when none is named.
-
-    Raises:
-        ConfigurationError: The stack has no process with that name.
-
-    """
+    """Return the log of one process, or all logs; raise `ConfigurationError` if it has no such process."""
     if process and process not in files:
         raise ConfigurationError(
             f"the stack has no process {process!r}", hint=f"--process is one of: {', '.join(files)}"

@@ -123,12 +123,7 @@ def template(home: Path, *, progress: Progress | None = None) -> Path:
 
 
 def install(plan: PostgresPlan) -> Path:
-    """Fill the server's folder; return the folder of its programs.
-
-    Raises:
-        OSError: The folder cannot be written or is full.
-
-    """
+    """Fill the server's folder and return that of its programs; raise `OSError` if that is not possible."""
     folder = Path(plan.folder)
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     folder.chmod(0o711)

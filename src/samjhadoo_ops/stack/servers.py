@@ -102,12 +102,7 @@ class Processes:
         return True
 
     def start_rest(self, children: Children, ports: Ports) -> None:
-        """Start both; see `Servers`.
-
-        Raises:
-            StartFailed: One could not be started.
-
-        """
+        """Start both; see `Servers`."""
         folder = self._folder / "redis"
         folder.mkdir(parents=True, exist_ok=True)
         secret = folder / "redis.conf"  # on the command line every user of this machine could read it
@@ -165,12 +160,7 @@ class Containers:
         )
 
     def begin(self, children: Children, ports: Ports) -> None:
-        """Start the process that runs the containers; see `Servers`.
-
-        Raises:
-            StartFailed: It could not be started.
-
-        """
+        """Start the process that runs the containers; see `Servers`."""
         self._started.unlink(missing_ok=True)
         (self._folder / JOINED).unlink(missing_ok=True)
         given = json.dumps(msgspec.to_builtins(ports))

@@ -24,12 +24,7 @@ def headline(session: Session, *, first: bool) -> None:
 
 
 def one_for_image(services: Sequence[str]) -> NoReturn:
-    """Refuse to deploy one image as several services.
-
-    Raises:
-        ConfigurationError: Always.
-
-    """
+    """Raise `ConfigurationError`: one image cannot be deployed as several services."""
     raise ConfigurationError(
         f"--image needs one service, but there are several: {', '.join(services)}",
         hint="choose one: --service NAME",

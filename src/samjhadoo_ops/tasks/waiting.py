@@ -12,12 +12,7 @@ if TYPE_CHECKING:
 
 
 def check_until(until: str) -> None:
-    """Check the phase of `--until`.
-
-    Raises:
-        ConfigurationError: A run cannot wait for this phase.
-
-    """
+    """Check the phase of `--until`; raise `ConfigurationError` if a run cannot wait for it."""
     from samjhadoo_ops.deployment.finish import UNTIL
 
     if until not in UNTIL:
@@ -26,12 +21,7 @@ def check_until(until: str) -> None:
 
 
 def seconds(option: str, text: str) -> float:
-    """Return the seconds of an option such as `15m`; 0 if it is empty.
-
-    Raises:
-        ConfigurationError: The option is not a valid duration.
-
-    """
+    """Return the seconds of an option such as `15m`, 0 without; raise `ConfigurationError` if not valid."""
     from samjhadoo_ops.environment.duration import Duration
 
     try:

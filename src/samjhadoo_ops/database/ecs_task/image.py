@@ -29,12 +29,7 @@ _LENGTH = 12
 
 
 def folders(env: Environment) -> list[str]:
-    """Return the folders with scripts, relative to the project.
-
-    Raises:
-        ConfigurationError: A folder is outside the project, or does not exist.
-
-    """
+    """Return the relative folders with scripts; raise `ConfigurationError` if one is not in the project."""
     found = []
     for named in env.database.migrations:
         path = PurePosixPath(os.path.relpath(env.root / named, env.root))

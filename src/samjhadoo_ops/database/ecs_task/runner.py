@@ -65,15 +65,7 @@ class EcsTask:
         return f"of {self.env.database.secret}"
 
     def run(self, *operations: str, ignore: Sequence[str] = ()) -> FlywayRun:
-        """Run Flyway; see `Runner`. `info` is added to each command, for the history.
-
-        Raises:
-            ConfigurationError: A setting is wrong, or what it names does not exist.
-            Refused: The task did not start; Flyway did not run.
-            NoAnswerError: The task timed out, or its output is lost.
-            AwsCallFailed: AWS refused a call.
-
-        """
+        """Run Flyway; see `Runner`. `info` is added to each command, for the history."""
         self._info = None
         # Read-only commands need no locks and no long statements; starting the container takes the time.
         read_only = READ_ONLY.issuperset(operations)
@@ -133,12 +125,7 @@ class EcsTask:
         return self._tasks.register(document)
 
     def _wait_for_others(self) -> None:
-        """Wait until no other migrations task is running: one of a killed run, or somebody else's.
-
-        Raises:
-            Refused: The other task takes longer than a run may take.
-
-        """
+        """Wait until no other migrations task is running: one of a killed run, or somebody else's."""
         family = definition.family(self.env)
         patience = STARTS_WITHIN + self.flyway.timeouts.run
         deadline = time.monotonic() + patience
@@ -159,14 +146,7 @@ class EcsTask:
             self.clock.sleep(self.env.deployment.poll)
 
     def _wait(self, arn: str, name: str, seconds: float) -> dict[str, Any]:
-        """Wait for the task's end and return it; it is stopped if it takes too long or is interrupted.
-
-        Raises:
-            Refused: The task was not started in time.
-            RunTimeoutError: The task ran for more than `seconds` real seconds.
-            NoAnswerError: ECS no longer reports the task's state.
-
-        """
+        """Wait for the task's end and return it; it is stopped if it takes too long or is interrupted."""
         try:
             return self._ended(arn, name, seconds)
         except (RunTimeoutError, Refused) as error:
@@ -218,13 +198,7 @@ class EcsTask:
             self.console.event("unstopped", f"the task {arn} may still be running: {error.message}", task=arn)
 
     def _outcome(self, arn: str, task: dict[str, Any]) -> FlywayRun:
-        """Return the run of a stopped task.
-
-        Raises:
-            Refused: Its container never ran.
-            NoAnswerError: Its output is incomplete.
-
-        """
+        """Return the run of a stopped task."""
         end = result.ended(task)
         if not end.began:
             raise result.not_begun(end.why, log_group=self._tasks.placement.log_group)
@@ -334,13 +308,7 @@ class Tasks:
         return found
 
     def run(self, task_definition: str, overrides: Mapping[str, Any], *, token: str) -> str:
-        """Start a task, only once for each token, and return its ARN.
-
-        Raises:
-            Refused: ECS has no capacity for it.
-            AwsCallFailed: ECS refused.
-
-        """
+        """Start a task, only once for each token, and return its ARN; raise `Refused` without capacity."""
         with aws_errors():
             answer = self._ecs.run_task(
                 cluster=self.placement.cluster,
@@ -386,12 +354,7 @@ class Tasks:
 
 
 def placement_of(env: Environment, aws: Aws, template: Mapping[str, Any]) -> definition.Placement:
-    """Return where the task runs: from the settings, otherwise from the service.
-
-    Raises:
-        ConfigurationError: No subnets or no log group are configured.
-
-    """
+    """Return where the task runs, by the settings or the service; raise `ConfigurationError` if unknown."""
     settings, service = env.database.task, env.service
     group, region, created = definition.log_options(env, template)
     subnets = settings.subnets or service.subnets or _subnets_of(aws, service.load_balancer)
