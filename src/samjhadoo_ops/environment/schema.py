@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING, Literal
 
 from samjhadoo_ops.environment.delivery import Canary, Deployment, Rollback, Rollout
 from samjhadoo_ops.environment.gates import Gates
-from samjhadoo_ops.environment.monitoring import Alarms, Notifications, Slo
 from samjhadoo_ops.environment.secret import SecretRef
 from samjhadoo_ops.environment.section import Section
 from samjhadoo_ops.environment.stack import StackSettings
 from samjhadoo_ops.environment.value_types import (
     Account,
+    AlarmTime,
     Bucket,
     ClockMinute,
     Count,
+    Email,
     Grace,
     ImageName,
     Memory,
+    Percent,
     Port,
     Region,
     Repository,
@@ -244,6 +246,53 @@ class LockSettings(Section, frozen=True, kw_only=True):
     """How long a run keeps its lock without renewing it."""
 
     lease: Span
+
+
+class UsageAlarm(Section, frozen=True, kw_only=True):
+    """An alarm that fires above a percentage."""
+
+    percent: Percent
+    time: AlarmTime
+
+
+class LatencyAlarm(Section, frozen=True, kw_only=True):
+    """An alarm that fires when a percentile of the latency is above a threshold."""
+
+    threshold: Span
+    percentile: Percent
+    time: AlarmTime
+
+
+class Alarms(Section, frozen=True, kw_only=True):
+    """CloudWatch alarms (5.1)."""
+
+    cpu: UsageAlarm
+    memory: UsageAlarm
+    errors: UsageAlarm
+    latency: LatencyAlarm
+
+
+class Slo(Section, frozen=True, kw_only=True):
+    """Service level objectives (5.2)."""
+
+    availability_percent: Percent
+    latency: Span
+    latency_percentile: Percent
+    error_rate_percent: Percent
+    period: Span
+
+
+class Notifications(Section, frozen=True, kw_only=True):
+    """Who is notified, and where (7)."""
+
+    slack_channel: str
+    slack_webhook: SecretRef | None = None
+    email: list[Email]
+    sender: Email
+    topic: str
+    customer_email: Email
+    status_page: UrlOrNone = ""
+    status_page_token: SecretRef | None = None
 
 
 class Settings(Section, frozen=True, kw_only=True):

@@ -16,8 +16,7 @@ from samjhadoo_ops.deployment.lock import read_lock
 from samjhadoo_ops.deployment.objects import S3Objects
 from samjhadoo_ops.environment.duration import Duration
 from samjhadoo_ops.errors import OpsError
-from samjhadoo_ops.rehearsal.database import DatabaseFreezer
-from samjhadoo_ops.rehearsal.faults import EmulatorFaults
+from samjhadoo_ops.rehearsal.faults import DatabaseFreezer, EmulatorFaults
 from samjhadoo_ops.rehearsal.findings import Observed, findings
 from samjhadoo_ops.rehearsal.load import LoadGenerator
 from samjhadoo_ops.rehearsal.observer import Observer

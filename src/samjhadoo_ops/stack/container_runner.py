@@ -25,8 +25,7 @@ from samjhadoo_ops import engine
 from samjhadoo_ops.processes import LOOPBACK
 from samjhadoo_ops.stack import postgres
 from samjhadoo_ops.stack.plan import ContainerServers, Ports, StackPlan
-from samjhadoo_ops.stack.removal import Reaper
-from samjhadoo_ops.stack.servers import JOINED, STARTED, network
+from samjhadoo_ops.stack.servers import JOINED, STARTED, Reaper, network
 from samjhadoo_ops.stack.state import ContainerRef, StackPaths, write_bytes
 
 if TYPE_CHECKING:

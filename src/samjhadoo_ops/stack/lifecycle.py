@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.errors import ConfigurationError, OpsError
 from samjhadoo_ops.processes import MARKER, is_running
-from samjhadoo_ops.stack import removal, watchdog
+from samjhadoo_ops.stack import watchdog
 from samjhadoo_ops.stack.planning import make_plan
+from samjhadoo_ops.stack.servers import remove_labelled
 from samjhadoo_ops.stack.state import StackEnding, StackPaths, StackState, write
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def _clean_engine(paths: StackPaths, progress: Progress) -> None:
         wanted = {engine.PROJECT: paths.mark}
         if left := engine.leftovers(client, wanted):
             progress(f"removing {len(left)} containers, networks and volumes of an earlier stack")
-            removal.remove(wanted)
+            remove_labelled(wanted)
         if staying := engine.leftovers(client, wanted):
             names = ", ".join(str(each.name) for each in staying)
             raise StackFailed(f"the Docker engine did not remove {names}")

@@ -1,4 +1,8 @@
-"""A stack's servers as its supervisor starts them: processes of this machine, or containers."""
+"""A stack's servers as its supervisor starts them: processes of this machine, or containers.
+
+Containers, networks and volumes are removed by the emulator's `docker_cleanup`, which outlives the stack: it
+reads from a pipe, and removes everything with the stack's labels when the pipe is closed without a byte.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +11,23 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from samjhadoo_ops.engine import labels
-from samjhadoo_ops.processes import LOOPBACK, free_ports
-from samjhadoo_ops.stack import postgres, removal
+from samjhadoo_ops.processes import LOOPBACK, MARKER, free_ports
+from samjhadoo_ops.stack import postgres
 from samjhadoo_ops.stack.children import StartFailed
 from samjhadoo_ops.stack.plan import HostServers
 from samjhadoo_ops.stack.state import ContainerRef, write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from samjhadoo_ops.stack.children import Children
     from samjhadoo_ops.stack.plan import ContainerServers, Ports, StackPlan
@@ -35,6 +41,10 @@ STARTED = "containers.json"
 JOINED = "network"
 """The file that it creates once the network exists."""
 NETWORK_PREFIX = "samjhadoo-"
+REMOVAL_TIME = 30.0
+"""Real seconds that a removal may take."""
+_ORDERLY = b"."
+_PATIENCE = 10.0
 
 
 class Servers(Protocol):
@@ -211,7 +221,7 @@ class Containers:
         """
         if self._plan.engine:
             os.environ["DOCKER_HOST"] = self._plan.engine
-        removal.remove(labels(self._stack))
+        remove_labelled(labels(self._stack))
 
 
 def servers_of(plan: StackPlan, folder: Path) -> Processes | Containers:
@@ -233,3 +243,41 @@ def _redis_answers(port: int, password: str) -> bool:
             return connection.recv(16).startswith(b"+OK")
     except OSError:
         return False
+
+
+class Reaper:
+    """Removes everything with certain labels from the engine if this process is killed."""
+
+    def __init__(self, wanted: Mapping[str, str]) -> None:
+        # Without the stack's marker: it has to survive when all processes of the stack are ended.
+        variables = {name: value for name, value in os.environ.items() if name != MARKER}
+        self._process = subprocess.Popen(
+            _command(wanted),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            env=variables,
+            start_new_session=True,
+        )
+
+    def dismiss(self) -> None:
+        """End it; it removes nothing."""
+        with suppress(OSError), self._process:
+            if self._process.stdin is not None:
+                self._process.stdin.write(_ORDERLY)
+                self._process.stdin.close()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_PATIENCE)
+
+
+def remove_labelled(wanted: Mapping[str, str]) -> bool:
+    """Remove everything with certain labels from the engine; return whether that succeeded."""
+    try:
+        done = subprocess.run(_command(wanted), stdin=subprocess.DEVNULL, timeout=REMOVAL_TIME, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def _command(wanted: Mapping[str, str]) -> list[str]:
+    labels = (f"{name}={value}" for name, value in wanted.items())
+    return [sys.executable, "-m", "samjhadoo_emulator.docker_cleanup", *labels]

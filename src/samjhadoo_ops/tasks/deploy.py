@@ -46,8 +46,7 @@ def deploy(
     from samjhadoo_ops.deployment.resume import resume as resume_deploy
     from samjhadoo_ops.tasks.plan import show_plans
     from samjhadoo_ops.tasks.services import deploy_all, one_for_image, service_options
-    from samjhadoo_ops.tasks.session import open_session, open_sessions
-    from samjhadoo_ops.tasks.waiting import check_until, seconds, show_deployed
+    from samjhadoo_ops.tasks.session import check_until, open_session, open_sessions, seconds, show_deployed
 
     check_until(until)
     if image and resume:

@@ -37,8 +37,7 @@ def rollback(
     from samjhadoo_ops.deployment.rollback import planned_rollback, roll_back_deployment
     from samjhadoo_ops.deployment.rollback import rollback as roll_back
     from samjhadoo_ops.streams import short
-    from samjhadoo_ops.tasks.session import open_session
-    from samjhadoo_ops.tasks.waiting import seconds
+    from samjhadoo_ops.tasks.session import open_session, seconds
 
     patience = seconds("--lock-wait", lock_wait)
     session = open_session(env, service=service)

@@ -28,8 +28,7 @@ def watch(
 ) -> None:
     """Watch a running deployment to its end."""
     from samjhadoo_ops.deployment.resume import watch as watch_deploy
-    from samjhadoo_ops.tasks.session import open_session
-    from samjhadoo_ops.tasks.waiting import check_until, seconds, show_deployed
+    from samjhadoo_ops.tasks.session import check_until, open_session, seconds, show_deployed
 
     check_until(until)
     patience = seconds("--lock-wait", lock_wait)
