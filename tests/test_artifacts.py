@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from samjhadoo_ops import artifacts
-from samjhadoo_ops.artifacts import FetchFailed, cache, pins, tree
+from samjhadoo_ops.artifacts import FetchFailed, cache, pins
 from samjhadoo_ops.artifacts.pins import Package, Pin
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def test_a_damaged_copy_is_fetched_again(repository, cached, damage):
     shown: list[str] = []
     assert cache.fetch(package(), unpack, progress=shown.append) == folder
     assert (folder / "bin" / "program").read_bytes() == CONTENT
-    assert tree.intact(folder)
+    assert cache.intact(folder)
     assert "damaged" in shown[0]
 
 
@@ -136,20 +136,20 @@ def test_an_edited_file_of_the_same_size_and_time_is_noticed(repository, cached)
     before = program.stat()
     program.write_bytes(b"A" + CONTENT[1:])
     os.utime(program, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert not tree.intact(folder)
+    assert not cache.intact(folder)
 
 
 def test_a_copied_cache_is_intact(repository, cached, tmp_path):
     cache.fetch(package(), unpack)
     subprocess.run(["cp", "-a", str(cached), str(tmp_path / "other")], check=True)
-    assert tree.intact(tmp_path / "other" / "program-1.0")
+    assert cache.intact(tmp_path / "other" / "program-1.0")
 
 
 def test_a_copy_with_a_damaged_manifest_is_fetched_again(repository, cached):
     folder = cache.fetch(package(), unpack)
-    tree.manifest(folder).write_text('{"bin/program": 7}')
+    cache.manifest(folder).write_text('{"bin/program": 7}')
     assert cache.fetch(package(), unpack) == folder
-    assert tree.intact(folder)
+    assert cache.intact(folder)
 
 
 def test_a_file_that_is_not_the_pinned_one_is_refused_and_leaves_nothing(repository, cached):

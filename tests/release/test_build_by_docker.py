@@ -11,7 +11,7 @@ from samjhadoo_ops.engine import EngineUnavailable
 from samjhadoo_ops.errors import ConfigurationError, ExitCode
 from samjhadoo_ops.release import build, engine_builder, push
 from samjhadoo_ops.release.command import CommandFailed
-from samjhadoo_ops.release.engine_images import KEPT
+from samjhadoo_ops.release.docker import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.release import engine_images
+from samjhadoo_ops.release import docker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,11 +23,11 @@ esac
 def test_an_engine_that_is_slow_to_remove_an_image_delays_no_push(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    docker = tmp_path / "docker"
-    docker.write_text(FAKE_DOCKER)
-    docker.chmod(0o755)
+    program = tmp_path / "docker"
+    program.write_text(FAKE_DOCKER)
+    program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(engine_images, "PATIENCE", 0.3)
-    engine_images.keep_layers_only("127.0.0.1:1/shop:2", "shop")
+    monkeypatch.setattr(docker, "PATIENCE", 0.3)
+    docker.keep_layers_only("127.0.0.1:1/shop:2", "shop")
     asked = (tmp_path / "docker.asked").read_text()
     assert "image rm 127.0.0.1:1/shop:2" in asked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from samjhadoo_ops.release import stages
+from samjhadoo_ops.release import dockerfile
 from samjhadoo_ops.release.dockerfile import instructions
 
 
@@ -21,7 +21,7 @@ from samjhadoo_ops.release.dockerfile import instructions
     ],
 )
 def test_what_only_buildkit_does_is_found_with_its_line(text: str, expected: list[tuple[int, str]]) -> None:
-    assert list(stages.buildkit_features(instructions(text))) == expected
+    assert list(dockerfile.buildkit_features(instructions(text))) == expected
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_what_only_buildkit_does_is_found_with_its_line(text: str, expected: lis
 def test_the_images_that_a_build_begins_with_are_found(
     text: str, arguments: dict[str, str], expected: list[str]
 ) -> None:
-    assert stages.images(instructions(text), arguments) == expected
+    assert dockerfile.images(instructions(text), arguments) == expected
 
 
 @pytest.mark.parametrize(
@@ -63,4 +63,4 @@ def test_the_images_that_a_build_begins_with_are_found(
     ],
 )
 def test_the_files_that_a_build_uses_are_known(text: str, path: str, expected: bool) -> None:
-    assert stages.matches(path, stages.copied(instructions(f"FROM a\n{text}"))) is expected
+    assert dockerfile.matches(path, dockerfile.copied(instructions(f"FROM a\n{text}"))) is expected

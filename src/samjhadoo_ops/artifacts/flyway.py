@@ -13,7 +13,7 @@ import subprocess
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.artifacts import pins, tree
+from samjhadoo_ops.artifacts import cache, pins
 from samjhadoo_ops.artifacts.cache import building, cache_folder, fetch, publish
 from samjhadoo_ops.errors import OpsError
 
@@ -72,7 +72,7 @@ def archive_folder(folder: Path) -> Path:
 
 def is_trained(folder: Path) -> bool:
     """Return whether there is a complete start-up archive."""
-    return tree.intact(archive_folder(folder))
+    return cache.intact(archive_folder(folder))
 
 
 def train(folder: Path, arguments: list[str]) -> None:
@@ -83,10 +83,10 @@ def train(folder: Path, arguments: list[str]) -> None:
 
     """
     archive = archive_folder(folder)
-    if tree.intact(archive):
+    if cache.intact(archive):
         return
     with building(archive, needed=_ARCHIVE_SIZE, name="Flyway's start-up archive") as partial:
-        if tree.intact(archive):
+        if cache.intact(archive):
             return
         partial.mkdir()
         run = subprocess.run(
@@ -109,7 +109,7 @@ def _remove_old_archives(folder: Path) -> None:
     """Keep only the latest archives; other virtual environments may have other versions of Java."""
     archives = [path for path in folder.parent.glob(f"{folder.name}-archive-*") if path.is_dir()]
     for old in sorted(archives, key=lambda path: path.stat().st_mtime)[:-_ARCHIVES_KEPT]:
-        tree.remove(old)
+        cache.remove(old)
 
 
 def _command(folder: Path, options: list[str]) -> list[str]:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment import preflight
 from samjhadoo_ops.deployment.finish import recorded, unchanged
-from samjhadoo_ops.deployment.gates.gate import Image, Stage
-from samjhadoo_ops.deployment.overrides import Overrides
+from samjhadoo_ops.deployment.gates.gate import Image, Overrides, Stage
 from samjhadoo_ops.deployment.plan import plan_of
 from samjhadoo_ops.deployment.rollout import roll_out
 from samjhadoo_ops.deployment.run import STEPS, Run

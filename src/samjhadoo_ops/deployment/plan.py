@@ -18,8 +18,7 @@ from samjhadoo_ops.streams import short
 if TYPE_CHECKING:
     from samjhadoo_ops.database import Inspection, Migration
     from samjhadoo_ops.deployment.differences import Difference
-    from samjhadoo_ops.deployment.gates.gate import Facts
-    from samjhadoo_ops.deployment.overrides import Overrides
+    from samjhadoo_ops.deployment.gates.gate import Facts, Overrides
     from samjhadoo_ops.deployment.run import ServiceContext
     from samjhadoo_ops.release.image import BuiltImage
 

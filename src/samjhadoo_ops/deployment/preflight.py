@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment.gates import GATES
-from samjhadoo_ops.deployment.gates.gate import Facts, Finding, Stage, State, refused, unknown
+from samjhadoo_ops.deployment.gates.gate import Facts, Finding, Overrides, Stage, State, refused, unknown
 from samjhadoo_ops.deployment.lock import current_owner
-from samjhadoo_ops.deployment.overrides import Overrides
 from samjhadoo_ops.deployment.traffic import find_load_balancing
 from samjhadoo_ops.errors import ConfigurationError, OpsError, Refused
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment.deploy import Deploy
 from samjhadoo_ops.deployment.finish import Deployed, ending_of, finish_unwatched, recorded
+from samjhadoo_ops.deployment.gates.gate import recorded_overrides
 from samjhadoo_ops.deployment.journal import run_url, this_user
 from samjhadoo_ops.deployment.outcome import Before, PinnedDeployment
-from samjhadoo_ops.deployment.overrides import recorded_overrides
 from samjhadoo_ops.deployment.rollout import watch_to_end
 from samjhadoo_ops.deployment.run import Run
 from samjhadoo_ops.deployment.unfinished import deployment_of, unfinished

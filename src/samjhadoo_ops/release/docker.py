@@ -1,11 +1,13 @@
-"""Docker command lines as data: build, push, inspect, tag and remove images."""
+"""Docker command lines as data: build, push, inspect, tag and remove images; and tidying up with them."""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
     from samjhadoo_ops.release.engine import Engine
 
 _PUSHED = re.compile(r"^\S+: digest: (sha256:[0-9a-f]{64}) size: \d+", re.MULTILINE)
+KEPT = "samjhadoo-ops.local"
+"""Prefix of the name under which the last image for a local stack is kept for its layers."""
+
+PATIENCE = 10.0
+"""Real seconds that a deploy waits for the engine to remove an image; a busy engine may take minutes."""
 
 
 @dataclass(frozen=True)
@@ -120,3 +127,44 @@ def digest_in(image: str, repository_uri: str) -> str:
     """
     found = (entry.partition("@") for entry in json.loads(image).get("RepoDigests") or [])
     return next((digest for name, _, digest in found if name == repository_uri), "")
+
+
+def found(name: str) -> dict[str, Any] | None:
+    """Return the details of an image by name or ID; None if the engine does not have it."""
+    done = subprocess.run(inspect(name), capture_output=True, text=True, check=False)
+    if done.returncode:
+        return None
+    image: dict[str, Any] = json.loads(done.stdout)
+    return image
+
+
+def keep_layers_only(tagged: str, repository: str) -> None:
+    """Keep only the newest image of a repository in the engine.
+
+    Each rehearsal would leave another tag, because the stack's port and the commit are part of the name. With
+    no image at all, the classic builder would lose its cache, which consists of the images it built. So the
+    newest image is kept under one name, and the previous one is removed together with the layers that the
+    two do not share. Failures are ignored: the release is in the registry.
+    """
+    kept = f"{KEPT}/{repository}"
+    before = found(kept)
+    _try(tag(tagged, kept))
+    _try(remove(tagged))
+    discard(before, for_name=kept)
+
+
+def discard(image: Mapping[str, Any] | None, *, for_name: str) -> None:
+    """Remove an image whose name was given to another one.
+
+    It is kept if another name (such as a task's, by digest), a container or another image still needs it.
+    """
+    if image is None or image["Id"] == (found(for_name) or image)["Id"]:
+        return
+    now = found(image["Id"])
+    if now is not None and not now.get("RepoTags") and not now.get("RepoDigests"):
+        _try(remove(image["Id"]))
+
+
+def _try(arguments: list[str]) -> None:
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(arguments, capture_output=True, check=False, timeout=PATIENCE)

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import ConfigurationError
-from samjhadoo_ops.release import command, docker, dockerfile, engine, engine_images, stages
+from samjhadoo_ops.release import command, docker, dockerfile, engine
 from samjhadoo_ops.release.context import BuildContext, fingerprint
 from samjhadoo_ops.release.credentials import logged_in
 
@@ -56,7 +56,7 @@ def _prepare(
     above: tuple[str, ...],
 ) -> list[str]:
     instructions = read(context, name)
-    needed = [image for image in stages.images(instructions, arguments) if image in bases]
+    needed = [image for image in dockerfile.images(instructions, arguments) if image in bases]
     for image in needed:
         if image in above:
             raise ConfigurationError(
@@ -81,11 +81,11 @@ def read(context: BuildContext, name: str) -> list[dockerfile.Instruction]:
 
 def mark(context: BuildContext, arguments: Mapping[str, str], *, name: str, platform: str = "native") -> str:
     """Return a hash of a base image's sources."""
-    patterns = stages.copied(read(context, name))
+    patterns = dockerfile.copied(read(context, name))
     total = hashlib.sha256(context.dockerfile.read_bytes())
     total.update(json.dumps([platform, _taken(context, arguments, name)]).encode())
     for path in context.walk():
-        if stages.matches(path, patterns):
+        if dockerfile.matches(path, patterns):
             total.update(f"{path}\0{fingerprint(context.root / path)}\0".encode())
     return total.hexdigest()
 
@@ -100,7 +100,7 @@ def _ensure(
     platform: str,
 ) -> None:
     wanted = mark(context, arguments, name=name, platform=platform)
-    there = engine_images.found(image)
+    there = docker.found(image)
     if there is not None and ((there.get("Config") or {}).get("Labels") or {}).get(LABEL, wanted) == wanted:
         return
     make(
@@ -113,12 +113,14 @@ def _ensure(
             platform,
         )
     )
-    engine_images.discard(there, for_name=image)
+    docker.discard(there, for_name=image)
 
 
 def _taken(context: BuildContext, arguments: Mapping[str, str], name: str) -> dict[str, str]:
     """Return the build arguments that a Dockerfile takes."""
-    return {key: arguments[key] for key in sorted(stages.arguments_of(read(context, name)) & set(arguments))}
+    return {
+        key: arguments[key] for key in sorted(dockerfile.arguments_of(read(context, name)) & set(arguments))
+    }
 
 
 HINTS = (
@@ -193,7 +195,7 @@ class DockerBuilder:
             )
         if self._engine.kind == "classic":
             self._warn_if_large(context)
-        images = stages.images(instructions, wanted.arguments)
+        images = dockerfile.images(instructions, wanted.arguments)
         if any(host in each for each in (*images, *wanted.cache_from, *wanted.cache_to)):
             with logged_in(host, password, self._console, cwd=self._env.root) as variables:
                 self._run(wanted, own_images=bool(built_bases), variables=variables)
@@ -230,7 +232,7 @@ class DockerBuilder:
         """Return the Dockerfile's instructions; refuse those that the available builder does not support."""
         instructions = read(context, name)
         if self._engine.kind == "classic":
-            for line, feature in stages.buildkit_features(instructions):
+            for line, feature in dockerfile.buildkit_features(instructions):
                 raise ConfigurationError(
                     f"{name}:{line}: {feature} needs BuildKit; {self._engine.description}",
                     hint=engine.INSTALL,

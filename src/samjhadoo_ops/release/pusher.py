@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import OpsError
 from samjhadoo_ops.processes import is_loopback
-from samjhadoo_ops.release import command, docker, ecr, engine_images
+from samjhadoo_ops.release import command, docker, ecr
 from samjhadoo_ops.release.credentials import logged_in
 from samjhadoo_ops.release.image import BuiltImage, PushedImage
 from samjhadoo_ops.release.oci import Layout
@@ -97,7 +97,7 @@ def push_by_engine(env: Environment, aws: Aws, console: Console, built: BuiltIma
             changed=f"an image was pushed to {built.repository_uri}",
         )
     if is_loopback(host):
-        engine_images.keep_layers_only(built.tagged, env.build.repository)
+        docker.keep_layers_only(built.tagged, env.build.repository)
     return PushedImage(built.repository_uri, built.tag, digest, sent=None)
 
 

@@ -129,7 +129,7 @@ def _endpoints(state: StackState, env: Environment) -> StackEndpoints:
     production, test = state.endpoints.production, state.endpoints.test
     services: dict[str, tuple[str, str]] = {}
     if env.services or env.key:
-        from samjhadoo_ops.stack.listeners import service_urls
+        from samjhadoo_ops.stack.inspection import service_urls
 
         edge = int(state.endpoints.aws.rpartition(":")[2])
         services = service_urls(edge, env.services or {env.key: env}, env.root)

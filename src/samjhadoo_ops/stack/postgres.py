@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.artifacts import pins, tree
+from samjhadoo_ops.artifacts import cache, pins
 from samjhadoo_ops.artifacts.cache import building, cache_folder, publish
 from samjhadoo_ops.errors import OpsError
 from samjhadoo_ops.processes import LOOPBACK, die_with_parent
@@ -108,10 +108,10 @@ def template(home: Path, *, progress: Progress | None = None) -> Path:
 
     """
     folder = cache_folder() / f"{pins.postgresql().folder}-data"
-    if tree.intact(folder):
+    if cache.intact(folder):
         return folder
     with building(folder, needed=2 * _DATA_SIZE, name="PostgreSQL's data folder") as partial:
-        if not tree.intact(folder):
+        if not cache.intact(folder):
             if progress:
                 progress("PostgreSQL: creating its data folder (once)")
             partial.mkdir(mode=0o700)

@@ -27,7 +27,7 @@ import msgspec
 from samjhadoo_ops.processes import LOOPBACK, listen, start_time
 from samjhadoo_ops.stack import exits, watchdog
 from samjhadoo_ops.stack.children import Children, StartFailed
-from samjhadoo_ops.stack.listeners import bound_ports
+from samjhadoo_ops.stack.inspection import bound_ports
 from samjhadoo_ops.stack.plan import StackPlan
 from samjhadoo_ops.stack.seeds import seed_environment
 from samjhadoo_ops.stack.servers import RUNNER, servers_of

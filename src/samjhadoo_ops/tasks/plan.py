@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from invoke.context import Context
 
-    from samjhadoo_ops.deployment.overrides import Overrides
+    from samjhadoo_ops.deployment.gates.gate import Overrides
     from samjhadoo_ops.deployment.plan import DeployPlan
     from samjhadoo_ops.tasks.session import Session
 

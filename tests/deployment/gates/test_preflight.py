@@ -16,14 +16,15 @@ from samjhadoo_ops.deployment.gates.gate import (
     Finding,
     Gate,
     GatePolicy,
+    Overrides,
     Stage,
     State,
     ok,
+    recorded_overrides,
     refused,
     skipped,
     unknown,
 )
-from samjhadoo_ops.deployment.overrides import Overrides, recorded_overrides
 from samjhadoo_ops.deployment.preflight import (
     inspect,
     lines,

@@ -8,8 +8,7 @@ import msgspec
 import pytest
 
 from samjhadoo_ops.deployment.gates.access import decide_window
-from samjhadoo_ops.deployment.gates.gate import State
-from samjhadoo_ops.deployment.overrides import Overrides
+from samjhadoo_ops.deployment.gates.gate import Overrides, State
 from samjhadoo_ops.environment.window import Window
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from samjhadoo_ops.deployment.overrides import Overrides
+    from samjhadoo_ops.deployment.gates.gate import Overrides
     from samjhadoo_ops.environment.schema import Windows
 
 _TASKS, _ECS = "ecs-tasks.amazonaws.com", "ecs.amazonaws.com"
