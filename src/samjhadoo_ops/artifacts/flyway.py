@@ -76,12 +76,7 @@ def is_trained(folder: Path) -> bool:
 
 
 def train(folder: Path, arguments: list[str]) -> None:
-    """Record the start-up archive by running Flyway with `arguments`, unless there is one.
-
-    Raises:
-        OpsError: Flyway or the recording failed; Flyway also works without an archive.
-
-    """
+    """Record the start-up archive by running Flyway, unless there is one; raise `OpsError` if that fails."""
     archive = archive_folder(folder)
     if cache.intact(archive):
         return

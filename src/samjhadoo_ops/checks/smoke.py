@@ -130,11 +130,7 @@ def inspect(
 
 
 def ask(url: str, *, timeout: float) -> Answer:
-    """Send a GET request on a new connection; redirects are not followed.
-
-    Args:
-        timeout: Real seconds for connecting, and for each part of the response.
-    """
+    """Send a GET request, without redirects; each part of the answer may take `timeout` real seconds."""
     import urllib3
 
     started = time.perf_counter()

@@ -62,12 +62,7 @@ class History:
 
 
 def read(connection: Connection, *, table: str = TABLE, schema: str = "") -> History:
-    """Read the history; it is empty if the table does not exist yet.
-
-    Raises:
-        psycopg.Error: The database cannot be reached, or refused the query.
-
-    """
+    """Read the history, empty without a table; raise `psycopg.Error` if the database does not answer."""
     from psycopg import errors, sql
 
     name = sql.Identifier(schema, table) if schema else sql.Identifier(table)

@@ -80,12 +80,7 @@ class Schema:
             raise Refused(str(error)) from error
 
     def validate(self) -> Inspection:
-        """Inspect the schema, and refuse scripts that do not match the applied migrations.
-
-        Raises:
-            Refused: A script was edited or removed after it was applied, or failed half-way.
-
-        """
+        """Inspect the schema; raise `Refused` if scripts do not match the applied migrations."""
         inspection = self.inspect()
         if not inspection.valid:
             raise refusal.invalid(inspection)

@@ -147,12 +147,7 @@ class Policy:
 
 
 def rollout_policy(env: Environment, *, real: float) -> Policy:
-    """Return the policy of an environment.
-
-    Args:
-        real: Real seconds in a second of the environment's clock.
-
-    """
+    """Return an environment's policy; one second of its clock takes `real` seconds."""
     deployment, rollback = env.deployment, env.rollback
     healthy_within = rollback.deployment_timeout
     pauses = deployment.hook_timeouts.test + 2 * deployment.hook_timeouts.production

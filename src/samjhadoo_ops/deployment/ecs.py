@@ -176,12 +176,7 @@ class EcsService:
         return document
 
     def deployments(self, *, statuses: Sequence[str] = (), limit: int = 0) -> list[dict[str, Any]]:
-        """Return brief service deployments, the newest first.
-
-        Args:
-            limit: How many at most; 0 for all that ECS keeps (90 days).
-
-        """
+        """Return brief service deployments, newest first: `limit` at most, 0 for all of 90 days."""
         found: list[dict[str, Any]] = []
         request: dict[str, Any] = {"cluster": self.cluster, "service": self.name, "maxResults": 100}
         if statuses:
@@ -207,12 +202,7 @@ class EcsService:
         return found
 
     def serving(self, service: Mapping[str, Any] | None = None) -> str | None:
-        """Return the task definition that serves now, or None when there is no service.
-
-        Args:
-            service: The DescribeServices document, where it has been read already.
-
-        """
+        """Return the task definition that serves now, or None; `service` if it has been read already."""
         service = service or self.describe() or {}
         arns = [str(revision["arn"]) for revision in service.get("currentServiceRevisions", ())][:1]
         for revision in self.revisions(arns).values():
@@ -233,12 +223,7 @@ class EcsService:
         return Registered(answer["taskDefinition"]["taskDefinitionArn"], answer["taskDefinition"], tags)
 
     def register(self, document: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-        """Register a task definition and return its ARN; one that is registered already is taken.
-
-        Raises:
-            DeploymentFailed: ECS refused it.
-
-        """
+        """Register a task definition, if it is new; return its ARN, or raise `DeploymentFailed`."""
         found = self.registered(document, tags)
         if found is not None:
             return found

@@ -189,12 +189,7 @@ class DeploymentJournal:
         return [self._entry(deploy, found[deploy]) for deploy in open_ones]
 
     def entries(self, *, limit: int = 0) -> list[JournalEntry]:
-        """Return the deployments, the newest first.
-
-        Args:
-            limit: How many at most; 0 for all.
-
-        """
+        """Return the deployments, the newest first: `limit` at most, all for 0."""
         keys = self._keys()
         newest = sorted(keys, reverse=True)[: limit or None]
         with ThreadPoolExecutor(READERS) as pool:

@@ -33,12 +33,7 @@ class Probe(Protocol):
 
 
 class HttpProbe:
-    """A health probe by HTTP GET.
-
-    Args:
-        timeout: Real seconds to wait for an answer.
-
-    """
+    """A health probe by HTTP GET; `timeout` is in real seconds."""
 
     def __init__(self, timeout: float) -> None:
         import urllib3
@@ -158,12 +153,7 @@ class ProbingJudge:
 
 
 class Judges:
-    """Several judges as one: the worst opinion counts.
-
-    Args:
-        judges: When several have the worst opinion, the last one's reason counts.
-
-    """
+    """Several judges as one: the worst opinion counts, and of equal ones the last one's reason."""
 
     def __init__(self, judges: Sequence[Judge]) -> None:
         self._judges = judges

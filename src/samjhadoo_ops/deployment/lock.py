@@ -132,12 +132,7 @@ def current_owner(store: ObjectStore, key: str) -> LockOwner | None:
 
 
 def lock_is_held(owner: LockOwner, age: float) -> Refused:
-    """Return the refusal that names the owner.
-
-    Args:
-        age: Seconds since the last renewal, by the store's clock.
-
-    """
+    """Return the refusal that names the owner; `age` as in `LockOwner.free`."""
     return Refused(
         f"the deployment lock is held by {owner}",
         hint=(

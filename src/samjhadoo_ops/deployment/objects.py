@@ -53,12 +53,7 @@ class ObjectStore(Protocol):
 
 
 class S3Objects:
-    """Objects of one S3 bucket.
-
-    Args:
-        s3: A boto3 S3 client.
-
-    """
+    """Objects of one S3 bucket."""
 
     def __init__(self, s3: Any, bucket: str) -> None:
         self._s3 = s3

@@ -282,12 +282,7 @@ def unsupported(entries: Sequence[JournalEntry], task_definition: str) -> list[S
 
 
 def schema_version(entries: Iterable[JournalEntry]) -> str:
-    """Return the schema's version as the newest deploy that knew it recorded it; empty if none did.
-
-    Args:
-        entries: The journal, newest first.
-
-    """
+    """Return the schema's version in the first of the entries, newest first, that has it; else nothing."""
     for entry in entries:
         known = entry.last("migrated") or entry.last("schema")
         if known is not None and known.data.get("schema"):

@@ -191,12 +191,7 @@ def pin(
 
 
 def newest_revision(service: Mapping[str, Any], task_definition: str) -> str:
-    """Return the number of the newest service revision of a task definition in a DescribeServices document.
-
-    Raises:
-        PersonNeeded: There is none.
-
-    """
+    """Return a task definition's newest service revision; raise `PersonNeeded` if there is none."""
     found = [each for each in service["deployments"] if each["taskDefinition"] == task_definition]
     if not found:
         raise PersonNeeded(f"ECS shows no deployment of {task_definition}", hint="invoke status")

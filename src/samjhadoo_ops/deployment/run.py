@@ -154,12 +154,7 @@ class Run(ServiceContext):
             yield lock
 
     def ensure(self) -> None:
-        """Go on only while this run holds its lock.
-
-        Raises:
-            LostLock: Another run has it, or may have it by now.
-
-        """
+        """Go on only while this run holds its lock; raise `LostLock` if another may have it by now."""
         if self.lock is not None:
             self.lock.ensure()
 

@@ -62,12 +62,7 @@ class Layers:
     written: dict[KeyPath, KeyPath] = field(default_factory=dict)
 
     def merge_file(self, path: Path, name: str) -> None:
-        """Merge a TOML file over the present settings.
-
-        Raises:
-            ConfigurationError: The file cannot be read, or is not valid TOML; the error names the line.
-
-        """
+        """Merge a TOML file; raise `ConfigurationError` with the line if it cannot be read or parsed."""
         try:
             text = path.read_bytes().decode()
             self._merge(tomllib.loads(text), name, self.tree, ())

@@ -67,12 +67,7 @@ def merged(layers: Layers, name: str, table: Mapping[str, Any]) -> Layers:
 def conflicts(
     services: Mapping[str, Settings], order: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[KeyPath, str]]:
-    """Yield what two services may not both use, as (key path, message).
-
-    Args:
-        order: For each service, those that must be deployed before it.
-
-    """
+    """Yield what two services may not both use, as (key path, message); `order` names those before each."""
     taken: dict[tuple[Any, ...], str] = {}
     built: dict[str, tuple[str, Any]] = {}
     for name, settings in services.items():

@@ -28,12 +28,7 @@ class FailedRequest:
 
 @dataclass
 class LoadGenerator:
-    """Sends GET requests while the block runs.
-
-    Args:
-        rate: Requests per real second; 0 for none.
-
-    """
+    """Sends `rate` GET requests per real second while the block runs."""
 
     url: str
     rate: float

@@ -55,12 +55,7 @@ class ServiceState:
 
 @dataclass
 class Observer:
-    """Samples the service's next deployment until the block ends.
-
-    Attributes:
-        samples: Each change of the first deployment that starts within the block.
-
-    """
+    """Samples the changes of the first deployment that starts within the block, until it ends."""
 
     env: Environment
     aws: Aws

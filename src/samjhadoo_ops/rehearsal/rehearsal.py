@@ -44,12 +44,7 @@ class Rehearsal:
     retries: int = 0
 
     def run(self, scenarios: Iterable[Scenario]) -> list[ScenarioResult]:
-        """Play scenarios; return the result of each try.
-
-        Raises:
-            OpsError: The release before the candidate could not be deployed.
-
-        """
+        """Play scenarios; return the result of each try, or raise `OpsError` if the first deploy fails."""
         played = []
         with self._project() as project:
             fresh = False

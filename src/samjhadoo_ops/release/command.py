@@ -24,12 +24,7 @@ PATIENCE = 10.0
 
 
 class CommandFailed(OpsError):
-    """A program exited with a status other than 0.
-
-    Args:
-        hint: What to do next.
-
-    """
+    """A program exited with a status other than 0."""
 
     def __init__(self, command: Sequence[str], status: int, output: str, *, hint: str = "") -> None:
         last = tuple(line.rstrip() for line in deque(output.splitlines(), LAST_LINES))

@@ -19,12 +19,7 @@ _STATES = {"warning": "gate warned", "overridden": "gate overridden"}
 
 
 class Annotations:
-    """Annotates the run with its warnings and its result; a `View`.
-
-    Args:
-        task: The task that runs: `deploy`, `rollback`, …
-
-    """
+    """Annotates the run of a task (`deploy`, …) with its warnings and its result; a `View`."""
 
     def __init__(self, stream: TextIO, *, task: str) -> None:
         self._stream = stream

@@ -28,12 +28,7 @@ OUTPUTS = (
 
 
 class FileView:
-    """Appends text to a file; the base of a `View` that shows no lines.
-
-    Args:
-        complain: Called once with the reason when the file cannot be written. The run goes on.
-
-    """
+    """Appends text to a file, or calls `complain` once if it cannot; a `View` that shows no lines."""
 
     contents = "output"
     """What the file holds, for the complaint."""

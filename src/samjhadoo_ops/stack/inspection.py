@@ -211,12 +211,7 @@ def bound_ports(edge: int, root: Path) -> dict[int, int]:
 
 
 def service_urls(edge: int, services: Mapping[str, Environment], root: Path) -> dict[str, tuple[str, str]]:
-    """Return the URLs of each service's production and test listener.
-
-    Raises:
-        ConfigurationError: The stack was started without the service.
-
-    """
+    """Return each service's production and test URL; raise `ConfigurationError` if it has no listeners."""
     bound = {
         (str(listener.get("load_balancer", "")), int(listener["port"])): int(listener["bound_port"])
         for listener in ask(edge, "listeners", root) or []

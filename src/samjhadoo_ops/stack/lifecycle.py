@@ -95,12 +95,7 @@ def start(env: Environment, progress: Progress, *, owner: int | None = None) -> 
 
 
 def stop(env: Environment, progress: Progress) -> bool:
-    """Stop the stack, remove its files, and return whether there was anything to stop.
-
-    Raises:
-        StackFailed: One of its processes could not be ended.
-
-    """
+    """Stop the stack and remove its files; return whether there was one; may raise `StackFailed`."""
     paths = StackPaths(env.root)
     with _alone(paths, progress):
         state = paths.read_state()

@@ -21,12 +21,7 @@ _TICK = 0.2
 
 
 def log_files(env: Environment) -> dict[str, Path]:
-    """Return the log of each process of the running stack, or of the last one if it failed.
-
-    Raises:
-        StackNotRunning: There are no logs.
-
-    """
+    """Return the logs of the running stack, or of the last one that failed; else raise `StackNotRunning`."""
     state = lifecycle.find(env)
     ended = lifecycle.why_ended(env)
     folder = Path(state.logs if state else ended.logs if ended else "")

@@ -266,12 +266,7 @@ class Tasks:
         self._aws = aws
 
     def register(self, document: Mapping[str, Any]) -> str:
-        """Register the task definition, unless the newest of its family is the same; return its ARN.
-
-        Raises:
-            AwsCallFailed: ECS refused it.
-
-        """
+        """Register the task definition, unless the newest of its family is the same; return its ARN."""
         wanted = definition.digest(document)
         with aws_errors():
             try:
@@ -386,12 +381,7 @@ def _subnets_of(aws: Aws, balancer: str) -> list[str]:
 
 
 def secret_arn(env: Environment, aws: Aws) -> str:
-    """Return the ARN of the database's secret, without reading its value.
-
-    Raises:
-        ConfigurationError: The secret does not exist.
-
-    """
+    """Return the ARN of the database's secret, not its value; raise `ConfigurationError` without one."""
     client = aws.client("secretsmanager")
     with aws_errors():
         try:

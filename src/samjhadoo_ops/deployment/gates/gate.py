@@ -42,12 +42,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a gate found, why, and what would help.
-
-    Attributes:
-        details: Further lines, one for each thing that was found.
-
-    """
+    """What a gate found, why, and what would help; `details` are further lines."""
 
     state: State
     reason: str

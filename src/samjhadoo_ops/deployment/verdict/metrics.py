@@ -37,12 +37,7 @@ _PER_GROUP = {
 
 @dataclass(frozen=True)
 class ReleaseSource:
-    """Where one release's counts are found.
-
-    Attributes:
-        group: Its target group's dimension, `targetgroup/name/id`.
-
-    """
+    """Where one release's counts are found: its target group's dimension, `targetgroup/name/id`."""
 
     group: str
     revision: str
