@@ -17,14 +17,7 @@ _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "ar
 
 @dataclass(frozen=True)
 class Pin:
-    """A file of a Maven repository.
-
-    Attributes:
-        coordinate: `group:artifact:version`.
-        sha256: Its checksum, in hexadecimal.
-        size: Its size, in bytes.
-
-    """
+    """A file of a Maven repository: `group:artifact:version`, SHA-256 in hexadecimal, size in bytes."""
 
     coordinate: str
     sha256: str
@@ -33,14 +26,7 @@ class Pin:
 
 @dataclass(frozen=True)
 class Package:
-    """The content of one folder in the cache.
-
-    Attributes:
-        name: Its name in messages.
-        pins: The files it is made of.
-        unpacked: The size of the folder, in bytes.
-
-    """
+    """The files of one folder in the cache, which takes `unpacked` bytes."""
 
     name: str
     version: str

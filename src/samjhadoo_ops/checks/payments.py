@@ -34,12 +34,6 @@ def payments(
 ) -> tuple[Check, ...]:
     """Post events to the backend at `url`, up to the configured attempts, and return the passed checks.
 
-    Args:
-        env: The environment, for path, secret, time-out and attempts.
-        aws: AWS clients to read the secret with.
-        url: The URL of the backend, such as a listener's.
-        wait: Sleeps for real seconds between attempts.
-
     Raises:
         SmokeFailed: A check failed in the last attempt.
         ConfigurationError: The webhook's secret cannot be resolved.

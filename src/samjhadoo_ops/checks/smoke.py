@@ -54,12 +54,7 @@ class Check:
 
 @dataclass(frozen=True)
 class SmokeReport:
-    """The results of the last attempt.
-
-    Args:
-        version: The version that answered; empty if none did, or the service has no version endpoint.
-        attempts: How many attempts were made.
-    """
+    """The results of the last attempt; the version is empty if the service has no version endpoint."""
 
     url: str
     checks: tuple[Check, ...]

@@ -26,13 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SchemaState:
-    """The state of the schema.
-
-    Args:
-        version: The newest applied version; None if there is none.
-        pending: Migrations still to be applied; empty after a migration.
-
-    """
+    """The newest applied version (None: none), what this run applied, and what is still to be applied."""
 
     version: str | None
     applied: tuple[Migration, ...] = ()

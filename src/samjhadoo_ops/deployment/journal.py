@@ -112,13 +112,7 @@ class JournalEntry:
 
 
 class Recorder:
-    """Writes the journal of one deployment.
-
-    Args:
-        number: Of the next event.
-        token: Of the lock's acquisition; 0 without a lock.
-
-    """
+    """Writes the journal of one deployment, from event `number` on, under the lock's `token` (or 0)."""
 
     def __init__(
         self, store: ObjectStore, prefix: str, *, deploy: str, clock: Clock, number: int = 0, token: int = 0

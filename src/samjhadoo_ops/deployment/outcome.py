@@ -249,13 +249,7 @@ def _without_traffic(observed: Observation) -> Phase:
 
 @dataclass(frozen=True)
 class Turn:
-    """Where a deployment was when it turned back, or ended.
-
-    Attributes:
-        weight: Percent of production traffic on the new release.
-        since: Seconds on the clock from its start.
-
-    """
+    """Where a deployment was (weight in percent, seconds on the clock) when it turned back, or ended."""
 
     phase: Phase
     weight: float | None

@@ -39,13 +39,7 @@ STEPS = {
 
 @dataclass(frozen=True)
 class ServiceContext:
-    """One service of one environment, and how to reach it.
-
-    Attributes:
-        production: The URL of the production listener.
-        test: The URL of the test listener.
-
-    """
+    """One service of one environment, and the URLs of its production and test listener."""
 
     env: Environment
     aws: Aws
@@ -87,13 +81,7 @@ class ServiceContext:
 
 @dataclass
 class RunStep:
-    """A step under way.
-
-    Attributes:
-        change: What it has changed, for people.
-        data: What the journal records when it is done.
-
-    """
+    """A step under way: what it has changed, for people, and what the journal records when it is done."""
 
     change: str = ""
     data: dict[str, Any] = field(default_factory=dict)

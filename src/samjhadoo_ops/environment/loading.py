@@ -196,13 +196,7 @@ S = TypeVar("S", bound="Section")
 
 
 class Validator:
-    """Builds sections from layers and collects all problems.
-
-    Args:
-        layers: The merged tables.
-        home: The file to name in errors about missing keys.
-
-    """
+    """Builds sections from layers and collects all problems; missing keys belong into the file `home`."""
 
     def __init__(self, layers: Layers, home: str) -> None:
         self.layers = layers

@@ -30,6 +30,7 @@ def prepare_bases(
     *,
     name: str,
     platform: str = "native",
+    above: tuple[str, ...] = (),
 ) -> list[str]:
     """Build the listed base images that a Dockerfile uses and the engine lacks; return all that it uses.
 
@@ -37,24 +38,12 @@ def prepare_bases(
         bases: Image → Dockerfile in the context.
         arguments: The environment's build arguments.
         name: The Dockerfile's name in errors.
+        above: The images that are built on the one of this Dockerfile.
 
     Raises:
         ConfigurationError: A Dockerfile is missing, or a base is built on itself.
 
     """
-    return _prepare(context, bases, arguments, make, name=name, platform=platform, above=())
-
-
-def _prepare(
-    context: BuildContext,
-    bases: Mapping[str, str],
-    arguments: Mapping[str, str],
-    make: Callable[[docker.ImageBuild], None],
-    *,
-    name: str,
-    platform: str,
-    above: tuple[str, ...],
-) -> list[str]:
     instructions = read(context, name)
     needed = [image for image in dockerfile.images(instructions, arguments) if image in bases]
     for image in needed:
@@ -62,9 +51,10 @@ def _prepare(
             raise ConfigurationError(
                 f"build.bases: {image} is built on itself ({' → '.join((*above, image))})"
             )
-        own = BuildContext(context.root, bases[image])
-        _prepare(own, bases, arguments, make, name=bases[image], platform=platform, above=(*above, image))
-        _ensure(image, own, arguments, make, name=bases[image], platform=platform)
+        named = bases[image]
+        own = BuildContext(context.root, named)
+        prepare_bases(own, bases, arguments, make, name=named, platform=platform, above=(*above, image))
+        _ensure(image, own, arguments, make, name=named, platform=platform)
     return needed
 
 

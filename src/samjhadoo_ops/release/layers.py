@@ -71,14 +71,7 @@ class LayerEntry:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer's file.
-
-    Attributes:
-        digest: Digest of the compressed archive.
-        diff_id: Digest of the uncompressed archive.
-        size: Size of the compressed archive in bytes.
-
-    """
+    """A layer's file: the digests of the archive, compressed and not, and its compressed size in bytes."""
 
     digest: str
     diff_id: str

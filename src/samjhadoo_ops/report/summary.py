@@ -20,13 +20,7 @@ _GATES = {"ok": "✅", "refused": "⛔", "skipped": "💤", "warning": "⚠️",
 
 
 class Summary(FileView):
-    """Appends the summary to `GITHUB_STEP_SUMMARY` when the run ends; a `View`.
-
-    Args:
-        elapsed: Returns the real seconds since the run began.
-        complain: See `FileView`.
-
-    """
+    """Appends the summary to `GITHUB_STEP_SUMMARY` when the run ends; a `View`. See also `FileView`."""
 
     contents = "summary"
 

@@ -42,13 +42,7 @@ class Worker(TaskProcess):
 
 
 class WorkerPool:
-    """The workers that run; use it from the main thread, which receives signals.
-
-    Args:
-        folder: Their working directory: the project's root.
-        command: The command line that runs a task.
-
-    """
+    """The workers that run; use it from the main thread, which receives signals."""
 
     def __init__(
         self, folder: Path, command: Sequence[str] = (sys.executable, "-m", "samjhadoo_ops.tasks")

@@ -48,13 +48,7 @@ class ContainerEnded(Exception):
 
 
 class ContainerRunner:
-    """The containers of one stack.
-
-    Args:
-        ports: The ports of this machine on which they are published.
-        folder: The stack's folder; logs go to `logs/`.
-
-    """
+    """The containers of one stack; their logs go to `logs/` in its folder."""
 
     def __init__(self, plan: StackPlan, servers: ContainerServers, ports: Ports, folder: Path) -> None:
         self._plan = plan

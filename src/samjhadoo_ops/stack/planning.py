@@ -34,17 +34,7 @@ _PID = re.compile(r"[0-9]{1,10}")
 def make_plan(
     env: Environment, paths: StackPaths, progress: Progress, *, owner: int | None = None
 ) -> StackPlan:
-    """Fetch what the stack needs and decide how it is started.
-
-    Args:
-        owner: The id of the process that the stack ends with; by default the one in
-            SAMJHADOO_STACK_OWNER, otherwise the shell.
-
-    Raises:
-        ConfigurationError: The environment has no stack, or an image, the engine or the owner is missing.
-        OpsError: Something could not be fetched.
-
-    """
+    """Fetch what the stack needs and decide how it is started; see `stack.up` for owner and errors."""
     from samjhadoo_ops import artifacts
     from samjhadoo_ops.artifacts import flyway
     from samjhadoo_ops.stack import seeds

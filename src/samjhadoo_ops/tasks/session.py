@@ -25,13 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Session:
-    """An environment that a task can work on.
-
-    Attributes:
-        production: The URL of the load balancer's production listener.
-        test: The URL of its test listener.
-
-    """
+    """An environment that a task can work on, with the URLs of its production and test listener."""
 
     env: Environment
     console: Console

@@ -22,14 +22,7 @@ _KILLED = 137
 
 @dataclass(frozen=True)
 class EndedTask:
-    """How a task ended.
-
-    Attributes:
-        began: Whether its container ran.
-        why: The reason that ECS gives.
-        exit_code: The container's exit code; None if there is none.
-
-    """
+    """How a task ended: whether its container ran, why, and its exit code, if there is one."""
 
     began: bool
     why: str

@@ -42,14 +42,7 @@ _MOST_DESCRIBED = 100
 
 @dataclass
 class EcsTask:
-    """Runs Flyway as a one-off task; a `Runner`. It calls AWS only from the first run on.
-
-    Args:
-        console: Where events are reported.
-        clock: The environment's clock.
-        flyway: Flyway's arguments; `locations` are paths in the image.
-
-    """
+    """Runs Flyway as a one-off task; a `Runner`. It calls AWS only from the first run on."""
 
     env: Environment
     aws: Aws
@@ -252,13 +245,7 @@ def _unknown_state(arn: str, reason: str) -> NoAnswerError:
 
 
 class Tasks:
-    """The migrations tasks of one environment.
-
-    Args:
-        aws: The environment's AWS clients.
-        placement: Where the tasks run.
-
-    """
+    """The migrations tasks of one environment."""
 
     def __init__(self, aws: Aws, placement: definition.Placement) -> None:
         self.placement = placement

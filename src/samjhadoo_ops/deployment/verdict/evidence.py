@@ -187,14 +187,7 @@ def _log_likelihood(on_canary: float, rest: float, weight: float) -> float:
 
 @dataclass(frozen=True)
 class Power:
-    """How Wald's test ends after a number of requests that each fail with the same probability.
-
-    Attributes:
-        rate: Fraction of requests that fail.
-        fails: Probability that the test has rejected.
-        passes: Probability that it has accepted.
-
-    """
+    """With which probability Wald's test rejects and accepts, if a fraction `rate` of requests fails."""
 
     rate: float
     requests: int

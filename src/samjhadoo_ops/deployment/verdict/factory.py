@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ _SERVER_FAULT = 500
 _AT_ONCE = 4
 
 
+@dataclass
 class SyntheticTraffic:
     """Sends GET requests to one address in the background and notes how each ended.
 
@@ -39,24 +41,16 @@ class SyntheticTraffic:
 
     """
 
-    def __init__(
-        self,
-        url: str,
-        own: OwnTraffic,
-        *,
-        clock: Clock,
-        count: int,
-        timeout: float,
-        slow_above: float,
-        pause: float,
-    ) -> None:
-        self._url = url
-        self._own = own
-        self._clock = clock
-        self._count = count
-        self._timeout = timeout
-        self._slow_above = slow_above
-        self._pause = pause
+    url: str
+    own: OwnTraffic
+    _: KW_ONLY
+    clock: Clock
+    count: int
+    timeout: float
+    slow_above: float
+    pause: float
+
+    def __post_init__(self) -> None:
         self._done = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -64,7 +58,7 @@ class SyntheticTraffic:
         """Begin; starting twice is starting once."""
         if self._threads:
             return
-        shares = [self._count // _AT_ONCE + (number < self._count % _AT_ONCE) for number in range(_AT_ONCE)]
+        shares = [self.count // _AT_ONCE + (number < self.count % _AT_ONCE) for number in range(_AT_ONCE)]
         self._threads = [
             threading.Thread(target=self._send, args=(share,), name="synthetic traffic", daemon=True)
             for share in shares
@@ -79,18 +73,18 @@ class SyntheticTraffic:
     def _send(self, count: int) -> None:
         import urllib3
 
-        pool = urllib3.PoolManager(retries=False, timeout=self._timeout)
+        pool = urllib3.PoolManager(retries=False, timeout=self.timeout)
         for _ in range(count):
             if self._done.is_set():
                 return
-            began = self._clock.read()
+            began = self.clock.read()
             try:
-                failed = pool.request("GET", self._url).status >= _SERVER_FAULT
+                failed = pool.request("GET", self.url).status >= _SERVER_FAULT
             except urllib3.exceptions.HTTPError:
                 failed = True
-            slow = self._clock.read() - began > self._slow_above
-            self._own.note(self._clock.timestamp(), error=failed, slow=slow, synthetic=True)
-            self._done.wait(self._pause)
+            slow = self.clock.read() - began > self.slow_above
+            self.own.note(self.clock.timestamp(), error=failed, slow=slow, synthetic=True)
+            self._done.wait(self.pause)
 
 
 MINUTES = "minutes"

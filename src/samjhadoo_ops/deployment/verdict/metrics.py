@@ -46,13 +46,7 @@ class ReleaseSource:
 
 @dataclass(frozen=True)
 class TrafficSources:
-    """Where a deployment's counts are found.
-
-    Attributes:
-        balancer: The load balancer's dimension, `app/name/id`.
-        baseline: The release that serves beside it; None in a first deployment.
-
-    """
+    """Where a deployment's counts are found; there is no baseline in a first deployment."""
 
     balancer: str
     canary: ReleaseSource
