@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-MOST_LINES = 51_000
 MOST_DEPLOYMENT_FILES = 50
 ENDINGS = {"FINISHED": "finished", "LEFT": "left"}
 """The events that end a run in the journal, by the names of their constants."""
@@ -179,10 +178,6 @@ def test_the_emulator_does_not_run_the_tool():
     assert [name for name, module in EMULATOR.modules.items() if TOOL.package in module.text] == []
 
 
-def test_the_source_stays_small():
-    assert TOOL.lines + EMULATOR.lines <= MOST_LINES
-
-
 def report() -> Iterator[str]:
     """Yield the lines of the table, and then what breaks a rule."""
     row = "{:<18} {:>5} {:>9} {:>7} {:>8} {:>17}"
@@ -192,7 +187,7 @@ def report() -> Iterator[str]:
         yield row.format(each.package, *figures, len(each.circles), len(each.repeated_classes))
     writers = writers_of_endings()
     yield ""
-    yield f"source lines together   {TOOL.lines + EMULATOR.lines:,} (at most {MOST_LINES:,})"
+    yield f"source lines together   {TOOL.lines + EMULATOR.lines:,}"
     yield f"files in deployment/    {len(DEPLOYMENT)} (at most {MOST_DEPLOYMENT_FILES})"
     yield f"write a run's ending    {len(writers)} (exactly 1): {', '.join(writers)}"
     for each in (TOOL, EMULATOR):

@@ -328,7 +328,7 @@ class EcsService:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Turn ECS's refusal of a request's content into the end of a deployment that has not begun."""
+    """Turn ECS's rejection of a request's content into the end of a deployment that has not begun."""
     from botocore.exceptions import ClientError
 
     try:

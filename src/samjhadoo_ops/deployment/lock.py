@@ -239,7 +239,7 @@ class DeploymentLock:
         self._write(**given)
 
     def release(self) -> None:
-        """Give the lock back; nothing happens when it was lost meanwhile."""
+        """Release the lock; nothing happens when it was lost meanwhile."""
         self._done.set()
         if self._renewer is not None:
             self._renewer.join(self.lease)
@@ -331,7 +331,7 @@ def lost_lock(message: str) -> LostLock:
 
 
 def break_lock(store: ObjectStore, key: str) -> LockOwner | None:
-    """Release a lock regardless of its owner and return that, if any; raise `Refused` if the owner has changed."""
+    """Release a lock regardless of its owner, and return that; raise `Refused` if the owner has changed."""
     found = read_lock(store, key)
     if found is None or found[0].released:
         return None

@@ -194,7 +194,7 @@ def _target(context: ServiceContext, *, to: str = "", force_schema: str = "") ->
 
 
 def _settle_quietly(context: ServiceContext) -> None:
-    """Record the end of a deploy whose run is gone, when it is; one that lives records it by itself."""
+    """Record the end of a deploy if its run has died; a run that is alive records it by itself."""
     run = Run(context)
     try:
         with run.locked("rollback"):
@@ -263,7 +263,7 @@ def _require_serving(context: ServiceContext, document: dict[str, Any]) -> None:
 
 
 def unsupported(entries: Sequence[JournalEntry], task_definition: str) -> list[ScriptJudgement]:
-    """Return the migrations that a release may not live with; empty when it lives with all of them.
+    """Return the migrations that a release may not work with; empty when it works with all of them.
 
     Args:
         entries: The journal, newest first.

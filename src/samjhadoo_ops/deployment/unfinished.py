@@ -26,7 +26,7 @@ def unfinished(context: ServiceContext) -> list[JournalEntry]:
 def deployment_of(context: ServiceContext, entry: JournalEntry) -> str:
     """Return the service deployment of a journal entry; empty when none was started.
 
-    A run that died between UpdateService and its answer has not written it down: ECS is asked.
+    A run that died between UpdateService and its answer has not recorded the deployment, so ECS is queried.
     """
     known = entry.data.get("deployment")
     if known:
