@@ -331,7 +331,7 @@ def lost_lock(message: str) -> LostLock:
 
 
 def break_lock(store: ObjectStore, key: str) -> LockOwner | None:
-    """Release a lock regardless of its owner, and return that; raise `Refused` if the owner has changed."""
+    """Release a lock whoever owns it, and return its owner, if any; raise `Refused` if that has changed."""
     found = read_lock(store, key)
     if found is None or found[0].released:
         return None

@@ -116,7 +116,7 @@ class Children:
         """Start a process.
 
         Args:
-            stop: The signal that asks it to end.
+            stop: The signal that stops it.
             pass_fds: The file descriptors that it inherits.
             folder: Its working directory.
             variables: Added to its environment.

@@ -62,5 +62,5 @@ def rehearse(
     again = len(played) - len(chosen)
     count = "the scenario" if len(chosen) == 1 else f"all {len(chosen)} scenarios"
     text = f"{count} ended as expected"
-    text += f"; {again} earlier tries failed" if again else ""
+    text += f"; {again} earlier attempts failed" if again else ""
     console.result("succeeded", ExitCode.SUCCEEDED, text)

@@ -63,7 +63,7 @@ def test_what_is_left_to_a_person_is_not_recorded_as_ended(objects: MemoryObject
     assert entry.finished is None
 
 
-def test_while_the_environment_is_bad_the_gate_is_held_and_then_let_go() -> None:
+def test_while_the_environment_is_bad_the_deployment_waits_and_then_continues() -> None:
     time = FakeTime()
     ecs = CanaryEcs(time)
     run = run_over(ecs, time)
@@ -72,4 +72,4 @@ def test_while_the_environment_is_bad_the_gate_is_held_and_then_let_go() -> None
     assert ecs.stops == 0
     when = {hook: moment for hook, _, moment in ecs.answers}
     assert when["gate-2"] - when["gate-1"] > 20 * 60
-    assert any("the canary was observed for 15 min; all is well" in text for text in run.reported)
+    assert any(text.endswith("continuing: the canary was observed for 15 min") for text in run.reported)

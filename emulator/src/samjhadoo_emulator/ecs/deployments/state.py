@@ -48,7 +48,7 @@ class Hook:
     Attributes:
         id: `ecs-pause-…` or `ecs-lambda-…`; a fresh one at each visit of a stage.
         target_type: `PAUSE` or `AWS_LAMBDA`.
-        status: Where it stands.
+        status: Its status.
         expires_at: Unix time of the time-out.
         timeout_action: `ROLLBACK` or `CONTINUE`.
         target_arn: The function of a Lambda hook.

@@ -35,7 +35,7 @@ def is_elf(path: Path) -> bool:
 
 
 def loader(path: Path) -> str:
-    """Return the dynamic loader an ELF file asks for; empty if it is static or not ELF."""
+    """Return the dynamic loader that an ELF file needs; empty if it is static or not ELF."""
     with path.open("rb") as file:
         head = file.read(64)
         if head[:4] != _MAGIC:

@@ -52,7 +52,7 @@ async def watch_health(
         await asyncio.sleep(max(interval, FLOOR if status else STARTING_FLOOR))
         try:
             code = await container.execute(command, within)
-            found = f"exit code {code}" if code is not None else f"no end within {within:g} s"
+            found = f"exit code {code}" if code is not None else f"did not end within {within:g} s"
         except CannotStartError as error:
             code, found = None, str(error)
         passed = code == 0

@@ -75,7 +75,7 @@ class Volumes:
             except EngineError as error:
                 log.log(
                     logging.DEBUG if error.status == CONFLICT else logging.WARNING,
-                    "volume %s stays for now: %s",
+                    "volume %s is not removed yet: %s",
                     name,
                     error,
                 )
