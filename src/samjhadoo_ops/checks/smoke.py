@@ -78,8 +78,6 @@ def smoke(
     """Test the release at `url`, with the configured number of attempts.
 
     Args:
-        env: The environment, for paths, time-out and attempts.
-        url: The URL to test, such as a listener's.
         version: The version that must answer, if the service has a version endpoint; empty for any.
         wait: Sleeps for real seconds between attempts.
 

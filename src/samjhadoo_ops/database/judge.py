@@ -63,7 +63,6 @@ class Reason:
 
     Attributes:
         line: The statement's line in the script, from 1 on; 0 where only the script is known.
-        what: What the statement does, in words.
         rule: squawk's rule and message; empty when only a pattern found the statement.
 
     """

@@ -143,8 +143,6 @@ def failed(run: FlywayRun, result: Migrated, *, changed: str, half_way: bool) ->
     """Return the error of a migration that failed.
 
     Args:
-        run: What Flyway printed.
-        result: The same, read.
         changed: Which pending scripts the schema has by now.
         half_way: Whether a script failed outside a transaction.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment import preflight
@@ -38,6 +38,7 @@ class Prepared:
     inspection: Inspection
 
 
+@dataclass(frozen=True)
 class Deploy:
     """One deploy of one service.
 
@@ -49,20 +50,12 @@ class Deploy:
 
     """
 
-    def __init__(
-        self,
-        context: ServiceContext,
-        *,
-        until: str = "done",
-        lock_wait: float = 0.0,
-        overrides: Overrides | None = None,
-        image: str = "",
-    ) -> None:
-        self.context = context
-        self.overrides = overrides or Overrides()
-        self.until = until
-        self.lock_wait = lock_wait
-        self.image = image
+    context: ServiceContext
+    _: KW_ONLY
+    until: str = "done"
+    lock_wait: float = 0.0
+    overrides: Overrides = field(default_factory=Overrides)
+    image: str = ""
 
     def run(self) -> Deployed:
         """Deploy.

@@ -17,7 +17,6 @@ from samjhadoo_ops.errors import OpsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from samjhadoo_ops.environment import Environment
 
@@ -77,9 +76,7 @@ class DatabaseFreezer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.thaw()
 
     def freeze(self) -> None:

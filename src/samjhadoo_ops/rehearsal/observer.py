@@ -11,8 +11,6 @@ from samjhadoo_ops.deployment.ecs import is_transient
 from samjhadoo_ops.deployment.outcome import FULL_WEIGHT, Phase, observe, phase_of
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from samjhadoo_ops.aws import Aws
     from samjhadoo_ops.deployment.outcome import Observation
     from samjhadoo_ops.environment import Environment
@@ -72,9 +70,7 @@ class Observer:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
 

@@ -41,7 +41,6 @@ class Project:
     """The copy of a project.
 
     Attributes:
-        name: The environment's name.
         own: Environment variables that override those of this process.
         settings: Settings that override those of the environment's files, by key path.
 

@@ -125,10 +125,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A scenario.
 
     Attributes:
-        title: What happens, in a sentence.
         quick: Whether it is played when no scenario is named.
         settings: Settings of the environment meanwhile, by key path: `"deployment.bake_time" = "5m"`.
-        arguments: Further options of the deploy.
 
     """
 

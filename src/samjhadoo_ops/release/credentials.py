@@ -37,11 +37,6 @@ def logged_in(
 
     A registry on the loopback interface needs no login.
 
-    Args:
-        password: Returns the password of the user `AWS`.
-        console: Where Docker's output is shown.
-        cwd: The folder in which Docker runs.
-
     Raises:
         CommandFailed: The registry refused the login.
 

@@ -36,7 +36,6 @@ def prepare_bases(
 
     Args:
         bases: Image → Dockerfile in the context.
-        arguments: The environment's build arguments.
         name: The Dockerfile's name in errors.
         above: The images that are built on the one of this Dockerfile.
 

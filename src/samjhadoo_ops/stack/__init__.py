@@ -74,7 +74,6 @@ def up(env: Environment, console: Console, *, owner: int | None = None) -> Stack
     """Start the stack, or find the one that is running.
 
     Args:
-        console: Shows the progress.
         owner: The id of a process; the stack ends when that process does. By default the one in
             SAMJHADOO_STACK_OWNER. Without one the stack ends when the shell that started it is killed.
 

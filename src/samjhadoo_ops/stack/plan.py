@@ -71,7 +71,6 @@ class Starter(msgspec.Struct, frozen=True):
     """The process whose end is the stack's end.
 
     Attributes:
-        name: Its name in messages.
         started: When it started: see `processes.start_time`.
         exit_counts: Whether the stack also ends when it exits. After a shell's exit it keeps running.
 

@@ -99,8 +99,6 @@ def outcome(
     """Map every way a task can end to an exit code and, in JSON mode, to a final result.
 
     Args:
-        console: Shows the error.
-        debug: Whether to show its traceback.
         options: The task's own; the commands of a hint get those that select the environment.
 
     Raises:

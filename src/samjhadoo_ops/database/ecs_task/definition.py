@@ -124,7 +124,6 @@ def definition(
 
     Args:
         template: The service's task definition, for values that the settings leave empty.
-        placement: Where the task runs and logs.
         image: The migrations image, by digest.
         secret: The ARN of the database's secret.
 
