@@ -77,6 +77,8 @@ class StackSettings(Section, frozen=True, kw_only=True):
             yield "upstream", "expected a URL without a path"
         if self.upstream_ca and not self.upstream.startswith("https:"):
             yield "upstream_ca", "needs an upstream with https"
+        if self.require_key == "always" and self.kind == "containers":
+            yield "require_key", "cannot be always with kind = containers: Docker pushes without a login"
         for name, value in self.localstack.items():
             if not name or "=" in name or "\0" in name + value:
                 yield "localstack", f"{name!r}: not a valid environment variable"
