@@ -243,19 +243,44 @@ def call(operation, document, key="test"):
     ).encode() + body
 
 
-@needs_root
-def test_another_user_is_refused(edge):
-    assert as_nobody(edge, call("CreateCluster", {"clusterName": "theirs"})).startswith(b"HTTP/1.1 403 ")
-    assert edge.client("ecs").describe_clusters(clusters=["theirs"])["clusters"] == []
+@pytest.fixture
+def definition(edge):
+    """A task definition in the default cluster, and nothing that runs."""
+    ecs = edge.client("ecs")
+    ecs.create_cluster(clusterName="default")
+    container = {"name": "x", "image": "x", "memory": 64}
+    found = ecs.register_task_definition(
+        family="x", requiresCompatibilities=["EC2"], networkMode="host", containerDefinitions=[container]
+    )
+    return {"taskDefinition": found["taskDefinition"]["taskDefinitionArn"], "launchType": "EC2"}
+
+
+def tasks(emulator):
+    ecs = emulator.client("ecs")
+    return [
+        arn for status in ("RUNNING", "STOPPED") for arn in ecs.list_tasks(desiredStatus=status)["taskArns"]
+    ]
 
 
 @needs_root
-def test_another_user_who_closes_at_once_gets_nothing_done(edge):
-    for number in range(30):
-        as_nobody(edge, call("CreateCluster", {"clusterName": f"gone-{number}"}), wait=False)
+def test_another_user_is_refused(edge, definition):
+    assert as_nobody(edge, call("RunTask", definition)).startswith(b"HTTP/1.1 403 ")
+    assert as_nobody(edge, b"GET /_emulator/state HTTP/1.1\r\nHost: localhost\r\n\r\n").startswith(
+        b"HTTP/1.1 403 "
+    )
+    assert tasks(edge) == []
+    assert edge.client("ecs").run_task(**definition)["failures"] == []
+    assert len(tasks(edge)) == 1
+
+
+@needs_root
+def test_another_user_who_closes_at_once_gets_nothing_done(edge, definition):
+    before = tasks(edge)
+    for _ in range(30):
+        as_nobody(edge, call("RunTask", definition), wait=False)
     time.sleep(0.2)
     assert edge.ask("GET", "health")["status"] == "running"
-    assert [each for each in edge.client("ecs").list_clusters()["clusterArns"] if "gone" in each] == []
+    assert tasks(edge) == before
 
 
 @needs_root
