@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from samjhadoo_ops.environment.image_reference import ImageReference
+from samjhadoo_ops.environment.value_types import ImageReference
 from samjhadoo_ops.errors import ConfigurationError, Refused
 from samjhadoo_ops.release import build, existing, push
 from samjhadoo_ops.release.registry import RegistryRefused, RemoteRepository

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from samjhadoo_ops.environment import Secret
-from samjhadoo_ops.environment.image_reference import ImageReference
+from samjhadoo_ops.environment.value_types import ImageReference
 from samjhadoo_ops.errors import ConfigurationError, OpsError
 from samjhadoo_ops.processes import is_loopback
 from samjhadoo_ops.release import BuiltImage, build, push, wanted

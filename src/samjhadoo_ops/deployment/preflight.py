@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.deployment.run import ServiceContext
     from samjhadoo_ops.deployment.traffic import LoadBalancing
     from samjhadoo_ops.environment import Environment
-    from samjhadoo_ops.environment.gates import Gates
+    from samjhadoo_ops.environment.schema import Gates
 
 _WIDTH = 8
 """Gates evaluated at once: most wait for AWS."""

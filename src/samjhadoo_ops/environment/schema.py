@@ -7,35 +7,44 @@ The comments in `base.toml` explain each setting. Section numbers refer to the d
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
-from samjhadoo_ops.environment.delivery import Canary, Deployment, Rollback, Rollout
-from samjhadoo_ops.environment.gates import Gates
 from samjhadoo_ops.environment.secret import SecretRef
 from samjhadoo_ops.environment.section import Section
-from samjhadoo_ops.environment.stack import StackSettings
 from samjhadoo_ops.environment.value_types import (
     Account,
     AlarmTime,
+    Bake,
     Bucket,
     ClockMinute,
     Count,
     Email,
     Grace,
+    HookTimeout,
+    HostName,
     ImageName,
+    ImageNameOrNone,
+    Limit,
     Memory,
+    Origin,
     Percent,
     Port,
     Region,
+    Registry,
     Repository,
     RoleArn,
+    Share,
     Span,
     Text,
+    TrafficPercent,
     Url,
     UrlOrNone,
     UrlPath,
     UrlPathOrNone,
+    names_registry,
 )
 from samjhadoo_ops.environment.window import Window
 
@@ -51,6 +60,10 @@ FARGATE_MEMORY = {
     2048: tuple(range(4 * _GIB, 16 * _GIB + 1, _GIB)),
     4096: tuple(range(8 * _GIB, 30 * _GIB + 1, _GIB)),
 }
+POLICIES = ("refuse", "warn", "off")
+_REPLICA = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]/[A-Za-z][A-Za-z0-9-]*")
+LiveService = Literal["application-autoscaling", "cloudwatch", "ecr", "ecs", "elbv2"]
+"""The AWS services that the emulator runs itself."""
 
 
 class AwsSettings(Section, frozen=True, kw_only=True):
@@ -293,6 +306,224 @@ class Notifications(Section, frozen=True, kw_only=True):
     customer_email: Email
     status_page: UrlOrNone = ""
     status_page_token: SecretRef | None = None
+
+
+class HookTimeouts(Section, frozen=True, kw_only=True):
+    """How long ECS waits at a pause that nobody answers before it rolls back."""
+
+    test: HookTimeout
+    production: HookTimeout
+
+
+class Deployment(Section, frozen=True, kw_only=True):
+    """The deployment strategy and its times (3.2)."""
+
+    strategy: Literal["CANARY", "ROLLING"]
+    canary_percent: TrafficPercent
+    canary_time: Bake
+    bake_time: Bake
+    hook_timeouts: HookTimeouts
+    poll: Span
+    circuit_breaker: Count
+    alarms: list[Text]
+
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
+        if abs(self.canary_percent * 10 - round(self.canary_percent * 10)) > 1e-9:  # noqa: PLR2004 - rounding of floats
+            yield "canary_percent", "expected a multiple of 0.1"
+
+
+class Rollback(Section, frozen=True, kw_only=True):
+    """When a deployment is rolled back (6.1)."""
+
+    failed_health_checks: Count
+    error_rate_percent: Percent
+    error_rate_time: Span
+    deployment_timeout: Span
+    on_interrupt: Literal["rollback", "leave"]
+    unmonitored: Literal["rollback", "warn"]
+
+
+class PaymentMetrics(Section, frozen=True, kw_only=True):
+    """CloudWatch metrics that count payment outcomes for each release (8.2).
+
+    In dimension values, `$target_group`, `$revision` and `$task_definition` stand for the release's own.
+    """
+
+    namespace: Text
+    deliveries: Text
+    failures: Text
+    dimensions: dict[str, str]
+    expected_percent: Percent
+    failed_percent: Percent
+
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
+        if self.failed_percent <= self.expected_percent:
+            yield "failed_percent", f"is not above expected_percent ({self.expected_percent:g})"
+        if not any("$" in value for value in self.dimensions.values()):
+            yield (
+                "dimensions",
+                "does not distinguish releases: one value needs $target_group, $revision or $task_definition",
+            )
+
+
+class Canary(Section, frozen=True, kw_only=True):
+    """The canary analysis (8.2). `slo` has the objectives, `rollback` the rules that roll back at once."""
+
+    false_alarm: Share
+    miss: Share
+    slow_percent: Percent
+    minimum_requests: Count
+    window_requests: Count
+    provisional: AlarmTime
+    inconclusive: list[Literal["extend", "synthetic", "ask", "rollback", "continue"]]
+    extend: Bake
+    synthetic_requests: Count
+    payments: PaymentMetrics | None = None
+
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
+        ends = {"ask", "rollback", "continue"}
+        if not self.inconclusive or self.inconclusive[-1] not in ends:
+            yield "inconclusive", "must end with ask, rollback or continue"
+        elif ends & set(self.inconclusive[:-1]):
+            yield "inconclusive", "nothing may follow ask, rollback or continue"
+        elif len(set(self.inconclusive)) < len(self.inconclusive):
+            yield "inconclusive", "lists a policy twice"
+
+
+class Rollout(Section, frozen=True, kw_only=True):
+    """How many services are deployed in parallel, and what happens to the others when one fails."""
+
+    parallel: Count
+    on_failure: Literal["stop", "continue", "rollback"]
+
+
+class ImageGate(Section, frozen=True, kw_only=True):
+    """How many findings an image scan may have, by severity; -1 for any number."""
+
+    unscanned: Literal["skip", "refuse"]
+    wait: Span
+    critical: Limit
+    high: Limit
+    medium: Limit
+
+
+class MigrationsGate(Section, frozen=True, kw_only=True):
+    """Which of squawk's rules apply to pending migrations."""
+
+    exclude: list[Text]
+    destructive: list[Text]
+    rollback_window: Span
+
+
+class RollbackTargetGate(Section, frozen=True, kw_only=True):
+    """How long the repository's lifecycle policy must keep the image of the running release."""
+
+    image_kept: Span
+
+
+class CapacityGate(Section, frozen=True, kw_only=True):
+    """The service quota that limits Fargate."""
+
+    quota: Text
+
+
+class ErrorBudgetGate(Section, frozen=True, kw_only=True):
+    """How much of the error budget must be left."""
+
+    remaining_percent: Percent
+
+
+class ReplicasGate(Section, frozen=True, kw_only=True):
+    """The database's read replicas and how far they may lag."""
+
+    instances: list[Text]
+    lag: Span
+
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
+        for name in self.instances:
+            if not _REPLICA.fullmatch(name):
+                yield (
+                    "instances",
+                    f"{name!r}: expected region/identifier, such as us-east-1/samjhadoo-replica",
+                )
+
+
+class Gates(Section, frozen=True, kw_only=True):
+    """What is checked before a deployment changes anything."""
+
+    on_unknown: Literal["skip", "refuse"]
+    policy: dict[str, str]
+    image: ImageGate
+    migrations: MigrationsGate
+    rollback_target: RollbackTargetGate
+    capacity: CapacityGate
+    error_budget: ErrorBudgetGate
+    replicas: ReplicasGate
+
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
+        for name, policy in self.policy.items():
+            if policy not in POLICIES:
+                yield f"policy.{name}", f"expected one of {', '.join(POLICIES)}, got {policy!r}"
+
+
+class Images(Section, frozen=True, kw_only=True):
+    """Images of the containers stack."""
+
+    registry: Registry
+    postgres: ImageName
+    redis: ImageName
+    localstack: ImageName
+    pause: ImageNameOrNone
+
+    def named(self, image: str) -> str:
+        """Return an image's full name: with the registry, unless it names its own."""
+        return image if not self.registry or names_registry(image) else f"{self.registry.rstrip('/')}/{image}"
+
+
+class StackSettings(Section, frozen=True, kw_only=True):
+    """The local stack: its kind, its preferred ports, and its containers.
+
+    Attributes:
+        upstream: Serves what the emulator does not; empty: moto (embedded) or LocalStack (containers).
+        upstream_ca: A file of CA certificates for the upstream's https; empty: the system's.
+        passed_on: Services that the emulator leaves to the upstream.
+        allow_origins: Origins whose web pages may use the local AWS.
+        allow_hosts: Further names under which clients reach it, or `*.NAME`.
+        allow_users: Other users of this machine who may use it.
+        require_key: Who has to send the stack's key as the access key id.
+        localstack: Environment variables of LocalStack's container.
+
+    """
+
+    kind: Literal["embedded", "containers"]
+    edge_port: Port
+    postgres_port: Port
+    redis_port: Port
+    upstream: UrlOrNone
+    upstream_ca: str
+    passed_on: list[LiveService]
+    allow_origins: list[Origin]
+    allow_hosts: list[HostName]
+    allow_users: list[str]
+    require_key: Literal["never", "unknown", "always"]
+    images: Images
+    localstack: dict[str, str]
+
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as in Section
+        seen: dict[int, str] = {}
+        for key in ("edge_port", "postgres_port", "redis_port"):
+            other = seen.setdefault(getattr(self, key), key)
+            if other != key:
+                yield key, f"must differ from {other}"
+        if self.upstream and urlsplit(self.upstream).path not in ("", "/"):
+            yield "upstream", "expected a URL without a path"
+        if self.upstream_ca and not self.upstream.startswith("https:"):
+            yield "upstream_ca", "needs an upstream with https"
+        if self.require_key == "always" and self.kind == "containers":
+            yield "require_key", "cannot be always with kind = containers: Docker pushes without a login"
+        for name, value in self.localstack.items():
+            if not name or "=" in name or "\0" in name + value:
+                yield "localstack", f"{name!r}: not a valid environment variable"
 
 
 class Settings(Section, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from samjhadoo_ops.environment.image_reference import ImageReference
+    from samjhadoo_ops.environment.value_types import ImageReference
 
 
 @dataclass(frozen=True)

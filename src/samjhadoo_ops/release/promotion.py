@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.environment.image_reference import ImageReference
+from samjhadoo_ops.environment.value_types import ImageReference
 from samjhadoo_ops.errors import ConfigurationError, Refused
 from samjhadoo_ops.release import ecr
 from samjhadoo_ops.release.image import BuiltImage, PushedImage

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.environment.image_reference import ImageReference
+from samjhadoo_ops.environment.value_types import ImageReference
 from samjhadoo_ops.errors import ConfigurationError, OpsError
 from samjhadoo_ops.processes import is_loopback
 

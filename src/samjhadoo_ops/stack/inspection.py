@@ -184,14 +184,7 @@ def _listeners(edge: int, env: Environment) -> list[Listener]:
 
 
 def ask(edge: int, path: str, root: Path) -> Any:
-    """Return the control endpoint's answer to `/_emulator/<path>`; None when there is none.
-
-    Args:
-        edge: The port of the local AWS.
-        path: What is asked for.
-        root: The project's folder, which has the key.
-
-    """
+    """Return what the control endpoint has at `/_emulator/<path>`, if anything; `root` has the key."""
     login = base64.b64encode(f":{local_key(root)}".encode()).decode()
     connection = http.client.HTTPConnection(LOOPBACK, edge, timeout=_TIME)
     try:

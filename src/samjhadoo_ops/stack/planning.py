@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.console import Progress
     from samjhadoo_ops.environment import Environment
-    from samjhadoo_ops.environment.stack import StackSettings
+    from samjhadoo_ops.environment.schema import StackSettings
     from samjhadoo_ops.stack.state import StackPaths
 
 OWNER = "SAMJHADOO_STACK_OWNER"

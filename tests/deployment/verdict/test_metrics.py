@@ -12,7 +12,7 @@ from botocore.validate import ParamValidator
 from samjhadoo_ops.deployment.outcome import Observation
 from samjhadoo_ops.deployment.verdict.counts import Counts
 from samjhadoo_ops.deployment.verdict.metrics import ReleaseSource, TrafficMetrics, TrafficSources, sources_of
-from samjhadoo_ops.environment.delivery import PaymentMetrics
+from samjhadoo_ops.environment.schema import PaymentMetrics
 
 PREFIX = "arn:aws:elasticloadbalancing:ap-south-1:000000000000"
 SOURCES = TrafficSources(

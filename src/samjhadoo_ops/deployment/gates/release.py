@@ -12,7 +12,7 @@ from samjhadoo_ops.errors import OpsError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from samjhadoo_ops.environment.gates import ImageGate
+    from samjhadoo_ops.environment.schema import ImageGate
 
 _DAY = 86_400.0
 _SCANNING = frozenset({"IN_PROGRESS", "PENDING"})

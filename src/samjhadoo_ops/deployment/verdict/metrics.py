@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.deployment.ecs import EcsService
     from samjhadoo_ops.deployment.outcome import Observation
-    from samjhadoo_ops.environment.delivery import PaymentMetrics
+    from samjhadoo_ops.environment.schema import PaymentMetrics
 
 _PERIOD = 60
 NAMESPACE = "AWS/ApplicationELB"
