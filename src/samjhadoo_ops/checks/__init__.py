@@ -15,12 +15,6 @@ __all__ = ["SmokeFailed", "SmokeReport", "accept", "payments", "smoke"]
 
 
 def accept(env: Environment, aws: Aws, url: str, *, version: str) -> None:
-    """Check the release that answers at `url`.
-
-    Raises:
-        SmokeFailed: A check failed.
-        ConfigurationError: The webhook's secret cannot be resolved.
-
-    """
+    """Check the release at `url`: smoke test and payment check; see both for errors."""
     smoke(env, url, version=version)
     payments(env, aws, url)

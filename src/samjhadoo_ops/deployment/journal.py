@@ -171,12 +171,7 @@ class DeploymentJournal:
         return self._entry(deploy, keys) if keys else None
 
     def unfinished(self, now: datetime) -> list[JournalEntry]:
-        """Return the deployments of the last 90 days whose end was not recorded, the newest first.
-
-        Args:
-            now: The wall clock's.
-
-        """
+        """Return the last 90 days' deployments without an ending, newest first; `now`: the wall clock's."""
         after = f"{self.prefix}/{now - _KEPT:{_ID}}"
         found = self._keys(after)
         open_ones = sorted((deploy for deploy, keys in found.items() if not _ended(keys)), reverse=True)

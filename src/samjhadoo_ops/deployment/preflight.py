@@ -35,12 +35,7 @@ UNBUILT = "unbuilt"
 def inspect(
     facts: Facts, gates: Iterable[Gate] | None = None, *, stage: Stage = Stage.SERVICE
 ) -> dict[str, Finding]:
-    """Evaluate every gate of a stage that is not off, in parallel; return the findings by the gates' names.
-
-    Raises:
-        ConfigurationError: `gates.policy` names a gate that doesn't exist, or switches off what must hold.
-
-    """
+    """Evaluate a stage's gates that are not off, in parallel, by name; see `check_policy` for errors."""
     settings = facts.env.gates
     check_policy(facts.env)
     chosen = [
@@ -59,12 +54,7 @@ def inspect(
 
 
 def check_policy(env: Environment) -> None:
-    """Refuse a policy for a gate that doesn't exist, and one that opens what must hold.
-
-    Raises:
-        ConfigurationError: There is one.
-
-    """
+    """Raise `ConfigurationError` if a policy's gate does not exist, or must not be switched off."""
     for name, policy in env.gates.policy.items():
         where = f"{env.sources.get(('gates', 'policy', name), 'settings')}: gates.policy.{name}"
         if name not in GATES:
@@ -166,12 +156,7 @@ def report_findings(console: Console, findings: Mapping[str, Finding], stage: St
 
 
 def require_passed(findings: Mapping[str, Finding]) -> None:
-    """Go on only when no gate refuses.
-
-    Raises:
-        Refused: Some do; the details are why.
-
-    """
+    """Raise `Refused`, with the reasons as details, if a gate refuses."""
     closed = {name: finding for name, finding in findings.items() if finding.state is State.REFUSED}
     if not closed:
         return
@@ -263,12 +248,7 @@ def _other(context: ServiceContext, own: LockOwner | None) -> LockOwner | None:
 def read_overrides(
     overrides: Iterable[str] | None = None, emergency: str = "", approved_by: str = ""
 ) -> Overrides:
-    """Read the options `--override GATE=reason` (repeatable), `--emergency` and `--approved-by`.
-
-    Raises:
-        ConfigurationError: A gate is unknown or cannot be overridden, or a reason is missing.
-
-    """
+    """Read `--override GATE=reason`, `--emergency` and `--approved-by`, or raise `ConfigurationError`."""
     from samjhadoo_ops.deployment.gates import GATES
 
     reasons: dict[str, str] = {}

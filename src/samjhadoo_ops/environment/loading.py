@@ -145,12 +145,7 @@ def _environment(settings: Settings, layers: Layers, name: str, root: Path, **fi
 
 
 def find_root(start: Path | None = None) -> Path:
-    """Return the nearest folder, from `start` upwards, that contains `environments/` with settings.
-
-    Raises:
-        ConfigurationError: There is no such folder.
-
-    """
+    """Return the nearest folder from `start` upwards with settings, or raise `ConfigurationError`."""
     start = (Path.cwd() if start is None else start).absolute()
     for folder in (start, *start.parents):
         if environment_names(folder) or (folder / FOLDER / f"{BASE}.toml").is_file():

@@ -90,12 +90,7 @@ class SecretRef:
 
     @classmethod
     def parse(cls, text: str) -> SecretRef:
-        """Parse a reference. Errors never contain the text, because it may be a secret itself.
-
-        Raises:
-            ValueError: The text is not a valid reference.
-
-        """
+        """Parse a reference, or raise `ValueError` without its text, which may be a secret itself."""
         scheme, colon, rest = text.partition(":")
         grammar = _SCHEMES.get(scheme)
         if not colon or grammar is None or grammar.fullmatch(rest) is None or looks_secret(rest):
@@ -107,13 +102,7 @@ class SecretRef:
         return f"{self.scheme}:{self.name}" + (f"#{self.key}" if self.key else "")
 
     def resolve(self, clients: Clients, *, variables: Mapping[str, str] | None = None) -> Secret:
-        """Fetch the secret.
-
-        Raises:
-            ConfigurationError: The secret or its key does not exist.
-            AwsCallFailed: AWS refused the call, or cannot be reached.
-
-        """
+        """Fetch the secret; raise `ConfigurationError` if there is none, `AwsCallFailed` if AWS refuses."""
         if self.scheme == "env":
             return Secret(self._from_variables(os.environ if variables is None else variables))
         try:

@@ -54,12 +54,7 @@ class Project:
 
     @classmethod
     def copy(cls, root: Path, folder: Path, name: str, own: Mapping[str, str]) -> Self:
-        """Copy a project into a new git repository, without what was built or installed in it.
-
-        Raises:
-            ConfigurationError: It cannot be copied, or git is missing.
-
-        """
+        """Copy a project into a new git repository, without what was built, or raise `ConfigurationError`."""
         try:
             shutil.copytree(root, folder, ignore=_IGNORED, symlinks=True, dirs_exist_ok=True)
         except (OSError, shutil.Error) as error:

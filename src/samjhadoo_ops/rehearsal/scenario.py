@@ -142,12 +142,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def scenarios(root: Path) -> dict[str, Scenario]:
-    """Return every scenario by its name; the project's own replace the built-in ones.
-
-    Raises:
-        ConfigurationError: A file is not a scenario; the message names file and key.
-
-    """
+    """Return the scenarios by name; the project's own replace built-in ones. See `read_scenario`."""
     built_in = resources.files("samjhadoo_ops.rehearsal") / "scenarios"
     return dict([*_folder(built_in), *_folder(root / FOLDER)])
 

@@ -64,12 +64,7 @@ def existing(env: Environment, aws: Aws, image: str) -> BuiltImage:
 
 
 def copy(env: Environment, aws: Aws, built: BuiltImage) -> PushedImage:
-    """Copy an image byte for byte from another registry, so that its digest stays the same.
-
-    Raises:
-        RegistryRefused: A registry refused, or stored the image under another digest.
-
-    """
+    """Copy an image, byte for byte, from another registry; raise `RegistryRefused` if one refuses."""
     if built.source is None:
         raise ValueError("the image does not have to be copied")
     remote = _repository(built.source, aws)

@@ -31,12 +31,7 @@ _DENIED = ("no basic auth credentials", "denied", "unauthorized", "not authorize
 
 
 def push(env: Environment, aws: Aws, console: Console, built: BuiltImage) -> PushedImage:
-    """Push an image; what the registry already has is not sent again.
-
-    Raises:
-        OpsError: The registry refused it, or has another digest under its tag afterwards.
-
-    """
+    """Push what the registry lacks of an image; raise `OpsError` if it refuses, or has another digest."""
     if built.reused:
         console.event("push", "nothing to push: the registry already has this release", digest=built.digest)
         return PushedImage(built.repository_uri, built.tag, built.digest)

@@ -54,12 +54,7 @@ _TUNING = {
 
 
 def server_account() -> Account | None:
-    """Return the user that PostgreSQL runs as if this process is root; otherwise None.
-
-    Raises:
-        OpsError: There is no suitable user.
-
-    """
+    """Return the user that PostgreSQL runs as if this process is root, else None; may raise `OpsError`."""
     if os.getuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -75,12 +70,7 @@ def server_account() -> Account | None:
 
 
 def server_folder(account: Account | None, run: Path) -> Path:
-    """Return the server's folder: in the run folder, or in one that the other user can read.
-
-    Raises:
-        OpsError: There is no such folder.
-
-    """
+    """Return the server's folder, in the run folder or where the other user can read, or raise `OpsError`."""
     if account is None:
         return run / "postgres"
     for parent in server_parents():
@@ -101,12 +91,7 @@ def reachable(folder: Path) -> bool:
 
 
 def template(home: Path, *, progress: Progress | None = None) -> Path:
-    """Return a folder with a new data folder (`data`) and its `password`, created when needed.
-
-    Raises:
-        OpsError: initdb failed, or the cache folder cannot be used.
-
-    """
+    """Return a folder with a new data folder (`data`) and `password`; raise `OpsError` if initdb fails."""
     folder = cache_folder() / f"{pins.postgresql().folder}-data"
     if cache.intact(folder):
         return folder
