@@ -41,7 +41,6 @@ class Aws:
 
     Raises:
         ConfigurationError: The environment has a local stack, but no endpoint is given.
-
     """
 
     def __init__(self, env: Environment, endpoint_url: str | None = None) -> None:
@@ -64,7 +63,6 @@ class Aws:
         Args:
             service: botocore's name of the service.
             resend: Whether it repeats requests that were throttled or not answered.
-
         """
         with self._lock:
             key = (service, resend)

@@ -30,7 +30,6 @@ def aws_errors() -> Iterator[None]:
     Raises:
         ConfigurationError: Credentials or profile are missing.
         AwsCallFailed: AWS refused the call or could not be reached.
-
     """
     try:
         yield

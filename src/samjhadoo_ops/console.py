@@ -57,7 +57,6 @@ class Console:
         verbose: Whether what is fine is shown line by line, not only counted.
         out: The stream for results, and for everything in JSON mode.
         err: The stream for progress and errors.
-
     """
 
     def __init__(

@@ -69,7 +69,6 @@ def die_with_parent(
     Args:
         uid: The user that the child runs as, without supplementary groups.
         gid: The group that the child runs as.
-
     """
     parent = os.getpid()
 

@@ -63,7 +63,6 @@ def wrapped(text: str, width: int, *, indent: int) -> list[str]:
         text: It may have several lines already; the first words of each keep their place.
         width: The columns of the terminal; 0 for no limit.
         indent: Columns by which what follows a break is indented more than what comes before it.
-
     """
     lines = text.split("\n")
     if not width:

@@ -36,7 +36,6 @@ class TaskProcess:
     Attributes:
         events: The JSON objects that it printed; another line is `{"event": "output", "message": line}`.
         result: Its result; empty before it has printed one.
-
     """
 
     def __init__(

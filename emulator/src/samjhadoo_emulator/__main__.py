@@ -94,7 +94,6 @@ def build(options: argparse.Namespace, resources: EngineResources | None = None)
     Args:
         options: The command line's.
         resources: What the Docker runtime has in the engine.
-
     """
     from samjhadoo_emulator.control import PREFIX, control_application
     from samjhadoo_emulator.ecs.tasks.metadata import PREFIX as METADATA
@@ -144,7 +143,6 @@ async def serve(options: argparse.Namespace) -> None:
 
     Raises:
         ConfigurationError: The Docker engine cannot be used.
-
     """
     listener = socket.socket(fileno=options.fd) if options.fd >= 0 else _listen(options.host, options.port)
     # Connections inherit it. asyncio leaves Nagle's algorithm on for sockets whose protocol is not spelt out,

@@ -23,7 +23,6 @@ def parse(model: OperationModel, body: bytes) -> dict[str, Any]:
 
     Raises:
         Exception: The body is not CBOR, or of another shape.
-
     """
     document = cbor2.loads(body) if body else {}
     if not isinstance(document, dict):

@@ -28,7 +28,6 @@ def connect(*, connections: int = 10) -> Any:
 
     Raises:
         ConfigurationError: It does not answer.
-
     """
     import docker
     from docker.errors import DockerException

@@ -48,7 +48,6 @@ class Edge:
     Attributes:
         upstream: Serves everything that no live service owns.
         requests: Those that are being served.
-
     """
 
     def __init__(
@@ -126,7 +125,6 @@ class Edge:
 
         Raises:
             AwsError: The service refused.
-
         """
         instance = await self.service(service, region)
         result: dict[str, Any] | None = await getattr(instance, self._operations[service][operation])(params)
@@ -143,7 +141,6 @@ class Edge:
 
         Raises:
             AwsError: The upstream cannot be reset; the live services have been.
-
         """
         self.host.faults.clear()
         await self.stop_services()

@@ -29,7 +29,6 @@ def error_response(scope: Scope, error: AwsError, address: identify.Address | No
 
     Args:
         address: The request's service and operation, as far as they have been identified.
-
     """
     headers = Headers(scope=scope)
     query = scope["query_string"].decode("latin-1")

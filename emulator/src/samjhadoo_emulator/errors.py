@@ -13,7 +13,6 @@ class AwsError(Exception):
         code: The error's shape name in the service's model, for example `ServiceNotFoundException`.
         status: The HTTP status, where the model gives none.
         fields: Further members of the error's shape.
-
     """
 
     def __init__(self, code: str, message: str, *, status: int = 400, **fields: Any) -> None:
@@ -42,7 +41,6 @@ class ConfigurationError(Exception):
     Args:
         message: What is wrong.
         hint: What to do about it.
-
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:

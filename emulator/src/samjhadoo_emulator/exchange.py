@@ -25,7 +25,6 @@ class Exchange:
     Attributes:
         address: The service and operation, once they have been identified.
         body: What has been read of the body: the whole of it, or nothing.
-
     """
 
     scope: Scope

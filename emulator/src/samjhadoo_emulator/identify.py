@@ -72,7 +72,6 @@ class Address:
 
     Attributes:
         protocol: The protocol that the request speaks, for services that have several.
-
     """
 
     service: str = ""
@@ -141,7 +140,6 @@ def service_of(headers: Mapping[str, str], *, query: str, path: str) -> str:
 
     Args:
         headers: The request's headers (lower case).
-
     """
     target = headers.get("x-amz-target", "").rpartition(".")[0]
     if target in _TARGETS:

@@ -28,7 +28,6 @@ class Pagination:
         code: The error's code for a token that was not handed out.
         message: The error's text; `{token}` stands for the token.
         largest: The largest page. Larger sizes are cut to it, or refused with `size_message` if there is one.
-
     """
 
     token: str
@@ -51,7 +50,6 @@ class Pagination:
 
         Raises:
             AwsError: The token was not handed out, or the size is refused.
-
         """
         start = self.position(params)
         end = start + self._size(params, default or self.default)
@@ -69,7 +67,6 @@ class Pagination:
 
         Raises:
             AwsError: The token was not handed out.
-
         """
         token = params.get(self.token)
         if not token:

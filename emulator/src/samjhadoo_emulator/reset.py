@@ -82,7 +82,6 @@ class Resets:
     Args:
         requests: The requests that are being served.
         reset: Resets everything; raises AwsError if that fails.
-
     """
 
     def __init__(self, requests: Requests, reset: Callable[[], Awaitable[None]]) -> None:

@@ -57,7 +57,6 @@ class Host:
         faults: What is made to go wrong.
         jumps: What the clock reads: the wall clock and the jumps that faults made it do.
         keys: The keys that clients may send.
-
     """
 
     account: str
@@ -78,7 +77,6 @@ class LiveService:
 
     Attributes:
         name: botocore's name of the service (`ecs`, `elbv2`, `ecr`).
-
     """
 
     name: ClassVar[str]

@@ -92,7 +92,6 @@ def parse(
 
     Raises:
         AwsError: The body does not follow the protocol or the operation's input shape.
-
     """
     model = operation_model(service, operation)
     protocol = protocol or model.service_model.protocol

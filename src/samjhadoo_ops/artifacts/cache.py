@@ -62,7 +62,6 @@ def fetch(package: Package, unpack: Unpack, *, progress: Progress | None = None)
 
     Raises:
         FetchFailed: It cannot be downloaded, is not the pinned one, or the cache folder is full or read-only.
-
     """
     folder = cache_folder() / package.folder
     if intact(folder):
@@ -96,7 +95,6 @@ def building(folder: Path, *, needed: int, name: str) -> Iterator[Path]:
 
     Raises:
         FetchFailed: The cache folder is full or cannot be written.
-
     """
     from filelock import FileLock
 

@@ -37,7 +37,6 @@ def payments(
     Raises:
         SmokeFailed: A check failed in the last attempt.
         ConfigurationError: The webhook's secret cannot be resolved.
-
     """
     settings = env.payments
     if settings.check == "off":

@@ -29,7 +29,6 @@ class Migration:
         description: The description from the script's name.
         state: Flyway's state: Pending, Success, Failed, Future, Outdated, …
         path: The script's path; empty if the script no longer exists.
-
     """
 
     version: str

@@ -28,7 +28,6 @@ class CommandLine:
     Args:
         command: The command that starts Flyway: java, the class path and the main class.
         folder: The working folder; Flyway reads a `flyway.toml` in it.
-
     """
 
     command: Sequence[str]

@@ -74,7 +74,6 @@ class Connection:
         Args:
             application: The session's name in `pg_stat_activity`.
             parameters: Server parameters for the session, such as `lock_timeout`.
-
         """
         query = jdbc_query(application=application, parameters=parameters)
         return f"jdbc:postgresql://{self._host}:{self.port}/{quote(self.dbname)}?{query}"
@@ -84,7 +83,6 @@ class Connection:
 
         Raises:
             psycopg.OperationalError: The database cannot be reached, or refused the connection.
-
         """
         import psycopg
 

@@ -51,7 +51,6 @@ class Flyway:
         timeouts: See `Timeouts`.
         settings: Further settings, without the prefix `flyway.`.
         application: The name of its database sessions, which identifies those of a killed run.
-
     """
 
     locations: Sequence[PurePath]
@@ -77,7 +76,6 @@ class Flyway:
 
         Raises:
             ConfigurationError: `database.flyway` sets what the tool sets.
-
         """
         taken = sorted(OWN.intersection(self.settings) - {"ignoreMigrationPatterns"})
         if taken:

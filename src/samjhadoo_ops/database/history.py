@@ -113,7 +113,6 @@ def problems(history: History, *, version: str | None, applied: Sequence[str]) -
     Args:
         version: The schema's version according to Flyway; None if there is none.
         applied: The scripts that were applied according to Flyway.
-
     """
     for row in history.failed:
         rank = "" if row.installed_rank is None else f" (rank {row.installed_rank})"

@@ -45,7 +45,6 @@ class DockerImage:
         flyway: Flyway's arguments; `locations` are absolute paths on this machine.
         folder: The project; Flyway reads a `flyway.toml` in it.
         desktop: Whether the engine is Docker Desktop, whose host network is another one; None: find out.
-
     """
 
     image: str

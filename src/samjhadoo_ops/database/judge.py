@@ -64,7 +64,6 @@ class Reason:
     Attributes:
         line: The statement's line in the script, from 1 on; 0 where only the script is known.
         rule: squawk's rule and message; empty when only a pattern found the statement.
-
     """
 
     script: str
@@ -83,7 +82,6 @@ class ScriptJudgement:
 
     Attributes:
         since: The oldest release that the script does not break, as its marker declares; empty for no marker.
-
     """
 
     script: str
@@ -112,7 +110,6 @@ class MigrationsJudgement:
 
     Attributes:
         failure: Why squawk could not examine them; then only the patterns were applied.
-
     """
 
     scripts: tuple[ScriptJudgement, ...]
@@ -165,7 +162,6 @@ def judge_script(
     Args:
         objections: What squawk reported for the script.
         destructive: Those of squawk's rules that mean a danger for the running release.
-
     """
     code = _NOT_CODE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
     words = _breaking_statements(code)

@@ -61,7 +61,6 @@ def lint(
     Raises:
         LinterMissing: squawk is not installed.
         OpsError: It could not read the scripts.
-
     """
     sql = [script for script in scripts if script.suffix.lower() == ".sql"]
     if not sql:

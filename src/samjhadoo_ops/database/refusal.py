@@ -36,7 +36,6 @@ def readable(run: FlywayRun, database: str) -> list[dict[str, Any]]:
     Raises:
         ConfigurationError: Flyway does not understand a setting.
         Refused: Flyway failed otherwise.
-
     """
     try:
         results = answer.read(run.output)
@@ -145,7 +144,6 @@ def failed(run: FlywayRun, result: Migrated, *, changed: str, half_way: bool) ->
     Args:
         changed: Which pending scripts the schema has by now.
         half_way: Whether a script failed outside a transaction.
-
     """
     why = result.failure or answer.FlywayFailure("", f"Flyway ended with exit code {run.exit_code}")
     if not why.path:

@@ -55,7 +55,6 @@ class Runner(Protocol):
             ConfigurationError: A setting is wrong; Flyway did not run.
             Refused: Flyway could not be started.
             NoAnswerError: Flyway started, but did not end in time, or its output is lost.
-
         """
 
     def history(self) -> History:
@@ -81,7 +80,6 @@ def run_process(
     Raises:
         OSError: It could not be started.
         RunTimeoutError: It timed out.
-
     """
     process = subprocess.Popen(
         argv,

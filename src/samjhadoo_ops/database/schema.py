@@ -64,7 +64,6 @@ class Schema:
         Raises:
             ConfigurationError: Flyway refused a setting.
             Refused: The scripts or the database cannot be read.
-
         """
         # Pending migrations are not invalid: migrate applies them.
         results = self._ask("info", "validate", ignore=["*:pending"])
@@ -89,7 +88,6 @@ class Schema:
         Raises:
             Refused: Nothing was changed.
             DeploymentFailed: A script failed; `changed` lists what was applied before.
-
         """
         inspection = inspection or self.validate()
         self.console.event(
@@ -130,7 +128,6 @@ class Schema:
         Raises:
             DeploymentFailed: The table does not agree, or cannot be read after scripts were applied.
             Refused: The table cannot be read, and nothing was applied.
-
         """
         applied = [item.script for item in state.applied]
         try:
@@ -181,7 +178,6 @@ def inspect(env: Environment, aws: Aws, console: Console, clock: Clock) -> tuple
     Raises:
         ConfigurationError: A setting or the secret is wrong.
         Refused: The scripts do not match the database.
-
     """
     if not env.database.migrations:
         return None, answer.Inspection(None, (), ())
@@ -215,7 +211,6 @@ def runner_for(env: Environment, aws: Aws, console: Console, clock: Clock) -> Ru
     Raises:
         ConfigurationError: The secret is missing or malformed, or a setting is wrong.
         OpsError: AWS refused, or Flyway could not be downloaded.
-
     """
     return _RUNNERS[env.database.runner](env, aws, console, clock)
 

@@ -22,7 +22,6 @@ class Candidate:
 
     Attributes:
         names: What it may be called by: version, git sha, digest, task definition.
-
     """
 
     task_definition: str
@@ -79,7 +78,6 @@ def abandoned(entries: Iterable[JournalEntry]) -> set[str]:
 
     Args:
         entries: The journal, the newest first.
-
     """
     left: set[str] = set()
     for entry in reversed(list(entries)):
@@ -103,7 +101,6 @@ def choose(
 
     Raises:
         Refused: There is none.
-
     """
     known = ", ".join(str(candidate) for candidate in candidates[:5]) or "none"
     if name:

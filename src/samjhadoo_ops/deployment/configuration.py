@@ -131,7 +131,6 @@ class Policy:
         failed_probes: Consecutive failed health probes that end a deployment.
         on_interrupt: `rollback` or `leave`.
         unmonitored: `rollback` or `warn`, when ECS does not monitor alarms or circuit breaker as requested.
-
     """
 
     canary_percent: float

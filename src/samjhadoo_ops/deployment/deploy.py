@@ -47,7 +47,6 @@ class Deploy:
         lock_wait: Seconds on the clock to wait for the lock.
         overrides: Gates that are overridden, and an emergency, with the reasons.
         image: An image that exists (`release.existing`), deployed instead of a build of the project's folder.
-
     """
 
     context: ServiceContext
@@ -65,7 +64,6 @@ class Deploy:
                 was changed.
             DeploymentFailed: The migration failed, or the release was rolled back.
             PersonNeeded: The rollback failed, or the state is unknown.
-
         """
         run = Run(self.context)
         with run.timed("account"):
@@ -85,7 +83,6 @@ class Deploy:
 
         Raises:
             Refused: The checkout is another release. Else see `run`.
-
         """
         prepared = self._prepare(run)
         release, here = str(entry.data.get("release", "")), prepared.plan.image.tag

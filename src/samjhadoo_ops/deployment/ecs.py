@@ -75,7 +75,6 @@ def send_once(
 
     Raises:
         Exception: What the last try raised.
-
     """
     in_doubt = False
     for attempt in range(TRIES):
@@ -124,7 +123,6 @@ def has_served(service: Mapping[str, Any] | None, briefs: Iterable[Mapping[str, 
         service: The DescribeServices document; None when there is no service.
         briefs: Its service deployments. ECS keeps those of 90 days only, and none from before 2024-10-25:
             what an older one deployed still shows as COMPLETED in the service.
-
     """
     if any(brief["status"] == "SUCCESSFUL" for brief in briefs):
         return True
@@ -137,7 +135,6 @@ class EcsService:
     Args:
         sender: One that sends each request once; for requests that must not be carried out twice.
         guard: Called before every change; raises when this run may change nothing any more.
-
     """
 
     def __init__(
@@ -267,7 +264,6 @@ class EcsService:
 
         Raises:
             DeploymentFailed: ECS refused the request.
-
         """
 
         def send() -> dict[str, Any]:

@@ -77,7 +77,6 @@ class Left:
         acts_at: When ECS acts by itself, on the clock: it rolls a canary back, it completes a bake.
         seconds: Until then, on the clock.
         when: The same for people.
-
     """
 
     reattach: str
@@ -94,7 +93,6 @@ class Deployed:
         outcome: `succeeded`, `unchanged`; `canary` or `baking` when it was left to ECS.
         deploy: The journal's deploy.
         seconds: Real seconds spent in each part.
-
     """
 
     outcome: str
@@ -153,7 +151,6 @@ def recorded(run: Run) -> Iterator[None]:
     Raises:
         OpsError: What the block raised, an AWS client's error in our words.
         PersonNeeded: An AWS call failed while a deployment may continue in ECS.
-
     """
     from samjhadoo_ops.aws_errors import translate
 
@@ -206,7 +203,6 @@ def finish(run: Run, pinned: PinnedDeployment, ending: Ending, **data: Any) -> D
     Raises:
         DeploymentFailed: It was rolled back: the previous release serves.
         PersonNeeded: It ended in any other way that was not requested.
-
     """
     good = _STOPPED_WELL if pinned.kind == "stop" else _GOOD
     if ending.phase not in good:

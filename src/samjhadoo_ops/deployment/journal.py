@@ -59,7 +59,6 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         data: What it was about.
         token: The number of the lock's acquisition under which it was written; 0 for none.
-
     """
 
     number: int

@@ -58,7 +58,6 @@ class Prober:
     Args:
         pause: Real seconds between two probes.
         note: Called after each probe with why it failed; empty when it succeeded.
-
     """
 
     def __init__(
@@ -110,7 +109,6 @@ class ProbingJudge:
         probers: By the name of the listener they go through; one that fails is enough.
         threshold: Consecutive failures.
         show: Called with how often each prober has failed in a row, when that has changed.
-
     """
 
     def __init__(

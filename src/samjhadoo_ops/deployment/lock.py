@@ -66,7 +66,6 @@ class LockOwner(msgspec.Struct, frozen=True, kw_only=True):
         deploy: The journal's deploy, once there is one.
         deployment: The pinned service deployment, once there is one.
         renewals: How often the lease has been renewed; makes every version differ.
-
     """
 
     user: str
@@ -168,7 +167,6 @@ class DeploymentLock:
     Attributes:
         former: Who held it before; None for the first.
         lost: Whether another run has it by now.
-
     """
 
     def __init__(

@@ -28,7 +28,6 @@ class StoredObject:
     Attributes:
         etag: Names this version; a conditional write compares it.
         age: Seconds since it was written, by the store's own clock; local clocks don't matter.
-
     """
 
     body: bytes

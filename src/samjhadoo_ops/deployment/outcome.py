@@ -30,7 +30,6 @@ class Hook:
         status: `AWAITING_ACTION` while the deployment is paused by it.
         expires_at: When ECS acts by itself.
         timeout_action: What ECS does then.
-
     """
 
     id: str
@@ -54,7 +53,6 @@ class Observation:
         production_weight: Percent of production traffic on the new revision; None when ECS moves none.
         test_weight: Percent of test traffic on the new revision; None when there is no test listener.
         current: The service's current deployment, when it has been read.
-
     """
 
     arn: str
@@ -91,7 +89,6 @@ def observe(document: Mapping[str, Any], *, current: str | None = None) -> Obser
     Args:
         document: One of `serviceDeployments[]` of DescribeServiceDeployments.
         current: The service's `currentServiceDeployment`, when known.
-
     """
     target = document.get("targetServiceRevision", {})
     breaker = document.get("deploymentCircuitBreaker", {})
@@ -194,7 +191,6 @@ def phase_of(observed: Observation, *, tested: bool = False) -> Phase:
         observed: What ECS shows.
         tested: Whether the new revision has passed its tests; decides what a hook at 0 % waits for
             when the stage's name is not known.
-
     """
     if observed.status in _TERMINAL:
         return _TERMINAL[observed.status]
@@ -265,7 +261,6 @@ class Ending:
         seconds: Real seconds spent in each phase, by its name.
         turn: Where it was before; None when it was never seen running.
         verdict: The judge's last one.
-
     """
 
     phase: Phase
@@ -284,7 +279,6 @@ class Before:
         started: When it started, on the clock.
         canary_since: When its canary got traffic, on the clock; None when that was not seen.
         reason: Why a rollback had been requested; empty when none had been.
-
     """
 
     started: float
@@ -315,7 +309,6 @@ class Verdict:
         window: How many seconds on the clock it covers.
         sample: How many requests it covers.
         baseline: The same fraction of the old release beside it; None when that had no requests.
-
     """
 
     opinion: Opinion
@@ -354,7 +347,6 @@ class PinnedDeployment:
         all_at_once: Whether it shifts all traffic at once, without tests and gates.
         first: Whether there is no release to roll back to.
         before: What a run before saw of it; None when this run started it.
-
     """
 
     arn: str

@@ -32,7 +32,6 @@ class DeployPlan:
         must_build: Whether the image does not exist yet.
         inspection: What Flyway found; None when it did not run.
         findings: What the gates found, by their names; empty in a deploy, which has passed them.
-
     """
 
     facts: Facts
@@ -135,7 +134,6 @@ def make_plan(context: ServiceContext, overrides: Overrides | None = None, *, im
 
     Raises:
         OpsError: Something can't be read.
-
     """
     from samjhadoo_ops.release import existing, wanted
 

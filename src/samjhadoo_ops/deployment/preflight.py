@@ -203,7 +203,6 @@ def gather_facts(
 
     Raises:
         ConfigurationError: The load balancer that the settings name doesn't exist.
-
     """
     from samjhadoo_ops.release import render_task_definition
 

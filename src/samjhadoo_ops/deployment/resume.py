@@ -36,7 +36,6 @@ def resume(
         EndedBefore: It had ended badly.
         DeploymentFailed: It was rolled back.
         PersonNeeded: The rollback failed, or the state is unknown.
-
     """
     return _go_on(context, deploy, until=until, lock_wait=lock_wait, resuming=True)
 

@@ -40,7 +40,6 @@ class RollbackResult:
         release: What serves now, for people.
         restored: Real seconds from the request until production traffic was all on it; None when it
             was not measured.
-
     """
 
     how: str
@@ -63,7 +62,6 @@ def rollback(
         Refused: There is nothing to go back to, or a deployment runs and `to` names a release.
         PersonNeeded: The rollback failed.
         DeploymentFailed: The release to go back to didn't start; the former one still serves.
-
     """
     if context.ecs.describe() is None:
         raise Refused("there is no service yet, so there is nothing to roll back", hint="invoke deploy")
@@ -268,7 +266,6 @@ def unsupported(entries: Sequence[JournalEntry], task_definition: str) -> list[S
     Args:
         entries: The journal, newest first.
         task_definition: The release's; what was migrated with it or before does no harm to it.
-
     """
     position = _position(entries, task_definition)
     newer, older_or_same = _releases(entries[:position]), _releases(entries[position:])

@@ -58,7 +58,6 @@ def roll_out(
     Args:
         kind: `deploy`, or `rollback` to return to a proven release all at once.
         until: A word of `UNTIL`.
-
     """
     # An update that is sent but not watched yet could not be rolled back: interrupts wait for the watch.
     with held_back() as deliver:
@@ -81,7 +80,6 @@ def start(run: Run, task_definition: str, load_balancing: LoadBalancing, *, kind
     Raises:
         DeploymentFailed: ECS refused it; nothing was changed.
         PersonNeeded: ECS accepted the update but shows no deployment for it.
-
     """
     ecs, env = run.ecs, run.env
     service = ecs.describe()
@@ -152,7 +150,6 @@ def started_unseen(ecs: EcsService, *, task_definition: str, known: Container[st
     Args:
         task_definition: What the run was about to deploy.
         known: The service deployments that were there before.
-
     """
     if ecs.describe() is None:
         return ""
@@ -175,7 +172,6 @@ def pin(
 
     Raises:
         PersonNeeded: There is none.
-
     """
     number = newest_revision(service, task_definition)
     for _ in range(_PIN_TRIES):
@@ -215,7 +211,6 @@ def watch_to_end(
     Raises:
         DeploymentFailed: The release was rolled back.
         PersonNeeded: The rollback failed, or the state is unknown.
-
     """
     _announce(run, pinned)
     watch = _watch_of(run, pinned)

@@ -100,7 +100,6 @@ class Run(ServiceContext):
         changes: What has been changed so far, for people.
         seconds: Real seconds spent in each part.
         in_flight: Whether a deployment may be in progress in ECS whose end is not known.
-
     """
 
     recorder: Recorder
@@ -125,7 +124,6 @@ class Run(ServiceContext):
 
         Raises:
             Refused: Another run holds it.
-
         """
         lock = DeploymentLock(
             self.journal.store,
@@ -185,7 +183,6 @@ class Run(ServiceContext):
 
         Raises:
             LostLock: Another run has the lock; nothing was done.
-
         """
         before, after = STEPS[name]
         step = RunStep()

@@ -38,7 +38,6 @@ class Status:
         deployment: The service's current or latest deployment.
         lock_owner: Who holds the deployment lock; None when anybody may take it.
         last: The last deployment of the journal, as a row of the history.
-
     """
 
     service: dict[str, Any] | None

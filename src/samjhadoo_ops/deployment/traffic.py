@@ -23,7 +23,6 @@ class LoadBalancing:
         production_rule: The rule of the production listener that ECS rewrites.
         target_groups: Both target groups, in the order of the settings.
         role: The role ECS assumes to do so.
-
     """
 
     production_rule: str

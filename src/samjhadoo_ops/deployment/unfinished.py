@@ -49,7 +49,6 @@ def settle_unfinished(run: Run) -> None:
 
     Raises:
         Refused: One of them goes on.
-
     """
     for entry in unfinished(run):
         arn = deployment_of(run, entry)

@@ -109,7 +109,6 @@ class Monitors:
 
     Attributes:
         required: Whether a deployment that it does not watch is rolled back.
-
     """
 
     alarms: bool
@@ -156,7 +155,6 @@ class Readiness:
     Attributes:
         tested: Whether the tests have passed.
         failure: Why they have not; empty otherwise.
-
     """
 
     def __init__(
@@ -251,7 +249,6 @@ class Watch:
         test: Checks the new revision through the test listener; raises OpsError when it fails.
         monitors: What ECS has to watch by itself.
         before: What is known from a run before.
-
     """
 
     def __init__(
@@ -295,7 +292,6 @@ class Watch:
 
         Raises:
             PersonNeeded: AWS is out of reach, a rollback doesn't end, or the lock was lost.
-
         """
         try:
             while True:

@@ -32,7 +32,6 @@ class Problem(NamedTuple):
         source: The file or variable that holds it.
         path: The keys that lead to it.
         message: What is wrong; never the value of a secret.
-
     """
 
     source: str
@@ -51,7 +50,6 @@ class Layers:
         texts: The files' texts by name, for line numbers.
         problems: What could not be merged.
         written: A value's path in its file where that differs from its own path (`[services.NAME]`).
-
     """
 
     tree: dict[str, Any] = field(default_factory=dict)
@@ -101,7 +99,6 @@ class Layers:
         Args:
             path: The setting's key path.
             source: The file that holds it.
-
         """
         node = self.tree
         for key in path[:-1]:

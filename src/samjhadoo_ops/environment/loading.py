@@ -41,7 +41,6 @@ class Environment(Settings, frozen=True, kw_only=True):
         services: The environment of each service, by the name of its table; empty if there is only one.
         key: The name of the service's table in an environment with several services; otherwise empty.
         after: The services that must be deployed before this one.
-
     """
 
     name: str
@@ -75,7 +74,6 @@ def load_environment(
 
     Raises:
         ConfigurationError: The settings are wrong (all problems are reported), or there is no such service.
-
     """
     root = find_root() if root is None else root
     _refuse_unknown(name, root)

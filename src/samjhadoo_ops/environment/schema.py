@@ -492,7 +492,6 @@ class StackSettings(Section, frozen=True, kw_only=True):
         allow_users: Other users of this machine who may use it.
         require_key: Who has to send the stack's key as the access key id.
         localstack: Environment variables of LocalStack's container.
-
     """
 
     kind: Literal["embedded", "containers"]

@@ -81,7 +81,6 @@ class SecretRef:
     Args:
         name: The name or ARN of the secret, or the name of the parameter or variable.
         key: The key inside a secret that is a JSON object; empty for the whole secret.
-
     """
 
     scheme: str

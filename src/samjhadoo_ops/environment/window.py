@@ -25,7 +25,6 @@ class Window:
         start: Minutes after midnight, local time.
         end: Minutes after midnight, up to 1440.
         zone: IANA name of the time zone.
-
     """
 
     days: frozenset[int]
@@ -39,7 +38,6 @@ class Window:
 
         Raises:
             ValueError: The text is not a valid window, or its time zone is unknown.
-
         """
         match = _SHAPE.fullmatch(text)
         if match is None:

@@ -32,7 +32,6 @@ class Observed:
         detect: Time from the fault until the rollback was requested, on the emulated clock.
         restore: Time from the fault until the old release had all traffic again.
         failures: The different ways in which requests failed.
-
     """
 
     exit_code: int | None

@@ -42,7 +42,6 @@ class ServiceState:
         running: How many tasks of each task definition run.
         desired: How many tasks should run.
         ongoing: Deployments that have not ended.
-
     """
 
     shares: dict[str, float]

@@ -43,7 +43,6 @@ class Project:
     Attributes:
         own: Environment variables that override those of this process.
         settings: Settings that override those of the environment's files, by key path.
-
     """
 
     folder: Path

@@ -35,7 +35,6 @@ class Rehearsal:
         console: Shows the progress.
         keep: Leave the copy and its stack for inspection.
         retries: How often a failed scenario is repeated, on a fresh stack.
-
     """
 
     env: Environment

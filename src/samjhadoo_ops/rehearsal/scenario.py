@@ -49,7 +49,6 @@ class CandidateChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         environment: Variables that are added to the service's container in the task definition.
         dockerfile: Lines added to the Dockerfile.
         migrations: Flyway scripts by file name, added to the first migrations folder.
-
     """
 
     environment: dict[str, str] = {}
@@ -63,7 +62,6 @@ class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         rate: Requests per real second; 0 for none.
         path: The path of the GET requests; a status below 500 is a success.
-
     """
 
     rate: float = 40.0
@@ -84,7 +82,6 @@ class ScenarioStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         exit_code: For `invoke`: the exit code that it has to have.
         fault: For `fault`: the document for the emulator; `{service}` and `{cluster}` are replaced.
         alarm: For `alarm` and `quiet-alarm`: the alarm's name.
-
     """
 
     at: str
@@ -108,7 +105,6 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         detect: The longest emulated time from the fault until the rollback is requested.
         restore: The longest emulated time from the fault until the old release has all traffic again.
         lock: The lock at the end: `free`, or `lease` if its owner was killed.
-
     """
 
     serving: Literal["new", "old"]
@@ -127,7 +123,6 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         quick: Whether it is played when no scenario is named.
         settings: Settings of the environment meanwhile, by key path: `"deployment.bake_time" = "5m"`.
-
     """
 
     title: str
@@ -156,7 +151,6 @@ def read_scenario(text: str, *, name: str, where: str) -> Scenario:
 
     Raises:
         ConfigurationError: It is not a scenario; the message names file and key.
-
     """
     try:
         document = tomllib.loads(text)

@@ -54,7 +54,6 @@ class ScenarioResult:
         observed: How it ended; None if it was aborted.
         problems: What is not as expected; empty when it passed.
         seconds: How many real seconds it took.
-
     """
 
     scenario: Scenario
@@ -173,7 +172,6 @@ class StepRunner:
     Attributes:
         others: The other commands, with their steps.
         fault_at: When the first fault was caused, in Unix seconds.
-
     """
 
     project: Project

@@ -31,7 +31,6 @@ def wanted(env: Environment, aws: Aws) -> BuiltImage:
 
     Raises:
         ConfigurationError: The build context or the repository does not exist.
-
     """
     identity = identify(build_context(env))
     uri = ecr.repository_uri(aws, env.build.repository)
@@ -45,7 +44,6 @@ def build(env: Environment, aws: Aws, console: Console) -> BuiltImage:
     Raises:
         ConfigurationError: A setting or the Dockerfile is wrong, or a program is missing.
         OpsError: The build failed.
-
     """
     image = wanted(env, aws)
     if image.reused:

@@ -55,7 +55,6 @@ def run(
     Raises:
         ConfigurationError: The program does not exist.
         CommandFailed: It exited with a status other than 0.
-
     """
     with _started(command, cwd, variables or {}, piped=given is not None) as process:
         try:

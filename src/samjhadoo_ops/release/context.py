@@ -25,7 +25,6 @@ class BuildContext:
 
     Raises:
         ConfigurationError: The folder does not exist.
-
     """
 
     def __init__(self, root: Path, dockerfile: str = "Dockerfile") -> None:
@@ -126,7 +125,6 @@ class Identity:
             changes; `content-<hash>` outside git.
         revision: The commit; the version outside git.
         epoch: Unix timestamp of the commit; None outside git.
-
     """
 
     version: str

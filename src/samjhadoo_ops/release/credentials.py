@@ -39,7 +39,6 @@ def logged_in(
 
     Raises:
         CommandFailed: The registry refused the login.
-
     """
     if is_loopback(host):
         yield {}
@@ -58,7 +57,6 @@ def temporary_configuration(host: str) -> Iterator[dict[str, str]]:
 
     Raises:
         ConfigurationError: The user's configuration cannot be read.
-
     """
     own = Path(os.environ.get(VARIABLE) or Path.home() / ".docker")
     with tempfile.TemporaryDirectory(prefix="samjhadoo-docker-") as folder:

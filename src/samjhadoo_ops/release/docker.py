@@ -34,7 +34,6 @@ class ImageBuild:
         cache_from: Where to read the build cache, in buildx's syntax (`type=registry,ref=…`).
         cache_to: Where to write it.
         epoch: Unix timestamp for the image; None means now.
-
     """
 
     tag: str
@@ -77,7 +76,6 @@ def variables(wanted: ImageBuild, engine: Engine, *, own_images: bool = False) -
     Args:
         own_images: Whether it is built on an image that only the engine has. This needs the engine's own
             builder, because buildx's other builders do not see the engine's images.
-
     """
     if engine.kind != "buildx":
         return {"DOCKER_BUILDKIT": "1" if engine.kind == "buildkit" else "0"}

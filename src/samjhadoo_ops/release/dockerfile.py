@@ -67,7 +67,6 @@ def words(text: str, variables: Mapping[str, str], *, split: bool = True) -> lis
 
     Raises:
         ValueError: A quote is not closed, or a `${` has none of these forms.
-
     """
     return list(_words(text, variables, split=split))
 

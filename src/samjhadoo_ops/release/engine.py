@@ -42,7 +42,6 @@ class Engine:
         platform: The engine's platform, such as `linux/amd64`.
         context: The Docker context; the engine's own builder has the same name.
         description: All of this in words.
-
     """
 
     kind: Kind
@@ -57,7 +56,6 @@ def find_engine() -> Engine:
     Raises:
         ConfigurationError: `docker` is not installed.
         EngineUnavailable: The engine does not answer, or refuses access.
-
     """
     status, output, error = _ask(INFO)
     try:

@@ -41,7 +41,6 @@ def prepare_bases(
 
     Raises:
         ConfigurationError: A Dockerfile is missing, or a base is built on itself.
-
     """
     instructions = read(context, name)
     needed = [image for image in dockerfile.images(instructions, arguments) if image in bases]
@@ -135,7 +134,6 @@ class DockerBuilder:
     Raises:
         EngineUnavailable: The engine does not answer.
         ConfigurationError: The engine cannot build for the configured platform.
-
     """
 
     def __init__(self, env: Environment, console: Console) -> None:
@@ -166,7 +164,6 @@ class DockerBuilder:
         Raises:
             ConfigurationError: A Dockerfile is missing, or needs BuildKit where there is none.
             CommandFailed: A build failed.
-
         """
         settings = self._env.build
         instructions = self._read(context, name)

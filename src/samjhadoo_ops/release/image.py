@@ -22,7 +22,6 @@ class BuiltImage:
         layout: The OCI layout that holds it; None if a Docker engine or the registry does.
         reused: Whether the registry already had the tag, so that nothing was built.
         source: The image in another registry that is to be copied.
-
     """
 
     version: str
@@ -52,7 +51,6 @@ class PushedImage:
         repository_uri: The URI of its repository, without tag.
         digest: The manifest's digest, as the registry reports it.
         sent: Bytes that were sent; 0 if everything was there, None if a Docker engine sent them.
-
     """
 
     repository_uri: str

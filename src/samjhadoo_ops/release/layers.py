@@ -58,7 +58,6 @@ class LayerEntry:
         source: The file with its content; None for folders and links.
         link: The target of a link; empty otherwise.
         uid: Owner; `gid` its group.
-
     """
 
     path: str
@@ -100,7 +99,6 @@ def copied(
 
     Raises:
         ConfigurationError: A source is missing, outside the context, or neither file, folder nor link.
-
     """
     where = f"{name}:{copy.line}"
     found: dict[str, LayerEntry] = {}

@@ -64,7 +64,6 @@ def build_layout(
 
     Raises:
         ConfigurationError: The Dockerfile is missing or wrong, or needs a Docker engine.
-
     """
     try:
         instructions = dockerfile.instructions(context.dockerfile.read_text())

@@ -35,7 +35,6 @@ def existing(env: Environment, aws: Aws, image: str) -> BuiltImage:
         ConfigurationError: The name is not valid, or the environment's repository does not exist.
         Refused: There is no such image, or the environment's repository has another image with its tag.
         RegistryRefused: The registry refused the request.
-
     """
     uri = ecr.repository_uri(aws, env.build.repository)
     own = ImageReference(uri.removesuffix(f"/{env.build.repository}"), env.build.repository)

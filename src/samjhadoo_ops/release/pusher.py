@@ -78,7 +78,6 @@ def push_by_engine(env: Environment, aws: Aws, console: Console, built: BuiltIma
 
     Raises:
         OpsError: The registry refused it, or Docker printed no digest.
-
     """
     host = built.registry_host
     with logged_in(host, lambda: ecr.password(aws), console, cwd=env.root) as variables:

@@ -38,7 +38,6 @@ class Copy:
         uid: The owner's user ID.
         gid: The owner's group ID.
         mode: Permissions of everything copied; None keeps each file's.
-
     """
 
     line: int
@@ -58,7 +57,6 @@ class Recipe:
         base: The image in FROM, with variables substituted; `scratch` for none.
         config: The `config` member of the OCI image configuration.
         steps: Copies, and folders (as text) that WORKDIR creates, in order.
-
     """
 
     base: str
@@ -107,7 +105,6 @@ def read(
 
     Raises:
         ConfigurationError: An instruction is wrong or needs a Docker engine.
-
     """
     base, outer = _preamble(instructions, arguments, name)
     reader = _Reader(name, dict(inherited or {}), arguments, outer)

@@ -42,7 +42,6 @@ class RemoteRepository:
     Args:
         host: The registry's host and port.
         login: Returns the password of the user `AWS`; called only if the registry requires a login.
-
     """
 
     def __init__(self, host: str, name: str, login: Callable[[], Secret] | None = None) -> None:
@@ -159,7 +158,6 @@ class RemoteRegistry:
         Raises:
             ConfigurationError: There is no image for the platform.
             RegistryRefused: There is no such image.
-
         """
         parsed = ImageReference.parse(reference)
         repository = RemoteRepository(self.host, parsed.repository, self.login)

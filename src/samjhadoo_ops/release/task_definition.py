@@ -47,7 +47,6 @@ def render_task_definition(env: Environment, image_reference: str, version: str)
     Raises:
         ConfigurationError: The file is missing or malformed, has an unknown placeholder or member, lacks
             the service's container, or a value has the wrong type; all problems of one kind are reported.
-
     """
     where = env.service.task_definition
     template = _load(env, where)

@@ -68,7 +68,6 @@ class Alarm:
     Attributes:
         value: The datapoint that made it fire; None if unknown.
         window: The period that it covers, in seconds on the clock.
-
     """
 
     name: str
@@ -99,7 +98,6 @@ class FailureReport:
         verdict: The last numbers of the canary analysis; empty if nothing was counted.
         gaps: What could not be read.
         schema: The version of the database schema, and whether the previous release works with it.
-
     """
 
     release: str = ""
@@ -159,7 +157,6 @@ def screen(failure: FailureReport, *, lines: int = SCREEN - _FRAME) -> tuple[str
     Args:
         failure: What is known.
         lines: The most lines to return, without the message, the changes and the next command.
-
     """
     cause = explaining(failure.logs)
     first = _titled(("log", cause), ("verdict", numbers(failure.verdict)))

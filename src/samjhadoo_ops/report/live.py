@@ -45,7 +45,6 @@ class LiveView:
         stream: The terminal.
         colour: Whether to use colours.
         elapsed: Returns the real seconds since the run began.
-
     """
 
     def __init__(self, stream: TextIO, *, colour: bool, elapsed: Callable[[], float]) -> None:

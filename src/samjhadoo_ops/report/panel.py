@@ -34,7 +34,6 @@ def panel(progress: RunProgress, *, width: int, elapsed: float, now: float | Non
         width: Columns of the terminal.
         elapsed: Real seconds since the run began.
         now: Unix seconds on the deployment's clock; None before anything is watched.
-
     """
     from rich.box import ROUNDED
     from rich.console import Group

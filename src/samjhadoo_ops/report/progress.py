@@ -46,7 +46,6 @@ class RunProgress:
         notices: Warnings, in order.
         rows: A rehearsal's results.
         result: The fields of the `result`.
-
     """
 
     deploy: str = ""
@@ -79,7 +78,6 @@ class RunProgress:
             text: Its message; empty for a mere update of the state.
             fields: Its fields.
             at: Real seconds since the run began.
-
         """
         take = getattr(self, f"_on_{event.replace('-', '_')}", None)
         if take is not None:

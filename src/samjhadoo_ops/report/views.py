@@ -27,7 +27,6 @@ def attached_views(console: Console, task: str, variables: Mapping[str, str] | N
         console: The run's console.
         task: The task's name.
         variables: The process's environment variables.
-
     """
     variables = os.environ if variables is None else variables
     attach(console, task, variables)

@@ -35,7 +35,6 @@ class Schedule:
         parallel: How many may run at once.
         on_failure: After a failure `stop` and `rollback` start nothing more, `continue` starts what does not
             come after the failed service, `regardless` everything.
-
     """
 
     def __init__(self, after: Mapping[str, Collection[str]], *, parallel: int, on_failure: str) -> None:
@@ -148,7 +147,6 @@ class DeployAll:
         options: Options of deploy and rollback alike.
         only: The services; all by default.
         pool: Runs the tasks.
-
     """
 
     def __init__(
@@ -179,7 +177,6 @@ class DeployAll:
         Raises:
             KeyboardInterrupt: After every deploy has ended as its settings require.
             SystemExit: The same, after SIGTERM.
-
         """
         schedule = Schedule(self._order, parallel=self._parallel, on_failure=self._policy)
         try:

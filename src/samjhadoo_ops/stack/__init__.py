@@ -30,7 +30,6 @@ class StackEndpoints:
         production: The load balancer's production listener.
         clock_origin: Unix time at which the emulated clock began.
         services: The listeners of each of several services, as (production, test).
-
     """
 
     aws: str
@@ -51,7 +50,6 @@ def ensure_up(env: Environment, console: Console, *, start: bool) -> StackEndpoi
         StackNotRunning: No stack is running and `start` is false.
         ConfigurationError: The running stack was started with other settings.
         OpsError: It could not be started.
-
     """
     from samjhadoo_ops.stack import lifecycle
 
@@ -80,7 +78,6 @@ def up(env: Environment, console: Console, *, owner: int | None = None) -> Stack
     Raises:
         ConfigurationError: The environment has no stack, or something that a setting names is missing.
         OpsError: It could not be started; nothing is left running.
-
     """
     from samjhadoo_ops.stack import lifecycle
 
@@ -94,7 +91,6 @@ def fetch(env: Environment, console: Console) -> None:
     Raises:
         ConfigurationError: The environment has no stack, or an image or the Docker engine is missing.
         OpsError: Something could not be fetched.
-
     """
     from samjhadoo_ops.stack.planning import make_plan
     from samjhadoo_ops.stack.state import StackPaths

@@ -44,7 +44,6 @@ class Child:
         grace: Real seconds between its stop signal and SIGKILL.
         last: Whether it is ended after the others.
         status: Its wait status once it has ended.
-
     """
 
     name: str
@@ -80,7 +79,6 @@ class Children:
         folder: The working directory of processes that name no other.
         logs: The folder of their output, one file for each name.
         scratch: A folder that is removed when the supervisor is killed.
-
     """
 
     def __init__(self, stack: str, folder: Path, logs: Path, *, scratch: Path) -> None:
@@ -126,7 +124,6 @@ class Children:
 
         Raises:
             StartFailed: It could not be started.
-
         """
         log = self._logs / f"{name}.log"
         uid, gid = (account.uid, account.gid) if account else (None, None)

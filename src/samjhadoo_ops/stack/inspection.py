@@ -60,7 +60,6 @@ class StackStatus(msgspec.Struct, frozen=True, kw_only=True):
         reason: Why it ended, unless somebody stopped it.
         services: What serves each AWS service: `live` (the emulator) or the upstream's name.
         deployed: Production and test URL of each of the environment's services, when there are several.
-
     """
 
     running: bool

@@ -69,7 +69,6 @@ def start(env: Environment, progress: Progress, *, owner: int | None = None) -> 
         StackFailed: One of its processes did not start, or a hook failed; nothing is left running.
         ConfigurationError: The running stack was started with other settings.
         OpsError: Something that it needs could not be fetched.
-
     """
     paths = StackPaths(env.root)
     with _alone(paths, progress):

@@ -20,7 +20,6 @@ class PostgresPlan(msgspec.Struct, frozen=True):
         folder: The server's own folder, made by the supervisor.
         account: The user that it runs as, since it refuses to run as root; None for the current user.
         copy_home: Whether to copy `home` to `folder`, because that user cannot read it.
-
     """
 
     home: str
@@ -45,7 +44,6 @@ class ContainerServers(msgspec.Struct, frozen=True, tag="containers"):
         localstack_variables: LocalStack's own settings.
         pause: The image that holds a task's network.
         engine: The address of the Docker engine; empty for the usual one.
-
     """
 
     postgres: str
@@ -73,7 +71,6 @@ class Starter(msgspec.Struct, frozen=True):
     Attributes:
         started: When it started: see `processes.start_time`.
         exit_counts: Whether the stack also ends when it exits. After a shell's exit it keeps running.
-
     """
 
     name: str
@@ -94,7 +91,6 @@ class StackPlan(msgspec.Struct, frozen=True):
         seeds: The init hooks, in the order in which they run.
         seed_variables: Environment variables for them; the addresses are added.
         training: Whether Flyway's start-up archive is to be recorded once the stack is up.
-
     """
 
     id: str

@@ -186,7 +186,6 @@ def ensure_image(client: Any, key: str, image: str, progress: Progress) -> str:
 
     Raises:
         ConfigurationError: The engine does not have it and cannot pull it.
-
     """
     from docker.errors import DockerException, ImageNotFound
     from docker.utils import parse_repository_tag

@@ -28,7 +28,6 @@ def seed_variables(env: Environment) -> dict[str, str]:
 
     Raises:
         ConfigurationError: The task definition of one of several services is missing or malformed.
-
     """
     variables = {f"SAMJHADOO_SEED_{name}": value for name, value in _values(env).items()}
     if env.services:

@@ -46,7 +46,6 @@ def main(servers: HostServers, password: str, run: Path) -> None:
     Raises:
         OpsError: The recording failed.
         OSError: A folder could not be written.
-
     """
     folder = Path(f"{servers.postgres.folder}-training")
     copy = msgspec.structs.replace(servers.postgres, folder=str(folder))

@@ -40,7 +40,6 @@ def sweep(stack: str, *, spare: frozenset[int] = frozenset(), patience: float = 
         stack: The stack's id, or its beginning.
         spare: Processes that are not killed.
         patience: Real seconds after which to give up.
-
     """
     deadline = time.monotonic() + patience
     while left := [pid for pid in members(stack) if pid not in spare]:

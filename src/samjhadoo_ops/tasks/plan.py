@@ -48,7 +48,6 @@ def show_plans(sessions: Sequence[Session], overrides: Overrides, *, image: str 
 
     Raises:
         ConfigurationError: An image is given, although there are several services.
-
     """
     from samjhadoo_ops.deployment.plan import for_people, lines, make_plan
     from samjhadoo_ops.tasks.services import one_for_image

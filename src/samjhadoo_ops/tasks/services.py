@@ -46,7 +46,6 @@ def deploy_all(session: Session, *, resume: str | bool, arguments: Sequence[str]
     Raises:
         ConfigurationError: A deploy is to be resumed by its id, although there are several services.
         ServicesFailed: Not every service was deployed.
-
     """
     from samjhadoo_ops.services.deploy_all import DeployAll
 

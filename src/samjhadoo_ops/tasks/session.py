@@ -54,7 +54,6 @@ class Session:
 
         Raises:
             OpsError: The block's error; if the local stack has ended meanwhile, the error also shows why.
-
         """
         try:
             yield
@@ -90,7 +89,6 @@ class Session:
         Raises:
             Refused: The answer was not yes.
             ConfigurationError: There is no terminal to ask in.
-
         """
         if yes or self.env.stack is not None:
             return
@@ -115,7 +113,6 @@ def open_session(name: str, *, service: str = "", start: bool = False, common: b
         ConfigurationError: The settings are wrong, or one of several services must be chosen.
         Refused: The stack is not running, and `start` is false.
         OpsError: The stack could not be started.
-
     """
     env = load_environment(name, service=service)
     if env.services and not common:

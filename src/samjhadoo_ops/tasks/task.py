@@ -51,7 +51,6 @@ def ops_task(
 
     Raises:
         TypeError: The docstring, an option's help or an option's default is missing.
-
     """
 
     def decorate(body: Callable[..., Any]) -> Task[Any]:
@@ -104,7 +103,6 @@ def outcome(
     Raises:
         Exit: Invoke's exception, with the exit code, for every error.
         SystemExit: 143, after SIGTERM.
-
     """
     try:
         yield

@@ -35,7 +35,6 @@ class LocalStack:
         test: URL of its test listener.
         postgres: URL of the database, as psycopg takes it.
         redis: URL of Redis, as `redis.from_url` takes it.
-
     """
 
     project: Project
@@ -67,7 +66,6 @@ class LocalStack:
 
         Raises:
             OpsError: It had not ended after ten minutes, and was killed.
-
         """
         return self.project.invoke(*arguments)
 
@@ -98,7 +96,6 @@ def running_stack(
     Raises:
         ConfigurationError: The settings are not valid, or an image or the Docker engine is missing.
         OpsError: The stack did not start; nothing is left running.
-
     """
     from samjhadoo_ops.rehearsal.project import Project
     from samjhadoo_ops.stack.planning import OWNER

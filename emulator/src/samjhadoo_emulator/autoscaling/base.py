@@ -25,7 +25,6 @@ class AutoScalingBase(LiveService):
     Attributes:
         targets: By resource id.
         activities: By resource id, the newest last; they outlive their target.
-
     """
 
     name: ClassVar[str] = "application-autoscaling"
@@ -44,7 +43,6 @@ class AutoScalingBase(LiveService):
 
         Raises:
             AwsError: The resource is not registered.
-
         """
         resource = checked(params)
         if resource not in self.targets:
@@ -93,7 +91,6 @@ def checked(params: Params) -> str:
     Raises:
         AwsError: The members do not fit together.
         NotLive: The resource is not an ECS service.
-
     """
     served(params)
     resource: str = params.get("ResourceId", "")
@@ -114,7 +111,6 @@ def filtered(params: Params) -> str:
     Raises:
         AwsError: The members do not fit together.
         NotLive: The resources are not ECS services.
-
     """
     served(params)
     if params.get("ResourceId"):

@@ -33,7 +33,6 @@ class Decision:
         capacity: The new desired count; None when nothing changes.
         direction: `out` or `in`; empty when the policy wants no change.
         reason: Why nothing changes (see `NotScaledReasons`); empty during a cooldown or a suspension.
-
     """
 
     capacity: int | None = None
@@ -100,7 +99,6 @@ def decide(
         propose: Gives the capacity that the policy wants, from the one that it counts from.
         now: Unix time of the emulated clock.
         deploying: A deployment of the service is in progress.
-
     """
     start = target.bounded(current)
     wanted = propose(start)

@@ -22,7 +22,6 @@ class Cooldown:
     Attributes:
         base: The capacity before the change: a larger scale-out counts from there.
         until: Unix time of the emulated clock.
-
     """
 
     base: int
@@ -38,7 +37,6 @@ class Policy:
         creator: The end of the alarms' action ARN; it names the service that created them.
         high: The name of the alarm that scales out; target tracking only.
         low: The name of the alarm that scales in; empty when the policy does not.
-
     """
 
     name: str
@@ -63,7 +61,6 @@ class ScheduledAction:
     Attributes:
         settings: `Schedule`, `Timezone`, `StartTime`, `EndTime` and `ScalableTargetAction`, as given.
         next_run: Unix time of the emulated clock; None when it will not run again.
-
     """
 
     name: str
@@ -79,7 +76,6 @@ class ScalableTarget:
 
     Attributes:
         waiting: The desired count still has to come into range; a deployment holds that back.
-
     """
 
     resource: str
@@ -124,7 +120,6 @@ class Activity:
     Attributes:
         wanted: The desired count that was requested from ECS; None when there is nothing to wait for.
         reasons: `NotScaledReasons` of an activity that changed nothing.
-
     """
 
     id: str

@@ -127,7 +127,6 @@ class AlarmReading:
 
     Attributes:
         values: Of the alarm's evaluation periods, the newest last.
-
     """
 
     name: str
@@ -143,7 +142,6 @@ async def read(aws: AwsApi, name: str, at: float) -> AlarmReading | None:
 
     Raises:
         AwsError: CloudWatch refused.
-
     """
     alarms = (await aws.call("cloudwatch", "DescribeAlarms", AlarmNames=[name]))["MetricAlarms"]
     if not alarms:

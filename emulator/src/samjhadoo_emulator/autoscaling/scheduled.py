@@ -89,7 +89,6 @@ def parse_cron(text: str) -> Cron:
 
     Raises:
         CronError: The text is not a valid cron expression.
-
     """
     fields = text.upper().split()
     if len(fields) != FIELDS:
@@ -210,7 +209,6 @@ class Schedule:
         since: Unix time from which a rate counts unless there is a start.
         start: Unix time before which it does not run; AWS runs a recurring one at this very time, too.
         end: Unix time after which it does not run.
-
     """
 
     expression: str
@@ -224,7 +222,6 @@ class Schedule:
 
         Raises:
             ScheduleError: The expression or the time zone is not valid.
-
         """
         found = self._recurring(moment)
         start = self.start

@@ -28,7 +28,6 @@ def steps(given: dict[str, Any] | None, known: dict[str, Any] | None) -> dict[st
 
     Raises:
         AwsError: The steps overlap or leave gaps, or members are missing or contradict each other.
-
     """
     if given is None:
         if known is None:
@@ -99,7 +98,6 @@ def tracking(given: dict[str, Any] | None, known: dict[str, Any] | None) -> dict
 
     Raises:
         AwsError: Members are missing or contradict each other.
-
     """
     if given is None:
         if known is None:

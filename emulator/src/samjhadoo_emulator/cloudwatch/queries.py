@@ -31,7 +31,6 @@ class Found:
         series: The series of each query, by its id.
         samples: The observations behind each metric's points, by the query's id.
         failures: Why a query gave nothing, by its id.
-
     """
 
     series: dict[str, list[TimeSeries]] = field(default_factory=dict)

@@ -22,7 +22,6 @@ class Sample:
     Attributes:
         count: How many there were; AWS allows fractions.
         low: The smallest of them. high: The largest of them.
-
     """
 
     __slots__ = ("_values", "count", "high", "low", "total")

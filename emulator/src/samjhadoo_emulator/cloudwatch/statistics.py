@@ -43,7 +43,6 @@ class Extended:
         low: The lower bound, None for none; a percentile, or a value (which then is excluded).
         high: The upper bound.
         percent: Whether bounds are percentiles.
-
     """
 
     kind: str

@@ -52,7 +52,6 @@ class RegistryService(LiveService):
 
         Raises:
             AwsError: There is none, or the request names another registry.
-
         """
         name, registry_id = params["repositoryName"], params.get("registryId", self.account)
         if registry_id != self.account:

@@ -52,7 +52,6 @@ class Upload:
         parts: Size of each part, in order.
         lock: Held by the request that appends.
         ended: Whether it was finished or cancelled.
-
     """
 
     def __init__(self, path: Path) -> None:
@@ -88,7 +87,6 @@ class Upload:
 
         Raises:
             DigestMismatch: The content has another digest; the file is gone.
-
         """
         self.ended = True
         actual = self._digest(digest.partition(":")[0])
@@ -136,7 +134,6 @@ class BlobStore:
 
         Raises:
             DigestMismatch: The content has another digest.
-
         """
         upload.finish(digest).replace(self.path(digest))
         return upload.size

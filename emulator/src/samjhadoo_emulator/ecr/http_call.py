@@ -23,7 +23,6 @@ class Call:
     Attributes:
         repository: The repository that its path names.
         rest: What the path names inside the repository: a digest, a tag, an upload.
-
     """
 
     request: Request

@@ -43,7 +43,6 @@ class LifecycleRule:
         patterns: Of a tagged image, each of these must match one of the tags.
         most: How many images are kept, youngest first; None when age decides.
         age: How long images are kept after their push (emulated); None when their number decides.
-
     """
 
     priority: int
@@ -66,7 +65,6 @@ def rules(text: str) -> list[LifecycleRule]:
 
     Raises:
         AwsError: ECR would refuse the policy, or it needs archive storage, which the emulator does not have.
-
     """
     try:
         document = json.loads(text)
@@ -97,7 +95,6 @@ def expiring(
     Args:
         policy: Rules by priority.
         now: Emulated time.
-
     """
     tags = {digest: repository.tags_of(digest) for digest in repository.images}
     decided: dict[str, LifecycleRule | None] = {}

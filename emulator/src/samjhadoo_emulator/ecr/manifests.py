@@ -40,7 +40,6 @@ class Manifest:
         subject: Digest of the manifest that this one refers to; empty when there is none.
         artifact_type: As the referrers API reports it.
         annotations: The manifest's own.
-
     """
 
     media_type: str

@@ -32,7 +32,6 @@ class Repository:
     Attributes:
         preview: The policy of the last lifecycle policy preview, and what it found.
         evaluated_at: When the lifecycle policy was last applied (emulated).
-
     """
 
     name: str

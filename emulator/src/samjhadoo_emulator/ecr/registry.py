@@ -61,7 +61,6 @@ class Registry:
 
         Raises:
             AwsError: There is none, or it holds images and `force` is not set.
-
         """
         repository = self.repository(name)
         if repository.images and not force:
@@ -96,7 +95,6 @@ class Registry:
         Raises:
             AwsError: It has another digest, refers to blobs or manifests that are missing, or the tag
                 is immutable and taken.
-
         """
         actual = digest_of(content, digest.partition(":")[0] if is_digest(digest) else "sha256")
         if digest and digest != actual:
@@ -152,7 +150,6 @@ class Registry:
 
         Raises:
             AwsError: The content has another digest; the upload is over.
-
         """
         repository.uploads.pop(upload.id, None)
         try:

@@ -40,7 +40,6 @@ class EventBridgePublisher:
     Args:
         host: Knows which operations were passed to the upstream.
         spawn: Runs work in the background.
-
     """
 
     def __init__(self, aws: AwsApi, host: Host, spawn: Spawn) -> None:

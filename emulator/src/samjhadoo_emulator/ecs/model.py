@@ -42,7 +42,6 @@ class Revision:
         failed_tasks: Tasks that failed to start or stay healthy.
         desired: Tasks wanted; set by the deployment's step.
         stalled: No more tasks are started: the deployment failed with nothing to go back to.
-
     """
 
     arn: str

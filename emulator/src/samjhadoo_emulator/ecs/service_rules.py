@@ -78,7 +78,6 @@ async def check_workload(
         definition: The registered task definition.
         workload: The members of the service that its revisions carry.
         settings: Its other members.
-
     """
     balancers = workload.get("loadBalancers", [])
     configuration = settings.get("deploymentConfiguration") or {}
@@ -212,7 +211,6 @@ def check_run(definition: dict[str, Any], request: dict[str, Any]) -> None:
 
     Args:
         request: `launchType`, `capacityProviderStrategy`, `platformVersion`, `networkConfiguration`.
-
     """
     launch_type = request.get("launchType")
     if launch_type and request.get("capacityProviderStrategy"):

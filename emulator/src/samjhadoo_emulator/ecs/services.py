@@ -94,7 +94,6 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
 
         Raises:
             AwsError: There is none, or it is being deleted.
-
         """
         service = self.find_service(name, cluster)
         if service is None:

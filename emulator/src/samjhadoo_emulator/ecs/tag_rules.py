@@ -21,7 +21,6 @@ def check_tags(tags: Sequence[dict[str, str]], present: Sequence[dict[str, str]]
 
     Raises:
         AwsError: There are too many, one is too long, given twice or reserved.
-
     """
     keys = [tag.get("key", "") for tag in tags]
     if len(set(keys)) < len(keys):

@@ -24,7 +24,6 @@ class TaskDefinitionOperations(LiveService):
 
         Raises:
             AwsError: There is none (`ClientException`, as on AWS).
-
         """
         family, _, revision = name.rpartition("/")[2].partition(":")
         revisions = self.definitions.get(family, [])

@@ -55,7 +55,6 @@ class Utilization:
     Args:
         tasks: The tasks that there are, by ARN.
         aws: The region's AWS API.
-
     """
 
     def __init__(self, tasks: dict[str, Task], aws: AwsApi, clock: Clock) -> None:

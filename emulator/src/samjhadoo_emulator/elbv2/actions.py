@@ -31,7 +31,6 @@ def normalise(actions: list[dict[str, Any]], target_groups: Container[str]) -> l
 
     Raises:
         AwsError: An action is malformed or names a target group that does not exist.
-
     """
     if len(actions) != 1:
         raise validation_error(

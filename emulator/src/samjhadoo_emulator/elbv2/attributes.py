@@ -96,7 +96,6 @@ def changes(table: Table, resource: str, wanted: list[dict[str, str]]) -> dict[s
 
     Raises:
         AwsError: An attribute is unknown, given twice or its value is not permitted.
-
     """
     result: dict[str, str] = {}
     for attribute in wanted:

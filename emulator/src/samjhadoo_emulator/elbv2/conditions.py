@@ -32,7 +32,6 @@ def normalise(conditions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     Raises:
         AwsError: A condition is malformed, or there are too many.
-
     """
     if not conditions:
         raise validation_error("A condition must be specified")

@@ -56,7 +56,6 @@ def decide(
         host: Envoy's view; None where it has none yet.
         in_use: Whether a rule forwards to the group.
         now: Unix time on the emulated clock.
-
     """
     if target.draining:
         return DRAINING
@@ -96,7 +95,6 @@ async def probe(address: str, port: int, path: str, *, timeout: float) -> int | 
 
     Args:
         timeout: Real seconds for all of it.
-
     """
     try:
         async with asyncio.timeout(timeout):

@@ -21,7 +21,6 @@ class Target:
         registered_at: Unix time on the emulated clock.
         draining_since: Real monotonic time at which deregistration began, None while it is registered.
         status_until: Unix time on the emulated clock until which it is shown as draining.
-
     """
 
     id: str

@@ -16,7 +16,6 @@ async def zones(aws: AwsApi, subnets: list[str]) -> tuple[str, list[dict[str, An
 
     Raises:
         AwsError: A subnet does not exist, or all are in one zone.
-
     """
     if not subnets:
         raise validation_error("At least two subnets in two different Availability Zones must be specified")
@@ -48,7 +47,6 @@ async def security_groups(aws: AwsApi, vpc_id: str, wanted: list[str]) -> list[s
 
     Raises:
         AwsError: One does not exist, or belongs to another network.
-
     """
     if not wanted:
         filters = [{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "group-name", "Values": ["default"]}]

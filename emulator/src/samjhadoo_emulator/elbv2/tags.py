@@ -21,7 +21,6 @@ def checked(tags: list[dict[str, str]]) -> dict[str, str]:
 
     Raises:
         AwsError: A key is given twice or reserved.
-
     """
     result: dict[str, str] = {}
     for tag in tags:

@@ -184,7 +184,6 @@ def settings(params: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:
 
     Raises:
         AwsError: A value is out of AWS's bounds.
-
     """
     given = {member: params[member] for member in MEMBERS if params.get(member) is not None}
     result = {**current, **given}

@@ -110,7 +110,6 @@ def hosts(counting: Counting, balancer: str, group: str, *, healthy: int, unheal
 
     Args:
         balancer: The load balancer's ARN.
-
     """
     owner = load_balancer_dimension(balancer), target_group_dimension(group)
     counting.value("HealthyHostCount", healthy, owner)

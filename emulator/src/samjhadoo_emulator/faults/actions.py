@@ -38,7 +38,6 @@ async def act(edge: Edge, fault: Action) -> dict[str, Any]:
 
     Raises:
         AwsError: There is no such task or service, or no date can be so late or early.
-
     """
     if isinstance(fault, ClockJump):
         if not EARLIEST <= edge.host.clock.timestamp() + fault.minutes * 60 <= LATEST:

@@ -81,7 +81,6 @@ async def disturb_call(
 
     Raises:
         AwsError: The call was refused, or its response was lost.
-
     """
     faults = list(faults)
     await _wait(faults)

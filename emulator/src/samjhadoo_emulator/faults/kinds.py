@@ -29,7 +29,6 @@ class Disturbance(BaseFault, frozen=True, kw_only=True):
         count: How many calls are struck at most; then the fault is over. None: until it is removed.
         skip: How many matching calls pass first.
         seed: Makes the choice of calls repeatable.
-
     """
 
     service: str = "*"
@@ -95,7 +94,6 @@ class LateMetrics(Disturbance, frozen=True, kw_only=True, tag="late-metrics"):
         namespace: Of the metrics; `*`: every one, those that the emulator itself publishes included.
         metric: The metrics' name; `*`: every one.
         minutes: Emulated minutes until the data is there; None: it is lost.
-
     """
 
     service: str = "cloudwatch"
@@ -111,7 +109,6 @@ class OfTasks(BaseFault, frozen=True, kw_only=True):
 
     Attributes:
         count: How many of the service's tasks; None: all.
-
     """
 
     task: str = ""
@@ -161,7 +158,6 @@ def fault_of(document: bytes) -> Fault:
 
     Raises:
         msgspec.ValidationError: It is not a fault; the text describes what is wrong, and where.
-
     """
     fault: Fault = msgspec.json.decode(document, type=Fault)
     return fault

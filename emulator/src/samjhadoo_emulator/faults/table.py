@@ -23,7 +23,6 @@ class Entry:
         seen: Calls that matched.
         struck: Calls (or tasks) that it struck.
         undo: Ends what the fault did when it is removed.
-
     """
 
     id: str
@@ -128,7 +127,6 @@ class JumpingTime:
 
     Attributes:
         offset: Real seconds by which it is ahead.
-
     """
 
     def __init__(self) -> None:

@@ -64,7 +64,6 @@ def keys_for(options: argparse.Namespace) -> Keys:
 
     Raises:
         ConfigurationError: The key's file cannot be used.
-
     """
     return Keys(key_of(options.key_file) if options.key_file else "")
 
@@ -82,7 +81,6 @@ def create_guard(options: argparse.Namespace, keys: Keys, aws: Callable[[], AwsA
         options: The command line's; `port` is the edge's.
         keys: The keys that clients may send.
         aws: Gives the AWS API.
-
     """
     policy = AccessRules(
         own_origins=own_origins(options.host, options.port),

@@ -52,7 +52,6 @@ def for_preflight(origin: str, headers: str) -> dict[str, str]:
     Args:
         origin: The page's.
         headers: Those that it wants to send.
-
     """
     return {
         "access-control-allow-origin": origin,
@@ -80,7 +79,6 @@ def rule_for(
         origin: The page's.
         method: The request's, or the one that a preflight asks for.
         headers: Those that a preflight asks for.
-
     """
     wanted = [name.strip().lower() for name in headers.split(",") if name.strip()]
     for rule in rules:

@@ -55,7 +55,6 @@ class Guard:
         peers: Recognises the machine's users.
         keys: The keys that clients may send.
         bucket_rules: Returns the CORS rules of a bucket; None where there is no such bucket.
-
     """
 
     def __init__(self, policy: AccessRules, *, peers: Peers, keys: Keys, bucket_rules: BucketRules) -> None:

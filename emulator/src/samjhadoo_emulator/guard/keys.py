@@ -42,7 +42,6 @@ class Keys:
 
     Attributes:
         key: The emulator's own.
-
     """
 
     def __init__(self, key: str = "") -> None:
@@ -68,7 +67,6 @@ def key_of(file: Path) -> str:
 
     Raises:
         ConfigurationError: The file holds no key, or others can read it.
-
     """
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -35,7 +35,6 @@ class Peers:
 
     Args:
         trusted: The ids of users who may connect.
-
     """
 
     def __init__(self, trusted: Iterable[int]) -> None:
@@ -56,7 +55,6 @@ class Peers:
         Args:
             client: Its address and port there; None on a Unix socket, which only its folder's owner reaches.
             server: Its address and port here.
-
         """
         if client is None:
             return Peer.TRUSTED

@@ -57,7 +57,6 @@ class Facts:
         controls: Whether the control endpoints' own header is there.
         asks_for_task: Whether this asks the metadata endpoint, whose paths name a task by its random id.
         has_key: Whether the request carries the key.
-
     """
 
     method: str = "GET"
@@ -85,7 +84,6 @@ class AccessRules:
         origins: Further ones whose pages may use the edge.
         hosts: Further names, and patterns such as `*.example.test`.
         key: Who has to send the key.
-
     """
 
     own_origins: frozenset[str] = frozenset()
@@ -119,7 +117,6 @@ class Denial:
         reason: For the client and the log.
         who: Names who asked; one line is logged for each.
         wants_key: Whether the same request is served with the key.
-
     """
 
     reason: str
@@ -254,7 +251,6 @@ def parse_origin(text: str) -> str:
 
     Raises:
         ValueError: It is none.
-
     """
     if "*" in text:
         raise ValueError(f"{text!r}: every origin has to be named")
@@ -269,7 +265,6 @@ def parse_host(text: str) -> str:
 
     Raises:
         ValueError: It is none.
-
     """
     name = text.lower().removesuffix(".")
     if not re.fullmatch(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", name):

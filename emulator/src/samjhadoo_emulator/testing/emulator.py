@@ -41,7 +41,6 @@ class LocalAws:
         url: The endpoint of every AWS service.
         region: The region of its clients.
         key: The access key id of its clients; an emulator may ask for its own.
-
     """
 
     url: str
@@ -96,7 +95,6 @@ class LocalAws:
 
         Raises:
             ValueError: Its upstream cannot be reset; the live services have been.
-
         """
         self.ask("POST", "reset")
 
@@ -105,7 +103,6 @@ class LocalAws:
 
         Raises:
             ValueError: The endpoint rejected the request; the text explains why.
-
         """
         body = None if document is None else json.dumps(document).encode()
         password = base64.b64encode(f":{self.key}".encode()).decode()
@@ -135,7 +132,6 @@ class Emulator(LocalAws):
     Attributes:
         process: Its process.
         log: What it writes.
-
     """
 
     process: subprocess.Popen[bytes]
@@ -161,7 +157,6 @@ def running_emulator(
 
     Raises:
         RuntimeError: It did not start; the text is its log.
-
     """
     with contextlib.ExitStack() as stack:
         if folder is None:
@@ -198,7 +193,6 @@ def eventually(check: Callable[[], Found], *, within: float = 60.0, pause: float
 
     Raises:
         AssertionError: It was not within that many real seconds.
-
     """
     deadline = time.monotonic() + within
     while True:

@@ -14,7 +14,6 @@ class Fault:
 
     Attributes:
         document: What the emulator answered: `id`, and what was done (`tasks`, `deployment`, `now`).
-
     """
 
     def __init__(self, faults: Faults, document: dict[str, Any]) -> None:
@@ -49,7 +48,6 @@ class Faults:
 
     Args:
         ask: Performs a request at the control endpoint: `ask(method, path, document)`.
-
     """
 
     def __init__(self, ask: Callable[..., Any]) -> None:
@@ -60,7 +58,6 @@ class Faults:
 
         Raises:
             ValueError: The emulator does not know such a fault; the text explains what is wrong.
-
         """
         return Fault(self, self._ask("POST", "faults", {"kind": kind, **members}))
 

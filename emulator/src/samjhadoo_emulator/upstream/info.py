@@ -20,7 +20,6 @@ class UpstreamInfo:
         answers: Whether it does.
         problem: Why it does not.
         services: The services that a LocalStack lists; None if everything goes to the upstream.
-
     """
 
     kind: str

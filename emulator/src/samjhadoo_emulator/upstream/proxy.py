@@ -43,7 +43,6 @@ class Body:
     Attributes:
         begun: Whether some of it was asked for: from then on the request cannot be sent a second time.
         complete: Whether all of it was read: else the connection cannot be used for another request.
-
     """
 
     def __init__(self, receive: Receive, *, present: bool) -> None:
@@ -133,7 +132,6 @@ def for_upstream(headers: Iterable[tuple[bytes, bytes]], host: bytes) -> Headers
     Args:
         headers: As the client sent them (lower case).
         host: For a client that named none.
-
     """
     headers = list(headers)
     chunked = any(name == b"transfer-encoding" for name, _ in headers)
@@ -207,7 +205,6 @@ class Proxy:
 
     Raises:
         UrlRefused: The URL or the bundle cannot be used.
-
     """
 
     def __init__(self, url: str, *, ca: Path | None = None) -> None:
@@ -239,7 +236,6 @@ class Proxy:
 
         Raises:
             OSError: It does not answer within some real seconds.
-
         """
         request = httpcore2.Request(
             method.encode(),
@@ -329,7 +325,6 @@ def verifying(ca: Path | None) -> ssl.SSLContext:
 
     Raises:
         UrlRefused: The file holds no certificates.
-
     """
     try:
         return ssl.create_default_context(cafile=ca)

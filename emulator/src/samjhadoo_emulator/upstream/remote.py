@@ -45,7 +45,6 @@ class Remote:
     Args:
         account: The account id, for moto.
         region: The region for requests that do not name one, for moto.
-
     """
 
     def __init__(self, proxy: Proxy, *, account: str, region: str) -> None:
@@ -93,7 +92,6 @@ class Remote:
 
         Raises:
             AwsError: The upstream does not offer it, or does not answer.
-
         """
         if self._moto:
             await asyncio.to_thread(reset_moto)

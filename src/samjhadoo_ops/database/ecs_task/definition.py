@@ -66,7 +66,6 @@ class Placement:
     Attributes:
         log_region: The log group's region.
         log_created: Whether ECS creates the log group (`awslogs-create-group`, as for the service).
-
     """
 
     cluster: str
@@ -97,7 +96,6 @@ def log_options(env: Environment, template: Mapping[str, Any]) -> tuple[str, str
 
     Raises:
         ConfigurationError: The settings have none, and the service does not log to CloudWatch Logs.
-
     """
     for container in template["containerDefinitions"]:
         logging = container.get("logConfiguration") or {}
@@ -129,7 +127,6 @@ def definition(
 
     Raises:
         ConfigurationError: There is no execution role.
-
     """
     settings = env.database.task
     role = settings.execution_role or template.get("executionRoleArn")

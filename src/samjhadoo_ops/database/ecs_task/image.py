@@ -68,7 +68,6 @@ def pushed(env: Environment, aws: Aws, console: Console) -> str:
     Raises:
         ConfigurationError: A folder with scripts or the base image does not exist.
         OpsError: The image could not be built or pushed.
-
     """
     from samjhadoo_ops.release import ecr
     from samjhadoo_ops.release.builder import BuildJob, make

@@ -116,7 +116,6 @@ class Transcript:
         exit_code: Flyway's exit code; None until it has ended.
         answer: Flyway's output; empty unless it is complete.
         log: Everything that was printed before it.
-
     """
 
     complete: bool

@@ -77,7 +77,6 @@ class Image:
     Attributes:
         digest: Empty until the image has been pushed.
         fresh: Whether it was pushed just now, so that its scan may still be running.
-
     """
 
     version: str
@@ -92,7 +91,6 @@ class Overrides:
     Attributes:
         emergency: Why it cannot wait for the deployment window; empty when it is none.
         approved_by: The manager who approved it.
-
     """
 
     reasons: Mapping[str, str] = field(default_factory=dict)
@@ -134,7 +132,6 @@ class Facts:
         lock_owner: Returns who else holds the deployment lock, or None.
         inspection: What Flyway found; None until it has run.
         image: The release's image; None until it is known.
-
     """
 
     env: Environment
@@ -194,7 +191,6 @@ class Gate:
         name: The name that settings (`gates.policy`) and `--override` use.
         title: What holds when the gate is open, for people.
         overridable: Whether `--override` opens it; never for a mandatory gate.
-
     """
 
     name: str

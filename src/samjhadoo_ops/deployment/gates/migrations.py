@@ -99,7 +99,6 @@ def decide_compatibility(
     Args:
         history: Which releases came into production, newest first.
         window: How long a release must have been in production, so that nobody rolls back beyond it.
-
     """
     from samjhadoo_ops.database.judge import Compatibility
 

@@ -123,7 +123,6 @@ def expires(policy: str, images: Sequence[Mapping[str, Any]], digest: str, *, no
         policy: The lifecycle policy, as JSON.
         images: The repository's images, as DescribeImages returns them.
         now: Unix time.
-
     """
     rules = sorted(json.loads(policy).get("rules", ()), key=lambda rule: rule.get("rulePriority", 0))
     newest = sorted(images, key=lambda image: image["imagePushedAt"], reverse=True)

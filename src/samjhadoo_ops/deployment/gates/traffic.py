@@ -135,7 +135,6 @@ def remaining_budget(total: float, errors: float, *, objective: float) -> float:
 
     Args:
         objective: The availability objective in percent.
-
     """
     allowed = total * (100.0 - objective) / 100.0
     if not allowed:
@@ -168,7 +167,6 @@ def counted(facts: Facts, *metrics: str, seconds: float, period: int) -> dict[st
 
     Args:
         period: Seconds; a multiple of 60, of 300 beyond 15 days back.
-
     """
     queries: list[dict[str, Any]] = [
         {

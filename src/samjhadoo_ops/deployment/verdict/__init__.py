@@ -21,7 +21,6 @@ def canary_expectation(env: Environment, *, per_second: float) -> CanaryExpectat
 
     Args:
         per_second: Requests per second (of the environment's clock) of the whole service.
-
     """
     deployment = env.deployment
     requests = per_second * float(deployment.canary_time) * deployment.canary_percent / 100.0

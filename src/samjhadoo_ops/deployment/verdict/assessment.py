@@ -57,7 +57,6 @@ class Thresholds:
         literal_requests: … with at least this many requests in them.
         minimum: Requests at the canary below which there is no pass.
         provisional: Seconds in which counts may still change.
-
     """
 
     errors: Sprt

@@ -58,7 +58,6 @@ class CanaryRules:
         extend: How much longer it may be observed.
         to_send: How many synthetic requests are sent.
         margin: How long before the gate rolls back by itself the judge acts.
-
     """
 
     thresholds: Thresholds
@@ -98,7 +97,6 @@ class Situation:
         margin: How much of `left` is needed to act.
         sent: How many synthetic requests were sent.
         to_send: How many are to be sent.
-
     """
 
     elapsed: float
@@ -143,7 +141,6 @@ class CanaryJudge:
         report: Called with every new verdict.
         record: Called with the minutes at the end.
         show: Called with what was counted and the verdict so far, whenever there is more.
-
     """
 
     def __init__(

@@ -35,7 +35,6 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         refused: Connections that its targets did not take; among the errors, too.
         deliveries: Payment outcomes.
         failures: Those among them that failed.
-
     """
 
     requests: int = 0
@@ -89,7 +88,6 @@ class Minute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         baseline: Of the old release that runs beside it.
         synthetic: Of requests that the tool sent to the new release because there were too few others.
         lost: 5xx that the load balancer itself answered; they are not counted per release.
-
     """
 
     at: float
@@ -141,7 +139,6 @@ class OwnTraffic:
             synthetic: Whether it was sent to be counted, not to probe.
             shared: Whether it went through the production listener: which release answered is only known when
                 one of them gets all traffic.
-
         """
         kept = self._synthetic if synthetic else self._shared if shared else self._probes
         minute = math.floor(at / MINUTE) * MINUTE
@@ -160,7 +157,6 @@ class Ledger:
     Args:
         since: When it did, Unix seconds on the clock.
         weight: Its share in percent.
-
     """
 
     def __init__(self, since: float, weight: float, own: OwnTraffic) -> None:

@@ -38,7 +38,6 @@ class Sprt:
         p1: Fraction that must be found.
         alpha: Probability of an alarm at `p0`, at most (about).
         beta: Probability of an acceptance at `p1`, at most (about).
-
     """
 
     p0: float
@@ -99,7 +98,6 @@ class Evidence:
     Attributes:
         accepted: Whether the first test had accepted H0 at some look.
         alarms: For each test that rejected H0 at some look: the requests and errors since it began.
-
     """
 
     accepted: bool
@@ -149,7 +147,6 @@ def log_e_value(on_canary: float, total: float, weight: float) -> float:
 
     Args:
         weight: The canary's nominal share of traffic, from 0 to 1; at 0 and 1 there is nothing to compare.
-
     """
     if not 0.0 < weight < 1.0 or total <= 0.0:
         return 0.0
@@ -232,7 +229,6 @@ class CanaryExpectation:
     Attributes:
         clean: How many requests without an error are needed to pass.
         rows: The power at the rates that matter, from the objective on.
-
     """
 
     requests: int
@@ -290,7 +286,6 @@ def log_lower(a: float, b: float, x: float) -> float:
         a: Above 0.
         b: Above 0.
         x: From 0 to 1.
-
     """
     if x <= 0.0:
         return -math.inf

@@ -38,7 +38,6 @@ class SyntheticTraffic:
         timeout: Real seconds to wait for an answer; none within it is an error.
         slow_above: Real seconds above which an answer is slow.
         pause: Real seconds between two requests of each sender.
-
     """
 
     url: str
@@ -105,7 +104,6 @@ def build_judge(
 
     Args:
         recorder: Records what was counted; None: it is not recorded.
-
     """
     if started.all_at_once:
         return NoJudge()

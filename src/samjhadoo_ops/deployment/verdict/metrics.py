@@ -99,7 +99,6 @@ class TrafficMetrics:
 
     Attributes:
         calls: GetMetricData calls so far.
-
     """
 
     def __init__(
@@ -120,7 +119,6 @@ class TrafficMetrics:
         Args:
             start: Unix seconds on the clock, a whole minute.
             end: The same, not included.
-
         """
         series: dict[str, dict[float, float]] = defaultdict(dict)
         request: dict[str, Any] = {

@@ -54,7 +54,6 @@ def find(journal: DeploymentJournal, deploy: str) -> tuple[JournalEntry, tuple[M
 
     Raises:
         Refused: There is none, or nothing was counted.
-
     """
     known = [journal.entry(deploy)] if deploy else journal.entries(limit=_LATEST)
     for entry in known:

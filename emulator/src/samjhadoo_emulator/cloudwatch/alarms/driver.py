@@ -34,7 +34,6 @@ class AlarmQuery:
     Attributes:
         criteria: What decides about the state.
         period: Seconds of a data point.
-
     """
 
     def __init__(self, alarm: Alarm) -> None:

@@ -45,7 +45,6 @@ class Criteria:
         threshold: What values are compared with.
         missing: How missing data is treated: `missing`, `ignore`, `breaching` or `notBreaching`.
         samples: Observations below which a data point decides nothing; 0 for none.
-
     """
 
     datapoints: int
@@ -67,7 +66,6 @@ class Verdict:
         state: The state to be in; None to stay in the present one.
         points: The data points that were evaluated, the oldest first.
         filled: Missing data points that were counted by their treatment.
-
     """
 
     state: str | None
@@ -87,7 +85,6 @@ def evaluate(points: Sequence[Point | None], criteria: Criteria) -> Verdict:
         points: The data point of every period in the evaluation range, the oldest first, None where it is
             missing.
         criteria: What decides about the state.
-
     """
     real = [point for point in points if point is not None][-criteria.periods :]
     filled = criteria.periods - len(real)

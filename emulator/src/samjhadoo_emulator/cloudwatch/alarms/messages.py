@@ -27,7 +27,6 @@ def message(
     Args:
         alarm: The alarm, in its new state.
         children: A composite alarm's triggering children.
-
     """
     settings = alarm.settings
     document: dict[str, Any] = {

@@ -37,7 +37,6 @@ class Alarm:
         held_until: Unix time of the emulated clock until which a state set by a client stays.
         quiet: Nothing was there to evaluate the last time.
         acted_at: Unix time of the emulated clock when the actions were last performed.
-
     """
 
     name: str

@@ -34,7 +34,6 @@ def metric_alarm(params: Params) -> tuple[list[dict[str, Any]], str]:
 
     Raises:
         AwsError: The parameters contradict each other, or are not supported.
-
     """
     for member in ("EvaluationCriteria", "EvaluationInterval", "ThresholdMetricId"):
         if member in params:

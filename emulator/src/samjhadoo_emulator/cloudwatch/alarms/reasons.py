@@ -37,7 +37,6 @@ def reason(verdict: Verdict, criteria: Criteria, *, old_state: str, counted: boo
         verdict: The verdict; its state is known.
         criteria: What decided about the state.
         counted: Whether the alarm names its DatapointsToAlarm ("M out of N").
-
     """
     if verdict.state == INSUFFICIENT_DATA:
         return (

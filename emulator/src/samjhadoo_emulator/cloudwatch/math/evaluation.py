@@ -52,7 +52,6 @@ class Scope:
     Attributes:
         grid: The start of every period, in order: what FILL fills.
         period: Seconds of a period.
-
     """
 
     values: dict[str, Value]
@@ -82,7 +81,6 @@ def evaluate(node: Node, scope: Scope) -> Value:
 
     Raises:
         ExpressionError: A name or function is not known, or an operand is of the wrong kind.
-
     """
     match node:
         case Number(value) | Text(value):

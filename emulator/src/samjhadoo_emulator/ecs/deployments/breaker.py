@@ -48,7 +48,6 @@ class Count:
             reached_running: Whether it ran, and was healthy.
             unhealthy: Whether it was replaced because of a failed health check.
             strictly: Whether, once a task has run, only failed health checks count.
-
         """
         later = self.any_running and (reached_running or strictly)
         counts = unhealthy if later else not reached_running or unhealthy

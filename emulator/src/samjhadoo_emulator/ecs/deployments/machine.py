@@ -113,7 +113,6 @@ def report_hook(state: State, hook_id: str, *, failure: str, now: float) -> Stat
     Args:
         failure: Why it failed, in AWS's words; empty when it succeeded.
         now: Unix time of the emulated clock.
-
     """
     if not any(hook.id == hook_id and hook.status is HookStatus.IN_PROGRESS for hook in state.hooks):
         return state

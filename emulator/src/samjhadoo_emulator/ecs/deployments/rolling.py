@@ -34,7 +34,6 @@ def wanted(
         arriving_healthy: Those of them that are healthy.
         leaving: Tasks of the leaving revisions that are not being stopped.
         replacing: Unhealthy tasks, of any revision, that stay until others are healthy in their place.
-
     """
     lower = math.ceil(desired * minimum_percent / 100)
     upper = math.floor(desired * maximum_percent / 100) - replacing

@@ -55,7 +55,6 @@ class Hook:
         details: `hookDetails` of a Lambda hook.
         reason: Why it failed, in AWS's words.
         expired: Nobody answered in time, whatever was done then.
-
     """
 
     id: str
@@ -94,7 +93,6 @@ class Plan:
         has_candidate: Whether there is a successful revision to go back to.
         new_hook_id: Makes the id of a hook from its target type.
         variants: Readings of what AWS does not document (`variants.VARIANTS`).
-
     """
 
     configuration: dict[str, Any]
@@ -150,7 +148,6 @@ class Observation:
         breaker_tripped: The circuit breaker's threshold was reached.
         alarms: Names of deployment alarms in ALARM.
         problem: Why traffic cannot be managed (invalid networking configuration), or empty.
-
     """
 
     now: float
@@ -178,7 +175,6 @@ class State:
         reason: `statusReason`.
         rollback_reason: `rollback.reason`; empty when there was none.
         triggered_alarms: Alarms that ended it.
-
     """
 
     steps: tuple[Step, ...]

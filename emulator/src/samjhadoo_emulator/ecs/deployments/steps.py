@@ -55,7 +55,6 @@ class Step:
         source: Whether the source revision runs at full size.
         hooks: Whether lifecycle hooks are called.
         healthy: Percentage of the desired count that has to be healthy of the target revision.
-
     """
 
     stage: Stage
@@ -105,7 +104,6 @@ def forward_steps(
         gate_before_bake: The undocumented order: visit PRE_PRODUCTION_TRAFFIC_SHIFT before the bake of
             the step in force has elapsed, instead of after it.
         hooks: Whether lifecycle hooks are called (undocumented for a first deployment).
-
     """
     if configuration.get("strategy", "ROLLING") == "ROLLING":
         return rolling_steps(configuration)
@@ -142,7 +140,6 @@ def rolling_steps(configuration: dict[str, Any], *, bake: float = 0.0) -> tuple[
     Args:
         configuration: `deploymentConfiguration`.
         bake: Seconds for which the alarms are watched once the tasks are there.
-
     """
     early = configuration.get("earlySuccessCriteria") or {}
     if not early.get("enable"):

@@ -82,7 +82,6 @@ class Child:
 
         Raises:
             CannotStartError: The host refuses it.
-
         """
         transport, protocol = await _spawn(context.invocation(argv), output)
         return cls(transport, protocol, context, mark, stop_signal)

@@ -29,7 +29,6 @@ def container_environment(
     Args:
         host: Where the local AWS is.
         inherited: The host's environment; only locale and time zone are taken from it.
-
     """
     environment = {
         "PATH": DEFAULT_PATH,

@@ -46,7 +46,6 @@ class PulledImage:
         digest: The digest of the manifest the reference named (of the index, if it named one).
         rootfs: The folder its layers are unpacked in, where a runtime does that.
         name: How a runtime's engine names it, where there is one.
-
     """
 
     reference: str
@@ -82,7 +81,6 @@ class Launch:
         definition: Its container definition, overrides laid over it: for what a runtime may enforce.
         task_definition: Its task definition, overrides of the task's size laid over it.
         output: Takes each line of output, without its end; called on the event loop.
-
     """
 
     task_id: str
@@ -150,7 +148,6 @@ class Runtime(Protocol):
 
         Raises:
             CannotPullError: The registry does not have it, or what it has is damaged.
-
         """
 
     async def prepare(self, task_id: str, definition: Mapping[str, Any]) -> None:
@@ -158,7 +155,6 @@ class Runtime(Protocol):
 
         Raises:
             CannotStartError: That failed; `start` would fail in the same way.
-
         """
 
     async def start(self, launch: Launch) -> Container:
@@ -166,7 +162,6 @@ class Runtime(Protocol):
 
         Raises:
             CannotStartError: It cannot be started on this host.
-
         """
 
     async def release(self, task_id: str) -> None:
@@ -185,7 +180,6 @@ class Invocation:
         folder: The working directory.
         reports: Whether the command is `enter.py`, which wants a status file descriptor as its first word
             after the script.
-
     """
 
     argv: list[str]
@@ -203,7 +197,6 @@ class ExecutionContext(Protocol):
         Args:
             argv: The command line in the container's terms.
             join: The process id of the container, for a command beside it; 0 for the container itself.
-
         """
 
 

@@ -45,7 +45,6 @@ class RegistryClient:
 
     Args:
         url: The address, without `/v2/`.
-
     """
 
     def __init__(self, url: str) -> None:
@@ -65,7 +64,6 @@ class RegistryClient:
 
         Raises:
             CannotPullError: There is no such image, none for this platform, or it is damaged.
-
         """
         digest, document = self._manifest(reference, reference.version)
         if document.get("mediaType") in INDEXES or "manifests" in document:
@@ -85,7 +83,6 @@ class RegistryClient:
 
         Raises:
             CannotPullError: It is missing, or does not have this digest.
-
         """
         response = self._get(reference, f"blobs/{digest}", stream=True)
         measured = hashlib.sha256()

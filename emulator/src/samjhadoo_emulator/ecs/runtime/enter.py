@@ -143,7 +143,6 @@ def mount(source: str, target: str, kind: str, flags: int, options: str) -> None
 
     Raises:
         OSError: The kernel refused.
-
     """
     words = [text.encode() if text else None for text in (source, target, kind, options)]
     check(_libc.mount(words[0], words[1], words[2], ctypes.c_ulong(flags), words[3]), f"mount {target}")

@@ -25,7 +25,6 @@ class HostCommands:
 
     Args:
         named: Command lines by name.
-
     """
 
     def __init__(self, named: Mapping[str, Sequence[str]]) -> None:
@@ -56,7 +55,6 @@ def parse_host_command(text: str) -> tuple[str, list[str]]:
 
     Raises:
         ValueError: It has no name or no command, or the name is a path.
-
     """
     name, _, command = text.partition("=")
     words = shlex.split(command)

@@ -32,7 +32,6 @@ class HostFilesystem:
         host_commands: Programs of this machine that replace those of the image's base image.
         commands: The folder in which they are installed.
         scratch: A folder for HOME and TMPDIR.
-
     """
 
     def __init__(

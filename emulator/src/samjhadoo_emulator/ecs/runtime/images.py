@@ -33,7 +33,6 @@ class ImageStore:
     Args:
         folder: Where images are kept.
         registry: Where they come from.
-
     """
 
     def __init__(self, folder: Path, registry: RegistryClient) -> None:

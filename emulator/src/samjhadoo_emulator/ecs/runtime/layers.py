@@ -41,7 +41,6 @@ def unpack(layer: Path, root: Path) -> None:
 
     Raises:
         CannotPullError: The layer is damaged, or its compression is not known here.
-
     """
     written: set[Path] = set()
     try:
@@ -57,7 +56,6 @@ def inside(root: Path, name: str, *, last: bool = False) -> Path:
 
     Raises:
         OSError: The links lead in a circle.
-
     """
     current: list[str] = []
     pending = [part for part in reversed(PurePosixPath(name).parts) if part != "/"]

@@ -125,7 +125,6 @@ def mapped(text: str, *, image: Path, root: Path) -> str:
         text: A word of a command line or the value of a variable.
         image: The unpacked image, asked which paths there are.
         root: The folder that stands for `/` on the host.
-
     """
 
     def replace(match: re.Match[str]) -> str:

@@ -96,7 +96,6 @@ class ProcessRuntime:
 
     Args:
         host: What the emulator gives live services.
-
     """
 
     real = True

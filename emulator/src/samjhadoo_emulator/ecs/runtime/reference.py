@@ -30,7 +30,6 @@ class Reference:
         repository: The repository's name.
         tag: The tag; `latest` if the reference has neither tag nor digest.
         digest: The digest, empty if the reference has none; goes before the tag.
-
     """
 
     host: str
@@ -59,7 +58,6 @@ def parse_reference(text: str) -> Reference:
 
     Raises:
         CannotPullError: It is malformed or names another registry.
-
     """
     host, slash, rest = text.partition("/")
     match = _HOST.fullmatch(host)

@@ -48,7 +48,6 @@ class RootFilesystem:
         root: The container's own folder; holds a copy of the image unless the mode is `overlay`.
         folder: The working directory.
         user: The user as the image or the task definition names it.
-
     """
 
     def __init__(
@@ -127,7 +126,6 @@ def identity(root: Path, user: str) -> Identity:
 
     Raises:
         CannotStartError: The image does not know the user.
-
     """
     name, _, group = user.partition(":")
     if not name:

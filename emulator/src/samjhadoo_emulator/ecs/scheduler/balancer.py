@@ -98,7 +98,6 @@ class Balancer:
 
         Raises:
             AwsError: The load balancer could not be queried; a later attempt may succeed.
-
         """
         for index, balancer in enumerate(service.workload.get("loadBalancers", [])):
             advanced = balancer.get("advancedConfiguration")

@@ -39,7 +39,6 @@ class HookCaller:
     Args:
         spawn: Runs work in the background.
         wake: Has the scheduler check the deployment again.
-
     """
 
     def __init__(self, aws: AwsApi, clock: Clock, spawn: Spawn, wake: Callable[[], None]) -> None:

@@ -50,7 +50,6 @@ class Replica:
         was_healthy: It has been healthy once.
         counted: Its failure has been counted before it is stopped.
         stop_reason: Why the scheduler stops it; empty while it does not.
-
     """
 
     task: Task

@@ -48,7 +48,6 @@ class Pace:
         Args:
             number: Its revision's number.
             started: Whether it had reached RUNNING.
-
         """
         count, delay, least = self._failures.get(number, (0, 0.0))[0], FIRST_DELAY, CRASH_PACE
         if not started:
@@ -89,7 +88,6 @@ class ServiceTasks:
     Args:
         tasks: Starts and stops tasks.
         impaired: Called when tasks have failed to start again and again.
-
     """
 
     def __init__(

@@ -37,7 +37,6 @@ async def watch_health(
     Args:
         check: The container definition's `healthCheck`.
         clock: Whose seconds the interval is in.
-
     """
     command = health_command(check["command"])
     if not command:
@@ -87,7 +86,6 @@ class ContainerRun:
         runtime: What runs it.
         launch: How it is started.
         changed: Called after every change of the state.
-
     """
 
     def __init__(
@@ -120,7 +118,6 @@ class ContainerRun:
 
         Raises:
             CannotRunError: It is essential and was not started.
-
         """
         try:
             await self._dependencies(others)

@@ -39,7 +39,6 @@ class TaskDriver:
         aws: Secrets, parameters and logs.
         runtime: What runs containers.
         changed: Called after every visible change of the task.
-
     """
 
     def __init__(

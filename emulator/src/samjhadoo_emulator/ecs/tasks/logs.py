@@ -60,7 +60,6 @@ class Assembler:
 
     Args:
         pattern: What begins an event.
-
     """
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
@@ -94,7 +93,6 @@ def assembler(options: dict[str, str]) -> Assembler | None:
 
     Raises:
         BadPatternError: Both options are given, or the pattern is not valid.
-
     """
     pattern, dates = options.get("awslogs-multiline-pattern"), options.get("awslogs-datetime-format")
     if pattern and dates:
@@ -150,7 +148,6 @@ class LogStream:
     Args:
         options: The options of the container's `logConfiguration`.
         container: The container's name.
-
     """
 
     def __init__(self, aws: AwsApi, options: dict[str, str], *, container: str, task_id: str) -> None:
@@ -177,7 +174,6 @@ class LogStream:
 
         Raises:
             CannotLogError: The group does not exist, the service refused, or the options are wrong.
-
         """
         try:
             self._assembler = assembler(self._options)
@@ -326,7 +322,6 @@ class Transcript:
 
     Args:
         path: Where the lines go; created with its folders at the first line.
-
     """
 
     def __init__(self, path: Path) -> None:

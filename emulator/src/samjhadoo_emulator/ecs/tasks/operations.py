@@ -31,7 +31,6 @@ class TaskOperations(LiveService):
         tasks: The region's tasks.
         cluster: Returns a cluster (with `arn` and `name`) by name or ARN, the default one for None.
         task_definition: Returns an active task definition by family, `family:revision` or ARN.
-
     """
 
     tasks: Tasks

@@ -17,7 +17,6 @@ class TaskRequest:
         group: `service:<name>` or `family:<family>`, or what the caller of RunTask chose.
         started_by: The deployment's id for a service's tasks.
         overrides: A `TaskOverride`.
-
     """
 
     cluster_arn: str

@@ -40,7 +40,6 @@ class References:
 
     Args:
         aws: Where they lead.
-
     """
 
     def __init__(self, aws: AwsApi) -> None:
@@ -52,7 +51,6 @@ class References:
 
         Raises:
             CannotResolveError: A file, a secret or a key in it does not exist.
-
         """
         environment: dict[str, str] = {}
         files = [*definition.get("environmentFiles", []), *override.get("environmentFiles", [])]

@@ -36,7 +36,6 @@ class Tasks:
         host: What the emulator gives live services.
         spawn: Runs work in the background: `spawn(coroutine, name=…)`.
         runtime: What runs containers.
-
     """
 
     def __init__(
@@ -96,7 +95,6 @@ class Tasks:
 
         Args:
             code: The `stopCode`: UserInitiated, ServiceSchedulerInitiated …
-
         """
         driver = self._drivers.get(task.arn)
         if driver is not None:

@@ -24,7 +24,6 @@ class ContainerState:
 
     Attributes:
         handle: The running container, or the last one that ran; None before.
-
     """
 
     definition: Definition
@@ -98,7 +97,6 @@ class Task:
     Attributes:
         number: Grows from task to task.
         execution_stopped_at: When the last container had ended.
-
     """
 
     request: TaskRequest

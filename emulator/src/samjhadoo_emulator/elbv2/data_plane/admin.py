@@ -32,7 +32,6 @@ class HostStatus:
         failed: It counts as unhealthy.
         timed_out: Its last health check was not answered in time.
         active: Requests in flight.
-
     """
 
     pending: bool

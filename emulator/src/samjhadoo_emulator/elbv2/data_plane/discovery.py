@@ -66,7 +66,6 @@ class Discovery:
 
         Raises:
             OSError: It cannot be made.
-
         """
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: _Connection(self._ask, self._forget), str(path))
@@ -104,7 +103,6 @@ class Discovery:
 
         Args:
             within: Real seconds to wait at most.
-
         """
         deadline = time.monotonic() + within
         missing = dict(awaited)

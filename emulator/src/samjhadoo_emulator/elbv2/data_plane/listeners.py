@@ -43,7 +43,6 @@ def listener(balancer: LoadBalancer, wanted: Listener) -> Document:
         balancer: The load balancer, whose attributes hold time-outs and headers.
         wanted: The listener. HTTPS listeners speak plain HTTP: nothing but loopback carries it, and
             targets get `X-Forwarded-Proto: https` all the same.
-
     """
     name = listener_name(wanted.arn)
     return typed(

@@ -46,7 +46,6 @@ class DataPlane:
 
     Args:
         host: The emulator's host: clock, data folder, environment of children.
-
     """
 
     def __init__(self, host: Host) -> None:
@@ -96,7 +95,6 @@ class DataPlane:
 
         Raises:
             EnvoyFailed: Envoy does not start.
-
         """
         self._requested += 1
         wanted = self._requested

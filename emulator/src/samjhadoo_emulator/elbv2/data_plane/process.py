@@ -50,7 +50,6 @@ class EnvoyProcess:
         folder: Holds the bootstrap file and the log.
         environment: Added to the process's environment; marks the stack's processes.
         discovery: Serves its configuration.
-
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str], discovery: Discovery) -> None:
@@ -77,7 +76,6 @@ class EnvoyProcess:
 
         Raises:
             EnvoyFailed: It ended or did not get ready.
-
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         await self._discovery.listen(self._socket_folder / "xds.sock")

@@ -89,7 +89,6 @@ def route_configuration(name: str, listener: Listener, groups: Mapping[str, Targ
 
     Args:
         groups: The target groups by ARN.
-
     """
     routes = [route for rule in listener.in_order() for route in _routes(rule, listener, groups)]
     document = typed(

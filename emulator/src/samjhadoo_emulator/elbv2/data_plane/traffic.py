@@ -43,7 +43,6 @@ class RequestKind:
         cluster: The target group's; empty where the listener answered itself.
         code: The status; 0 when the client went away before one.
         flags: Envoy's response flags; empty when all went well.
-
     """
 
     listener: str
@@ -69,7 +68,6 @@ class TrafficCounts:
     Attributes:
         times: By target group, how many responses took so many seconds (the middle of narrow buckets).
         connect_failures: Connections to targets that failed, by target group.
-
     """
 
     requests: dict[RequestKind, int] = field(default_factory=dict)
@@ -105,7 +103,6 @@ def access_loggers(listener: str) -> list[Document]:
 
     Args:
         listener: Its name, which has no dots.
-
     """
     tags = {
         "listener": listener,

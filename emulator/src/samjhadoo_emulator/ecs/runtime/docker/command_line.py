@@ -67,7 +67,6 @@ async def engine_for(options: argparse.Namespace) -> AsyncIterator[tuple[Any, li
 
     Raises:
         ConfigurationError: There is no engine, network or image.
-
     """
     if options.runtime != "docker":
         yield None, []

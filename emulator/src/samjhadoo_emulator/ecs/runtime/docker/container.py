@@ -28,7 +28,6 @@ class Execution:
     Args:
         events: Reports a command's end.
         container: The container's id.
-
     """
 
     def __init__(self, engine: Engine, events: Events, container: str) -> None:
@@ -43,7 +42,6 @@ class Execution:
 
         Raises:
             CannotStartError: The engine refuses.
-
         """
         try:
             async with asyncio.timeout(within):
@@ -111,7 +109,6 @@ class DockerContainer:
 
     Attributes:
         reason: Why it ended, in ECS's words; empty if its exit code says everything.
-
     """
 
     def __init__(
@@ -156,7 +153,6 @@ class DockerContainer:
 
         Raises:
             CannotStartError: The engine cannot.
-
         """
         try:
             await self._output.attach(self._engine, self._id)

@@ -26,7 +26,6 @@ class EngineError(Exception):
 
     Args:
         status: The HTTP status of its answer; 0 if there was none.
-
     """
 
     def __init__(self, text: str, status: int = 0) -> None:
@@ -43,7 +42,6 @@ class Engine:
 
     Args:
         client: A `docker.DockerClient`; closed with this.
-
     """
 
     def __init__(self, client: Any) -> None:
@@ -58,7 +56,6 @@ class Engine:
 
         Raises:
             EngineError: The engine refuses, or does not answer.
-
         """
         work = functools.partial(translated, method, *arguments, **named)
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -99,7 +96,6 @@ def translated(method: Callable[..., Any], *arguments: Any, **named: Any) -> Any
 
     Raises:
         EngineError: The engine refuses, or does not answer.
-
     """
     try:
         return method(*arguments, **named)

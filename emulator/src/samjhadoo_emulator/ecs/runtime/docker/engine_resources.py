@@ -40,7 +40,6 @@ class EngineResources:
 
     Raises:
         ConfigurationError: There is no engine, or it has no such network or image.
-
     """
 
     def __init__(self, settings: Settings) -> None:

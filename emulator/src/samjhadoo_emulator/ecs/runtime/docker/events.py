@@ -38,7 +38,6 @@ class Events:
 
     Args:
         label: `name=value` of the containers.
-
     """
 
     def __init__(self, engine: Engine, label: str) -> None:

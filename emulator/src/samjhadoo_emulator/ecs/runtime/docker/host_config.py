@@ -47,7 +47,6 @@ def host_config(launch: Launch, *, cpus: int) -> dict[str, Any]:
 
     Args:
         cpus: The engine's; it refuses limits above them.
-
     """
     definition, linux = launch.definition, launch.definition.get("linuxParameters") or {}
     capabilities = linux.get("capabilities") or {}

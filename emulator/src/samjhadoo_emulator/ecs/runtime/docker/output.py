@@ -31,7 +31,6 @@ class Output:
     Args:
         put: Takes each line, on the event loop.
         terminal: Whether the container has a terminal, and so one stream only.
-
     """
 
     def __init__(self, put: Callable[[bytes], None], *, terminal: bool = False) -> None:

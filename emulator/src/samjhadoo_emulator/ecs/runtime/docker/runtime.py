@@ -32,7 +32,6 @@ class DockerRuntime:
     Args:
         host: What the emulator gives live services.
         resources: What the emulator has in the engine.
-
     """
 
     real = True

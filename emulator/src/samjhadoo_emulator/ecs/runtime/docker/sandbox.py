@@ -36,7 +36,6 @@ class Volumes:
 
     Args:
         resources: What this emulator has in the engine.
-
     """
 
     def __init__(self, resources: EngineResources, task_id: str) -> None:
@@ -50,7 +49,6 @@ class Volumes:
 
         Args:
             containers: The ids of the task's containers that exist, by name.
-
         """
         mounts: dict[str, dict[str, Any]] = {}
         for source, target, readonly in _mount_points(launch):
@@ -142,7 +140,6 @@ class Sandbox:
         refused: The ids of containers that the engine has not removed yet; `close` asks again.
         runs: The containers that have been started, by name.
         addresses: Where each container port is reached from the host.
-
     """
 
     def __init__(self, resources: EngineResources, task_id: str) -> None:
@@ -166,7 +163,6 @@ class Sandbox:
 
         Raises:
             CannotStartError: The engine cannot.
-
         """
         async with self._opening:
             self.check()
@@ -184,7 +180,6 @@ class Sandbox:
 
         Raises:
             CannotStartError: It has, or its network has.
-
         """
         if self.closed:
             raise CannotStartError("failed to create task: the task has been stopped")

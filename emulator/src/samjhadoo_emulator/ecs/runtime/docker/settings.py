@@ -33,7 +33,6 @@ class Settings:
         owner: Names this emulator in the engine; the same after a restart on the same data folder.
         network: A network that exists; empty for one of the runtime's own.
         forwards: Further ports inside tasks.
-
     """
 
     pause_image: str
@@ -49,7 +48,6 @@ def parse_forward(text: str) -> Forward:
 
     Raises:
         ValueError: It is something else.
-
     """
     match = _FORWARD.fullmatch(text)
     if match is None or not all(0 < int(match[name]) <= LAST_PORT for name in ("port", "target")):
