@@ -43,13 +43,13 @@ class StackContainer(msgspec.Struct, frozen=True):
     state: str
 
 
-class Listener(msgspec.Struct, frozen=True):
+class Listener(msgspec.Struct, frozen=True, kw_only=True):
     """A listener of a load balancer: the port that AWS clients know, and the one on this machine."""
 
-    load_balancer: str
+    load_balancer: str = ""
     port: int
     bound_port: int
-    protocol: str
+    protocol: str = "HTTP"
 
 
 class StackStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +101,7 @@ def inspect(env: Environment) -> StackStatus:
         account=state.account,
         endpoints=state.endpoints,
         clock=state.clock,
-        listeners=tuple(_listeners(edge, env)),
+        listeners=_listeners(edge, env.root),
         services=ask(edge, "services", env.root) or {},
         deployed=_deployed(edge, env),
         processes=tuple(processes(state)),
@@ -170,16 +170,8 @@ def _name(process: Any) -> str:
     return str(process.name())
 
 
-def _listeners(edge: int, env: Environment) -> list[Listener]:
-    return [
-        Listener(
-            load_balancer=str(listener.get("load_balancer", "")),
-            port=int(listener["port"]),
-            bound_port=int(listener["bound_port"]),
-            protocol=str(listener.get("protocol", "HTTP")),
-        )
-        for listener in ask(edge, "listeners", env.root) or []
-    ]
+def _listeners(edge: int, root: Path) -> tuple[Listener, ...]:
+    return msgspec.convert(ask(edge, "listeners", root) or [], tuple[Listener, ...])
 
 
 def ask(edge: int, path: str, root: Path) -> Any:
@@ -198,16 +190,12 @@ def ask(edge: int, path: str, root: Path) -> Any:
 
 def bound_ports(edge: int, root: Path) -> dict[int, int]:
     """Return the port of this machine for each listener port of the load balancers."""
-    listeners = ask(edge, "listeners", root) or []
-    return {int(listener["port"]): int(listener["bound_port"]) for listener in listeners}
+    return {each.port: each.bound_port for each in _listeners(edge, root)}
 
 
 def service_urls(edge: int, services: Mapping[str, Environment], root: Path) -> dict[str, tuple[str, str]]:
     """Return each service's production and test URL; raise `ConfigurationError` if it has no listeners."""
-    bound = {
-        (str(listener.get("load_balancer", "")), int(listener["port"])): int(listener["bound_port"])
-        for listener in ask(edge, "listeners", root) or []
-    }
+    bound = {(each.load_balancer, each.port): each.bound_port for each in _listeners(edge, root)}
     return {name: _urls(bound, name, env) for name, env in services.items()}
 
 
