@@ -12,6 +12,7 @@ from samjhadoo_ops.errors import ConfigurationError, ExitCode
 from samjhadoo_ops.release import build, engine_builder, push
 from samjhadoo_ops.release.command import CommandFailed
 from samjhadoo_ops.release.docker import KEPT
+from samjhadoo_ops.streams import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,7 @@ def test_a_release_is_built_pushed_and_found_by_digest(
     settings = fetch(f"{release.repository}/blobs/{config}")["config"]
     assert f"GIT_SHA={commit}" in settings["Env"]
     assert settings["Labels"]["org.opencontainers.image.version"] == commit
-    assert f"pushed {image.reference}\n" in console.text
+    assert f"pushed {short(image.reference)}\n" in console.text
     again = build(env, clients, console)
     assert (again.reused, again.digest) == (True, image.digest)
     assert engine.images.pull(image.reference).attrs["Config"]["Cmd"] == ["/run.sh"]
