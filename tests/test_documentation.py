@@ -81,3 +81,10 @@ def test_every_path_that_a_session_names_exists():
 def test_every_setting_that_a_page_overrides_exists(page):
     variables = dict(re.findall(r"(SAMJHADOO_[A-Z]+__[A-Z_]+)=(\S+)", page.read_text()))
     load_environment("local", root=ROOT, variables=variables)
+
+
+def test_ci_finds_the_test_command_in_the_readme():
+    pattern = re.search(r"grep -E '([^']+)' README.md", (ROOT / ".ci" / "run").read_text())
+    assert pattern is not None
+    commands = [line for line in (ROOT / "README.md").read_text().splitlines() if re.search(pattern[1], line)]
+    assert len(commands) == 1
