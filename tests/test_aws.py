@@ -245,7 +245,7 @@ def test_the_roles_credentials_are_renewed_before_they_expire(
         ("ExpiredToken", "log in again"),
         ("AccessDeniedException", "permission"),
         ("UnrecognizedClientException", "not valid"),
-        ("ThrottlingException", "slow down"),
+        ("ThrottlingException", "throttling"),
         ("ServiceNotFoundException", ""),
     ],
 )
