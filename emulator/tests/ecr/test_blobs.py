@@ -129,7 +129,7 @@ def test_an_upload_shows_its_progress(registry: Any) -> None:
 def test_an_upload_whose_connection_broke_is_resumed_where_it_stopped(registry: Any) -> None:
     location = urlsplit(start(registry))
     with socket.create_connection((location.hostname, location.port)) as connection:
-        head = f"PATCH {location.path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(CONTENT)}\r\n\r\n"
+        head = f"PATCH {location.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(CONTENT)}\r\n\r\n"
         connection.sendall(head.encode() + CONTENT[:2000])
         while registry("GET", location.geturl()).status != 204:
             pass

@@ -56,7 +56,7 @@ def test_method_target_and_headers_reach_the_upstream_as_they_were_sent(edge, sc
     target = "//bucket/a%2Fb//c%20d+e%7e?x=%2f&empty=&flag&x=a+b"
     head = (
         f"PATCH {target} HTTP/1.1\r\nHost: bucket.s3.localhost.localstack.cloud:4566\r\n"
-        "X-Twice: 1\r\nX-Twice: 2\r\nAccept-Encoding: zstd\r\nOrigin: http://page.test\r\n"
+        "X-Twice: 1\r\nX-Twice: 2\r\nAccept-Encoding: zstd\r\n"
         "Connection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nTE: trailers\r\n"
         "Content-Length: 3\r\n\r\nabc"
     )
@@ -69,7 +69,6 @@ def test_method_target_and_headers_reach_the_upstream_as_they_were_sent(edge, sc
         ("accept-encoding", "zstd"),
         ("content-length", "3"),
         ("host", "bucket.s3.localhost.localstack.cloud:4566"),
-        ("origin", "http://page.test"),
         ("x-twice", "1"),
         ("x-twice", "2"),
     ]
@@ -87,7 +86,7 @@ def test_an_answer_reaches_the_client_as_it_was_sent(edge, scripted, connection)
     answer = connection.getresponse()
     assert (answer.status, answer.read()) == (307, body)
     assert answer.headers["Location"] == "http://else.where/%2F?a"
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Origin" not in answer.headers  # the guard decides about it
     assert answer.headers.get_all("Set-Cookie") == ["a=1", "b=2"]
     assert answer.headers.get_all("Server") == ["scripted"]
     assert len(answer.headers.get_all("Date")) == 1
@@ -139,7 +138,7 @@ def test_a_kept_connection_that_the_upstream_has_closed_is_not_used(edge, script
 
 def test_a_client_that_waits_for_continue_receives_it(edge, scripted):
     head = (
-        b"PUT /expect HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+        b"PUT /expect HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
         b"Content-Length: 5\r\nConnection: close\r\n\r\n"
     )
     with talk(edge, head) as client, client.makefile("rb") as answer:
@@ -225,14 +224,14 @@ def test_a_client_that_hangs_up_takes_its_request_back(edge, scripted):
             scripted.left.set()
 
     scripted.answers["/polling"] = wait_for_the_end
-    client = talk(edge, b"POST /polling HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+    client = talk(edge, b"POST /polling HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx")
     eventually(lambda: any("/polling" in each.line for each in scripted.seen))
     client.close()
     assert scripted.left.wait(10)
 
 
 def test_a_client_that_hangs_up_in_its_body_ends_the_upload(edge, scripted):
-    client = talk(edge, b"PUT /half HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nhalf")
+    client = talk(edge, b"PUT /half HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf")
     time.sleep(0.1)
     client.close()
     with urllib.request.urlopen(f"{edge.url}/after", timeout=10) as answer:
