@@ -131,9 +131,12 @@ def test_an_upload_shows_its_progress(registry: Any) -> None:
 def test_an_upload_whose_connection_broke_is_resumed_where_it_stopped(registry: Any) -> None:
     location = urlsplit(start(registry))
     with socket.create_connection((location.hostname, location.port)) as connection:
-        head = f"PATCH {location.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(CONTENT)}\r\n\r\n"
-        connection.sendall(head.encode() + CONTENT[:2000])
-        eventually(lambda: registry("GET", location.geturl()).headers["Range"] == "0-1999")
+        headers = f"Host: localhost\r\nContent-Length: {len(CONTENT)}\r\nExpect: 100-continue"
+        connection.sendall(f"PATCH {location.path} HTTP/1.1\r\n{headers}\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")  # the request was accepted
+        connection.sendall(CONTENT[:2000])
+        registry("GET", location.geturl())  # answered after what came before it was read
+    eventually(lambda: registry("GET", location.geturl()).headers["Range"] == "0-1999")
     answer = registry("PATCH", location.geturl(), CONTENT[2000:], Content_Range=f"2000-{len(CONTENT) - 1}")
     assert answer.status == 202
     assert registry("PUT", with_digest(location.geturl())).status == 201
