@@ -1,4 +1,4 @@
-"""What browsers are told of the requests that pages of allowed origins may send (CORS)."""
+"""The CORS headers of answers to pages of allowed origins: what they may send and read."""
 
 from __future__ import annotations
 
