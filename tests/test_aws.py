@@ -66,8 +66,10 @@ def edge() -> Iterator[Edge]:
 
 
 @pytest.fixture
-def local() -> Environment:
-    return load_environment("local", root=ROOT, variables={"SAMJHADOO_AWS__RETRIES": "1"})
+def local(tmp_path: Path) -> Environment:
+    """The local environment of a project that has no key of a stack."""
+    found = load_environment("local", root=ROOT, variables={"SAMJHADOO_AWS__RETRIES": "1"})
+    return msgspec.structs.replace(found, root=tmp_path)
 
 
 @pytest.fixture

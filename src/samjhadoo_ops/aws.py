@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import threading
 from collections import Counter
@@ -185,6 +186,11 @@ def local_key(root: Path) -> str:
         return (root / KEY_FILE).read_text(encoding="ascii").strip()
     except OSError:
         return "test"
+
+
+def local_login(root: Path) -> str:
+    """Return the `Authorization` header with which the local AWS's control endpoint gets the stack's key."""
+    return f"Basic {base64.b64encode(f':{local_key(root)}'.encode()).decode()}"
 
 
 def _plain_session(env: Environment) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["PROJECT", "STACK", "EngineUnavailable", "address", "connect", "labels", "leftovers"]
 
@@ -54,14 +54,12 @@ def labels(stack: str, project: str = "") -> dict[str, str]:
 
 def leftovers(client: Any, wanted: Mapping[str, str]) -> list[Any]:
     """Return the containers, networks and volumes with certain labels, in the order of their removal."""
-    return list(_found(client, wanted))
-
-
-def _found(client: Any, wanted: Mapping[str, str]) -> Iterator[Any]:
     filters = {"label": [f"{name}={value}" for name, value in wanted.items()]}
-    yield from client.containers.list(all=True, filters=filters, ignore_removed=True)
-    yield from client.networks.list(filters=filters)
-    yield from client.volumes.list(filters=filters)
+    return [
+        *client.containers.list(all=True, filters=filters, ignore_removed=True),
+        *client.networks.list(filters=filters),
+        *client.volumes.list(filters=filters),
+    ]
 
 
 def _try_socket(url: str) -> None:

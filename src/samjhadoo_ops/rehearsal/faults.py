@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import signal
 import urllib.request
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from samjhadoo_ops import stack
-from samjhadoo_ops.aws import local_key
+from samjhadoo_ops.aws import local_login
 from samjhadoo_ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -28,12 +27,11 @@ class EmulatorFaults:
 
     def __init__(self, edge: str, env: Environment) -> None:
         self._url = f"{edge}/_emulator/faults"
-        login = base64.b64encode(f":{local_key(env.root)}".encode()).decode()
         # What the control endpoint asks for, so that no web page can make changes, and the stack's key.
         self._headers = {
             "X-Emulator-Control": "1",
             "Content-Type": "application/json",
-            "Authorization": f"Basic {login}",
+            "Authorization": local_login(env.root),
         }
         self._names = {"service": env.service.name, "cluster": env.service.cluster}
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from samjhadoo_ops.aws import local_key
+from samjhadoo_ops.aws import local_login
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.processes import LOOPBACK, is_running
 from samjhadoo_ops.stack import lifecycle, watchdog
@@ -176,10 +175,9 @@ def _listeners(edge: int, root: Path) -> tuple[Listener, ...]:
 
 def ask(edge: int, path: str, root: Path) -> Any:
     """Return what the control endpoint has at `/_emulator/<path>`, if anything; `root` has the key."""
-    login = base64.b64encode(f":{local_key(root)}".encode()).decode()
     connection = http.client.HTTPConnection(LOOPBACK, edge, timeout=_TIME)
     try:
-        connection.request("GET", f"/_emulator/{path}", headers={"Authorization": f"Basic {login}"})
+        connection.request("GET", f"/_emulator/{path}", headers={"Authorization": local_login(root)})
         answer = connection.getresponse()
         return json.load(answer) if answer.status == http.client.OK else None
     except (OSError, http.client.HTTPException, ValueError):
