@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import tempfile
@@ -10,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from docker.errors import NotFound
 
 from samjhadoo_emulator.testing import eventually
 from samjhadoo_ops import engine as docker_engine
@@ -76,9 +74,9 @@ def test_a_missing_image_is_named_with_its_setting(contained):
 
 def test_a_container_that_is_removed_during_the_start_is_named(contained, engine):
     def remove_postgres() -> None:
-        found = eventually(lambda: [each for each in in_engine(engine, contained) if "-postgres" in each])
-        with contextlib.suppress(NotFound):  # its volume has the same name
-            engine.containers.get(found[0]).remove(force=True)
+        wanted = {"label": f"{PROJECT}={contained.paths.mark}", "name": "-postgres"}
+        found = eventually(lambda: engine.containers.list(all=True, ignore_removed=True, filters=wanted))
+        found[0].remove(force=True)
 
     with ThreadPoolExecutor(1) as pool:
         removal = pool.submit(remove_postgres)
