@@ -155,6 +155,36 @@ def test_the_environment_is_a_containers_not_the_hosts(
     on_stage(script)
 
 
+def test_the_containers_of_a_task_reach_one_another_at_localhost(on_stage: Callable[[Script], None]) -> None:
+    read = "import sys, urllib.request as web; print(web.urlopen(sys.argv[1], timeout=60).read().decode())"
+
+    async def script(stage: Stage) -> None:
+        ports = {"task_id": "f" * 32, "neighbours": [9000, 8080]}
+        side = await stage.start(
+            {"main.py": SERVE}, {"Cmd": ["python", "/main.py"]}, name="side", ports=[9000], **ports
+        )
+        await stage.line("listening")
+        command = {"Cmd": ["python", "-c", read, "http://localhost:9000/"]}
+        await (await stage.start({"a": ""}, command, name="by-argument", **ports)).wait()
+        await stage.line("served")
+        variables = {
+            "SIDE": "http://localhost:9000/health",
+            "BOTH": "a=127.0.0.1:9000,b=[::1]:8080",
+            "ELSEWHERE": "http://my.localhost:9000 localhost:90001 localhost:5432",
+        }
+        web = {"main.py": REPORT}, {"Entrypoint": ["python", "/main.py"]}
+        await (await stage.start(*web, environment=variables, **ports)).wait()
+        seen = json.loads(await stage.line("ELSEWHERE"))["env"]
+        nine, eight = seen["PORT_9000"], seen["PORT_8080"]
+        assert seen["SIDE"] == f"http://127.0.0.1:{nine}/health"
+        assert seen["BOTH"] == f"a=127.0.0.1:{nine},b=127.0.0.1:{eight}"
+        assert seen["ELSEWHERE"] == variables["ELSEWHERE"]
+        side.kill()
+        await side.wait()
+
+    on_stage(script)
+
+
 def test_two_tasks_write_to_files_of_their_own_and_leave_none(on_stage: Callable[[Script], None]) -> None:
     async def script(stage: Stage) -> None:
         files, config = (

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from samjhadoo_emulator.ecs.tasks import container_run
+
 if TYPE_CHECKING:
     from conftest import Lab
 
@@ -127,6 +129,27 @@ def test_a_dependency_that_can_never_be_fulfilled_fails_the_task(
         await lab.status(task, "STOPPED")
         assert (task.stopped_reason, task.stop_code) == ("Task failed to start", "TaskFailedToStart")
         assert "container ordering dependency" in task.containers[0].reason
+
+    in_lab(script)
+
+
+@pytest.mark.parametrize("own", [{"startTimeout": 1}, {}], ids=["its start timeout", "the default"])
+def test_a_task_waits_only_so_long_for_a_sidecar_that_never_becomes_healthy(
+    in_lab: InLab, monkeypatch: pytest.MonkeyPatch, own: dict[str, int]
+) -> None:
+    monkeypatch.setattr(container_run, "DEPENDENCY_TIMEOUT", 1)
+    monkeypatch.setattr(container_run, "LEAST_DEPENDENCY_TIMEOUT", 1)
+
+    async def script(lab: Lab) -> None:
+        task = lab.run(
+            lab.shell(FOREVER, dependsOn=[{"containerName": "side", "condition": "HEALTHY"}]),
+            lab.shell(FOREVER, "side", healthCheck={"command": ["CMD", "false"], "retries": 1}, **own),
+        )
+        await lab.status(task, "STOPPED")
+        assert task.stopped_reason == "Task failed to start"
+        assert task.containers[0].reason.endswith(
+            "dependency graph: container ordering dependency [side] for target [app] has timed out."
+        )
 
     in_lab(script)
 

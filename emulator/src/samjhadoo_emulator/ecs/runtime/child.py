@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -13,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from samjhadoo_emulator.ecs.runtime.container_environment import CONTAINER_MARKER, on_host
 from samjhadoo_emulator.ecs.runtime.contract import CannotStartError, Usage
 from samjhadoo_emulator.ecs.runtime.lines import Lines
 from samjhadoo_emulator.processes import die_with_parent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from samjhadoo_emulator.ecs.runtime.contract import ExecutionContext, Invocation
 
@@ -27,9 +27,6 @@ log = logging.getLogger(__name__)
 DRAIN_SECONDS = 1.0
 SIGNALLED = 128
 TIMED_OUT_STATUS = 10.0
-_OWN_PORT = re.compile(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\]):(\d{1,5})\b")
-CONTAINER_MARKER = "SAMJHADOO_CONTAINER"
-"""The environment variable that marks a container's processes."""
 
 
 class _Protocol(asyncio.SubprocessProtocol):
@@ -66,6 +63,7 @@ class Child:
         self._stop_signal = _signal(stop_signal)
         self.pid: int = transport.get_pid()
         self.addresses: dict[int, tuple[str, int]] = {}
+        self.host_ports: Mapping[int, int] = {}
         self._end = asyncio.get_running_loop().create_task(self._reap(), name=f"reap {self.pid}")
 
     @classmethod
@@ -126,7 +124,7 @@ class Child:
         """Run a command beside it; see `Container`."""
         if not self.running:
             return SIGNALLED + signal.SIGKILL
-        words = [self._on_host(word) for word in command]
+        words = [on_host(word, self.host_ports) for word in command]
         transport, protocol = await _spawn(self._context.invocation(words, join=self.pid), lambda _line: None)
         try:
             async with asyncio.timeout(within):
@@ -142,15 +140,6 @@ class Child:
                     await protocol.exited.wait()
             transport.close()
         return _exit_code(transport.get_returncode())
-
-    def _on_host(self, word: str) -> str:
-        """Return a word of a command with the container's own ports replaced by where they are reached."""
-
-        def replace(match: re.Match[str]) -> str:
-            found = self.addresses.get(int(match[1]))
-            return f"{found[0]}:{found[1]}" if found else match[0]
-
-        return _OWN_PORT.sub(replace, word)
 
     def address(self, port: int) -> tuple[str, int] | None:
         """Return where a port is reached; see `Container`."""
@@ -226,7 +215,7 @@ async def _spawn(invocation: Invocation, output: Callable[[bytes], None]) -> tup
             cwd=invocation.folder,
             env=dict(invocation.environment),
             start_new_session=True,
-            preexec_fn=die_with_parent(),
+            preexec_fn=_as_in_a_container(),
             pass_fds=(write,) if invocation.reports else (),
         )
     except (OSError, ValueError) as error:
@@ -246,6 +235,16 @@ async def _spawn(invocation: Invocation, output: Callable[[bytes], None]) -> tup
             transport.close()
             raise CannotStartError(f"failed to create task: {trouble}")
     return transport, protocol
+
+
+def _as_in_a_container() -> Callable[[], None]:
+    prepare = die_with_parent()
+
+    def start() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where a shell started the emulator with `&`
+        prepare()
+
+    return start
 
 
 async def _report(read: int) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from samjhadoo_emulator.ecs.runtime.child import CONTAINER_MARKER
 from samjhadoo_emulator.ecs.runtime.layout import DEFAULT_PATH
 from samjhadoo_emulator.processes import LOOPBACK
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.ecs.runtime.contract import Launch
     from samjhadoo_emulator.service import Host
 
+CONTAINER_MARKER = "SAMJHADOO_CONTAINER"
+"""The environment variable that marks a container's processes."""
 ROLE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 _ANYWHERE = {"", "0.0.0.0", "::", "localhost"}  # noqa: S104 - addresses that an application may be configured to bind
+_LOCAL_PORT = re.compile(r"(?<![\w.-])(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\]):(\d{1,5})\b")
 
 
 def container_environment(
@@ -24,7 +27,8 @@ def container_environment(
     """Return a container's environment; later ones win: defaults, image, launch, ports, marks.
 
     `PORT` and `SERVER_PORT` are the host port of the container's first port, `PORT_<n>` that of port n of any
-    container of the task. Applications bind loopback only.
+    container of the task. Applications bind loopback only. The task's containers share `localhost`: addresses
+    such as `http://localhost:9000` in values become those of the host (see `on_host`).
 
     Args:
         host: Where the local AWS is.
@@ -35,8 +39,10 @@ def container_environment(
         "LANG": "C.UTF-8",
         **{name: inherited[name] for name in ("LANG", "TZ") if name in inherited},
         **aws_variables(launch, host),
-        **launch.image.config.environment,
-        **launch.environment,
+        **{
+            name: on_host(value, ports)
+            for name, value in {**launch.image.config.environment, **launch.environment}.items()
+        },
         **{f"PORT_{port}": str(mapped) for port, mapped in ports.items()},
     }
     if launch.ports:
@@ -45,6 +51,20 @@ def container_environment(
         if environment.get("HOST", "") in _ANYWHERE:
             environment["HOST"] = LOOPBACK
     return {**environment, **host.environment, CONTAINER_MARKER: mark(launch)}
+
+
+def on_host(text: str, ports: Mapping[int, int]) -> str:
+    """Return a text with the local addresses of the task's container ports replaced by those on the host.
+
+    Args:
+        ports: The host port of each container port of the task.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        port = ports.get(int(match[1]))
+        return f"{LOOPBACK}:{port}" if port else match[0]
+
+    return _LOCAL_PORT.sub(replace, text)
 
 
 def aws_variables(launch: Launch, host: Host) -> dict[str, str]:

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from samjhadoo_emulator.ecs.runtime.child import Child
-from samjhadoo_emulator.ecs.runtime.container_environment import container_environment, mark
+from samjhadoo_emulator.ecs.runtime.container_environment import container_environment, mark, on_host
 from samjhadoo_emulator.ecs.runtime.contract import CannotStartError, Launch, PulledImage
 from samjhadoo_emulator.ecs.runtime.distribution import RegistryClient
 from samjhadoo_emulator.ecs.runtime.host_commands import HostCommands
@@ -136,11 +136,13 @@ class ProcessRuntime:
         argv = composed(config, launch.entry_point, launch.command)
         if not argv:
             raise CannotStartError("failed to create task: no command specified")
+        argv = [on_host(word, ports) for word in argv]
         environment = container_environment(launch, host=self._host, ports=ports, inherited=os.environ)
         context = await self._context(launch, argv, environment)
         child = await Child.spawn(
             context, argv, launch.output, mark=mark(launch), stop_signal=config.stop_signal
         )
+        child.host_ports = ports
         child.addresses = {port: (LOOPBACK, ports[port]) for port in launch.ports}
         self._keep(child)
         if len(launch.ports) == 1:

@@ -71,6 +71,10 @@ async def watch_health(
 log = logging.getLogger(__name__)
 
 STOP_TIMEOUT = 30
+DEPENDENCY_TIMEOUT = 3 * 3600
+"""Seconds of the emulated clock after which ECS gives up a task that waits for a dependency without
+`startTimeout` (aws/containers-roadmap#2379); but never less than `LEAST_DEPENDENCY_TIMEOUT` real seconds."""
+LEAST_DEPENDENCY_TIMEOUT = 180
 RESTART_ATTEMPT_PERIOD = 60
 
 
@@ -165,14 +169,17 @@ class ContainerRun:
     async def _dependencies(self, others: Mapping[str, ContainerRun]) -> None:
         """Wait for what it depends on.
 
-        `startTimeout` (real seconds) bounds the wait *for* a container, so each one waits by the other's.
+        `startTimeout` (real seconds, from the other one's start) bounds the wait *for* a container.
         """
         for dependency in self.state.definition.get("dependsOn", []):
             other, condition = others[dependency["containerName"]], dependency["condition"]
-            limit = other.state.definition.get("startTimeout")
+            limit = other.state.definition.get("startTimeout") or max(
+                self._clock.real(DEPENDENCY_TIMEOUT), LEAST_DEPENDENCY_TIMEOUT
+            )
             failed = f"dependency graph: container ordering dependency [{other.state.name}] for target "
+            await other.reached("START")
             try:
-                async with asyncio.timeout(float(limit) if limit and condition != "START" else None):
+                async with asyncio.timeout(limit):
                     reached = await other.reached(condition)
             except TimeoutError as error:
                 raise CannotStartError(f"{failed}[{self.state.name}] has timed out.") from error
