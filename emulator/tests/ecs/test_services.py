@@ -271,3 +271,31 @@ def test_revisions_show_their_parts(ecs, family):
     assert answer["serviceRevisions"][0]["taskDefinition"].endswith(f"/{family}:1")
     assert answer["serviceRevisions"][0]["containerImages"][0]["image"] == "127.0.0.1/app:1"
     assert answer["failures"][0]["reason"] == "MISSING"
+
+
+def test_a_protected_task_outlives_scaling_in_until_its_protection_ends(ecs, family, eventually):
+    create(ecs, family)
+    eventually(lambda: describe(ecs, family)["runningCount"] == 2)
+    tasks = ecs.list_tasks(cluster="c", serviceName=family)["taskArns"]
+    protected = ecs.update_task_protection(cluster="c", tasks=tasks, protectionEnabled=True)["protectedTasks"]
+    assert all(each["protectionEnabled"] and each["expirationDate"] for each in protected)
+    ecs.update_service(cluster="c", service=family, desiredCount=0)
+    ecs.update_task_protection(cluster="c", tasks=tasks[:1], protectionEnabled=False)
+    eventually(lambda: ecs.list_tasks(cluster="c", serviceName=family)["taskArns"] == tasks[1:])
+    assert ecs.get_task_protection(cluster="c", tasks=tasks[1:])["protectedTasks"][0]["protectionEnabled"]
+    ecs.update_task_protection(cluster="c", tasks=tasks[1:], protectionEnabled=True, expiresInMinutes=1)
+    eventually(lambda: ecs.list_tasks(cluster="c", serviceName=family)["taskArns"] == [])
+
+
+def test_a_task_definition_that_is_missing_or_inactive_is_refused_in_awss_words(ecs, family):
+    with pytest.raises(ClientError, match="TaskDefinition not found"):
+        create(ecs, f"{family}-missing")
+    with pytest.raises(ClientError, match="Unable to describe task definition"):
+        ecs.describe_task_definition(taskDefinition=f"{family}:7")
+    ecs.deregister_task_definition(taskDefinition=f"{family}:1")
+    with pytest.raises(ClientError, match="TaskDefinition not found"):
+        create(ecs, family)
+    with pytest.raises(ClientError, match="TaskDefinition is inactive"):
+        ecs.run_task(
+            cluster="c", taskDefinition=f"{family}:1", launchType="FARGATE", networkConfiguration=NETWORK
+        )

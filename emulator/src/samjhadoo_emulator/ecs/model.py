@@ -30,6 +30,18 @@ class Cluster:
     service_connect: dict[str, Any] | None = None
     status: str = "ACTIVE"
 
+    def launch(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return where a request has its tasks run: as it says, or the cluster's default strategy, or EC2.
+
+        AWS: API reference of CreateService and RunTask.
+        """
+        given = {key: request[key] for key in ("launchType", "capacityProviderStrategy") if request.get(key)}
+        if given:
+            return given
+        if self.default_strategy:
+            return {"capacityProviderStrategy": self.default_strategy}
+        return {"launchType": "EC2"}
+
 
 @dataclass
 class Revision:

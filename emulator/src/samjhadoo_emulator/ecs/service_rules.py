@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_emulator.ecs import definition_rules
 from samjhadoo_emulator.ecs.deployments.steps import PAUSE_STAGES, Stage
 from samjhadoo_emulator.ecs.tag_rules import check_tags
+from samjhadoo_emulator.ecs.tasks.request import launch_type
 from samjhadoo_emulator.errors import AwsError, invalid_parameter
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def check_settings(settings: dict[str, Any], workload: dict[str, Any], desired_c
         )
     if len(balancers) > MOST_LOAD_BALANCERS:
         raise invalid_parameter(f"load balancers can have at most {MOST_LOAD_BALANCERS} items.")
-    if settings.get("schedulingStrategy") == "DAEMON" and workload.get("launchType") == "FARGATE":
+    if settings.get("schedulingStrategy") == "DAEMON" and launch_type(workload) == "FARGATE":
         raise invalid_parameter(
             "The DAEMON scheduling strategy is not supported for the FARGATE launch type."
         )
@@ -212,16 +213,16 @@ def check_run(definition: dict[str, Any], request: dict[str, Any]) -> None:
     Args:
         request: `launchType`, `capacityProviderStrategy`, `platformVersion`, `networkConfiguration`.
     """
-    launch_type = request.get("launchType")
-    if launch_type and request.get("capacityProviderStrategy"):
+    if request.get("launchType") and request.get("capacityProviderStrategy"):
         raise invalid_parameter(
             "Specifying both a launch type and capacity provider strategy is not supported. "
             "Remove one and try again."
         )
     mode = definition.get("networkMode")
-    if launch_type == "FARGATE" and mode != "awsvpc":
+    fargate = launch_type(request) == "FARGATE"
+    if fargate and "FARGATE" not in definition["compatibilities"]:
         raise invalid_parameter("Task definition does not support launch_type FARGATE.")
-    if launch_type == "FARGATE" and request.get("platformVersion", "LATEST") not in PLATFORMS:
+    if fargate and request.get("platformVersion", "LATEST") not in PLATFORMS:
         raise AwsError("PlatformUnknownException", "The specified platform does not exist.")
     network = request.get("networkConfiguration")
     if mode == "awsvpc" and not network:

@@ -13,6 +13,7 @@ from samjhadoo_emulator.ecs.deployments.steps import forward_steps
 from samjhadoo_emulator.ecs.model import Deployment, Revision, Service, revision_number, service_id
 from samjhadoo_emulator.ecs.scheduler import Scheduler
 from samjhadoo_emulator.ecs.task_definitions import TaskDefinitionOperations
+from samjhadoo_emulator.ecs.tasks.request import launch_type
 from samjhadoo_emulator.errors import AwsError, invalid_parameter
 from samjhadoo_emulator.pagination import ECS
 from samjhadoo_emulator.service import Params, operation
@@ -110,9 +111,8 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
         workload = {key: params[key] for key in (*WORKLOAD, *CARRIED) if params.get(key) is not None}
         given = {key: params[key] for key in SETTINGS if params.get(key) is not None}
         settings = copy.deepcopy({**DEFAULTS, **given})
-        if "capacityProviderStrategy" not in workload:
-            workload.setdefault("launchType", "FARGATE")
-        if workload.get("launchType") == "FARGATE":
+        workload |= cluster.launch(params)
+        if launch_type(workload) == "FARGATE":
             workload.setdefault("platformVersion", "LATEST")
         service_rules.check_settings(settings, workload, params.get("desiredCount"))
         definition = self.task_definition(workload["taskDefinition"])

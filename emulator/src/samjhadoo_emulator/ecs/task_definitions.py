@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from samjhadoo_emulator.ecs import definition_rules
+from samjhadoo_emulator.ecs.capabilities import required_attributes
 from samjhadoo_emulator.ecs.tag_rules import check_tags
 from samjhadoo_emulator.errors import AwsError, client_exception
 from samjhadoo_emulator.pagination import ECS
@@ -37,7 +38,9 @@ class TaskDefinitionOperations(LiveService):
             for found in reversed(revisions):
                 if found["status"] == "ACTIVE":
                     return found
-        raise client_exception("Unable to describe task definition.")
+        raise client_exception(
+            "TaskDefinition not found." if active else "Unable to describe task definition."
+        )
 
     def _prefix(self) -> str:
         return f"arn:aws:ecs:{self.region}:{self.account}:task-definition"
@@ -63,15 +66,18 @@ class TaskDefinitionOperations(LiveService):
             "compatibilities": ["EC2", *([] if definition_rules.fargate_problem(params) else ["FARGATE"])],
         }
         for container in definition["containerDefinitions"]:
-            for key in ("cpu",):
-                container.setdefault(key, 0)
-            for key in ("portMappings", "environment", "mountPoints", "volumesFrom"):
+            container.setdefault("cpu", 0)
+            for key in ("portMappings", "environment", "mountPoints", "volumesFrom", "systemControls"):
                 container.setdefault(key, [])
             container.setdefault("essential", True)
             for mapping in container["portMappings"]:
                 mapping.setdefault("protocol", "tcp")
                 if definition["networkMode"] in ("awsvpc", "host"):
                     mapping.setdefault("hostPort", mapping.get("containerPort"))
+        for volume in definition["volumes"]:
+            if volume.get("efsVolumeConfiguration"):
+                volume["efsVolumeConfiguration"].setdefault("rootDirectory", "/")
+        definition["requiresAttributes"] = required_attributes(definition)
         revisions.append(definition)
         if tags:
             self.tags[definition["taskDefinitionArn"]] = tags

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.ecs.deployments import breaker
 from samjhadoo_emulator.ecs.deployments.machine import State, Status
+from samjhadoo_emulator.ecs.tasks.request import launch_type
 from samjhadoo_emulator.variants import IGNORED_ALARMS_MONITORED
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def service_view(service: Service, counts: dict[str, Counts], *, include_tags: b
             "loadBalancers": service.workload.get("loadBalancers", []),
             "serviceRegistries": service.workload.get("serviceRegistries", []),
             **{key: workload.get(key) for key in _DEPLOYMENT_MEMBERS[:4]},
-            "platformFamily": "Linux" if workload.get("launchType") == "FARGATE" else None,
+            "platformFamily": "Linux" if launch_type(workload) == "FARGATE" else None,
             **{key: service.settings.get(key) for key in _SERVICE_MEMBERS},
             "roleArn": f"arn:aws:iam::{account}:role/{SERVICE_ROLE}",
             "createdAt": service.created_at,
@@ -116,7 +117,7 @@ def _deployment_of_service(service: Service, revision: Revision, counts: dict[st
             "createdAt": revision.created_at,
             "updatedAt": revision.updated_at or revision.created_at,
             **{key: revision.workload.get(key) for key in _DEPLOYMENT_MEMBERS},
-            "platformFamily": "Linux" if revision.workload.get("launchType") == "FARGATE" else None,
+            "platformFamily": "Linux" if launch_type(revision.workload) == "FARGATE" else None,
             "rolloutState": state,
             "rolloutStateReason": reason,
         }
@@ -160,7 +161,7 @@ def revision_view(service: Service, revision: Revision, definition: dict[str, An
             "clusterArn": service.cluster.arn,
             "taskDefinition": revision.task_definition,
             **{key: revision.workload.get(key) for key in _DEPLOYMENT_MEMBERS},
-            "platformFamily": "Linux" if revision.workload.get("launchType") == "FARGATE" else None,
+            "platformFamily": "Linux" if launch_type(revision.workload) == "FARGATE" else None,
             "loadBalancers": balancers,
             "serviceRegistries": revision.workload.get("serviceRegistries", []),
             "containerImages": [

@@ -58,7 +58,7 @@ def refusal(call: Callable[..., Any], **params: Any) -> tuple[str, str]:
 def test_a_task_is_started_described_and_stopped(
     ecs: Any, family: str, eventually: Callable[..., Any]
 ) -> None:
-    task = run(ecs, family, startedBy="me", tags=[{"key": "a", "value": "b"}])[0]
+    task = run(ecs, family, launchType="FARGATE", startedBy="me", tags=[{"key": "a", "value": "b"}])[0]
     assert task["lastStatus"] == "PROVISIONING"
     assert task["taskArn"].startswith("arn:aws:ecs:ap-south-1:000000000000:task/tasks/")
     assert task["group"] == f"family:{family}"
@@ -105,7 +105,7 @@ def test_tasks_are_listed_by_what_they_are(ecs: Any, family: str) -> None:
     assert listed(family=family, desiredStatus="STOPPED") == [other]
     assert listed(startedBy=f"by-{family}") == [mine]
     assert listed(serviceName="none") == [mine]
-    assert listed(family=family, launchType="EC2") == []
+    assert listed(family=family, launchType="FARGATE") == []
     assert listed(containerInstance="x") == []
 
 
@@ -159,3 +159,41 @@ def test_other_operations_refuse_in_awss_words(ecs: Any, family: str) -> None:
     assert unknown[0] == "ClientException"
     missing = ecs.start_task(cluster="tasks", taskDefinition=family, containerInstances=["i"])["failures"]
     assert missing == [{"arn": "i", "reason": "MISSING"}]
+
+
+def test_without_a_launch_type_the_clusters_default_strategy_counts_else_ec2(ecs: Any, family: str) -> None:
+    assert run(ecs, family)[0]["launchType"] == "EC2"
+    spot = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    ecs.create_cluster(
+        clusterName="spot", capacityProviders=["FARGATE_SPOT"], defaultCapacityProviderStrategy=spot
+    )
+    (task,) = run(ecs, family, cluster="spot")
+    assert (task["launchType"], task["capacityProviderName"]) == ("FARGATE", "FARGATE_SPOT")
+    service = ecs.create_service(
+        cluster="spot",
+        serviceName=family,
+        taskDefinition=family,
+        desiredCount=0,
+        networkConfiguration=NETWORK,
+    )["service"]
+    assert "launchType" not in service
+    assert [each["capacityProvider"] for each in service["capacityProviderStrategy"]] == ["FARGATE_SPOT"]
+    assert service["platformVersion"] == "LATEST"
+
+
+def test_a_command_is_refused_as_aws_does_where_no_agent_can_be_reached(ecs: Any, family: str) -> None:
+    for enabled, code in ((False, "InvalidParameterException"), (True, "TargetNotConnectedException")):
+        (task,) = run(ecs, family, enableExecuteCommand=enabled)
+        asked = {"cluster": "tasks", "task": task["taskArn"], "command": "sh", "interactive": True}
+        found, message = refusal(ecs.execute_command, **asked)
+        assert found == code
+        assert message.startswith("The execute command failed")
+
+
+def test_only_tasks_of_services_are_protected(ecs: Any, family: str) -> None:
+    (task,) = run(ecs, family)
+    asked = {"cluster": "tasks", "tasks": [task["taskArn"], "f" * 32]}
+    answer = ecs.update_task_protection(**asked, protectionEnabled=True)
+    assert [each["reason"] for each in answer["failures"]] == ["TASK_NOT_VALID", "MISSING"]
+    code, _ = refusal(ecs.update_task_protection, **asked, protectionEnabled=True, expiresInMinutes=2881)
+    assert code == "InvalidParameterException"

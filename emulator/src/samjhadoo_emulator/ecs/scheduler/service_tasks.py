@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from samjhadoo_emulator.ecs.scheduler.registration import BUSY_POLL, Registration
 from samjhadoo_emulator.ecs.scheduler.replica import Phase, Replica
 from samjhadoo_emulator.ecs.tasks import TaskRequest
+from samjhadoo_emulator.ecs.tasks.request import launch_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -177,7 +178,14 @@ class ServiceTasks:
             for revision in self.service.revisions.values()
             if self.serving(revision) < revision.desired and not revision.stalled
         ]
+        waits += [max(0.001, self._clock.real(seconds)) for seconds in self._protected()]
         return min(waits) if waits else None
+
+    def _protected(self) -> list[float]:
+        """Return the seconds of protection that tasks have left."""
+        now = self._clock.now()
+        until = [replica.task.protected_until for replica in self.replicas.values()]
+        return [(each - now).total_seconds() for each in until if each is not None and each > now]
 
     # Observing them.
 
@@ -238,8 +246,11 @@ class ServiceTasks:
         done = await self._finish_draining() or done
         for revision in list(self.service.revisions.values()):
             replicas = self.of(revision)
-            if len(replicas) > revision.desired:
-                await self._retire(_least_useful(replicas, len(replicas) - revision.desired))
+            now = self._clock.now()
+            free = [replica for replica in replicas if not replica.task.protected(now)]
+            superfluous = _least_useful(free, max(0, len(replicas) - revision.desired))
+            if superfluous:
+                await self._retire(superfluous)
                 done = True
             elif len(replicas) < revision.desired and not revision.stalled:
                 done = self._start(revision, revision.desired - len(replicas)) or done
@@ -265,7 +276,7 @@ class ServiceTasks:
                 group=f"service:{service.name}",
                 started_by=f"ecs-svc/{revision.number}",
                 overrides={},
-                launch_type=workload.get("launchType") or "FARGATE",
+                launch_type=launch_type(workload),
                 network_configuration=workload.get("networkConfiguration"),
                 tags=_propagated(service),
                 enable_execute_command=bool(service.settings.get("enableExecuteCommand")),

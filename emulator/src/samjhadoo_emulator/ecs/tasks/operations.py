@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.ecs import service_rules
 from samjhadoo_emulator.ecs.tag_rules import check_tags
-from samjhadoo_emulator.ecs.tasks.request import TaskRequest
+from samjhadoo_emulator.ecs.tasks.protection import ProtectionOperations
+from samjhadoo_emulator.ecs.tasks.request import TaskRequest, launch_type
 from samjhadoo_emulator.errors import AwsError, invalid_parameter
 from samjhadoo_emulator.pagination import ECS
-from samjhadoo_emulator.service import LiveService, Params, operation
+from samjhadoo_emulator.service import Params, operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,7 +25,7 @@ MOST_LISTED = 100
 STOPPED_BY_USER = "Task stopped by user"
 
 
-class TaskOperations(LiveService):
+class TaskOperations(ProtectionOperations):
     """Operations on tasks, inherited by the ECS service.
 
     Attributes:
@@ -68,7 +69,7 @@ class TaskOperations(LiveService):
     @operation("StopTask")
     async def stop_task(self, params: Params) -> Params:
         cluster = self.cluster(params.get("cluster"))
-        task = self._find_task(cluster.arn, params["task"])
+        task = self.find_task(cluster.arn, params["task"])
         if task is None:
             raise invalid_parameter("The referenced task was not found.")
         self.tasks.stop(task, reason=params.get("reason") or STOPPED_BY_USER, code="UserInitiated")
@@ -86,9 +87,9 @@ class TaskOperations(LiveService):
         with_tags = "TAGS" in params.get("include", [])
         found, failures = [], []
         for name in names:
-            task = self._find_task(cluster.arn, name)
+            task = self.find_task(cluster.arn, name)
             if task is None:
-                failures.append({"arn": self._task_arn(cluster.name, name), "reason": "MISSING"})
+                failures.append({"arn": self.task_arn(cluster.name, name), "reason": "MISSING"})
             else:
                 found.append(_task_view(task, with_tags=with_tags))
         return {"tasks": found, "failures": failures}
@@ -110,12 +111,8 @@ class TaskOperations(LiveService):
     def _task_request(self, params: Params) -> TaskRequest:
         cluster = self.cluster(params.get("cluster"))
         definition = self.task_definition(params["taskDefinition"])
+        params = params | cluster.launch(params)
         service_rules.check_run(definition, params)
-        launch_type = _launch_type(params, definition)
-        if launch_type == "FARGATE":
-            service_rules.check_run(
-                definition, {**params, "launchType": launch_type, "capacityProviderStrategy": []}
-            )
         overrides = params.get("overrides") or {}
         service_rules.check_overrides(overrides, definition)
         check_tags(params.get("tags") or [])
@@ -127,7 +124,7 @@ class TaskOperations(LiveService):
             group=params.get("group") or f"family:{definition['family']}",
             started_by=params.get("startedBy", ""),
             overrides=overrides,
-            launch_type=launch_type,
+            launch_type=launch_type(params),
             network_configuration=params.get("networkConfiguration"),
             tags=params.get("tags") or [],
             enable_execute_command=bool(params.get("enableExecuteCommand")),
@@ -151,13 +148,13 @@ class TaskOperations(LiveService):
             )
         return tasks
 
-    def _find_task(self, cluster_arn: str, name: str) -> Task | None:
+    def find_task(self, cluster_arn: str, name: str) -> Task | None:
         """Return a task of a cluster by ARN or id."""
         task_id = name.rpartition("/")[2]
         task = self.tasks.tasks.get(f"{cluster_arn.replace(':cluster/', ':task/')}/{task_id}")
         return task if task is not None and name in (task.id, task.arn) else None
 
-    def _task_arn(self, cluster_name: str, name: str) -> str:
+    def task_arn(self, cluster_name: str, name: str) -> str:
         return (
             name
             if name.startswith("arn:")
@@ -184,10 +181,3 @@ def _listed(tasks: Iterable[Task], cluster_arn: str, params: Params) -> Iterable
     if params.get("containerInstance") or params.get("daemonName"):
         return []
     return [task for task in tasks if all(getattr(task, name) == value for name, value in filters.items())]
-
-
-def _launch_type(params: Params, definition: dict[str, Any]) -> str:
-    """Return the launch type of a request; by default, the one that suits the task definition."""
-    compatible = definition.get("requiresCompatibilities") or []
-    default = "FARGATE" if "FARGATE" in compatible or params.get("capacityProviderStrategy") else "EC2"
-    return str(params.get("launchType") or default)

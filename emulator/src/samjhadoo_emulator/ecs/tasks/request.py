@@ -47,6 +47,13 @@ class TaskRequest:
         return next((each for each in overrides if each.get("name") == name), {})
 
 
+def launch_type(request: Definition) -> str:
+    """Return the launch type of the tasks that a request with a launch type or a strategy leads to."""
+    providers = request.get("capacityProviderStrategy") or []
+    fargate = any(str(each["capacityProvider"]).startswith("FARGATE") for each in providers)
+    return str(request.get("launchType") or ("FARGATE" if fargate else "EC2"))
+
+
 def container_ports(container: Definition) -> list[int]:
     """Return the ports a container definition maps."""
     mappings = container.get("portMappings") or []

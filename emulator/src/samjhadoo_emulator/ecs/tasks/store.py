@@ -15,6 +15,7 @@ from samjhadoo_emulator.ecs.tasks.task import ContainerState, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from samjhadoo_emulator.ecs.runtime import Runtime
     from samjhadoo_emulator.ecs.tasks.request import TaskRequest
@@ -99,6 +100,11 @@ class Tasks:
         driver = self._drivers.get(task.arn)
         if driver is not None:
             driver.end(reason, code)
+
+    def protect(self, task: Task, until: datetime | None) -> None:
+        """Protect a task from being stopped by its service's scheduler, or no longer."""
+        task.protected_until = until
+        self._changed(task)
 
     async def close(self) -> None:
         """End every container at once, and all work for tasks."""

@@ -118,6 +118,11 @@ class Task:
     containers: list[ContainerState] = field(default_factory=list)
     tags: list[dict[str, str]] = field(default_factory=list)
     attachment: str = field(default_factory=lambda: str(uuid.uuid4()))
+    protected_until: datetime | None = None
+
+    def protected(self, now: datetime) -> bool:
+        """Return whether the service scheduler must not stop it to scale in or to deploy."""
+        return self.protected_until is not None and now < self.protected_until
 
     @property
     def cluster_arn(self) -> str:
