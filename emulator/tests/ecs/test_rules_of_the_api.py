@@ -33,7 +33,8 @@ def emulator(shared_emulator):
 def other_readings(shared_emulator):
     """An emulator that reads otherwise what AWS does not document."""
     variants = ["first-deployment-without-hooks", "ignored-alarms-shown-as-monitoring"]
-    options = [word for name in [*variants, "breaker-for-rolling-only"] for word in ("--variant", name)]
+    variants += ["breaker-for-rolling-only", "unchanged-update-starts-nothing"]
+    options = [word for name in variants for word in ("--variant", name)]
     emulator = shared_emulator(*options, minute=0.02, runtime="noop")
     prepare(emulator)
     return emulator
@@ -157,6 +158,19 @@ def test_these_changes_start_a_deployment_of_the_next_revision(web, change):
     after = web.ecs.update_service(cluster="c", service=web.name, **change)["service"]
     assert after["currentServiceDeployment"] != before["currentServiceDeployment"]
     assert after["deployments"][0]["id"] != before["deployments"][0]["id"]
+
+
+def test_in_a_variant_an_update_that_changes_nothing_starts_none(other_readings, eventually):
+    web = Web(other_readings, eventually)
+    web.ends()
+    before = web.describe()
+    same = {"taskDefinition": "web", "networkConfiguration": NETWORK, "platformVersion": "LATEST"}
+    after = web.ecs.update_service(cluster="c", service=web.name, **same)["service"]
+    assert after["currentServiceDeployment"] == before["currentServiceDeployment"]
+    other = {"awsvpcConfiguration": {"subnets": ["subnet-2"]}}
+    after = web.ecs.update_service(cluster="c", service=web.name, networkConfiguration=other)["service"]
+    assert after["currentServiceDeployment"] != before["currentServiceDeployment"]
+    web.ecs.delete_service(cluster="c", service=web.name, force=True)
 
 
 @pytest.mark.rule("A.1.triggers", "A.2.defaults")

@@ -17,7 +17,7 @@ from samjhadoo_emulator.ecs.tasks.request import launch_type
 from samjhadoo_emulator.errors import AwsError, invalid_parameter
 from samjhadoo_emulator.pagination import ECS
 from samjhadoo_emulator.service import Params, operation
-from samjhadoo_emulator.variants import FIRST_WITHOUT_HOOKS
+from samjhadoo_emulator.variants import FIRST_WITHOUT_HOOKS, UNCHANGED_STARTS_NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -166,13 +166,15 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
                 **params["deploymentConfiguration"],
             }
             settings["deploymentConfiguration"] = _of_strategy(merged, params["deploymentConfiguration"])
-        triggers = bool(params.get("forceNewDeployment")) or any(
-            params.get(key) is not None for key in WORKLOAD
-        )
         service_rules.check_settings(settings, workload, params.get("desiredCount"))
         # A task definition that the request does not name may be inactive: AWS still scales such services.
         definition = self.task_definition(workload["taskDefinition"], active="taskDefinition" in params)
         await service_rules.check_workload(self.aws, definition, workload, settings)
+        if "taskDefinition" in params:
+            workload["taskDefinition"] = definition["taskDefinitionArn"]
+        triggers = bool(params.get("forceNewDeployment")) or self._starts_deployment(
+            service, workload, params
+        )
         if (
             self.services.get(f"{service.cluster.name}/{service.name}") is not service
             or service.status != "ACTIVE"
@@ -185,6 +187,12 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
             self.start_deployment(service)
         self.schedulers[service.arn].wake()
         return {"service": self.view(service, include_tags=True)}
+
+    def _starts_deployment(self, service: Service, workload: dict[str, Any], params: Params) -> bool:
+        given = [key for key in WORKLOAD if params.get(key) is not None]
+        if UNCHANGED_STARTS_NOTHING in self.host.variants:
+            given = [key for key in given if workload[key] != service.workload.get(key)]
+        return bool(given or params.get("forceNewDeployment"))
 
     @operation("DescribeServices")
     async def describe_services(self, params: Params) -> Params:
