@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from samjhadoo_emulator.cloudwatch import queries
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -281,3 +283,27 @@ def test_too_many_datapoints_are_refused(cloudwatch: Any, namespace: str, minute
             Period=60,
             Statistics=["Sum"],
         )
+
+
+@pytest.mark.parametrize(
+    ("stats", "expected"),
+    [
+        ([("Sum", 60)], ["m"]),
+        ([("Sum", 60), ("Sum", 60)], ["m", "m"]),
+        ([("Sum", 60), ("Average", 60)], ["m Sum", "m Average"]),
+        ([("Sum", 60), ("Sum", 120)], ["m 60", "m 120"]),
+        ([("Sum", 60), ("p99", 120)], ["m Sum 60", "m p99 120"]),
+    ],
+)
+def test_labels_name_what_differs_between_the_metrics_of_a_request(
+    stats: list[tuple[str, int]], expected: list[str]
+) -> None:
+    wanted: list[dict[str, Any]] = [
+        {
+            "Id": f"q{number}",
+            "MetricStat": {"Metric": {"Namespace": "n", "MetricName": "m"}, "Stat": name, "Period": period},
+        }
+        for number, (name, period) in enumerate(stats)
+    ]
+    wanted += [{"Id": "sum", "Expression": "q0 * 2"}, {"Id": "named", "Expression": "q0", "Label": "Mine"}]
+    assert list(queries.labels(wanted).values()) == [*expected, "sum", "Mine"]

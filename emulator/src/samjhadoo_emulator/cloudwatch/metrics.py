@@ -137,8 +137,10 @@ class Metrics(CloudWatchBase):
         """Return a request's start, rounded down as AWS does, end and period; what is due arrives first."""
         self.store.arrive(self.clock.timestamp())
         start, end = _utc(params["StartTime"]).timestamp(), _utc(params["EndTime"]).timestamp()
-        if start >= end:
-            raise validation_error("The parameter StartTime must be less than the parameter EndTime.")
+        if start > end:
+            raise validation_error("The parameter EndTime must be greater than StartTime.")
+        if start == end:
+            raise validation_error("The parameter StartTime must not equal parameter EndTime.")
         queries.check_period(period)
         age = self.clock.timestamp() - start
         unit = min(period, MINUTE)

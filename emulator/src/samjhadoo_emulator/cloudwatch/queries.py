@@ -100,10 +100,21 @@ def _check_expression(query: dict[str, Any], ids: list[str]) -> None:
             raise validation_error(f"Error in expression '{query['Id']}': The id '{name}' is not defined")
 
 
-def default_label(query: dict[str, Any]) -> str:
-    """Return the label of a query that has none: the metric's name, or the id of an expression."""
-    stat = query.get("MetricStat")
-    return str(stat["Metric"]["MetricName"] if stat else query["Id"])
+def labels(queries: list[dict[str, Any]]) -> dict[str, str]:
+    """Return each query's label: its own, the id of an expression, or the metric's name.
+
+    Where the metrics of a request have several statistics or periods, these follow the name.
+    """
+    stats = [query["MetricStat"] for query in queries if query.get("MetricStat")]
+    differing = [name for name in ("Stat", "Period") if len({stat[name] for stat in stats}) > 1]
+
+    def default(query: dict[str, Any]) -> str:
+        stat = query.get("MetricStat")
+        if not stat:
+            return str(query["Id"])
+        return " ".join([stat["Metric"]["MetricName"], *(str(stat[name]) for name in differing)])
+
+    return {query["Id"]: query.get("Label") or default(query) for query in queries}
 
 
 def periods(queries: list[dict[str, Any]]) -> dict[str, int]:
@@ -130,6 +141,7 @@ class _Answer:
         self._queries = {query["Id"]: query for query in queries}
         self._start, self._end = start, end
         self._periods = periods(queries)
+        self._labels = labels(queries)
         self._values: dict[str, Value] = {}
         self._begun: set[str] = set()
         self._found = Found()
@@ -156,7 +168,7 @@ class _Answer:
             for at, sample in samples.items()
             if (value := compute(sample, stat["Stat"])) is not None
         }
-        series = TimeSeries(points, query.get("Label") or default_label(query), identity, metric=True)
+        series = TimeSeries(points, self._labels[identity], identity, metric=True)
         self._found.samples[identity] = samples
         self._found.series[identity] = [series]
         self._values[identity] = series
@@ -180,9 +192,10 @@ class _Answer:
             self._found.failures[identity] = str(error)
             self._found.series[identity] = []
             return
-        label = query.get("Label") or default_label(query)
         self._values[identity] = value
-        self._found.series[identity] = [TimeSeries(each.points, label, identity) for each in series]
+        self._found.series[identity] = [
+            TimeSeries(each.points, self._labels[identity], identity) for each in series
+        ]
 
 
 def as_series(value: Value, grid: range) -> list[TimeSeries]:

@@ -182,10 +182,7 @@ class AlarmOperations(AlarmDriver):
 
     @operation("DeleteAlarms")
     async def delete_alarms(self, params: Params) -> Result:
-        names = list(dict.fromkeys(params["AlarmNames"]))
-        missing = [name for name in names if name not in self.alarms]
-        if missing:
-            raise AwsError("ResourceNotFound", f"Alarms {', '.join(missing)} do not exist", status=404)
+        names = [name for name in dict.fromkeys(params["AlarmNames"]) if name in self.alarms]
         for alarm in self.alarms.values():
             if alarm.composite and alarm.name not in names:
                 needed = [child.name for child in self.children(alarm) if child.name in names]
@@ -236,7 +233,6 @@ class AlarmOperations(AlarmDriver):
 
     @operation("ListTagsForResource")
     async def list_tags_for_resource(self, params: Params) -> Result:
-        self._check_tagged(params["ResourceARN"])
         tags = self.tags.get(params["ResourceARN"], {})
         return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
@@ -303,4 +299,4 @@ class AlarmOperations(AlarmDriver):
 
     def _check_tagged(self, arn: str) -> None:
         if self.named(arn) is None:
-            raise AwsError("ResourceNotFoundException", f"Unable to find the resource {arn}", status=404)
+            raise AwsError("ResourceNotFoundException", "Unknown", status=404)
