@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.release import recipe
 from samjhadoo_ops.release.dockerfile import Instruction, instructions, words
+from samjhadoo_ops.release.dockerfile import read as read_file
+from samjhadoo_ops.release.platform import resolve_platform
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def read(text: str, arguments: dict[str, str] | None = None, **inherited: Any) -> recipe.Recipe:
@@ -19,13 +24,96 @@ def test_lines_are_joined_comments_left_out_and_numbers_kept() -> None:
     text = "# first\nFROM x\n\nENV A=1 \\\n  # between\n\n  B=2\nrun\techo\n"
     assert instructions(text) == [
         Instruction(2, "FROM", "x"),
-        Instruction(4, "ENV", "A=1  B=2"),
+        Instruction(4, "ENV", "A=1   B=2"),
         Instruction(8, "RUN", "echo"),
     ]
 
 
-def test_the_escape_directive_changes_what_continues_a_line() -> None:
-    assert instructions("# escape=`\nFROM x\nCMD a `\n b\n")[1].value == "a  b"
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        pytest.param("CMD a\\\nb\n", "ab", id="no-space-is-added"),
+        pytest.param("CMD a \\\n    b\n", "a     b", id="indentation-stays"),
+        pytest.param("CMD a\\  \t\nb\n", "ab", id="spaces-behind-the-escape"),
+        pytest.param("CMD a\\\\\nENV b=1\n", "a\\\\", id="an-escaped-escape-ends-the-line"),
+        pytest.param("CMD a\\\n# c\\\n\n   \nb\n", "ab", id="comments-and-empty-lines-between"),
+        pytest.param("CMD a \\\n", "a", id="end-of-file"),
+        pytest.param("CMD \\\n\\\na\n", "a", id="a-line-with-the-escape-only"),
+        pytest.param("  CMD   a  \n", "a", id="spaces-around"),
+        pytest.param("CMD\t \ta\n", "a", id="tabs-behind-the-keyword"),
+        pytest.param("CMD a\\\r\nb\r\n", "ab", id="windows-line-ends"),
+        pytest.param("CMD a\x0bb\u2028c\n", "a\x0bb\u2028c", id="other-line-ends-are-none"),
+        pytest.param("# escape=`\nCMD a`\n b\\\nENV c=1\n", "a b\\", id="escape-directive"),
+        pytest.param("# Syntax=x\n#ESCAPE = ` \nCMD a`\nb\n", "ab", id="directives-in-any-case"),
+        pytest.param("# comment\n# escape=`\nCMD a\\\nb\n", "ab", id="no-directive-after-a-comment"),
+        pytest.param("\n# escape=`\nCMD a\\\nb\n", "ab", id="no-directive-after-an-empty-line"),
+    ],
+)
+def test_lines_are_continued_as_docker_continues_them(text: str, value: str) -> None:
+    assert instructions(text)[0].value == value
+
+
+def test_here_documents_are_not_instructions() -> None:
+    text = "FROM x\nRUN <<EOF\nFROM y\nEOF\nCOPY <<-'A' <<B /c/\nUSER a\n\tA\nUSER b\nB\nUSER c\nRUN a <<NO\n"
+    assert [(each.line, each.keyword) for each in instructions(text)] == [
+        (1, "FROM"),
+        (2, "RUN"),
+        (5, "COPY"),
+        (10, "USER"),
+        (11, "RUN"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("FROM x\n".encode("utf-16"), "Dockerfile: is not UTF-8 text"),
+        (b"# escape=^\nFROM x\n", "Dockerfile: escape=^: expected"),
+    ],
+)
+def test_an_unreadable_dockerfile_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "Dockerfile").write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        read_file(tmp_path / "Dockerfile", name="Dockerfile")
+    assert said in caught.value.message
+
+
+def test_a_byte_order_mark_is_not_part_of_the_first_instruction(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_bytes(b"\xef\xbb\xbf# escape=`\r\nFROM x`\r\ny\r\n")
+    assert read_file(tmp_path / "Dockerfile", name="Dockerfile") == [Instruction(2, "FROM", "xy", "`")]
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        (("linux/arm64", {}), "linux/arm64 linux arm64 "),
+        (("linux/aarch64", {}), "linux/arm64 linux arm64 "),
+        (("linux/arm/v7", {}), "linux/arm/v7 linux arm v7"),
+        (("linux/amd64", {"TARGETARCH": "mine"}), "linux/amd64 linux mine "),
+    ],
+)
+def test_predefined_arguments_name_the_platform(variables: tuple[str, dict[str, str]], expected: str) -> None:
+    platform, arguments = variables
+    text = (
+        "FROM base-$TARGETARCH\nENV BEFORE=$TARGETOS\nARG TARGETPLATFORM TARGETOS TARGETARCH TARGETVARIANT\n"
+        'ENV A="$TARGETPLATFORM $TARGETOS $TARGETARCH $TARGETVARIANT"\nARG BUILDPLATFORM TARGETSTAGE=own\n'
+        "ENV B=$BUILDPLATFORM C=$TARGETSTAGE\n"
+    )
+    made = recipe.read(instructions(text), arguments, name="Dockerfile", platform=platform)
+    assert made.base == f"base-{expected.split(' ')[2]}"
+    assert made.config["Env"][1:] == [
+        "BEFORE=",
+        f"A={expected}",
+        f"B={resolve_platform('native')}",
+        "C=own",
+    ]
+
+
+def test_an_image_whose_base_has_no_path_gets_dockers() -> None:
+    standard = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    assert read("FROM x\nENV PATH=/app/bin:$PATH\n").config["Env"] == [f"PATH=/app/bin:{standard}"]
+    assert read("FROM scratch\n").config["Env"] == [f"PATH={standard}"]
+    assert read("FROM x\nENV PATH=/a:$PATH\n", Env=["PATH=/java"]).config["Env"] == ["PATH=/a:/java"]
 
 
 @pytest.mark.parametrize(
@@ -40,10 +128,17 @@ def test_the_escape_directive_changes_what_continues_a_line() -> None:
         ("a=''", ["a="]),
         ("100$", ["100$"]),
         ("a\\ b", ["a b"]),
+        ("${NONE-a} ${EMPTY-b}. ${EMPTY:-c} ${EMPTY+d} ${NONE+e}.", ["a", ".", "c", "d", "."]),
+        ("${NONE:-${X:+${X}2}} ${NONE:-'a b'}", ["12", "a b"]),
+        ("${X?needed}", ["1"]),
     ],
 )
 def test_words_are_split_and_variables_put_in(text: str, expected: list[str]) -> None:
-    assert words(text, {"X": "1"}) == expected
+    assert words(text, {"X": "1", "EMPTY": ""}) == expected
+
+
+def test_the_escape_directive_changes_what_protects_a_character() -> None:
+    assert words('C:\\a `$X "`$X `n" a` b', {"X": "1"}, escape="`") == ["C:\\a", "$X", "$X `n", "a b"]
 
 
 def test_the_configuration_follows_the_dockerfile() -> None:
@@ -70,7 +165,7 @@ CMD serve --fast
     assert made.base == "scratch"
     assert made.config == {
         "Labels": {"version": "7", "two words": "a b"},
-        "Env": ["A=1", "B=7 x", "OLD=form of it"],
+        "Env": [f"PATH={recipe.DEFAULT_PATH}", "A=1", "B=7 x", "OLD=form of it"],
         "WorkingDir": "/srv/app",
         "ExposedPorts": {"8080/tcp": {}, "9000/udp": {}},
         "Volumes": {"/data": {}},
@@ -89,11 +184,11 @@ CMD serve --fast
 
 def test_an_argument_before_from_is_known_after_it_when_it_is_named_again() -> None:
     made = read("ARG V=3\nFROM x:$V\nENV LOST=$V\nARG V\nENV KEPT=$V\n")
-    assert (made.base, made.config["Env"]) == ("x:3", ["LOST=", "KEPT=3"])
+    assert (made.base, made.config["Env"][1:]) == ("x:3", ["LOST=", "KEPT=3"])
 
 
 def test_env_goes_before_arg() -> None:
-    assert read("FROM x\nENV A=env\nARG A=arg\nENV B=$A\n").config["Env"] == ["A=env", "B=env"]
+    assert read("FROM x\nENV A=env\nARG A=arg\nENV B=$A\n").config["Env"][1:] == ["A=env", "B=env"]
 
 
 def test_a_base_passes_on_its_configuration_and_a_new_entry_point_drops_its_command() -> None:
@@ -149,6 +244,8 @@ def test_copies_are_steps(line: str, copy: recipe.Copy) -> None:
         pytest.param(
             "FROM x\nENV A=${B/x/y}\n", "Dockerfile:2: '${B/x/y}' is not a supported form", id="substitution"
         ),
+        pytest.param("FROM x\nENV A=${B\n", "Dockerfile:2: '${B' is not a supported form", id="brace"),
+        pytest.param("FROM x\nENV A=${B?is needed}\n", "Dockerfile:2: B: is needed", id="needed"),
         pytest.param("FROM x\nENV A=1 B\n", "Dockerfile:2: ENV expects NAME=value, not 'B'", id="env"),
         pytest.param("FROM x\nHEALTHCHECK curl\n", "Dockerfile:2: HEALTHCHECK expects", id="health"),
         pytest.param(

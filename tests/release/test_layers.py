@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import tarfile
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,9 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
+PKG = {"w", "w/d.py", "w/sub", "w/sub/e.py", "w/x.md"}
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
@@ -130,6 +134,17 @@ def tree(tmp_path: Path) -> Path:
         pytest.param("WORKDIR /only/this", {"only/this"}, id="workdir-alone"),
         pytest.param("WORKDIR /tmp\nCOPY c.txt .", {"tmp/c.txt"}, id="usual-folders-keep-their-modes"),
         pytest.param("COPY c.txt /x\nCOPY a.py /x", {"x"}, id="later-goes-over-earlier"),
+        pytest.param(
+            "COPY c.txt /x/y/z.txt\nCOPY a.py /x/y", {"x/y/z.txt", "x/y/a.py"}, id="into-the-folder-of-a-file"
+        ),
+        pytest.param("WORKDIR /w/v\nCOPY c.txt /w", {"w/v", "w/c.txt"}, id="into-a-workdirs-parent"),
+        pytest.param(
+            "WORKDIR /w\nCOPY pkg .\nCOPY c.txt sub", PKG | {"w/sub/c.txt"}, id="into-a-copied-folder"
+        ),
+        pytest.param("COPY pkg /w\nCOPY c.txt /w/now", PKG | {"w/now"}, id="no-link-yet"),
+        pytest.param("COPY c.txt /etc", {"etc"}, id="scratch-has-no-folders"),
+        pytest.param("COPY none* c.txt /x/", {"x/c.txt"}, id="a-pattern-may-match-nothing"),
+        pytest.param('COPY ["c.txt", "/y z/"]', {"y z/c.txt"}, id="json"),
     ],
 )
 def test_copies_land_where_docker_puts_them(
@@ -137,6 +152,23 @@ def test_copies_land_where_docker_puts_them(
 ) -> None:
     _, layout = build(tree, f"FROM scratch\n{lines}\n", tmp_path / "layout")
     assert set(entries(layout)) == expected
+
+
+@pytest.mark.parametrize("destination", ["/etc", "/usr/local/bin", "/etc/ssl/certs", "/var/www/../lib", "/"])
+def test_a_file_goes_into_a_folder_that_base_images_have(
+    tree: Path, tmp_path: Path, destination: str
+) -> None:
+    _, layout = build(tree, f"FROM python:3.11\nCOPY c.txt {destination}\n", tmp_path / "layout")
+    assert set(entries(layout)) == {posixpath.normpath(f"{destination}/c.txt").strip("/")}
+
+
+def test_a_link_to_a_folder_in_the_image_is_a_folder(tree: Path, tmp_path: Path) -> None:
+    (tree / "pkg" / "now").symlink_to("sub")
+    (tree / "pkg" / "loop").symlink_to("loop")
+    dockerfile = "FROM scratch\nCOPY pkg /w\nCOPY c.txt /w/now\nCOPY a.py /w/loop\n"
+    found = entries(build(tree, dockerfile, tmp_path / "layout")[1])
+    assert {"w/now/c.txt", "w/loop"} <= set(found)
+    assert found["w/loop"].isfile()
 
 
 def test_modes_are_gits_or_chmods_and_owners_chowns(tree: Path, tmp_path: Path) -> None:
@@ -194,6 +226,101 @@ def test_a_source_that_cannot_be_copied_is_reported_with_its_line(
         build(tree, f"FROM scratch\nCOPY {source} /x\n", tmp_path / "layout")
     assert said in caught.value.message
     assert not (tmp_path / "layout").exists()
+
+
+@pytest.fixture
+def links(tree: Path, tmp_path: Path) -> Path:
+    """A context with links that lead into it, out of it, and to what `.dockerignore` excludes."""
+    outside = tmp_path / "outside"
+    (outside / "sub").mkdir(parents=True)
+    (outside / "sub" / "secret.txt").write_text("secret")
+    for name, target in {
+        "absolute": outside,
+        "relative": "../outside",
+        "chain": "relative",
+        "pkg/up": "../..",
+        "excluded": "private",
+        "within": "private/public",
+        "inside": "pkg/sub",
+        "round": "pkg/../inside",
+        "dangling": "none",
+        "circle": "circle",
+    }.items():
+        (tree / name).symlink_to(target)
+    write_tree(tree, {"private/key": b"k", "private/public/p.txt": b"p", "private/public/q.key": b"q"})
+    (tree / ".dockerignore").write_text("private\n!private/public/**\n**/*.key\n")
+    return tree
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("absolute", "relative", "chain", "pkg/up", "absolute/sub", "relative/sub/secret.txt"),
+        *("relative/*", "rel*", "chain/s*/*.txt", "pkg/up/outside/sub", "absolute/", "./chain/sub/"),
+        *("dangling", "circle", "within/../key"),
+    ],
+)
+def test_no_link_leads_copy_out_of_the_context(links: Path, tmp_path: Path, source: str) -> None:
+    with pytest.raises(ConfigurationError, match="Dockerfile:2: .* (build context|excluded)"):
+        build(links, f"FROM scratch\nCOPY {source} /x/\n", tmp_path / "layout")
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("inside", {"x", "x/e.py"}),
+        ("round", {"x", "x/e.py"}),
+        ("inside/e.py", {"x/e.py"}),
+        ("ins*", {"x", "x/e.py"}),
+        ("within", {"x", "x/p.txt"}),
+        ("within/p.txt", {"x/p.txt"}),
+        ("excluded", {"x", "x/public", "x/public/p.txt"}),
+    ],
+)
+def test_a_link_within_the_context_leads_to_what_the_context_has(
+    links: Path, tmp_path: Path, source: str, expected: set[str]
+) -> None:
+    (links / "loop").symlink_to(".")
+    for prefix in ("", "loop/"):
+        _, layout = build(links, f"FROM scratch\nCOPY {prefix}{source} /x/\n", tmp_path / "layout")
+        assert set(entries(layout)) == expected
+
+
+def test_what_links_lead_to_is_part_of_the_digest(links: Path) -> None:
+    digests = [BuildContext(links).digest()]
+    for name in ("pkg/sub/e.py", "private/public/p.txt"):
+        (links / name).write_text("changed")
+        digests.append(BuildContext(links).digest())
+    (links / "private" / "key").write_text("changed, but cannot be copied")
+    assert len(set(digests)) == 3
+    assert BuildContext(links).digest() == digests[-1]
+
+
+def test_files_that_direct_the_build_are_part_of_the_digest(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "Real").write_text("FROM x\n")
+    (tree / "Dockerfile").symlink_to(tmp_path / "Real")
+    (tree / ".dockerignore").write_text("*\n")
+    digests = [BuildContext(tree).digest()]
+    (tmp_path / "Real").write_text("FROM y\n")
+    digests.append(BuildContext(tree).digest())
+    (tree / "Dockerfile.dockerignore").write_text("*\n")
+    digests.append(BuildContext(tree).digest())
+    assert len(set(digests)) == 3
+
+
+def test_names_that_are_not_utf8_are_copied_as_they_are(tree: Path, tmp_path: Path) -> None:
+    (tree / "pkg" / os.fsdecode(b"caf\xe9")).write_text("x")
+    before = BuildContext(tree).digest()
+    _, layout = build(tree, "FROM scratch\nCOPY pkg /p\n", tmp_path / "layout")
+    assert os.fsencode(next(name for name in entries(layout) if "caf" in name)) == b"p/caf\xe9"
+    (tree / "pkg" / os.fsdecode(b"caf\xe9")).write_text("y")
+    assert BuildContext(tree).digest() != before
+
+
+def test_an_error_shows_a_name_that_is_not_utf8(tree: Path, tmp_path: Path) -> None:
+    os.mkfifo(os.fsencode(tree / "pkg") + b"/caf\xe9")
+    with pytest.raises(ConfigurationError, match=r"caf\\xe9 is neither a file"):
+        build(tree, "FROM scratch\nCOPY pkg /p\n", tmp_path / "layout")
 
 
 def test_a_pipe_in_the_context_is_refused(tree: Path, tmp_path: Path) -> None:

@@ -8,13 +8,16 @@ import stat
 import subprocess
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.release.patterns import is_ignored, read_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from samjhadoo_ops.release.patterns import IgnoreRule
 
 
 class BuildContext:
@@ -36,25 +39,12 @@ class BuildContext:
         self.dockerfile = root / dockerfile
 
     @cached_property
-    def _patterns(self) -> tuple[str, ...]:
-        for file in (
-            self.dockerfile.with_name(self.dockerfile.name + ".dockerignore"),
-            self.root / ".dockerignore",
-        ):
-            if file.is_file():
-                lines = (line.strip() for line in file.read_text().splitlines() if not line.startswith("#"))
-                return tuple(_anchored(line) for line in lines if line)
-        return ()
-
-    @cached_property
-    def _spec(self) -> Any:
-        import pathspec
-
-        return pathspec.PathSpec.from_lines("gitignore", self._patterns)
+    def _rules(self) -> tuple[IgnoreRule, ...]:
+        return next((read_rules(file) for file in self._ignore_files() if file.is_file()), ())
 
     def ignores(self, path: str) -> bool:
         """Return whether `.dockerignore` excludes a path, given relative to the context."""
-        return bool(self._patterns) and bool(self._spec.match_file(path))
+        return is_ignored(path, self._rules)
 
     def walk(self, start: str = "") -> Iterator[str]:
         """Yield the paths below a folder of the context in a fixed order, folders before their contents.
@@ -62,29 +52,64 @@ class BuildContext:
         Paths are relative to the context. Links are yielded, but not followed.
         """
         # An excluded folder may contain files that a later `!` pattern includes again.
-        has_exceptions = any(pattern.startswith("!") for pattern in self._patterns)
+        has_exceptions = any(rule.exception for rule in self._rules)
         with os.scandir(self.root / start) as entries:
             ordered = sorted(entries, key=lambda entry: entry.name)
         for entry in ordered:
             path = f"{start}/{entry.name}" if start else entry.name
-            is_folder = entry.is_dir(follow_symlinks=False)
             ignored = self.ignores(path)
-            if not ignored:
+            below: Iterator[str] = iter(())
+            if entry.is_dir(follow_symlinks=False) and (has_exceptions or not ignored):
+                below = self.walk(path)
+            first = next(below, None) if ignored else None
+            if not ignored or first is not None:
                 yield path
-            if is_folder and (has_exceptions or not ignored):
-                yield from self.walk(path)
+            if first is not None:
+                yield first
+            yield from below
+
+    def has(self, path: str) -> bool:
+        """Return whether a path of the context may be copied: it exists, and not all of it is excluded."""
+        file = self.root / path
+        if not os.path.lexists(file):
+            return False
+        is_folder = file.is_dir() and not file.is_symlink()
+        return not path or not self.ignores(path) or (is_folder and next(self.walk(path), None) is not None)
+
+    def resolve(self, path: str) -> str:
+        """Return where the links in a path of the context lead, relative to the context.
+
+        What they lead to is part of the context, and so of its digest.
+
+        Raises:
+            ValueError: It is outside the context, does not exist, or is excluded by `.dockerignore`.
+        """
+        top = os.path.realpath(self.root)
+        found = os.path.relpath(os.path.realpath(os.path.join(top, path)), top)  # noqa: PTH118
+        found = "" if found == "." else found
+        if found.partition("/")[0] == "..":
+            raise ValueError(f"{shown(path)} leads out of the build context")
+        is_circle = os.path.islink(os.path.join(top, found))  # noqa: PTH114, PTH118
+        if is_circle or (found != path and not self.has(found)):
+            raise ValueError(f"{shown(path)} leads to {shown(found)}, which is not in the build context")
+        return found
 
     def digest(self) -> str:
         """Return a hash of everything that may go into the image: names, modes and contents."""
         total = hashlib.sha256()
-        extra = [path.relative_to(self.root).as_posix() for path in self._own_files() if path.is_file()]
-        for path in sorted({*self.walk(), *extra}):
-            total.update(f"{path}\0{fingerprint(self.root / path)}\0".encode())
+        for file in (self.dockerfile, *self._ignore_files()):  # also if they are excluded, or links
+            total.update(fingerprint(file.resolve()).encode() if file.is_file() else b"none")
+        for path in self.walk():
+            total.update(os.fsencode(f"{path}\0{fingerprint(self.root / path)}\0"))
         return total.hexdigest()
 
-    def _own_files(self) -> tuple[Path, ...]:
-        """Return the files that influence the image even if it does not contain them."""
-        return self.dockerfile, self.root / ".dockerignore"
+    def _ignore_files(self) -> tuple[Path, ...]:
+        return self.dockerfile.with_name(self.dockerfile.name + ".dockerignore"), self.root / ".dockerignore"
+
+
+def shown(path: str) -> str:
+    """Return a path as text that can be printed, whatever its encoding."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def file_mode(status: os.stat_result) -> int:
@@ -103,14 +128,6 @@ def fingerprint(path: Path) -> str:
         return "other"
     with path.open("rb") as file:
         return f"{file_mode(status):o} {hashlib.file_digest(file, 'sha256').hexdigest()}"
-
-
-def _anchored(pattern: str) -> str:
-    """Return a pattern of `.dockerignore`, which is relative to the context, in git's syntax."""
-    negated, pattern = pattern.startswith("!"), pattern.removeprefix("!").strip()
-    while pattern.startswith(("./", "/")):
-        pattern = pattern.removeprefix(".").lstrip("/")
-    return f"{'!' if negated else ''}/{pattern.rstrip('/')}"
 
 
 SHORT, LONG = 8, 12
@@ -157,7 +174,7 @@ def _changes(context: BuildContext, prefix: str) -> bool:
 def _git(folder: Path, *arguments: str) -> str | None:
     """Return git's output; None without git, outside a repository or before the first commit."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
     except FileNotFoundError:
         return None
-    return done.stdout if done.returncode == 0 else None
+    return os.fsdecode(done.stdout) if done.returncode == 0 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import ConfigurationError
@@ -42,8 +43,9 @@ def prepare_bases(
     Raises:
         ConfigurationError: A Dockerfile is missing, or a base is built on itself.
     """
-    instructions = read(context, name)
-    needed = [image for image in dockerfile.images(instructions, arguments) if image in bases]
+    instructions = dockerfile.read(context.dockerfile, name=name)
+    used = dockerfile.images(instructions, arguments, platform=platform)
+    needed = [image for image in used if image in bases]
     for image in needed:
         if image in above:
             raise ConfigurationError(
@@ -56,25 +58,16 @@ def prepare_bases(
     return needed
 
 
-def read(context: BuildContext, name: str) -> list[dockerfile.Instruction]:
-    """Return a Dockerfile's instructions; raise `ConfigurationError` if it cannot be read."""
-    try:
-        return dockerfile.instructions(context.dockerfile.read_text(encoding="utf-8"))
-    except OSError as error:
-        message = f"{name}: cannot be read: {error.strerror}"
-        raise ConfigurationError(message, hint="correct build.dockerfile or build.bases") from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{name}: is not UTF-8 text: {error}") from error
-
-
 def mark(context: BuildContext, arguments: Mapping[str, str], *, name: str, platform: str = "native") -> str:
     """Return a hash of a base image's sources."""
-    patterns = dockerfile.copied(read(context, name))
+    patterns = dockerfile.copied(dockerfile.read(context.dockerfile, name=name))
     total = hashlib.sha256(context.dockerfile.read_bytes())
     total.update(json.dumps([platform, _taken(context, arguments, name)]).encode())
-    for path in context.walk():
-        if dockerfile.matches(path, patterns):
-            total.update(f"{path}\0{fingerprint(context.root / path)}\0".encode())
+    taken = [path for path in context.walk() if dockerfile.matches(path, patterns)]
+    if any((context.root / path).is_symlink() for path in taken):
+        taken = list(context.walk())  # a link may lead to any file
+    for path in taken:
+        total.update(os.fsencode(f"{path}\0{fingerprint(context.root / path)}\0"))
     return total.hexdigest()
 
 
@@ -106,9 +99,8 @@ def _ensure(
 
 def _taken(context: BuildContext, arguments: Mapping[str, str], name: str) -> dict[str, str]:
     """Return the build arguments that a Dockerfile takes."""
-    return {
-        key: arguments[key] for key in sorted(dockerfile.arguments_of(read(context, name)) & set(arguments))
-    }
+    taken = dockerfile.arguments_of(dockerfile.read(context.dockerfile, name=name))
+    return {key: arguments[key] for key in sorted(taken & set(arguments))}
 
 
 HINTS = (
@@ -181,7 +173,7 @@ class DockerBuilder:
             )
         if self._engine.kind == "classic":
             self._warn_if_large(context)
-        images = dockerfile.images(instructions, wanted.arguments)
+        images = dockerfile.images(instructions, wanted.arguments, platform=settings.platform)
         if any(host in each for each in (*images, *wanted.cache_from, *wanted.cache_to)):
             with logged_in(host, password, self._console, cwd=self._env.root) as variables:
                 self._run(wanted, own_images=bool(built_bases), variables=variables)
@@ -216,7 +208,7 @@ class DockerBuilder:
 
     def _read(self, context: BuildContext, name: str) -> list[Instruction]:
         """Return the Dockerfile's instructions; refuse those that the available builder does not support."""
-        instructions = read(context, name)
+        instructions = dockerfile.read(context.dockerfile, name=name)
         if self._engine.kind == "classic":
             for line, feature in dockerfile.buildkit_features(instructions):
                 raise ConfigurationError(

@@ -5,21 +5,22 @@ Entries are sorted; times, owners and modes come from the Dockerfile, not from t
 
 from __future__ import annotations
 
-import fnmatch
 import gzip
 import hashlib
 import os
 import posixpath
 import stat
 import tarfile
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from samjhadoo_ops.errors import ConfigurationError
-from samjhadoo_ops.release.context import file_mode
+from samjhadoo_ops.release.context import file_mode, shown
+from samjhadoo_ops.release.patterns import expression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from samjhadoo_ops.release.context import BuildContext
@@ -27,26 +28,16 @@ if TYPE_CHECKING:
 
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 LEVEL = 3  # takes a third of the time of level 6, for layers that are 5 % larger
-# Folders of usual base images; a layer must not change their owners and modes.
-_USUAL = frozenset(
-    {
-        *("bin", "boot", "dev", "etc", "home", "lib", "lib64", "media", "mnt", "opt", "proc", "root", "run"),
-        *(
-            "sbin",
-            "srv",
-            "sys",
-            "tmp",
-            "usr",
-            "var",
-            "usr/bin",
-            "usr/lib",
-            "usr/sbin",
-            "usr/share",
-            "usr/local",
-        ),
-        *("usr/local/bin", "usr/local/lib", "usr/local/share", "var/cache", "var/lib", "var/log", "var/tmp"),
-    }
+USUAL = frozenset(
+    """
+    bin boot dev etc etc/profile.d etc/ssl etc/ssl/certs home lib lib64 media mnt opt proc root run sbin srv
+    sys tmp usr usr/bin usr/include usr/lib usr/libexec usr/local usr/local/bin usr/local/etc usr/local/lib
+    usr/local/sbin usr/local/share usr/sbin usr/share usr/src var var/cache var/lib var/local var/log
+    var/mail var/opt var/run var/spool var/tmp
+    """.split()  # noqa: SIM905 - a list would be as long as a page
 )
+"""Folders of usual base images; a layer must not change their owners and modes."""
+MOST_LINKS = 40
 
 
 @dataclass(frozen=True)
@@ -82,20 +73,79 @@ class Layer:
         return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
 
 
+class Folders:
+    """The folders that an image is known to have: a file that is copied to one goes into it.
+
+    Args:
+        names: Paths without a leading slash.
+        layers: Layers whose folders are read when they are needed first, the lowest first.
+    """
+
+    def __init__(self, names: Iterable[str] = (), layers: Iterable[Path] = ()) -> None:
+        self._names = {"", *names}
+        self._links: dict[str, str] = {}
+        self._unread = list(layers)
+        self._later: list[LayerEntry] = []
+
+    def __contains__(self, path: str) -> bool:
+        """Return whether a path is a folder, or a link to one."""
+        name = posixpath.normpath(path).strip("/")
+        if self._unread and name not in self._names:
+            self._read()
+        for _ in range(MOST_LINKS):
+            if name not in self._links:
+                break
+            name = posixpath.normpath(posixpath.join("/", posixpath.dirname(name), self._links[name])).strip(
+                "/"
+            )
+        return name in self._names
+
+    def add(self, entries: Iterable[LayerEntry]) -> None:
+        """Add what a layer brings."""
+        for entry in entries:
+            if self._unread:
+                self._later.append(entry)
+            self._add(entry.path, is_folder=entry.source is None and not entry.link, link=entry.link)
+
+    def _add(self, name: str, *, is_folder: bool, link: str) -> None:
+        parents = name.split("/")
+        self._names.update("/".join(parents[:count]) for count in range(1, len(parents)))
+        self._links.pop(name, None)
+        if is_folder:
+            self._names.add(name)
+        else:
+            self._names.discard(name)
+        if link:
+            self._links[name] = link
+
+    def _read(self) -> None:
+        layers, self._unread = self._unread, []
+        for layer in layers:
+            with suppress(tarfile.ReadError), tarfile.open(layer) as archive:
+                for member in archive:
+                    name = posixpath.normpath(member.name).strip("/")
+                    parent, _, last = name.rpartition("/")
+                    if last.startswith(".wh."):
+                        self._names.discard(posixpath.join(parent, last.removeprefix(".wh.")))
+                    else:
+                        self._add(
+                            name, is_folder=member.isdir(), link=member.linkname if member.issym() else ""
+                        )
+        self.add(self._later)
+
+
 def folder(path: str) -> list[LayerEntry]:
     """Return the entry of a folder that WORKDIR creates; none for folders of usual base images."""
     name = path.strip("/")
-    return [] if not name or name in _USUAL else [LayerEntry(name, 0o755)]
+    return [] if not name or name in USUAL else [LayerEntry(name, 0o755)]
 
 
-def copied(
-    copy: Copy, context: BuildContext, *, name: str, known: frozenset[str] = frozenset()
-) -> list[LayerEntry]:
+def copied(copy: Copy, context: BuildContext, known: Folders, *, name: str) -> list[LayerEntry]:
     """Return the entries that a COPY creates, sorted.
 
     Args:
+        known: The folders that the image has so far.
         name: The Dockerfile's name in errors.
-        known: Absolute paths of folders in the image.
 
     Raises:
         ConfigurationError: A source is missing, outside the context, or neither file, folder nor link.
@@ -103,16 +153,19 @@ def copied(
     where = f"{name}:{copy.line}"
     found: dict[str, LayerEntry] = {}
     sources = [match for source in copy.sources for match in _matches(source, context, where)]
-    into = copy.into or copy.destination in known or len(sources) > 1
+    if not sources:
+        missing = shown(" ".join(copy.sources))
+        raise ConfigurationError(f"{where}: {missing} is not in the build context ({context.root})")
+    into = copy.into or len(sources) > 1 or copy.destination in known
     for source in sources:
-        path = context.root / source
-        if path.is_dir():
-            entries = list(_tree(copy, context, source, where))
+        path = _resolved(source, context, where)
+        if (context.root / path).is_dir():
+            entries = list(_tree(copy, context, path, where))
         else:
             target = (
                 posixpath.join(copy.destination, posixpath.basename(source)) if into else copy.destination
             )
-            entries = [_entry(copy, _inside(path, context, where), target, where)]
+            entries = [_entry(copy, context.root / path, target, where)]
         found.update((entry.path, entry) for entry in entries)
     return [found[path] for path in sorted(found)]
 
@@ -145,43 +198,44 @@ def _add(tar: tarfile.TarFile, entry: LayerEntry) -> None:
         tar.addfile(info, content)
 
 
-def _matches(source: str, context: BuildContext, where: str) -> Iterator[str]:
-    """Yield the paths of the context that match a source, which may be a pattern."""
+def _matches(source: str, context: BuildContext, where: str) -> list[str]:
+    """Return the paths of the context that match a source; none for a pattern that nothing matches."""
     path = posixpath.normpath(source.lstrip("/") or ".")
     if path == ".." or path.startswith("../"):
         raise ConfigurationError(f"{where}: {source} is outside the build context {context.root}")
-    if path == ".":
-        yield ""
-        return
-    if any(character in path for character in "*?["):
-        found = [name for name in _glob(context.root, path.split("/")) if not context.ignores(name)]
-    else:
-        found = [path] if os.path.lexists(context.root / path) and not context.ignores(path) else []
-    if not found:
-        ignored = context.ignores(path) and os.path.lexists(context.root / path)
-        reason = "excluded by .dockerignore" if ignored else "not in the build context"
-        raise ConfigurationError(f"{where}: {source} is {reason} ({context.root})")
-    yield from found
+    if any(character in path for character in "*?[\\"):
+        try:
+            return [name for name in _glob(context, path.split("/")) if context.has(name)]
+        except ValueError as error:
+            raise ConfigurationError(f"{where}: {error}") from error
+    path = "" if path == "." else path
+    real = _resolved(posixpath.dirname(path), context, where)
+    if not context.has(posixpath.join(real, posixpath.basename(path))):
+        exists = os.path.lexists(context.root / path)
+        reason = "excluded by .dockerignore" if exists else "not in the build context"
+        raise ConfigurationError(f"{where}: {shown(source)} is {reason} ({context.root})")
+    return [path]
 
 
-def _glob(root: Path, pattern: Sequence[str], start: str = "") -> Iterator[str]:
-    """Yield the paths that match a pattern as in Go's filepath.Match: part by part, with hidden files."""
-    folder = root / start
+def _glob(context: BuildContext, pattern: Sequence[str], start: str = "") -> Iterator[str]:
+    """Yield the paths that match a pattern, part by part, with hidden files."""
+    folder = context.root / start
     if not folder.is_dir():
         return
+    wanted = expression(pattern[0])
     for name in sorted(os.listdir(folder)):  # noqa: PTH208 - names are all that is needed
-        if fnmatch.fnmatchcase(name, pattern[0]):
+        if wanted.fullmatch(name):
             path = f"{start}/{name}" if start else name
             if len(pattern) == 1:
                 yield path
             else:
-                yield from _glob(root, pattern[1:], path)
+                yield from _glob(context, pattern[1:], path)
 
 
 def _tree(copy: Copy, context: BuildContext, source: str, where: str) -> Iterator[LayerEntry]:
     """Yield the entries of a folder of the context, with their paths below the destination."""
     top = copy.destination.strip("/")
-    if top and top not in _USUAL:
+    if top and top not in USUAL:
         yield LayerEntry(top, copy.mode or 0o755, copy.uid, copy.gid)
     for path in context.walk(source):
         inner = path.removeprefix(source).lstrip("/")
@@ -196,16 +250,15 @@ def _entry(copy: Copy, path: Path, target: str, where: str) -> LayerEntry:
     if stat.S_ISDIR(status.st_mode):
         return LayerEntry(name, copy.mode or 0o755, copy.uid, copy.gid)
     if not stat.S_ISREG(status.st_mode):
-        raise ConfigurationError(f"{where}: {path} is neither a file nor a folder nor a link")
+        raise ConfigurationError(f"{where}: {shown(str(path))} is neither a file nor a folder nor a link")
     return LayerEntry(name, copy.mode or file_mode(status), copy.uid, copy.gid, source=path)
 
 
-def _inside(path: Path, context: BuildContext, where: str) -> Path:
-    """Return the file that a source resolves to; links may not leave the build context."""
-    resolved = path.resolve()
-    if not resolved.is_relative_to(context.root.resolve()):
-        raise ConfigurationError(f"{where}: {path} leads out of the build context")
-    return resolved
+def _resolved(source: str, context: BuildContext, where: str) -> str:
+    try:
+        return context.resolve(source)
+    except ValueError as error:
+        raise ConfigurationError(f"{where}: {error}") from error
 
 
 class _Hashed:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import platform as machine
 import shutil
 import uuid
 from dataclasses import dataclass, field
@@ -19,16 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.release import dockerfile, layers, recipe
+from samjhadoo_ops.release.platform import resolve_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from samjhadoo_ops.release.context import BuildContext
+    from samjhadoo_ops.release.platform import Platform
     from samjhadoo_ops.release.registry import RemoteRegistry
 
 EPOCH = "1970-01-01T00:00:00Z"
-_ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 ANNOTATION = "org.opencontainers.image."
 
 
@@ -65,14 +65,9 @@ def build_layout(
     Raises:
         ConfigurationError: The Dockerfile is missing or wrong, or needs a Docker engine.
     """
-    try:
-        instructions = dockerfile.instructions(context.dockerfile.read_text())
-    except (FileNotFoundError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{name}: cannot be read: {error}", hint="correct build.dockerfile"
-        ) from error
-    system, architecture = resolve_platform(platform)
-    origin = recipe.base_of(instructions, arguments, name=name)
+    instructions = dockerfile.read(context.dockerfile, name=name)
+    target = resolve_platform(platform)
+    origin = recipe.base_of(instructions, arguments, name=name, platform=platform)
     held = registry is not None and registry.holds(origin)
     if base_required and not held and origin != "scratch":
         raise ConfigurationError(
@@ -82,40 +77,34 @@ def build_layout(
     with building(folder) as image:
         base = Base()
         if registry is not None and held:
-            base = _pull(registry, origin, image, system, architecture)
-        wanted = recipe.read(instructions, arguments, name=name, inherited=base.config.get("config"))
-        own = _layers(wanted, context, image, name)
+            base = _pull(registry, origin, image, target)
+        wanted = recipe.read(
+            instructions, arguments, name=name, inherited=base.config.get("config"), platform=platform
+        )
+        known = layers.Folders(
+            () if held or origin == "scratch" else layers.USUAL,
+            [image.blob(part["digest"]) for part in base.layers],
+        )
+        own = _layers(wanted, context, image, known, name)
         config = _config(wanted, base, own, labels)
-        config |= {"architecture": architecture, "os": system}
+        config |= target.description()
         return _finish(image, config, [*base.layers, *own], _annotations(wanted, base, labels))
 
 
-def resolve_platform(platform: str) -> tuple[str, str]:
-    """Return a platform's operating system and architecture; raise `ConfigurationError` for a wrong name."""
-    if platform == "native":
-        name = machine.machine().lower()
-        return "linux", _ARCHITECTURES.get(name, name)
-    system, slash, architecture = platform.partition("/")
-    if not slash or not system or not architecture:
-        raise ConfigurationError(
-            f"build.platform is {platform!r}; expected native, or a platform such as linux/amd64"
-        )
-    return system, architecture
-
-
-def _layers(wanted: recipe.Recipe, context: BuildContext, image: Layout, name: str) -> list[layers.Layer]:
+def _layers(
+    wanted: recipe.Recipe, context: BuildContext, image: Layout, known: layers.Folders, name: str
+) -> list[layers.Layer]:
     """Write one layer for each COPY, including the folders that WORKDIR created before it."""
     made: list[layers.Layer] = []
     waiting: list[layers.LayerEntry] = []
-    known: set[str] = set()
     for step in wanted.steps:
         if isinstance(step, str):
             waiting += layers.folder(step)
-            known.add(step)
+            known.add([layers.LayerEntry(step.strip("/"), 0o755)])
             continue
-        entries = layers.copied(step, context, name=name, known=frozenset(known))
+        entries = layers.copied(step, context, known, name=name)
+        known.add(entries)
         present = {entry.path for entry in entries}
-        known |= {f"/{entry.path}" for entry in entries if entry.source is None and not entry.link}
         made.append(
             layers.write([entry for entry in waiting if entry.path not in present] + entries, image.blobs)
         )
@@ -168,9 +157,9 @@ def _finish(
     return digest
 
 
-def _pull(registry: RemoteRegistry, origin: str, image: Layout, system: str, architecture: str) -> Base:
+def _pull(registry: RemoteRegistry, origin: str, image: Layout, target: Platform) -> Base:
     """Fetch a base image's configuration and layers from the registry."""
-    repository, digest, manifest = registry.image(origin, system=system, architecture=architecture)
+    repository, digest, manifest = registry.image(origin, target)
     for part in (manifest["config"], *manifest["layers"]):
         repository.pull_blob(part["digest"], image.blob(part["digest"]))
     config = json.loads(image.blob(manifest["config"]["digest"]).read_bytes())

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.release.dockerfile import Instruction, words
+from samjhadoo_ops.release.platform import platform_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 DOCKER_ONLY = frozenset({"ADD", "MAINTAINER", "ONBUILD", "RUN", "SHELL"})
 HINT = 'set build.builder = "docker" to build it with a Docker engine'
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""The PATH that Docker gives an image whose base has none."""
 _OWNER = re.compile(r"(?P<user>\d+|root)(?::(?P<group>\d+|root))?")
 _UNITS = {"h": 3600, "m": 60, "s": 1, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|ns)")
@@ -64,13 +67,19 @@ class Recipe:
     steps: list[Copy | str] = field(default_factory=list)
 
 
-def base_of(instructions: Sequence[Instruction], arguments: Mapping[str, str], *, name: str) -> str:
+def base_of(
+    instructions: Sequence[Instruction],
+    arguments: Mapping[str, str],
+    *,
+    name: str,
+    platform: str = "native",
+) -> str:
     """Return the image in the only FROM; raise `ConfigurationError` if there is none, or more than one."""
-    return _preamble(instructions, arguments, name)[0]
+    return _preamble(instructions, arguments, name, platform)[0]
 
 
 def _preamble(
-    instructions: Sequence[Instruction], arguments: Mapping[str, str], name: str
+    instructions: Sequence[Instruction], arguments: Mapping[str, str], name: str, platform: str
 ) -> tuple[str, dict[str, str]]:
     """Return the image in FROM, and the arguments before it."""
     stages = [each for each in instructions if each.keyword == "FROM"]
@@ -80,6 +89,7 @@ def _preamble(
         message = f"{name}:{stages[1].line}: a second FROM: multi-stage builds need a Docker engine"
         raise ConfigurationError(message, hint=HINT)
     reader = _Reader(name, {}, arguments)
+    reader.args = {key: arguments.get(key, value) for key, value in platform_arguments(platform).items()}
     for each in instructions[: instructions.index(stages[0])]:
         if each.keyword != "ARG":
             raise ConfigurationError(f"{name}:{each.line}: {each.keyword} stands before FROM")
@@ -96,17 +106,19 @@ def read(
     *,
     name: str,
     inherited: Mapping[str, Any] | None = None,
+    platform: str = "native",
 ) -> Recipe:
     """Return the recipe of a Dockerfile.
 
     Args:
         name: The Dockerfile's name in errors.
         inherited: The base image's `config`.
+        platform: The image's platform, for the predefined arguments.
 
     Raises:
         ConfigurationError: An instruction is wrong or needs a Docker engine.
     """
-    base, outer = _preamble(instructions, arguments, name)
+    base, outer = _preamble(instructions, arguments, name, platform)
     reader = _Reader(name, dict(inherited or {}), arguments, outer)
     start = next(index for index, each in enumerate(instructions) if each.keyword == "FROM")
     for instruction in instructions[start + 1 :]:
@@ -130,7 +142,8 @@ class _Reader:
         self.args: dict[str, str] = {}
         self._outer = outer or {}
         self._config = inherited
-        self._env = dict(entry.split("=", 1) for entry in inherited.get("Env") or [])
+        self._env = {"PATH": DEFAULT_PATH}
+        self._env |= dict(entry.split("=", 1) for entry in inherited.get("Env") or [])
         self._inherits_command = True
         self._handlers: dict[str, Callable[[Instruction], None]] = {
             "ARG": self._arg,
@@ -156,15 +169,15 @@ class _Reader:
         handler(instruction)
 
     def finished(self) -> dict[str, Any]:
-        if self._env:
-            self._config["Env"] = [f"{key}={value}" for key, value in self._env.items()]
+        self._config["Env"] = [f"{key}={value}" for key, value in self._env.items()]
         return {key: value for key, value in sorted(self._config.items()) if value}
 
     def words(self, instruction: Instruction, text: str | None = None, *, split: bool = True) -> list[str]:
         """Return an instruction's words, with variables substituted; ENV takes precedence over ARG."""
         try:
             variables = {**self.args, **self._env}
-            return words(instruction.value if text is None else text, variables, split=split)
+            text = instruction.value if text is None else text
+            return words(text, variables, split=split, escape=instruction.escape)
         except ValueError as error:
             raise self._error(instruction, str(error)) from error
 
@@ -174,7 +187,9 @@ class _Reader:
     def _arg(self, instruction: Instruction) -> None:
         for word in self.words(instruction):
             key, stated, default = word.partition("=")
-            self.args[key] = self._arguments.get(key, default if stated else self._outer.get(key, ""))
+            value = self._arguments.get(key, default if stated else self._outer.get(key))
+            if value is not None:
+                self.args[key] = value
 
     def _pairs(self, instruction: Instruction) -> dict[str, str]:
         first = instruction.value.split(maxsplit=1)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from samjhadoo_ops.environment import Secret
+    from samjhadoo_ops.release.platform import Platform
 
 TIMEOUT = 60.0
 """Real seconds for connecting, and between two parts of an answer."""
@@ -150,9 +151,7 @@ class RemoteRegistry:
         """Return whether a reference names an image in this registry."""
         return ImageReference.parse(reference).host == self.host
 
-    def image(
-        self, reference: str, *, system: str, architecture: str
-    ) -> tuple[RemoteRepository, str, dict[str, Any]]:
+    def image(self, reference: str, target: Platform) -> tuple[RemoteRepository, str, dict[str, Any]]:
         """Return the repository, digest and manifest of an image; the platform selects one of several.
 
         Raises:
@@ -164,17 +163,18 @@ class RemoteRegistry:
         with repository.session() as session:
             digest, manifest = repository.manifest(session, parsed.version)
             if manifest.get("mediaType") in _INDEXES or "manifests" in manifest:
-                chosen = _for_platform(manifest, system, architecture)
+                chosen = _for_platform(manifest, target)
                 if chosen is None:
-                    raise ConfigurationError(f"the base image {reference} has no {system}/{architecture}")
+                    raise ConfigurationError(f"the base image {reference} has no {target}")
                 digest, manifest = repository.manifest(session, chosen)
         return repository, digest, manifest
 
 
-def _for_platform(index: dict[str, Any], system: str, architecture: str) -> str | None:
+def _for_platform(index: dict[str, Any], target: Platform) -> str | None:
     for manifest in index["manifests"]:
         platform = manifest.get("platform") or {}
-        if (platform.get("os"), platform.get("architecture")) == (system, architecture):
+        same = (platform.get("os"), platform.get("architecture")) == (target.system, target.architecture)
+        if same and target.variant in ("", platform.get("variant")):
             return str(manifest["digest"])
     return None
 
