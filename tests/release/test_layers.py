@@ -296,18 +296,6 @@ def test_what_links_lead_to_is_part_of_the_digest(links: Path) -> None:
     assert BuildContext(links).digest() == digests[-1]
 
 
-def test_files_that_direct_the_build_are_part_of_the_digest(tree: Path, tmp_path: Path) -> None:
-    (tmp_path / "Real").write_text("FROM x\n")
-    (tree / "Dockerfile").symlink_to(tmp_path / "Real")
-    (tree / ".dockerignore").write_text("*\n")
-    digests = [BuildContext(tree).digest()]
-    (tmp_path / "Real").write_text("FROM y\n")
-    digests.append(BuildContext(tree).digest())
-    (tree / "Dockerfile.dockerignore").write_text("*\n")
-    digests.append(BuildContext(tree).digest())
-    assert len(set(digests)) == 3
-
-
 def test_names_that_are_not_utf8_are_copied_as_they_are(tree: Path, tmp_path: Path) -> None:
     (tree / "pkg" / os.fsdecode(b"caf\xe9")).write_text("x")
     before = BuildContext(tree).digest()

@@ -98,7 +98,8 @@ class Deploy:
         with ThreadPoolExecutor(1, thread_name_prefix="schema") as pool:
             inspecting = pool.submit(_inspect, run)
             with run.timed("preflight"):
-                facts = preflight.gather_facts(run, self.overrides, own=run.lock.owner if run.lock else None)
+                own = run.lock.owner if run.lock else None
+                facts = preflight.gather_facts(run, self.overrides, own=own, image=self.image)
                 self._ask(run, facts, Stage.SERVICE)
             with run.timed("build"):
                 built = self._built(run)

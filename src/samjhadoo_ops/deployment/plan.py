@@ -141,7 +141,7 @@ def make_plan(context: ServiceContext, overrides: Overrides | None = None, *, im
     preflight.check_policy(context.env)
     with ThreadPoolExecutor(2, thread_name_prefix="plan") as pool:
         schema = pool.submit(_schema, context)
-        facts = preflight.gather_facts(context, overrides)
+        facts = preflight.gather_facts(context, overrides, image=image)
         findings = pool.submit(preflight.inspect, facts)
         found = existing(context.env, context.aws, image) if image else wanted(context.env, context.aws)
         inspection, schema_finding = schema.result()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.deployment.traffic import LoadBalancing
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.environment.schema import Gates
+    from samjhadoo_ops.release import Identity
 
 _WIDTH = 8
 """Gates evaluated at once: most wait for AWS."""
@@ -193,13 +194,18 @@ def _ask(gate: Gate, facts: Facts) -> Finding:
 
 
 def gather_facts(
-    context: ServiceContext, overrides: Overrides | None = None, *, own: LockOwner | None = None
+    context: ServiceContext,
+    overrides: Overrides | None = None,
+    *,
+    own: LockOwner | None = None,
+    image: str = "",
 ) -> Facts:
     """Read the service, its deployments and its load balancer; nothing is changed.
 
     Args:
         overrides: The gates that this deploy overrides, with the reasons.
         own: This deploy as the lock's owner; None when it doesn't take the lock.
+        image: An image that exists, deployed instead of a build.
 
     Raises:
         ConfigurationError: The load balancer that the settings name doesn't exist.
@@ -221,6 +227,7 @@ def gather_facts(
         deployments=deployments,
         load_balancing=load_balancing,
         render=lambda: render_task_definition(context.env, UNBUILT, UNBUILT),
+        source=lambda: _source(context, image),
         revisions=revisions,
         rules=rules,
         entries=context.journal.entries,
@@ -228,6 +235,15 @@ def gather_facts(
         clock=context.clock,
         overrides=overrides or Overrides(),
     )
+
+
+def _source(context: ServiceContext, image: str) -> Identity:
+    from samjhadoo_ops.release import Identity, existing, identify
+
+    if not image:
+        return identify(context.env)
+    version = existing(context.env, context.aws, image).version
+    return Identity(version, version)
 
 
 def _traffic(context: ServiceContext) -> tuple[LoadBalancing, dict[str, dict[str, Any]]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from samjhadoo_ops.errors import OpsError
 from samjhadoo_ops.release import command, docker, ecr, oci
-from samjhadoo_ops.release.context import BuildContext, Identity, identify
+from samjhadoo_ops.release.context import OWN_FOLDER
 from samjhadoo_ops.release.engine_builder import DockerBuilder
+from samjhadoo_ops.release.identity import LONG, Identity, build_context, identify
 from samjhadoo_ops.release.image import BuiltImage
 from samjhadoo_ops.release.registry import RemoteRegistry
 
@@ -17,13 +19,14 @@ if TYPE_CHECKING:
     from samjhadoo_ops.aws import Aws
     from samjhadoo_ops.console import Console
     from samjhadoo_ops.environment import Environment
+    from samjhadoo_ops.release.context import BuildContext
 
-FOLDER = ".samjhadoo/build"
+FOLDER = f"{OWN_FOLDER}/build"
 
 
 def version_here(env: Environment) -> str:
     """Return the version that a build would have now; raise `ConfigurationError` without a build context."""
-    return identify(build_context(env)).version
+    return identify(env).version
 
 
 def wanted(env: Environment, aws: Aws) -> BuiltImage:
@@ -32,7 +35,10 @@ def wanted(env: Environment, aws: Aws) -> BuiltImage:
     Raises:
         ConfigurationError: The build context or the repository does not exist.
     """
-    identity = identify(build_context(env))
+    return _named(env, aws, identify(env))
+
+
+def _named(env: Environment, aws: Aws, identity: Identity) -> BuiltImage:
     uri = ecr.repository_uri(aws, env.build.repository)
     digest = ecr.find_digest(aws, env.build.repository, identity.version)
     return BuiltImage(identity.version, identity.version, uri, digest or "", reused=digest is not None)
@@ -43,16 +49,23 @@ def build(env: Environment, aws: Aws, console: Console) -> BuiltImage:
 
     Raises:
         ConfigurationError: A setting or the Dockerfile is wrong, or a program is missing.
-        OpsError: The build failed.
+        OpsError: The build failed, or the source was changed meanwhile.
     """
-    image = wanted(env, aws)
+    identity = identify(env)
+    image = _named(env, aws, identity)
+    for difference in identity.differences:
+        console.line(f"! not as in commit {identity.revision[:LONG]}: {difference}")
     if image.reused:
         text = f"release {image.version} is already in the registry: nothing to build"
         console.event("build", text, version=image.version, digest=image.digest, reused=True)
         return image
     console.event("build", f"building release {image.version} ({env.build.builder})", version=image.version)
-    context = build_context(env)
-    return make(env, aws, console, BuildJob(context, image, identify(context)))
+    built = make(env, aws, console, BuildJob(build_context(env), image, identity))
+    if version_here(env) != image.version:
+        raise OpsError(
+            f"the source was changed while release {image.version} was built", hint="build it again"
+        )
+    return built
 
 
 @dataclass(frozen=True)
@@ -67,11 +80,6 @@ class BuildJob:
 def make(env: Environment, aws: Aws, console: Console, job: BuildJob) -> BuiltImage:
     """Build an image with the environment's builder; see `build` for errors."""
     return (_daemonless if env.build.builder == "oci" else _by_docker)(env, aws, console, job)
-
-
-def build_context(env: Environment) -> BuildContext:
-    """Return the environment's build context; raise `ConfigurationError` if it does not exist."""
-    return BuildContext(env.root / env.build.context, env.build.dockerfile)
 
 
 def build_arguments(env: Environment, identity: Identity) -> dict[str, str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import subprocess
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,10 +12,14 @@ from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.release.patterns import is_ignored, read_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from samjhadoo_ops.release.patterns import IgnoreRule
+
+
+OWN_FOLDER = ".samjhadoo"
+"""Where the tool keeps what it makes. It is no part of a build context, because a build changes it."""
 
 
 class BuildContext:
@@ -40,7 +42,7 @@ class BuildContext:
 
     @cached_property
     def _rules(self) -> tuple[IgnoreRule, ...]:
-        return next((read_rules(file) for file in self._ignore_files() if file.is_file()), ())
+        return next((read_rules(file) for file in self.ignore_files() if file.is_file()), ())
 
     def ignores(self, path: str) -> bool:
         """Return whether `.dockerignore` excludes a path, given relative to the context."""
@@ -57,6 +59,8 @@ class BuildContext:
             ordered = sorted(entries, key=lambda entry: entry.name)
         for entry in ordered:
             path = f"{start}/{entry.name}" if start else entry.name
+            if path == OWN_FOLDER:
+                continue
             ignored = self.ignores(path)
             below: Iterator[str] = iter(())
             if entry.is_dir(follow_symlinks=False) and (has_exceptions or not ignored):
@@ -94,16 +98,15 @@ class BuildContext:
             raise ValueError(f"{shown(path)} leads to {shown(found)}, which is not in the build context")
         return found
 
-    def digest(self) -> str:
-        """Return a hash of everything that may go into the image: names, modes and contents."""
+    def digest(self, paths: Iterable[str] | None = None) -> str:
+        """Return a hash of files of the context, by default of all: names, modes and contents."""
         total = hashlib.sha256()
-        for file in (self.dockerfile, *self._ignore_files()):  # also if they are excluded, or links
-            total.update(fingerprint(file.resolve()).encode() if file.is_file() else b"none")
-        for path in self.walk():
+        for path in self.walk() if paths is None else paths:
             total.update(os.fsencode(f"{path}\0{fingerprint(self.root / path)}\0"))
         return total.hexdigest()
 
-    def _ignore_files(self) -> tuple[Path, ...]:
+    def ignore_files(self) -> tuple[Path, ...]:
+        """Return the files that may hold the rules; the first that exists does."""
         return self.dockerfile.with_name(self.dockerfile.name + ".dockerignore"), self.root / ".dockerignore"
 
 
@@ -128,53 +131,3 @@ def fingerprint(path: Path) -> str:
         return "other"
     with path.open("rb") as file:
         return f"{file_mode(status):o} {hashlib.file_digest(file, 'sha256').hexdigest()}"
-
-
-SHORT, LONG = 8, 12
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A release's identity.
-
-    Attributes:
-        version: The image's tag: the commit; `<commit>-dirty-<hash>` if the build context has uncommitted
-            changes; `content-<hash>` outside git.
-        revision: The commit; the version outside git.
-        epoch: Unix timestamp of the commit; None outside git.
-    """
-
-    version: str
-    revision: str
-    epoch: int | None = None
-
-
-def identify(context: BuildContext) -> Identity:
-    """Return the identity of a build of the current source. Only changes that can affect the image count."""
-    answer = _git(context.root, "rev-parse", "--show-prefix", "HEAD")
-    if answer is None:
-        version = f"content-{context.digest()[:LONG]}"
-        return Identity(version, version)
-    prefix, commit = answer.split("\n")[:2]
-    epoch = int(_git(context.root, "show", "--no-patch", "--format=%ct", "HEAD") or 0) or None
-    if not _changes(context, prefix):
-        return Identity(commit, commit, epoch)
-    return Identity(f"{commit}-dirty-{context.digest()[:SHORT]}", commit, epoch)
-
-
-def _changes(context: BuildContext, prefix: str) -> bool:
-    listed = _git(
-        context.root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", "."
-    )
-    paths = (line[3:].removeprefix(prefix) for line in (listed or "").split("\0") if line)
-    own = {context.dockerfile.relative_to(context.root).as_posix(), ".dockerignore"}
-    return any(path in own or not context.ignores(path) for path in paths)
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    """Return git's output; None without git, outside a repository or before the first commit."""
-    try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
-    except FileNotFoundError:
-        return None
-    return os.fsdecode(done.stdout) if done.returncode == 0 else None

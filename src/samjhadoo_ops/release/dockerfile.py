@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from samjhadoo_ops.release.context import BuildContext
+
 _DIRECTIVE = re.compile(r"\s*#\s*(?P<name>syntax|escape|check)\s*=\s*(?P<value>.+?)\s*", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$(?P<brace>\{)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<form>(?(brace):?[-+?]|))?")
 EVERYTHING = "*"
@@ -240,6 +242,14 @@ def copied(instructions: Sequence[Instruction]) -> list[str]:
             found += _sources(each)
         elif each.keyword == "RUN" and "--mount" in each.value:
             found.append(EVERYTHING)
+    return found
+
+
+def taken(context: BuildContext, patterns: Sequence[str]) -> list[str]:
+    """Return the paths of a context that match one of the patterns, or are below or above a match."""
+    found = [path for path in context.walk() if matches(path, patterns)]
+    if any((context.root / path).is_symlink() for path in found):
+        return list(context.walk())  # a link may lead to any of them
     return found
 
 

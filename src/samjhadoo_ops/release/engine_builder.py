@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.release import command, docker, dockerfile, engine
-from samjhadoo_ops.release.context import BuildContext, fingerprint
+from samjhadoo_ops.release.context import BuildContext
 from samjhadoo_ops.release.credentials import logged_in
 
 if TYPE_CHECKING:
@@ -63,11 +62,7 @@ def mark(context: BuildContext, arguments: Mapping[str, str], *, name: str, plat
     patterns = dockerfile.copied(dockerfile.read(context.dockerfile, name=name))
     total = hashlib.sha256(context.dockerfile.read_bytes())
     total.update(json.dumps([platform, _taken(context, arguments, name)]).encode())
-    taken = [path for path in context.walk() if dockerfile.matches(path, patterns)]
-    if any((context.root / path).is_symlink() for path in taken):
-        taken = list(context.walk())  # a link may lead to any file
-    for path in taken:
-        total.update(os.fsencode(f"{path}\0{fingerprint(context.root / path)}\0"))
+    total.update(context.digest(dockerfile.taken(context, patterns)).encode())
     return total.hexdigest()
 
 

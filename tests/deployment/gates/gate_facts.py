@@ -9,6 +9,7 @@ import msgspec
 
 from samjhadoo_ops.deployment.gates.gate import Facts
 from samjhadoo_ops.deployment.traffic import LoadBalancing
+from samjhadoo_ops.release import Identity
 
 if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
@@ -64,6 +65,7 @@ def facts_of(env: Environment, **facts: Any) -> Facts:
             "service": SERVICE,
             "deployments": brief("SUCCESSFUL"),
             "render": lambda: document,
+            "source": lambda: Identity("abc", "abc"),
             "revisions": {"r/1": revision},
             "rules": rules({BLUE: 100, GREEN: 0}),
             **facts,

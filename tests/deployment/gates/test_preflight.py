@@ -277,6 +277,7 @@ def test_every_gate_has_a_policy_in_the_settings_and_a_sentence(env: Environment
     assert all(each.title and each.check.__doc__ for each in GATES.values())
     assert [each.name for each in GATES.values() if policy_of(env.gates, each) == "off"] == [
         "window",
+        "clean_source",
         "vcpu_quota",
         "free_addresses",
     ]

@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from gate_facts import with_settings
+from gate_facts import facts_of, with_settings
 
 from samjhadoo_ops.deployment.gates import access, capacity, release, traffic
 from samjhadoo_ops.deployment.gates.gate import State
+from samjhadoo_ops.environment import load_environment
+from samjhadoo_ops.release import Identity
 
 if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
 
+ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
@@ -42,6 +46,30 @@ def test_a_role_must_trust_ecs(policy: dict[str, Any], trusted: bool) -> None:
 def test_the_principal_of_a_session_is_its_role() -> None:
     assert access.role_of("arn:aws:sts::1:assumed-role/deployer/session") == "arn:aws:iam::1:role/deployer"
     assert access.role_of("arn:aws:iam::1:user/asha") == "arn:aws:iam::1:user/asha"
+
+
+@pytest.mark.parametrize(
+    ("version", "state"),
+    [
+        ("0123abc", State.OK),
+        ("v1.2-dirtied", State.OK),
+        ("0123abc-dirty-1234abcd", State.REFUSED),
+        ("content-1234abcd", State.REFUSED),
+    ],
+)
+def test_a_release_must_be_what_its_commit_holds(env: Environment, version: str, state: State) -> None:
+    source = Identity(version, version, uncommitted=("a", "b"), ignored=("target/app.jar",))
+    found = release.clean_source(facts_of(env, source=lambda: source))
+    assert found.state is state
+    if state is State.REFUSED:
+        assert found.details == ("uncommitted: a, b", "ignored by git: target/app.jar")
+
+
+@pytest.mark.parametrize(
+    ("name", "policy"), [("local", "off"), ("staging", "warn"), ("production", "refuse")]
+)
+def test_production_refuses_a_release_that_is_not_its_commit(name: str, policy: str) -> None:
+    assert load_environment(name, root=ROOT, variables={}).gates.policy["clean_source"] == policy
 
 
 @pytest.mark.parametrize(

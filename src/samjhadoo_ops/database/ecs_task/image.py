@@ -71,7 +71,8 @@ def pushed(env: Environment, aws: Aws, console: Console) -> str:
     """
     from samjhadoo_ops.release import ecr
     from samjhadoo_ops.release.builder import BuildJob, make
-    from samjhadoo_ops.release.context import BuildContext, Identity
+    from samjhadoo_ops.release.context import BuildContext
+    from samjhadoo_ops.release.identity import Identity
     from samjhadoo_ops.release.image import BuiltImage
     from samjhadoo_ops.release.pusher import push
 

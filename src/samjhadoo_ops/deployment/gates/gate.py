@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.deployment.lock import LockOwner
     from samjhadoo_ops.deployment.traffic import LoadBalancing
     from samjhadoo_ops.environment import Environment
+    from samjhadoo_ops.release.identity import Identity
 
 
 class State(StrEnum):
@@ -126,6 +127,7 @@ class Facts:
         service: The DescribeServices document; None before the first deployment.
         deployments: The latest service deployments, in brief, newest first.
         render: Renders the task definition as it will be registered.
+        source: Returns what the image is, or will be, made from.
         revisions: The service's current revisions by ARN.
         rules: The production rule and the test rule by ARN.
         entries: Reads the journal, newest entry first.
@@ -141,6 +143,7 @@ class Facts:
     deployments: list[dict[str, Any]]
     load_balancing: LoadBalancing
     render: Callable[[], dict[str, Any]] = field(repr=False)
+    source: Callable[[], Identity] = field(repr=False)
     revisions: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     rules: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     entries: Callable[[], list[JournalEntry]] = field(default=list, repr=False)

@@ -6,7 +6,7 @@ import fnmatch
 import json
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.deployment.gates.gate import Facts, Finding, Stage, gate, ok, refused, skipped
+from samjhadoo_ops.deployment.gates.gate import Facts, Finding, GatePolicy, Stage, gate, ok, refused, skipped
 from samjhadoo_ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -19,6 +19,19 @@ _SCANNING = frozenset({"IN_PROGRESS", "PENDING"})
 _SCANNED = frozenset({"COMPLETE", "ACTIVE"})
 _SCAN_POLL = 5.0
 """Seconds on the clock between two questions for a scan that is still running."""
+
+
+@gate("the image holds what its commit holds", policy=GatePolicy.WARN)
+def clean_source(facts: Facts) -> Finding:
+    """Refuse when a commit does not make the image, so that nobody could make it again."""
+    source = facts.source()
+    if source.is_reproducible:
+        return ok(f"release {source.version}")
+    return refused(
+        f"release {source.version} is not what a commit holds",
+        remedy="commit the files, or list what the image does not need in .dockerignore",
+        details=source.differences,
+    )
 
 
 @gate("the task definition can be rendered")
