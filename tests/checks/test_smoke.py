@@ -158,6 +158,44 @@ def test_spring_boots_health_page_is_understood() -> None:
     ]
 
 
+@pytest.mark.parametrize("status", ["DOWN", "OUT_OF_SERVICE", "down", "Unhealthy", "fail"])
+def test_a_page_that_reports_a_failure_with_200_is_not_healthy(status: str) -> None:
+    page = Answer(200, json.dumps({**UP, "status": status}).encode())
+    [health, *others] = judge_health(page, DEPENDENCIES)
+    assert (health.ok, health.detail) == (False, f"HTTP 200, but status {status}")
+    assert all(check.ok for check in others)
+
+
+@pytest.mark.parametrize("status", ["UP", "UNKNOWN", "ok", "pass", "Degraded", 200, None, ["DOWN"]])
+def test_any_other_status_of_a_page_with_200_is_healthy(status: Any) -> None:
+    assert next(judge_health(Answer(200, json.dumps({"status": status}).encode()), [])).ok
+
+
+@pytest.mark.parametrize("size", [70_000, 1_000_000, 8_000_000])
+def test_a_large_health_page_is_read_whole(env: Environment, backend: Backend, size: int) -> None:
+    backend.health = [(200, {"components": {"details": "x" * size, **UP["checks"]}})]
+    assert smoke(env, backend.url, wait=no_wait).ok
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b" " * (8 * 1024 * 1024 + 1), "the response is larger than 8 MiB"),
+        (b"[" * 100_000, "HTTP 200"),
+    ],
+)
+def test_a_page_that_cannot_be_read_is_no_crash(
+    env: Environment, backend: Backend, body: bytes, detail: str
+) -> None:
+    backend.health = [(200, body)]
+    with pytest.raises(SmokeFailed) as caught:
+        smoke(env, backend.url, wait=no_wait)
+    assert detail in caught.value.message or detail == "HTTP 200"
+    assert "database: the health response does not mention it" in " ".join(
+        (caught.value.message, *caught.value.details)
+    )
+
+
 def test_a_health_response_need_not_mention_dependencies() -> None:
     assert all(check.ok for check in judge_health(Answer(200, b"ok"), []))
 

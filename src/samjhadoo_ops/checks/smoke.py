@@ -20,8 +20,12 @@ PARTS = ("checks", "components")
 PAUSE = 0.5
 """Real seconds between two attempts."""
 
-_BODY_LIMIT = 64 * 1024
+_MOST = 8 * 1024 * 1024
+"""Bytes of a response that are read; the health pages of services with many clients have hundreds of KiB."""
+
 _OK = 200
+_FAILED = frozenset({"DOWN", "OUT_OF_SERVICE", "FAIL", "FAILED", "FAILING", "ERROR", "UNHEALTHY", "CRITICAL"})
+"""What health responses call a service that is not healthy, in any case, even if they are sent with 200."""
 
 
 class SmokeFailed(Refused):
@@ -131,18 +135,22 @@ def ask(url: str, *, timeout: float) -> Answer:
     with urllib3.PoolManager(retries=False, timeout=timeout, headers={"connection": "close"}) as http:
         try:
             response = http.request("GET", url, redirect=False, preload_content=False)
-            body = response.read(_BODY_LIMIT)
+            body = response.read(_MOST + 1)
             response.close()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             return Answer(milliseconds=since(started), error=reason_of(error))
-    return Answer(response.status, body, since(started))
+    too_long = f"the response is larger than {_MOST >> 20} MiB" if len(body) > _MOST else ""
+    return Answer(response.status, body[:_MOST], since(started), too_long)
 
 
 def judge_health(answer: Answer, dependencies: Iterable[str]) -> Iterator[Check]:
     """Yield a check of the health response, and one for each dependency that it must report."""
-    ok = answer.status == _OK
-    yield _check("health", answer, ok=ok, detail=answer.error or f"HTTP {answer.status}")
     page = _object(answer.body)
+    state = page.get("status")
+    failed = isinstance(state, str) and state.upper() in _FAILED
+    detail = f"HTTP {answer.status}" + (f", but status {state}" if failed and answer.status == _OK else "")
+    ok = answer.status == _OK and not failed and not answer.error
+    yield _check("health", answer, ok=ok, detail=answer.error or detail)
     parts = next((page[name] for name in PARTS if name in page), None)
     for name in dependencies:
         part = parts.get(name) if isinstance(parts, dict) else None
@@ -171,7 +179,7 @@ def _check(name: str, answer: Answer, *, ok: bool, detail: str) -> Check:
 def _object(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # not JSON, or nested too deeply
         return {}
     return document if isinstance(document, dict) else {}
 
