@@ -69,6 +69,14 @@ def arguments() -> argparse.ArgumentParser:
         "java=/opt/jdk/bin/java; may be repeated (--runtime process)",
     )
     parser.add_argument(
+        "--host-packages",
+        action="append",
+        default=[],
+        metavar="BASE_IMAGE",
+        help="base image whose Python packages are those of the emulator's interpreter, or * for every one; "
+        "images on other bases see the standard library only; may be repeated (--runtime process)",
+    )
+    parser.add_argument(
         "--gate-before-bake",
         action="store_true",
         help="end a canary's second pause before its bake time has elapsed (AWS documents no order)",
@@ -116,6 +124,7 @@ def build(options: argparse.Namespace, resources: EngineResources | None = None)
             "docker": resources,
             "gate_before_bake": options.gate_before_bake,
             "host_commands": dict(options.host_command),
+            "host_packages": frozenset(options.host_packages),
         },
         variants=frozenset(options.variant),
         jumps=jumps,

@@ -487,6 +487,7 @@ class StackSettings(Section, frozen=True, kw_only=True):
         upstream: Serves what the emulator does not; empty: moto (embedded) or LocalStack (containers).
         upstream_ca: A file of CA certificates for the upstream's https; empty: the system's.
         passed_on: Services that the emulator leaves to the upstream.
+        host_packages: Base images for whose Python packages those of this machine stand, or `*`.
         allow_origins: Origins whose web pages may use the local AWS.
         allow_hosts: Further names under which clients reach it, or `*.NAME`.
         allow_users: Other users of this machine who may use it.
@@ -501,6 +502,7 @@ class StackSettings(Section, frozen=True, kw_only=True):
     upstream: UrlOrNone
     upstream_ca: str
     passed_on: list[LiveService]
+    host_packages: list[Text]
     allow_origins: list[Origin]
     allow_hosts: list[HostName]
     allow_users: list[str]

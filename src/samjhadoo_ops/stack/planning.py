@@ -107,7 +107,15 @@ def _emulator(env: Environment, settings: StackSettings) -> tuple[str, ...]:
     options += [part for option, values in repeated.items() for value in values for part in (option, value)]
     if settings.kind == "embedded":
         options += [part for command in host_commands() for part in ("--host-command", command)]
+        # This machine's packages stand for those of the base images that the project builds.
+        options += [part for base in _bases(env, settings) for part in ("--host-packages", base)]
     return tuple(options)
+
+
+def _bases(env: Environment, settings: StackSettings) -> list[str]:
+    """Return the base images that the stack's interpreter stands for, with its packages."""
+    built = [base for each in (env, *env.services.values()) for base in each.build.bases]
+    return list(dict.fromkeys([*built, *settings.host_packages]))
 
 
 def _key_file(root: Path) -> Path:

@@ -80,7 +80,14 @@ class FakeRegistry:
         self._server.server_close()
 
     def push(
-        self, name: str, layers: list[Files | bytes], *, tag: str = "1", index: bool = False, **config: Any
+        self,
+        name: str,
+        layers: list[Files | bytes],
+        *,
+        tag: str = "1",
+        index: bool = False,
+        base: str = "",
+        **config: Any,
     ) -> str:
         """Put an image in; returns the digest by which it is pulled."""
         blobs = [each if isinstance(each, bytes) else gzip.compress(layer(each), 1) for each in layers]
@@ -92,6 +99,7 @@ class FakeRegistry:
             "mediaType": MANIFESTS[0],
             "config": {"digest": digest_of(settings), "size": len(settings)},
             "layers": [{"digest": digest_of(blob), "size": len(blob)} for blob in blobs],
+            "annotations": {"org.opencontainers.image.base.name": base},
         }
         digest = self._manifest(name, MANIFESTS[0], manifest)
         if index:

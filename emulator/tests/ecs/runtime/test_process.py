@@ -123,7 +123,37 @@ def test_paths_that_the_image_holds_are_mapped_and_others_are_not(on_stage: Call
         assert seen["env"]["OWN"] == f"{root}/app"
         assert seen["env"]["DATA_DIR"] == f"{root}/app/lib"
         assert seen["env"]["ROUTE"] == "/api/v1"
-        assert seen["exe"] == sys.executable
+        assert Path(seen["exe"]).is_relative_to(stage.host.data_dir)
+
+    on_stage(script)
+
+
+def test_what_differs_from_the_base_image_is_in_the_log(on_stage: Callable[[Script], None]) -> None:
+    async def script(stage: Stage) -> None:
+        config = {"base": "python:3.1-slim", "Entrypoint": ["python", "/main.py"]}
+        container = await stage.start({"main.py": "import boto3"}, config)
+        assert await container.wait() == 1
+        assert "python:3.1-slim has Python 3.1, but the task runs on Python 3." in stage.lines[0]
+        assert stage.lines[-1] == "ModuleNotFoundError: No module named 'boto3'"
+
+    on_stage(script)
+
+
+def test_home_and_temporary_files_have_room_for_a_socket(on_stage: Callable[[Script], None]) -> None:
+    code = "import os, socket, tempfile; from pathlib import Path; s = socket.socket(socket.AF_UNIX)\n"
+    code += "s.bind(tempfile.mkdtemp() + '/a-socket-with-a-name.sock'); print(Path.home() / 'x', flush=True)"
+
+    async def script(stage: Stage) -> None:
+        made = [
+            await stage.start({"main.py": code}, {"Entrypoint": ["python", "/main.py"]}, name=name * 100)
+            for name in "ab"
+        ]
+        assert [await container.wait() for container in made] == [0, 0]
+        homes = {Path(line).parent for line in stage.lines}
+        assert len(homes) == 2
+        await stage.runtime.release(f"{1:032x}")
+        await stage.runtime.release(f"{2:032x}")
+        assert not any(home.exists() for home in homes)
 
     on_stage(script)
 

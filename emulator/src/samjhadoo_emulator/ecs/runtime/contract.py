@@ -46,6 +46,7 @@ class PulledImage:
         digest: The digest of the manifest the reference named (of the index, if it named one).
         rootfs: The folder its layers are unpacked in, where a runtime does that.
         name: How a runtime's engine names it, where there is one.
+        base: The name of its base image, where its manifest has one.
     """
 
     reference: str
@@ -53,6 +54,7 @@ class PulledImage:
     config: ImageConfig
     rootfs: Path | None = None
     name: str = ""
+    base: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from samjhadoo_emulator.ecs.runtime.host_commands import HostCommands
+    from samjhadoo_emulator.ecs.runtime.host_commands import BaseCommands
 
 # Variables that name files by what they are called; other variables of a task definition may hold a path
 # of a URL that happens to exist in the image too.
@@ -29,8 +29,7 @@ class HostFilesystem:
         image_names: The variables the image itself sets; these may all hold paths.
         environment: The container's environment, in the container's terms.
         folder: The working directory, in the container's terms.
-        host_commands: Programs of this machine that replace those of the image's base image.
-        commands: The folder in which they are installed.
+        commands: Programs of this machine that replace those of the image's base image.
         scratch: A folder for HOME and TMPDIR.
     """
 
@@ -42,16 +41,15 @@ class HostFilesystem:
         image_names: frozenset[str],
         environment: Mapping[str, str],
         folder: str,
-        host_commands: HostCommands,
-        commands: Path,
+        commands: BaseCommands,
         scratch: Path,
     ) -> None:
-        self._host_commands = host_commands
+        self._commands = commands
         self._image = image
         self._root = root
         self._path = environment.get("PATH") or DEFAULT_PATH
         self._folder = folder or "/"
-        self._environment = self._on_host(environment, image_names, commands, scratch)
+        self._environment = self._on_host(environment, image_names, scratch)
 
     def invocation(self, argv: Sequence[str], *, join: int = 0) -> Invocation:  # noqa: ARG002 - not isolated
         """Return how to run a command line; see `ExecutionContext`."""
@@ -63,7 +61,7 @@ class HostFilesystem:
     def _executable(self, name: str) -> list[str]:
         found = search(self._image, name, path=self._path, folder=self._folder)
         if found is None:
-            command = self._host_commands.find(name)
+            command = self._commands.find(name)
             if command is None:
                 raise CannotStartError(not_found(name))
             return command
@@ -79,7 +77,7 @@ class HostFilesystem:
         return [*self._executable(words[0]), *words[1:], os.fspath(executable)]
 
     def _on_host(
-        self, environment: Mapping[str, str], image_names: frozenset[str], commands: Path, scratch: Path
+        self, environment: Mapping[str, str], image_names: frozenset[str], scratch: Path
     ) -> dict[str, str]:
         result = {}
         for name, value in environment.items():
@@ -87,7 +85,7 @@ class HostFilesystem:
             result[name] = mapped(value, image=self._image, root=self._root) if holds_paths else value
         path = mapped(self._path, image=self._image, root=self._root).split(":")
         own = [entry for entry in path if entry.startswith(os.fspath(self._root))]
-        result["PATH"] = ":".join([*own, os.fspath(commands), os.environ.get("PATH", DEFAULT_PATH)])
+        result["PATH"] = ":".join([*own, os.fspath(self._commands.folder), self._commands.path])
         for name, folder in (("HOME", scratch), ("TMPDIR", scratch)):
             result.setdefault(name, os.fspath(folder))
         return result

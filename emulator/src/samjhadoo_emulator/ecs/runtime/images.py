@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_emulator.ecs.runtime.distribution import RegistryClient
 
+BASE_NAME = "org.opencontainers.image.base.name"
 PULLS = 4
 """Images pulled at the same time."""
 LONGEST_END = 5.0
@@ -73,7 +74,8 @@ class ImageStore:
         if not home.exists():
             self._fetch(reference, manifest, home)
         config = parse_config((home / "config.json").read_bytes())
-        return PulledImage(reference.repository, digest, config, home / "rootfs")
+        base = str((manifest.get("annotations") or {}).get(BASE_NAME, ""))
+        return PulledImage(reference.repository, digest, config, home / "rootfs", base=base)
 
     def _fetch(self, reference: Reference, manifest: dict[str, Any], home: Path) -> None:
         partial = self._folder / f".partial-{uuid.uuid4().hex}"

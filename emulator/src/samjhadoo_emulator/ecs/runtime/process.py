@@ -38,6 +38,7 @@ from samjhadoo_emulator.ecs.runtime.host_filesystem import HostFilesystem
 from samjhadoo_emulator.ecs.runtime.images import ImageStore
 from samjhadoo_emulator.ecs.runtime.layout import DEFAULT_PATH, composed, is_complete
 from samjhadoo_emulator.ecs.runtime.root_filesystem import RootFilesystem, possible_mode
+from samjhadoo_emulator.ecs.runtime.scratch import ScratchFolders
 from samjhadoo_emulator.processes import LOOPBACK, free_port
 
 if TYPE_CHECKING:
@@ -104,8 +105,14 @@ class ProcessRuntime:
         self._host = host
         self._images = ImageStore(host.data_dir / "images", RegistryClient(host.edge_url))
         self._folder = host.data_dir / "tasks"
-        self._commands = host.data_dir / "commands"
-        self._host_commands = HostCommands(host.options.get("host_commands", {}))
+        self._commands = HostCommands(
+            host.options.get("host_commands", {}),
+            host.data_dir / "commands",
+            host.options.get("host_packages", ()),
+        )
+        self._scratch = ScratchFolders(host.data_dir / "scratch")
+        self._scratch.remove()
+        self._scratches: dict[str, dict[str, Path]] = {}
         self._ports = Ports()
         self._given: dict[str, dict[int, int]] = {}
         self._children: set[Child] = set()
@@ -154,7 +161,8 @@ class ProcessRuntime:
         """Give a task's ports and folders back; see `Runtime`."""
         for port in self._given.pop(task_id, {}).values():
             self._ports.give_back(port)
-        await asyncio.to_thread(shutil.rmtree, self._folder / task_id, ignore_errors=True)
+        for folder in (self._folder / task_id, *self._scratches.pop(task_id, {}).values()):
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def close(self) -> None:
         """Kill every container, those that are being started included; see `Runtime`."""
@@ -168,6 +176,7 @@ class ProcessRuntime:
             watch.cancel()
         await asyncio.gather(*self._watches, return_exceptions=True)
         await self._images.close()
+        await asyncio.to_thread(self._scratch.remove)
 
     def _ports_of(self, launch: Launch) -> dict[int, int]:
         given = self._given.setdefault(launch.task_id, {})
@@ -198,8 +207,10 @@ class ProcessRuntime:
                 folder=folder,
                 user=launch.user or config.user,
             )
-        scratch = own / "scratch"
-        scratch.mkdir(parents=True, exist_ok=True)
+        commands = await asyncio.to_thread(self._commands.of, launch.image.base)
+        if commands.remark:
+            log.warning("%s: %s", mark(launch), commands.remark)
+            launch.output(f"samjhadoo-emulator: {commands.remark}".encode())
         if not launch.readonly:
             await asyncio.to_thread(_copy, image, own / "rootfs", link_from=MOST_COPIED)
         return HostFilesystem(
@@ -208,9 +219,8 @@ class ProcessRuntime:
             image_names=frozenset(config.environment),
             environment=environment,
             folder=folder,
-            host_commands=self._host_commands,
-            commands=self._installed(),
-            scratch=scratch,
+            commands=commands,
+            scratch=self._scratch_of(launch),
         )
 
     async def _enclosing_mode(self) -> str:
@@ -225,10 +235,11 @@ class ProcessRuntime:
             )
         return self._mode
 
-    def _installed(self) -> Path:
-        if not self._commands.exists():
-            self._host_commands.install(self._commands)
-        return self._commands
+    def _scratch_of(self, launch: Launch) -> Path:
+        given = self._scratches.setdefault(launch.task_id, {})
+        if launch.name not in given:
+            given[launch.name] = self._scratch.make()
+        return given[launch.name]
 
     def _keep(self, child: Child) -> None:
         self._children.add(child)
