@@ -7,6 +7,7 @@ import os
 import threading
 from collections import Counter
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ KEY_FILE = Path(".samjhadoo", "local", "key")
 CONNECT_TIMEOUT = 5.0  # real seconds
 READ_TIMEOUT = 60.0
 _LOOPBACK = ("127.0.0.1", "::1", "localhost", "localhost.localstack.cloud")
+_ARN_ACCOUNT = 4
 _DEFAULT_SESSION = threading.Lock()
 
 
@@ -82,10 +84,15 @@ class Aws:
         with self._lock:
             self.calls[event_name.split(".")[1]] += 1
 
+    @cached_property
+    def caller(self) -> str:
+        """The ARN of the credentials' user or role, as AWS sees it."""
+        with aws_errors():
+            return str(self.client("sts").get_caller_identity()["Arn"])
+
     def account_guard(self) -> str:
         """Return the account of the credentials; raise `Refused` if it is not the environment's."""
-        with aws_errors():
-            account = str(self.client("sts").get_caller_identity()["Account"])
+        account = self.caller.split(":")[_ARN_ACCOUNT]
         if account != self.env.aws.account:
             raise Refused(
                 f"these credentials belong to account {account}, but {self.env.name} is "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from samjhadoo_ops.clock import Clock
@@ -14,7 +15,7 @@ from samjhadoo_ops.deployment.run import Run, ServiceContext
 from samjhadoo_ops.environment import load_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from samjhadoo_ops.deployment.configuration import Policy
 
@@ -209,12 +210,21 @@ class FakeRun:
         self.recorded.append(event)
 
 
+CALLER = "arn:aws:sts::000000000000:assumed-role/deployer/asha"
+
+
 def begun_run(
-    objects: MemoryObjects, *, kind: str = "deploy", ecs: Any = None, clock: Clock | None = None
+    objects: MemoryObjects,
+    *,
+    kind: str = "deploy",
+    ecs: Any = None,
+    clock: Clock | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Run:
     """Return a run without a lock whose journal is in memory; it has no AWS but `ecs`."""
-    env = load_environment("local", variables={})
-    context = ServiceContext(env, cast("Any", None), clock or Clock(), Console.decide(as_json=True), "", "")
+    env = load_environment("local", variables=variables or {})
+    aws = SimpleNamespace(caller=CALLER)
+    context = ServiceContext(env, cast("Any", aws), clock or Clock(), Console.decide(as_json=True), "", "")
     run = Run(context)
     run.__dict__["journal"] = DeploymentJournal(
         objects, prefix="deployments/", environment="local", service="samjhadoo-service"

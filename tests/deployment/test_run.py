@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from deployment_fakes import begun_run
+from deployment_fakes import CALLER, begun_run
 
 from samjhadoo_ops.deployment.lock import lost_lock
 from samjhadoo_ops.errors import DeploymentFailed, OpsError, PersonNeeded
@@ -26,6 +26,22 @@ class LostLock:
 def events(run: Run) -> list[tuple[str, dict[str, Any]]]:
     (entry,) = run.journal.entries()
     return [(event.event, event.data) for event in entry.events[1:]]
+
+
+def test_the_journal_names_the_credentials_and_what_no_file_has_set(
+    objects: MemoryObjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTOR", "whoever")
+    run = begun_run(objects, variables={"SAMJHADOO_GATES__ON_UNKNOWN": "refuse"})
+    (entry,) = run.journal.entries()
+    run.resume(entry)
+    expected = {
+        "caller": CALLER,
+        "settings": {"gates.on_unknown": {"value": "refuse", "variable": "SAMJHADOO_GATES__ON_UNKNOWN"}},
+    }
+    assert expected == {key: entry.data[key] for key in expected}
+    assert expected == run.origin
+    assert entry.data["by"] == "whoever"
 
 
 def test_a_step_is_recorded_before_and_after_with_its_change_and_its_time(

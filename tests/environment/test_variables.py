@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from samjhadoo_ops.environment import Duration, SecretRef
+from samjhadoo_ops.environment.view import set_by_variables
 
 if TYPE_CHECKING:
     from tests.environment.conftest import Project
@@ -149,3 +150,59 @@ def test_other_variables_are_not_settings(project: Project) -> None:
 def test_any_variable_is_taken_or_refused_by_name(project: Project, name: str, text: str) -> None:
     told = project.refusal("local", {name: text})
     assert any(line.startswith(name) for line in told)
+
+
+GUARDED = {
+    "SAMJHADOO_AWS__ACCOUNT": ("123456789012", "aws.account"),
+    "SAMJHADOO_DEPLOYMENT__ALARMS": ("[]", "deployment.alarms"),
+    "SAMJHADOO_GATES__IMAGE__CRITICAL": ("-1", "gates.image.critical"),
+    "SAMJHADOO_GATES__ON_UNKNOWN": ("skip", "gates.on_unknown"),
+    "SAMJHADOO_GATES__POLICY": ('{"window": "off"}', "gates.policy"),
+    "SAMJHADOO_GATES__POLICY__WINDOW": ("off", "gates.policy.window"),
+    "SAMJHADOO_JOURNAL__BUCKET": ("another-bucket", "journal.bucket"),
+    "SAMJHADOO_LOCK__LEASE": ("1s", "lock.lease"),
+    "SAMJHADOO_PAYMENTS__CHECK": ("off", "payments.check"),
+    "SAMJHADOO_ROLLBACK__UNMONITORED": ("warn", "rollback.unmonitored"),
+    "SAMJHADOO_WINDOWS__EMERGENCY": ("always", "windows.emergency"),
+    "SAMJHADOO_WINDOWS__MANAGERS": ("mallory", "windows.managers"),
+}
+
+
+@pytest.mark.parametrize("name", ["production", "staging"])
+@pytest.mark.parametrize("variable", GUARDED)
+def test_where_releases_are_real_no_variable_weakens_what_protects_them(
+    project: Project, name: str, variable: str
+) -> None:
+    text, key = GUARDED[variable]
+    (problem,) = project.refusal(name, {variable: text})
+    assert problem == (
+        f"{variable}: {key}: cannot be set by a variable without a local stack; "
+        f"set it in environments/{name}.toml"
+    )
+
+
+@pytest.mark.parametrize("variable", GUARDED)
+def test_a_local_stack_takes_every_setting_from_variables(project: Project, variable: str) -> None:
+    assert variable in project.load("local", {variable: GUARDED[variable][0]}).variables
+
+
+def test_a_service_of_its_own_name_is_guarded_too(project: Project) -> None:
+    project.append("production", '\n[services.api]\n[services.web.service]\nname = "web"\n')
+    (problem,) = project.refusal("production", {"SAMJHADOO_GATES__ON_UNKNOWN": "skip"})
+    assert "SAMJHADOO_GATES__ON_UNKNOWN: gates.on_unknown: cannot be set by a variable" in problem
+
+
+def test_other_settings_come_from_variables_anywhere_and_are_listed(project: Project) -> None:
+    found = project.load(
+        "production",
+        {
+            "SAMJHADOO_DEPLOYMENT__CANARY_PERCENT": "5",
+            "SAMJHADOO_SERVICE__VARIABLES__CPU": "512",
+            "SAMJHADOO_AWS__PROFILE": "",
+        },
+    )
+    assert set_by_variables(found) == {
+        "aws.profile": {"value": "", "variable": "SAMJHADOO_AWS__PROFILE"},
+        "deployment.canary_percent": {"value": "5.0", "variable": "SAMJHADOO_DEPLOYMENT__CANARY_PERCENT"},
+        "service.variables.cpu": {"value": "512", "variable": "SAMJHADOO_SERVICE__VARIABLES__CPU"},
+    }

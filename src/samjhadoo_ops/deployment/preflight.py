@@ -36,17 +36,11 @@ UNBUILT = "unbuilt"
 def inspect(
     facts: Facts, gates: Iterable[Gate] | None = None, *, stage: Stage = Stage.SERVICE
 ) -> dict[str, Finding]:
-    """Evaluate a stage's gates that are not off, in parallel, by name; see `check_policy` for errors."""
+    """Evaluate a stage's gates in parallel, by name; see `check_policy` for errors."""
     settings = facts.env.gates
     check_policy(facts.env)
-    chosen = [
-        gate
-        for gate in (GATES.values() if gates is None else gates)
-        if gate.stage is stage and policy_of(settings, gate) != "off"
-    ]
-    if not chosen:
-        return {}
-    with ThreadPoolExecutor(min(_WIDTH, len(chosen)), thread_name_prefix="gate") as pool:
+    chosen = [gate for gate in (GATES.values() if gates is None else gates) if gate.stage is stage]
+    with ThreadPoolExecutor(_WIDTH, thread_name_prefix="gate") as pool:
         asked = [(gate, pool.submit(_ask, gate, facts)) for gate in chosen]
         return {
             gate.name: apply_policy(gate, future.result(), settings=settings, overrides=facts.overrides)
@@ -57,13 +51,17 @@ def inspect(
 def check_policy(env: Environment) -> None:
     """Raise `ConfigurationError` if a policy's gate does not exist, or must not be switched off."""
     for name, policy in env.gates.policy.items():
-        where = f"{env.sources.get(('gates', 'policy', name), 'settings')}: gates.policy.{name}"
+        where = _where(env, name)
         if name not in GATES:
             raise ConfigurationError(
                 f"{where}: there is no such gate", hint=f"gates: {', '.join(sorted(GATES))}"
             )
         if GATES[name].mandatory and policy != "refuse":
             raise ConfigurationError(f"{where}: this gate always refuses", hint="remove the line")
+
+
+def _where(env: Environment, name: str) -> str:
+    return f"{env.sources.get(('gates', 'policy', name), 'settings')}: gates.policy.{name}"
 
 
 def policy_of(settings: Gates, gate: Gate) -> str:
@@ -106,20 +104,23 @@ _SHOWN = {
     State.OK: ("✔", "passed"),
     State.SKIPPED: ("\N{EN DASH}", "skipped"),
     State.UNKNOWN: ("\N{EN DASH}", "unknown"),
+    State.OFF: ("\N{EN DASH}", "off"),
 }
 """The symbol and the word for each state; what matters most comes first."""
-_FINE = frozenset({State.OK, State.SKIPPED, State.UNKNOWN})
+_FINE = frozenset({State.OK, State.SKIPPED, State.UNKNOWN, State.OFF})
 _OF = {Stage.SERVICE: "", Stage.SCHEMA: " of the migrations", Stage.IMAGE: " of the image"}
 
 
 def summary(findings: Mapping[str, Finding], stage: Stage = Stage.SERVICE) -> str:
-    """Return how many gates passed, were skipped and so on, as one line for people."""
+    """Return how many gates passed, were skipped and so on, and which are off, as one line for people."""
     counts = Counter(finding.state for finding in findings.values())
     (first, (symbol, word)), *rest = [
         (counts[state], shown) for state, shown in _SHOWN.items() if counts[state]
     ]
     noun = f"check{'' if first == 1 else 's'}{_OF[stage]}"
-    return ", ".join([f"{symbol} {first} {noun} {word}", *(f"{count} {word}" for count, (_, word) in rest)])
+    off = ", ".join(name for name, finding in findings.items() if finding.state is State.OFF)
+    counted = [f"{symbol} {first} {noun} {word}", *(f"{count} {word}" for count, (_, word) in rest)]
+    return f"{', '.join(counted)}{f' ({off})' if off else ''}"
 
 
 def shown(findings: Mapping[str, Finding], *, remedies: bool = True) -> tuple[str, ...]:
@@ -175,11 +176,13 @@ def require_passed(findings: Mapping[str, Finding]) -> None:
 
 
 def _ask(gate: Gate, facts: Facts) -> Finding:
-    """Return what a gate finds; one that fails closes itself and never the others."""
+    """Return what a gate finds, unless it is off; one that fails closes itself and never the others."""
     from botocore.parsers import ResponseParserError
 
     from samjhadoo_ops.aws_errors import translate
 
+    if policy_of(facts.env.gates, gate) == "off":
+        return Finding(State.OFF, f"not checked: {_where(facts.env, gate.name)} is off")
     try:
         return gate.check(facts)
     except OpsError as error:

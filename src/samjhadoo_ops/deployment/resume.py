@@ -66,7 +66,7 @@ def _go_on(context: ServiceContext, deploy: str, *, until: str, lock_wait: float
         if not arn and not (resuming and entry.kind == "deploy"):
             return _never_started(run, entry)
         run.resume(entry)
-        run.record("resumed", by=this_user(), run=run_url(), deployment=arn)
+        run.record("resumed", by=this_user(), run=run_url(), **run.origin, deployment=arn)
         run.report("deploy", f"resuming {entry.kind} {entry.deploy}", deploy=entry.deploy)
         run.note(deploy=entry.deploy, deployment=arn)
         if arn:

@@ -17,6 +17,7 @@ from samjhadoo_ops.deployment.ecs import EcsService
 from samjhadoo_ops.deployment.journal import DeploymentJournal
 from samjhadoo_ops.deployment.lock import DeploymentLock
 from samjhadoo_ops.deployment.objects import S3Objects
+from samjhadoo_ops.environment.view import set_by_variables
 from samjhadoo_ops.errors import DeploymentFailed
 
 if TYPE_CHECKING:
@@ -74,6 +75,11 @@ class ServiceContext:
     def policy(self) -> Policy:
         """Return what is waited for and how long."""
         return rollout_policy(self.env, real=self.clock.real(1.0))
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Return with whose credentials, and with which settings that no file has, this process works."""
+        return {"caller": self.aws.caller, "settings": set_by_variables(self.env)}
 
     def ensure(self) -> None:
         """Go on only while changes are allowed; see `Run.ensure`."""
@@ -147,7 +153,7 @@ class Run(ServiceContext):
     def begin(self, kind: str, **data: Any) -> None:
         """Open the journal of a new deployment."""
         self.ensure()
-        self.recorder = self.journal.recorder(kind, self.clock, token=self.token, **data)
+        self.recorder = self.journal.recorder(kind, self.clock, token=self.token, **self.origin, **data)
         self.note(deploy=self.recorder.deploy)
 
     def resume(self, entry: JournalEntry) -> None:

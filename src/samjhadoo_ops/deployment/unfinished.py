@@ -71,7 +71,9 @@ def unlock(context: ServiceContext, *, reason: str, dry: bool = False) -> LockOw
         return None
     if dry:
         return found[0]
-    recorder = context.journal.recorder("unlock", context.clock, reason=reason, owner=str(found[0]))
+    recorder = context.journal.recorder(
+        "unlock", context.clock, **context.origin, reason=reason, owner=str(found[0])
+    )
     owner = break_lock(context.journal.store, context.journal.lock_key)
     finish_unlock(recorder, owner)
     return owner

@@ -15,7 +15,7 @@ from samjhadoo_ops.environment.section import is_table, section_of
 from samjhadoo_ops.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
 PREFIX = "SAMJHADOO_"
@@ -72,9 +72,22 @@ class Layers:
             raise ConfigurationError(f"{name}: is not valid TOML: {error}", hint=f"edit {name}") from None
         self.texts[name] = text
 
-    def merge_variables(self, variables: Mapping[str, str], settings: type[msgspec.Struct]) -> None:
-        """Merge the variables `SAMJHADOO_TABLE__KEY` over the present settings; unknown ones are problems."""
+    def merge_variables(
+        self,
+        variables: Mapping[str, str],
+        settings: type[msgspec.Struct],
+        *,
+        guarded: Collection[KeyPath],
+        home: str,
+    ) -> None:
+        """Merge the variables `SAMJHADOO_TABLE__KEY` over the present settings; unknown ones are problems.
+
+        Args:
+            guarded: Settings and tables that only a local stack's environment takes from variables.
+            home: The environment's file, where others set these.
+        """
         names = sorted(name for name in variables if name.startswith(PREFIX) and "__" in name)
+        guarded = () if isinstance(self.tree.get("stack"), dict) else guarded
         # The short form selects the kind of stack; it does not add a stack to an environment without one.
         if variables.get(STACK_VARIABLE) and isinstance(self.tree.get("stack"), dict):
             self._set(STACK_VARIABLE, ("stack", "kind"), variables[STACK_VARIABLE])
@@ -90,6 +103,10 @@ class Layers:
                 continue  # exported for the local stack in a shell that is used for other environments, too
             elif path[0] not in self.tree:
                 self.problems.append(Problem(name, path, f"the settings files have no table [{path[0]}]"))
+            elif any(path[: len(guard)] == guard for guard in guarded):
+                key = tuple(part.lower() for part in path)
+                message = f"cannot be set by a variable without a local stack; set it in {home}"
+                self.problems.append(Problem(name, key, message))
             else:
                 self._set(name, path, _structured(variables[name], kind))
 

@@ -16,7 +16,7 @@ from samjhadoo_ops.environment.layers import (
     Problem,
     line_of,
 )
-from samjhadoo_ops.environment.schema import Settings
+from samjhadoo_ops.environment.schema import GUARDED, Settings
 from samjhadoo_ops.environment.secret import looks_secret
 from samjhadoo_ops.environment.section import is_optional, is_table, section_of
 from samjhadoo_ops.environment.value_types import custom_type, expectation, limit, parse, plain
@@ -38,6 +38,7 @@ class Environment(Settings, frozen=True, kw_only=True):
     """An environment's effective settings, with its name, the project's root and each value's source.
 
     Attributes:
+        variables: The sources that are variables.
         services: The environment of each service, by the name of its table; empty if there is only one.
         key: The name of the service's table in an environment with several services; otherwise empty.
         after: The services that must be deployed before this one.
@@ -46,6 +47,7 @@ class Environment(Settings, frozen=True, kw_only=True):
     name: str
     root: Path
     sources: dict[KeyPath, str]
+    variables: frozenset[str] = frozenset()
     services: dict[str, Environment] = msgspec.field(default_factory=dict)
     key: str = ""
     after: tuple[str, ...] = ()
@@ -88,7 +90,7 @@ def load_environment(
     read: dict[str, Settings] = {}
     problems: list[str] = []
     for key, each in merged.items():
-        each.merge_variables(variables, Settings)
+        each.merge_variables(variables, Settings, guarded=GUARDED, home=home)
         validator = Validator(each, home)
         settings = validator.section(Settings, each.tree)
         found = [_sentence(problem, each) for problem in validator.problems]
@@ -139,7 +141,8 @@ def service_of(environment: Environment, service: str) -> Environment:
 
 def _environment(settings: Settings, layers: Layers, name: str, root: Path, **fields: Any) -> Environment:
     values = {field: getattr(settings, field) for field in Settings.__struct_fields__}
-    return Environment(**values, name=name, root=root, sources=dict(layers.sources), **fields)
+    sources, variables = dict(layers.sources), frozenset(layers.variables)
+    return Environment(**values, name=name, root=root, sources=sources, variables=variables, **fields)
 
 
 def find_root(start: Path | None = None) -> Path:

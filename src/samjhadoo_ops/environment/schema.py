@@ -62,6 +62,19 @@ FARGATE_MEMORY = {
 }
 POLICIES = ("refuse", "warn", "off")
 _REPLICA = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]/[A-Za-z][A-Za-z0-9-]*")
+GUARDED = (
+    ("aws", "account"),
+    ("deployment", "alarms"),
+    ("deployment", "circuit_breaker"),
+    ("gates",),
+    ("journal",),
+    ("lock",),
+    ("payments", "check"),
+    ("rollback",),
+    ("windows",),
+)
+"""What keeps a bad release out or takes it back. Where releases are real, only the files, which are reviewed,
+decide on it; a variable leaves no trace there."""
 LiveService = Literal["application-autoscaling", "cloudwatch", "ecr", "ecs", "elbv2"]
 """The AWS services that the emulator runs itself."""
 

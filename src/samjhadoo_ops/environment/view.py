@@ -38,6 +38,15 @@ def rows(environment: Environment) -> list[tuple[str, Any, str]]:
     return found
 
 
+def set_by_variables(environment: Environment) -> dict[str, dict[str, str]]:
+    """Return the settings whose values come from variables, with both: no file shows them afterwards."""
+    return {
+        key: {"value": str(value), "variable": source}
+        for key, value, source in _settings(environment)
+        if source in environment.variables
+    }
+
+
 def _settings(environment: Environment) -> list[tuple[str, Any, str]]:
     found: list[tuple[str, Any, str]] = []
     for entry in msgspec.structs.fields(Settings):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST = 200_000
 """The most characters of a summary. GitHub drops summaries above 1 MiB as a whole."""
 _MARKS = {0: "✅", 3: "⛔", 6: "⏸️"}
-_GATES = {"ok": "✅", "refused": "⛔", "skipped": "💤", "warning": "⚠️", "overridden": "⚠️"}
+_GATES = {"ok": "✅", "refused": "⛔", "skipped": "💤", "warning": "⚠️", "overridden": "⚠️", "off": "⚠️"}
 
 
 class Summary(FileView):

@@ -112,7 +112,7 @@ _SETTLED = frozenset(
 )
 """Exit codes of a deploy after which nothing can be rolled back, or a person has to decide."""
 
-_FINE = frozenset({"ok", "skipped"})
+_FINE = frozenset({"ok", "skipped", "off"})
 """States of gates that are counted, not shown."""
 
 

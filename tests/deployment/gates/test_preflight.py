@@ -202,7 +202,13 @@ def test_settings_switch_a_gate_off_or_let_it_only_warn(env: Environment) -> Non
         settings = with_settings(env, "gates", policy={"alarms": policy})
         return inspect(facts_of(settings), [gate("alarms", refused("one fires", remedy="wait"))])
 
-    assert found("off") == {}
+    off = found("off")
+    assert off["alarms"].state is State.OFF
+    require_passed(off)
+    assert summary(off) == "\N{EN DASH} 1 check off (alarms)"
+    (line,) = lines(off)
+    assert line.startswith("[off] alarms: ")
+    assert line.endswith("not checked: environments/base.toml: gates.policy.alarms is off")
     assert found("warn")["alarms"].state is State.WARNED
     require_passed(found("warn"))
     assert found("refuse")["alarms"].state is State.REFUSED

@@ -170,7 +170,7 @@ def _not_passable(facts: Facts, iam: Any, arns: list[str]) -> tuple[list[str], s
     from botocore.parsers import ResponseParserError
 
     try:
-        caller = role_of(facts.aws.client("sts").get_caller_identity()["Arn"])
+        caller = role_of(facts.aws.caller)
         if is_root(caller):
             return [], " and may be passed"
         answer = iam.simulate_principal_policy(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class State(StrEnum):
     """Whether a gate lets a deployment through.
 
-    A gate returns OK, REFUSED, SKIPPED or UNKNOWN; settings and overrides turn these into the others.
+    A gate returns OK, REFUSED, SKIPPED or UNKNOWN; settings and overrides decide on the others.
     """
 
     OK = "ok"
@@ -39,6 +39,7 @@ class State(StrEnum):
     UNKNOWN = "unknown"
     WARNED = "warning"
     OVERRIDDEN = "overridden"
+    OFF = "off"
 
 
 @dataclass(frozen=True)
