@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -311,3 +312,47 @@ def test_no_line_of_json_is_a_command_to_github() -> None:
     shown.event("e", "x ##[error]y")
     assert "##[" not in out.getvalue()
     assert json.loads(out.getvalue())["message"] == "x ##[error]y"
+
+
+EVIL = "asha\x1b]0;title\x07\x1b[2J\x9b\u202e planted-on-the-console"
+
+
+class Path:
+    """Something that JSON has no form for."""
+
+    def __str__(self) -> str:
+        return EVIL
+
+
+@pytest.mark.parametrize("mode", ["lines", "json", "live"])
+@pytest.mark.parametrize("colour", [False, True])
+def test_no_secret_and_no_command_to_the_terminal_leaves_the_console(mode: Mode, colour: bool) -> None:
+    Secret("planted-on-the-console")
+    shown, out, err = console(mode, colour=colour)
+    seen: list[str] = []
+
+    class View:
+        def receive(self, event: str, text: str, fields: Any) -> None:
+            seen.append(f"{event} {text} {fields}")
+
+        def put(self, _text: str) -> bool:
+            return False
+
+        def close(self) -> None:
+            pass
+
+    shown.attach(View())
+    shown.line(EVIL)
+    shown.event("waiting", EVIL, owner=EVIL, deep=[{"x": EVIL}])
+    shown.event("waiting", owner=EVIL, path=Path())
+    shown.remark(EVIL)
+    shown.show(EVIL, key=EVIL, path=Path())
+    shown.table(["Key"], [[EVIL], [Path()]])
+    shown.note(more=EVIL)
+    shown.failure(DeploymentFailed(EVIL, changed=EVIL, hint=EVIL, details=(EVIL,), failure={"logs": [EVIL]}))
+    shown.result("failed", 4, EVIL, key=EVIL)
+    everything = out.getvalue() + err.getvalue() + "".join(seen).replace("\\x1b", "\x1b")
+    assert "asha" in everything
+    assert "planted" not in everything
+    left = re.sub(r"\x1b\[[0-9;]*m", "", everything) if colour else everything
+    assert not re.findall(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]|\\u(?:001b|009b|202e)", left)

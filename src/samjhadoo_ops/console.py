@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
 from samjhadoo_ops.errors import ExitCode
+from samjhadoo_ops.redaction import clean, cleaned
 from samjhadoo_ops.streams import as_json, short, width_of, wrapped, write
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class Console:
         if self.mode == "json":
             self._emit({"event": "progress", "message": text})
         else:
-            self._progress(text)
+            self._progress(clean(text, lines=True))
 
     def event(self, name: str, text: str = "", /, **fields: Any) -> None:
         """Report that something happened: as a JSON object, or as the line `text` (by default the fields)."""
@@ -148,7 +149,7 @@ class Console:
             return
         time_of_run = f"{self.elapsed:7.1f}s  "
         room = width_of(self.err)
-        first, *rest = wrapped(short(f"{' ' * _TIME}{text}"), room, indent=2)
+        first, *rest = wrapped(short(f"{' ' * _TIME}{clean(text, lines=True)}"), room, indent=2)
         head = f"{self._styled(time_of_run, _DIM)}{self._marked(first[_TIME:])}"
         self._progress("\n".join([head, *rest]))
 
@@ -160,7 +161,7 @@ class Console:
     def show(self, text: str, /, **fields: Any) -> None:
         """Write a line of the result to standard output; in JSON mode the fields, if there are any."""
         if self.mode != "json":
-            self._lines(self.out, wrapped(text, width_of(self.out), indent=2))
+            self._lines(self.out, wrapped(clean(text, lines=True), width_of(self.out), indent=2))
         elif fields:
             self._emit({"event": "item", **fields})
 
@@ -178,7 +179,7 @@ class Console:
         """Show a table to people only."""
         if self.mode == "json":
             return
-        cells = [[_text(cell) for cell in row] for row in rows]
+        cells = [[clean(_text(cell)) for cell in row] for row in rows]
         if not (self.mode == "live" and self.out.isatty() and self._rich_table(columns, cells)):
             for text in _aligned([list(columns), *cells]):
                 write(self.out, self.escape(text))
@@ -199,7 +200,7 @@ class Console:
             return
         shown = text or " ".join([outcome, *(f"{key}={_text(value)}" for key, value in fields.items())])
         symbol = "✔" if exit_code == ExitCode.SUCCEEDED else "✘"
-        self._lines(self.out, wrapped(f"{symbol} {shown}", width_of(self.out), indent=2))
+        self._lines(self.out, wrapped(f"{symbol} {clean(shown, lines=True)}", width_of(self.out), indent=2))
 
     def failure(self, error: OpsError) -> None:
         """Report what went wrong, what was changed and what to run next; this is the last output."""
@@ -216,9 +217,9 @@ class Console:
             *(short(f"  {detail}") for detail in error.details),
             *([short(f"  changed: {error.changed}")] if error.changed else []),
         ]
-        first, *rest = [line for text in texts for line in wrapped(text, room, indent=2)]
+        first, *rest = [line for text in cleaned(texts) for line in wrapped(text, room, indent=2)]
         first = first.replace("error:", self._styled("error:", _RED), 1)
-        self._lines(self.err, [first, *rest, *_hints(error.hint, room)])
+        self._lines(self.err, [first, *rest, *_hints(clean(error.hint), room)])
 
     @contextmanager
     def active(self) -> Iterator[Console]:
@@ -237,6 +238,7 @@ class Console:
         return self.mode == "json"
 
     def _notify(self, event: str, text: str, fields: Mapping[str, Any]) -> None:
+        text, fields = clean(text, lines=True), cleaned(fields)
         for view in list(self._views):
             try:
                 view.receive(event, text, fields)
@@ -253,7 +255,7 @@ class Console:
     def _emit(self, document: Mapping[str, Any]) -> None:
         with self._lock:
             # `##[` anywhere in a line is a command to GitHub's runner.
-            write(self.out, as_json(document).replace("##[", "##\\u005b"))
+            write(self.out, as_json(cleaned(document)).replace("##[", "##\\u005b"))
 
     def _lines(self, stream: TextIO, lines: Sequence[str]) -> None:
         for line in lines:

@@ -10,6 +10,8 @@ import textwrap
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
+from samjhadoo_ops.redaction import clean
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -120,9 +122,9 @@ def _finite(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON cannot represent as text; a secret's text is stars."""
+    """Return what JSON cannot represent as text, without secrets."""
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, (set, frozenset)):
-        return sorted(value, key=str)
-    return str(value)
+        return sorted(map(clean, map(str, value)))
+    return clean(str(value))

@@ -44,6 +44,9 @@ class Service:
     def task_definition(self, _arn: str) -> Any:
         return SimpleNamespace(document=DOCUMENT)
 
+    def get_parameter(self, **_: Any) -> dict[str, Any]:
+        raise ConnectionError("no parameters")
+
     def describe(self) -> dict[str, Any]:
         if self.down:
             raise ConnectionError("no answer")

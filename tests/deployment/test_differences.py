@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from samjhadoo_ops.deployment.differences import configuration_differences, task_definition_differences
-from samjhadoo_ops.environment.secret import clean
+from samjhadoo_ops.redaction import clean
 
 
 def rendered(**container: Any) -> dict[str, Any]:

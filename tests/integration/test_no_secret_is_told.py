@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 STRIPE = {"secret_key": "sk_test_plantedKey7391", "webhook_secret": "whsec_plantedHook7392"}
 TOKEN = "tok-planted-7393"
+INNER, PARAMETER = "inner-planted-7394", "param-planted-7395"
 TALKATIVE = """import os
 print(dict(os.environ), flush=True)
+print("\\x1b]0;planted-title\\x07", os.environ["PLANTED"], os.environ["PARAMETER"], flush=True)
 raise RuntimeError(os.environ["STRIPE_WEBHOOK_SECRET"] + os.environ["DATABASE"] + os.environ["API_TOKEN"])
 """
 
@@ -90,10 +92,17 @@ def plant(project: Any) -> dict[str, str]:
     database = json.loads(manager.get_secret_value(SecretId="samjhadoo/local/database")["SecretString"])
     template = project.folder / "docker" / "backend" / "task-definition.json"
     document = json.loads(template.read_text())
-    document["containerDefinitions"][0]["environment"].append({"name": "API_TOKEN", "value": TOKEN})
+    container = document["containerDefinitions"][0]
+    container["environment"].append({"name": "API_TOKEN", "value": TOKEN})
+    stored = manager.create_secret(Name="planted", SecretString=json.dumps({"inner": [INNER]}))["ARN"]
+    project.client("ssm").put_parameter(Name="/planted/key", Value=PARAMETER, Type="SecureString")
+    container["secrets"] += [
+        {"name": "PLANTED", "valueFrom": stored},
+        {"name": "PARAMETER", "valueFrom": "/planted/key"},
+    ]
     template.write_text(json.dumps(document))
     project.commit("Add a token")
-    return {"database": database["password"]}
+    return {"database": database["password"], "inner": INNER, "parameter": PARAMETER}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -103,7 +112,8 @@ def test_no_planted_secret_is_in_an_output_a_report_the_journal_or_a_command_lin
     project, secrets = planted
     told: dict[str, str] = {}
     summary = project.folder / "summary.md"
-    actions = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    events = project.folder / "events.jsonl"
+    actions = {"SAMJHADOO_EVENTS": str(events), "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
 
     def run(code: int, *arguments: str, **variables: str) -> None:
         done = project.invoke(*arguments, **variables)
@@ -125,6 +135,8 @@ def test_no_planted_secret_is_in_an_output_a_report_the_journal_or_a_command_lin
         for verb in ("status", "history", "plan", "config"):
             run(0, verb, "--json")
         run(3, "verdict", "--json")  # no canary had traffic
+    assert not [place for place, text in told.items() if "\x1b]0;" in text]
+    told["events"] = events.read_text()
     told["summary"] = summary.read_text()
     told["processes"] = "\n".join(seen)
     s3 = project.client("s3")

@@ -112,7 +112,7 @@ def test_nothing_foreign_becomes_markup_or_a_command(tmp_path: Path) -> None:
 def test_with_json_standard_output_holds_json_alone(tmp_path: Path) -> None:
     out, err = run(tmp_path / "s", [("build", EVIL, {"version": "1"})], mode="json")
     events = [json.loads(line) for line in out.splitlines()]
-    assert events[0]["message"] == EVIL
+    assert events[0]["message"] == EVIL.replace("\r", " ")
     assert "##[" not in out
     assert err.splitlines() == ["::notice title=deploy%3A succeeded::release is deployed"]
 

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.database.judge import recorded_judgement
-from samjhadoo_ops.environment.secret import clean
+from samjhadoo_ops.deployment.task_secrets import conceal
+from samjhadoo_ops.redaction import clean
 from samjhadoo_ops.report.failure import Alarm, FailureReport, StoppedContainer, StoppedTask
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Diagnosis:
     def found(self, **known: Any) -> FailureReport:
         """Return what was found, with what is known already."""
         ecs, observed = self._context.ecs, self._observed
+        self._conceal()
         stopped = self._attempt("stopped tasks", lambda: ecs.stopped_tasks(self._task_definition), [])
         # A task that the rollback itself stopped explains nothing; its logs may.
         failed = [task for task in stopped if not task.get("stoppedReason", "").startswith(_SCALED_IN)]
@@ -57,6 +59,11 @@ class Diagnosis:
             gaps=tuple(self._gaps),
             **known,
         )
+
+    def _conceal(self) -> None:
+        """Have the release's secrets taken out of what follows; name what may not be read."""
+        unread = self._attempt("secrets", lambda: conceal(self._context, self._task_definition), "")
+        self._gaps += [unread] if unread else []
 
     def _attempt(self, what: str, read: Callable[[], Any], otherwise: Any) -> Any:
         try:

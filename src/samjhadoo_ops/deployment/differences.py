@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.environment.secret import REDACTED, clean, looks_secret, register_secret
+from samjhadoo_ops.environment.secret import looks_secret
+from samjhadoo_ops.redaction import REDACTED, clean, register_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

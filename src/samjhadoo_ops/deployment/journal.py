@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from samjhadoo_ops.redaction import cleaned
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,6 +31,8 @@ FINISHED = "finished"
 LEFT = "left"
 """The run ended, the deployment continues in ECS."""
 READERS = 8
+_TEXTS = frozenset({"error", "reason"})
+"""Data that may quote what a task has printed."""
 _ID = "%Y%m%dT%H%M%S%f"
 _KEPT = timedelta(days=90)  # ECS forgets service deployments after that
 
@@ -127,6 +131,8 @@ class Recorder:
 
     def write(self, event: str, **data: Any) -> None:
         """Append an event; writing it again after a lost answer writes it once."""
+        texts = {name: data[name] for name in _TEXTS if isinstance(data.get(name), str)}
+        data |= cleaned(texts)
         with self._writing:
             entry = Event(
                 number=self._number, event=event, at=self._clock.now(), data=data, token=self._token

@@ -10,8 +10,9 @@ import msgspec
 
 from samjhadoo_ops.environment.duration import Duration
 from samjhadoo_ops.environment.schema import Settings
-from samjhadoo_ops.environment.secret import REDACTED, SecretRef, looks_secret
+from samjhadoo_ops.environment.secret import SecretRef, looks_secret
 from samjhadoo_ops.environment.window import Window
+from samjhadoo_ops.redaction import REDACTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

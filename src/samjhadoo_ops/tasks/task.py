@@ -18,6 +18,8 @@ from invoke.tasks import Task
 
 from samjhadoo_ops.console import Console
 from samjhadoo_ops.errors import ExitCode, OpsError
+from samjhadoo_ops.redaction import clean
+from samjhadoo_ops.streams import write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -165,7 +167,7 @@ def views(console: Console, task: str) -> AbstractContextManager[None]:
 def _fail(console: Console, error: OpsError, *, debug: bool) -> NoReturn:
     if debug:
         console.close()
-        traceback.print_exc(file=console.err)
+        write(console.err, clean(traceback.format_exc(), lines=True))
     console.failure(error)
     raise Exit(code=int(error.exit_code)) from None
 

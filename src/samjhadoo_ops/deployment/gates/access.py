@@ -221,7 +221,8 @@ def secrets(facts: Facts) -> Finding:
 def references(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Return the variable and the reference of each secret of a task definition."""
     for container in document.get("containerDefinitions", ()):
-        for secret in container.get("secrets", ()):
+        log_options = container.get("logConfiguration", {}).get("secretOptions", ())
+        for secret in (*container.get("secrets", ()), *log_options):
             yield secret["name"], secret["valueFrom"]
 
 
