@@ -8,6 +8,7 @@ two cores). Without an archive, or with one that no longer fits, the JVM works a
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 from importlib import metadata
@@ -18,6 +19,7 @@ from samjhadoo_ops.artifacts.cache import building, cache_folder, fetch, publish
 from samjhadoo_ops.errors import OpsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from samjhadoo_ops.console import Progress
@@ -75,7 +77,7 @@ def is_trained(folder: Path) -> bool:
     return cache.intact(archive_folder(folder))
 
 
-def train(folder: Path, arguments: list[str]) -> None:
+def train(folder: Path, arguments: list[str], variables: Mapping[str, str]) -> None:
     """Record the start-up archive by running Flyway, unless there is one; raise `OpsError` if that fails."""
     archive = archive_folder(folder)
     if cache.intact(archive):
@@ -90,6 +92,7 @@ def train(folder: Path, arguments: list[str]) -> None:
             text=True,
             timeout=_TRAINING_TIME,
             check=False,
+            env={**os.environ, **variables},
         )
         if run.returncode or not (partial / _ARCHIVE).is_file():
             raise OpsError(

@@ -59,12 +59,14 @@ def main(servers: HostServers, password: str, run: Path) -> None:
             for name, text in _SCRIPTS.items():
                 Path(scripts, name).write_text(text)
             url = f"jdbc:postgresql://{LOOPBACK}:{port}/{postgres.NAME}"
-            flyway.train(flyway.home(), list(_arguments(url, password, scripts)))
+            # Everybody on this machine can read a command line.
+            flyway.train(flyway.home(), list(_arguments(url, scripts)), {"FLYWAY_PASSWORD": password})
 
 
-def _arguments(url: str, password: str, scripts: str) -> Iterator[str]:
-    yield from (f"-url={url}", f"-user={postgres.NAME}", f"-password={password}")
+def _arguments(url: str, scripts: str) -> Iterator[str]:
     yield from (
+        f"-url={url}",
+        f"-user={postgres.NAME}",
         f"-locations=filesystem:{scripts}",
         "-outputType=json",
         "-postgresql.transactional.lock=false",
