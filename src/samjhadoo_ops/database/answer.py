@@ -67,6 +67,8 @@ class Inspection:
     migrations: tuple[Migration, ...]
     invalid: tuple[Invalid, ...]
     objection: str = ""
+    schema: str | None = None
+    """What the database holds, as statements; None if it was not asked."""
 
     @property
     def pending(self) -> tuple[Migration, ...]:

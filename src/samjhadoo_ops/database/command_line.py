@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.database import refusal
+from samjhadoo_ops.database.catalogue import described
 from samjhadoo_ops.database.flyway import VARIABLES
 from samjhadoo_ops.database.runner import run_process
 from samjhadoo_ops.errors import OpsError
@@ -71,3 +72,7 @@ class CommandLine:
     def history(self) -> History:
         """Read the history table; see `Runner`."""
         return refusal.reached_history(self.connection, self.flyway.settings)
+
+    def schema(self) -> str | None:
+        """Describe the schema; see `Runner`."""
+        return described(self.connection)

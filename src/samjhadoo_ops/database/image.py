@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.database import refusal
+from samjhadoo_ops.database.catalogue import described
 from samjhadoo_ops.database.flyway import QUIET, VARIABLES
 from samjhadoo_ops.database.runner import run_process
 from samjhadoo_ops.errors import ConfigurationError, Refused
@@ -115,6 +116,10 @@ class DockerImage:
     def history(self) -> History:
         """Read the history table; see `Runner`."""
         return refusal.reached_history(self.connection, self.flyway.settings)
+
+    def schema(self) -> str | None:
+        """Describe the schema; see `Runner`."""
+        return described(self.connection)
 
     def _end(self) -> None:
         """Remove the container, which `docker run` may leave behind, and end its sessions."""

@@ -1,9 +1,9 @@
-"""The judge of migrations: whether the running release works with them.
+"""The judge of migrations: whether the running release works with them, and what else they do.
 
-There is one answer: the gate and the plan ask for it, the journal records it before the migration, and
-`rollback` reads it back from there. Two sets of rules examine each script, and the worse answer counts:
-squawk's rules that the settings call destructive (`gates.migrations.destructive`), and patterns for
-statements that remove or rename something, which also cover what squawk does not report (a plain TRUNCATE).
+There is one answer: the gates and the plan ask for it, the journal records it before the migration, and
+`rollback` reads it back from there. The judge reads what Flyway would send (`script`), follows the statements
+in order (`effects`), and knows the schema from the database or, where that cannot be asked, from the scripts
+that were applied (`catalogue`).
 
 A script can declare which releases it breaks: `-- contract: since=RELEASE`, every release before that one.
 """
@@ -12,68 +12,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.database.lint import lint
-from samjhadoo_ops.errors import OpsError
+from samjhadoo_ops.database.catalogue import Catalogue
+from samjhadoo_ops.database.effects import Compatibility, Effects, Reason
+from samjhadoo_ops.database.script import Script, read_script, settings_in, split
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from samjhadoo_ops.database.answer import Migration
-    from samjhadoo_ops.database.lint import Objection
+    from samjhadoo_ops.database.answer import Inspection, Migration
     from samjhadoo_ops.environment import Environment
 
 _MARKER = re.compile(
     r"^[ \t]*--[ \t]*contract:[ \t]*since=(?P<release>\S+)[ \t]*$", re.MULTILINE | re.IGNORECASE
 )
-_NOT_CODE = re.compile(
-    r"--[^\n]*|/\*.*?\*/|(?P<quote>\$\w*\$).*?(?P=quote)|'(?:[^']|'')*'", re.DOTALL | re.MULTILINE
-)
-_BREAKING = {
-    r"\bdrop\s+(table|view|materialized\s+view|schema|type|function|sequence|domain)\b": "drops a {0}",
-    r"\balter\s+table\b[^;]*?\bdrop\s+(?!constraint|default|not\s+null|expression|identity)(column\b)?": (
-        "drops a column"
-    ),
-    r"\brename\s+(column|constraint|value|attribute|to)\b": "renames something",
-    r"\balter\s+table\b[^;]*?\balter\s+(column\s+)?\S+\s+(set\s+data\s+)?type\b": "changes a column's type",
-    r"\balter\s+table\b[^;]*?\balter\s+(column\s+)?\S+\s+set\s+not\s+null\b": "makes a column required",
-    r"\btruncate\b": "empties a table",
-}
-_DROPPED_VIEW = re.compile(
-    r"\bDROP\s+(?:MATERIALIZED\s+)?VIEW\s+(?:IF\s+EXISTS\s+)?(?P<name>[\w.\"]+)", re.IGNORECASE
-)
-_VIEW_DROPS = frozenset({"drops a view", "drops a materialized view"})
-_REMADE = "drops a view and creates it again"
-
-
-class Compatibility(StrEnum):
-    """Whether the running release works with a migration."""
-
-    SAFE = "safe"
-    UNKNOWN = "unknown"
-    BREAKS = "breaks"
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why a statement is not safe.
-
-    Attributes:
-        line: The statement's line in the script, from 1 on; 0 where only the script is known.
-        rule: squawk's rule and message; empty when only a pattern found the statement.
-    """
-
-    script: str
-    line: int
-    what: str
-    answer: Compatibility = Compatibility.BREAKS
-    rule: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.script}:{self.line}: {self.rule or self.what}"
+PARSER_MISSING = "pgparse, which reads the migrations, is not installed"
+INSTALL = "pip install pgparse"
 
 
 @dataclass(frozen=True)
@@ -81,6 +37,7 @@ class ScriptJudgement:
     """The answer for one script.
 
     Attributes:
+        reasons: What its statements do, as far as that matters.
         since: The oldest release that the script does not break, as its marker declares; empty for no marker.
     """
 
@@ -94,26 +51,27 @@ class ScriptJudgement:
         answers = {reason.answer for reason in self.reasons}
         if self.since or Compatibility.BREAKS in answers:
             return Compatibility.BREAKS
-        return Compatibility.UNKNOWN if answers else Compatibility.SAFE
+        return Compatibility.UNKNOWN if Compatibility.UNKNOWN in answers else Compatibility.SAFE
 
     @property
     def what(self) -> str:
         """Return what the script does to older releases, in words; empty for a safe one."""
         if self.since:
             return f"since={self.since}"
-        return ", ".join(dict.fromkeys(reason.what for reason in self.reasons))
+        worst = (reason.what for reason in self.reasons if reason.answer is self.answer)
+        return ", ".join(dict.fromkeys(worst))
 
 
 @dataclass(frozen=True)
 class MigrationsJudgement:
-    """The answer for migrations that run together.
-
-    Attributes:
-        failure: Why squawk could not examine them; then only the patterns were applied.
-    """
+    """The answer for migrations that run together."""
 
     scripts: tuple[ScriptJudgement, ...]
-    failure: OpsError | None = None
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Return what the statements of all scripts do."""
+        return tuple(reason for script in self.scripts for reason in script.reasons)
 
     def of(self, answer: Compatibility) -> tuple[ScriptJudgement, ...]:
         """Return the scripts with this answer."""
@@ -121,64 +79,90 @@ class MigrationsJudgement:
 
     @property
     def answer(self) -> Compatibility:
-        """Return the worst answer for any script; UNKNOWN when they could not be examined."""
-        if self.of(Compatibility.BREAKS):
-            return Compatibility.BREAKS
-        unknown = self.failure is not None or self.of(Compatibility.UNKNOWN)
-        return Compatibility.UNKNOWN if unknown else Compatibility.SAFE
+        """Return the worst answer for any script."""
+        worst = (each for each in (Compatibility.BREAKS, Compatibility.UNKNOWN) if self.of(each))
+        return next(worst, Compatibility.SAFE)
 
     @property
-    def record(self) -> dict[str, dict[str, str]]:
-        """Return what the journal keeps: scripts that are not safe, each with what it does."""
+    def record(self) -> dict[str, Any]:
+        """Return what the journal keeps: what scripts that are not safe do, and all findings."""
         breaking, unclear = self.of(Compatibility.BREAKS), self.of(Compatibility.UNKNOWN)
         return {
             "breaking": {each.script: each.what for each in breaking},
             **({"unknown": {each.script: each.what for each in unclear}} if unclear else {}),
+            **({"findings": [str(each) for each in self.reasons]} if self.reasons else {}),
         }
 
 
-def judge_migrations(migrations: Iterable[Migration], env: Environment) -> MigrationsJudgement:
-    """Return whether the running release works with migrations, script by script; never raises."""
-    paths = {migration.script: Path(migration.path) for migration in migrations}
-    failure = None
-    try:
-        # No comment in a script silences this: the marker is the way.
-        found = lint(paths.values(), engine_version=env.database.engine_version, heed_comments=False)
-    except OpsError as error:
-        found, failure = [], error
-    destructive = env.gates.migrations.destructive
-    scripts = [
-        judge_script(script, _text(path), [each for each in found if each.script == script], destructive)
-        for script, path in paths.items()
-    ]
-    return MigrationsJudgement(tuple(scripts), failure)
-
-
-def judge_script(
-    script: str, text: str, objections: Iterable[Objection], destructive: Collection[str]
-) -> ScriptJudgement:
-    """Return the answer for a script's text.
+def judge_migrations(
+    migrations: Iterable[Migration], env: Environment, inspection: Inspection | None = None
+) -> MigrationsJudgement:
+    """Return what migrations do, script by script; never raises.
 
     Args:
-        objections: What squawk reported for the script.
-        destructive: Those of squawk's rules that mean a danger for the running release.
+        inspection: What is known of the schema and of the migrations before these; None for nothing.
     """
-    code = _NOT_CODE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
-    words = _breaking_statements(code)
-    reasons = []
-    for each in objections:
-        if each.rule in destructive:
-            what = ", ".join(words.pop(each.line, [])) or each.rule
-            reasons.append(Reason(script, each.line, what, rule=f"{each.rule}: {each.message}"))
-    reasons += [Reason(script, line, ", ".join(what)) for line, what in words.items()]
-    remade = _remade_views(code)
-    settled = [
-        replace(reason, what=_REMADE, answer=Compatibility.UNKNOWN)
-        if reason.line in remade and reason.what in _VIEW_DROPS
-        else reason
-        for reason in sorted(reasons, key=lambda reason: reason.line)
+    scripts = [read(migration, env) for migration in migrations]
+    try:
+        before = _schema(env, inspection)
+        return MigrationsJudgement(tuple(judge_scripts(scripts, before)))
+    except ImportError:
+        unread = [Reason(each.name, 0, PARSER_MISSING, Compatibility.UNKNOWN) for each in scripts]
+        return MigrationsJudgement(
+            tuple(
+                ScriptJudgement(script.name, (reason,), since(script.text))
+                for script, reason in zip(scripts, unread, strict=True)
+            )
+        )
+
+
+def judge_scripts(scripts: Sequence[Script], catalogue: Catalogue) -> list[ScriptJudgement]:
+    """Return the answers for scripts that run in this order.
+
+    Args:
+        catalogue: What the schema holds before; it is changed.
+    """
+    effects = Effects(catalogue)
+    for script in scripts:
+        effects.follow(script)
+    unread = [
+        Reason(script.name, 0, "cannot be read as SQL, so what it does is not known", Compatibility.UNKNOWN)
+        for script in scripts
+        if not script.readable
     ]
-    return ScriptJudgement(script, tuple(settled), since(text))
+    found = sorted((*effects.reasons, *unread), key=lambda reason: reason.line)
+    return [
+        ScriptJudgement(
+            script.name, tuple(each for each in found if each.script == script.name), since(script.text)
+        )
+        for script in scripts
+    ]
+
+
+def _schema(env: Environment, inspection: Inspection | None) -> Catalogue:
+    """Return what the schema holds: as the database describes it, else as the applied scripts made it."""
+    settings = settings_in(env.root, env.database.flyway)
+    named = settings.get("defaultSchema") or settings.get("schemas", "").split(",")[0] or "public"
+    catalogue = Catalogue(path=(named,))
+    if inspection is None:
+        return catalogue
+    effects = Effects(catalogue)
+    if inspection.schema is not None:
+        effects.follow(split("", inspection.schema))
+        catalogue.complete = True
+    else:
+        for migration in inspection.migrations:
+            if not migration.pending and migration.path:
+                effects.follow(replace(read(migration, env), name=""))
+    return catalogue
+
+
+def read(migration: Migration, env: Environment) -> Script:
+    """Return a migration's script as Flyway reads it; one that is not SQL is not readable."""
+    path = Path(migration.path)
+    if path.suffix.lower() == ".sql":
+        return read_script(path, settings_in(env.root, env.database.flyway))
+    return Script(path.name or migration.script, readable=False)
 
 
 def since(text: str) -> str:
@@ -197,32 +181,3 @@ def recorded_judgement(data: Mapping[str, Any]) -> MigrationsJudgement:
         for script, what in (data.get(field) or {}).items()
     ]
     return MigrationsJudgement(tuple(scripts))
-
-
-def _breaking_statements(code: str) -> dict[int, list[str]]:
-    """Return what the patterns find in a script without comments and strings: words, by line."""
-    found: dict[int, list[str]] = {}
-    for pattern, words in _BREAKING.items():
-        for match in re.finditer(pattern, code, re.IGNORECASE):
-            what = words.format(*(" ".join(part.lower().split()) for part in match.groups() if part))
-            found.setdefault(_line(code, match.end() - 1), []).append(what)
-    return found
-
-
-def _remade_views(code: str) -> set[int]:
-    """Return the lines on which each view that is dropped is created again further down."""
-    remade: dict[int, bool] = {}
-    for match in _DROPPED_VIEW.finditer(code):
-        created = rf"\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:MATERIALIZED\s+)?VIEW\s+{re.escape(match['name'])}\b"
-        again = re.search(created, code[match.end() :], re.IGNORECASE) is not None
-        line = _line(code, match.start())
-        remade[line] = again and remade.get(line, True)
-    return {line for line, again in remade.items() if again}
-
-
-def _line(code: str, position: int) -> int:
-    return code.count("\n", 0, position) + 1
-
-
-def _text(path: Path) -> str:
-    return path.read_text("utf-8", errors="replace") if path.is_file() else ""

@@ -25,6 +25,18 @@ if TYPE_CHECKING:
 
 SECONDS = 30.0
 """Real seconds in which squawk must have read all scripts."""
+JUDGED = (
+    *("ban-drop-column", "ban-drop-table", "ban-drop-view", "ban-drop-schema", "ban-drop-database"),
+    *(
+        "ban-drop-not-null",
+        "ban-drop-constraint",
+        "ban-truncate-cascade",
+        "renaming-column",
+        "renaming-table",
+    ),
+    *("renaming-object", "changing-column-type", "adding-required-field", "adding-not-nullable-field"),
+)
+"""Rules about what breaks the running release, which the judge answers."""
 _PLACEHOLDER = re.compile(r"\$\{[^}\n]*\}")
 _OUTSIDE = re.compile(r"^\s*executeInTransaction\s*=\s*false\s*$", re.MULTILINE | re.IGNORECASE)
 _MUTE = re.compile(r"squawk-ignore", re.IGNORECASE)

@@ -60,6 +60,9 @@ class Runner(Protocol):
     def history(self) -> History:
         """Return the rows of the history table, if there is one; raise `Refused` if it cannot be reached."""
 
+    def schema(self) -> str | None:
+        """Return what the database holds, as statements; None if it cannot be asked from this machine."""
+
 
 def run_process(
     argv: Sequence[str],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.database import answer, history, refusal
@@ -78,6 +78,10 @@ class Schema:
         if not inspection.valid:
             raise refusal.invalid(inspection)
         return inspection
+
+    def described(self, inspection: Inspection) -> Inspection:
+        """Add what the database holds to an inspection, if something is pending and it can be asked here."""
+        return replace(inspection, schema=self.runner.schema()) if inspection.pending else inspection
 
     def migrate(self, inspection: Inspection | None = None) -> SchemaState:
         """Validate, apply pending migrations, and verify the history.
@@ -182,7 +186,7 @@ def inspect(env: Environment, aws: Aws, console: Console, clock: Clock) -> tuple
     if not env.database.migrations:
         return None, answer.Inspection(None, (), ())
     schema = Schema.of(env, aws, console, clock)
-    return schema, schema.validate()
+    return schema, schema.described(schema.validate())
 
 
 def peek(env: Environment, aws: Aws, console: Console, clock: Clock) -> Inspection | None:
@@ -190,7 +194,7 @@ def peek(env: Environment, aws: Aws, console: Console, clock: Clock) -> Inspecti
     if not env.database.migrations:
         return answer.Inspection(None, (), ())
     schema = Schema.of(env, aws, console, clock)
-    return schema.validate() if schema.leaves_nothing else None
+    return schema.described(schema.validate()) if schema.leaves_nothing else None
 
 
 def _state(inspection: Inspection) -> str:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass, field
+import tomllib
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +77,7 @@ class Statement:
     words: str
 
     @cached_property
-    def trees(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    def trees(self) -> tuple[tuple[str, dict[str, Any]], ...]:
         """The nodes of PostgreSQL's parse tree, by kind; empty if its parser does not accept the text.
 
         Raises:
@@ -104,6 +106,7 @@ class Script:
         sql: The same with its COPY data blanked, line by line.
         in_transaction: Whether Flyway runs it in a transaction.
         troubles: Why it would fail.
+        readable: Whether it is SQL that could be decoded.
     """
 
     name: str
@@ -112,6 +115,7 @@ class Script:
     statements: tuple[Statement, ...] = ()
     in_transaction: bool = True
     troubles: tuple[Trouble, ...] = ()
+    readable: bool = True
 
 
 def read_script(path: Path, settings: Mapping[str, str]) -> Script:
@@ -127,15 +131,47 @@ def read_script(path: Path, settings: Mapping[str, str]) -> Script:
     try:
         text = _decoded(path.read_bytes(), effective)
     except (OSError, LookupError, ValueError) as error:
-        return Script(path.name, troubles=(*troubles, Trouble(0, f"cannot be read: {error}")))
+        trouble = Trouble(0, f"cannot be read: {error}")
+        return Script(path.name, troubles=(*troubles, trouble), readable=False)
     if effective.get("placeholderReplacement", "true").lower() == "true":
         text = _filled(text, effective, path.name, troubles)
+    script = split(path.name, text)
+    inside = _in_transaction(script.statements, own, settings, troubles)
+    troubles += script.troubles
+    troubles += [
+        trouble for each in script.statements for trouble in _rejected(each, path.name, inside=inside)
+    ]
+    return replace(script, in_transaction=inside, troubles=tuple(troubles))
+
+
+def settings_in(folder: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """Return Flyway's settings: those in its own files in a folder, which the given ones override."""
+    found: dict[str, str] = {}
+    for name in ("flyway.conf", "flyway.toml", "flyway.user.toml"):
+        with suppress(OSError, ValueError):  # Flyway itself complains
+            text = (folder / name).read_text("utf-8")
+            if name.endswith(".toml"):
+                found |= _flat(tomllib.loads(text).get("flyway", {}))
+            else:
+                found |= {key.removeprefix("flyway."): value for key, value in properties(text).items()}
+    return found | dict(given)
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = str(value).lower() if isinstance(value, bool) else str(value)
+    return flat
+
+
+def split(name: str, text: str) -> Script:
+    """Return a text as a script, without settings and placeholders."""
     splitter = _Splitter(text)
     statements = tuple(splitter.statements())
-    inside = _in_transaction(statements, own, settings, troubles)
-    troubles += splitter.troubles
-    troubles += [trouble for each in statements for trouble in _rejected(each, path.name, inside=inside)]
-    return Script(path.name, text, splitter.sql, statements, inside, tuple(troubles))
+    return Script(name, text, splitter.sql, statements, troubles=tuple(splitter.troubles))
 
 
 def _own_settings(path: Path, settings: Mapping[str, str], troubles: list[Trouble]) -> dict[str, str]:

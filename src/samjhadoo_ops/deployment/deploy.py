@@ -183,7 +183,7 @@ def _push(run: Run, built: BuiltImage) -> PushedImage:
 def _migrate(run: Run, schema: Schema, inspection: Inspection) -> None:
     from samjhadoo_ops.database.judge import judge_migrations
 
-    data: dict[str, Any] = judge_migrations(inspection.pending, run.env).record
+    data: dict[str, Any] = judge_migrations(inspection.pending, run.env, inspection).record
     with run.step("migrate", pending=[each.script for each in inspection.pending], **data) as step:
         state = schema.migrate(inspection)
         step.done(f"the schema is at V{state.version}", schema=state.version)

@@ -6,6 +6,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.database.effects import Compatibility
 from samjhadoo_ops.database.judge import recorded_judgement
 from samjhadoo_ops.deployment.task_secrets import conceal
 from samjhadoo_ops.redaction import clean
@@ -173,13 +174,18 @@ def schema_state(entry: JournalEntry) -> str:
     scripts = ", ".join(str(script) for script in migrating.data.get("pending", ()))
     if migrated is None:
         return f"the migration did not finish: {scripts}; invoke migrate.info shows how far it got"
-    broken = [each.script for each in recorded_judgement(migrating.data).scripts]
+    judgement = recorded_judgement(migrating.data)
+    broken = [each.script for each in judgement.of(Compatibility.BREAKS)]
+    unclear = [each.script for each in judgement.of(Compatibility.UNKNOWN)]
     starting = entry.last("starting")
     stays = "; it stays, and the previous release works with it"
     if starting and starting.data.get("first"):
         stays = "; it stays"
     elif broken:
         stays = f"; it stays, and the previous release may need what {', '.join(sorted(broken))} removed"
+    elif unclear:
+        names = ", ".join(sorted(unclear))
+        stays = f"; it stays, and whether the previous release works with {names} is not known"
     return f"V{migrated.data.get('schema')}, by this deploy ({scripts}){stays}"
 
 

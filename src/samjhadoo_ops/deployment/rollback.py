@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.database.effects import Compatibility
 from samjhadoo_ops.database.judge import recorded_judgement
 from samjhadoo_ops.deployment.candidates import abandoned, choose, successes
 from samjhadoo_ops.deployment.ecs import ONGOING
@@ -177,7 +178,13 @@ def _target(context: ServiceContext, *, to: str = "", force_schema: str = "") ->
     entries = context.journal.entries()
     candidates = successes(context.ecs, entries)
     target = choose(candidates, current=context.ecs.serving(), left=abandoned(entries), name=to)
-    broken = unsupported(entries, target.task_definition)
+    found = unsupported(entries, target.task_definition)
+    strict = context.env.gates.migrations.unknown == "refuse"
+    broken = [each for each in found if strict or each.answer is Compatibility.BREAKS]
+    for each in found:
+        if each not in broken:
+            text = f"whether {target} works with {each.script} is not known: {each.what}"
+            context.console.event("schema-unknown", text, script=each.script)
     if broken and not force_schema:
         raise Refused(
             f"the schema no longer supports {target}: migrations since then have taken away what it may need",
@@ -261,7 +268,7 @@ def _require_serving(context: ServiceContext, document: dict[str, Any]) -> None:
 
 
 def unsupported(entries: Sequence[JournalEntry], task_definition: str) -> list[ScriptJudgement]:
-    """Return the migrations that a release may not work with; empty when it works with all of them.
+    """Return the migrations that a release may not work with, or for which that is not known.
 
     Args:
         entries: The journal, newest first.

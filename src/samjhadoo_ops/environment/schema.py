@@ -421,10 +421,10 @@ class ImageGate(Section, frozen=True, kw_only=True):
 
 
 class MigrationsGate(Section, frozen=True, kw_only=True):
-    """Which of squawk's rules apply to pending migrations."""
+    """Which of squawk's rules apply to pending migrations, and what an answer that is not known leads to."""
 
     exclude: list[Text]
-    destructive: list[Text]
+    unknown: Literal["refuse", "warn"]
     rollback_window: Span
 
 

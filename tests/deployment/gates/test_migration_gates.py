@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from gate_facts import brief, facts_of
+from gate_facts import brief, facts_of, with_settings
 
 from samjhadoo_ops.database import Inspection, Migration, lint
 from samjhadoo_ops.deployment.gates import migrations
 from samjhadoo_ops.deployment.gates.gate import State
 from samjhadoo_ops.deployment.gates.migrations import Success, objection, successes
 from samjhadoo_ops.deployment.journal import Event, JournalEntry
+from samjhadoo_ops.environment import load_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +94,9 @@ def write(folder: Path, text: str, name: str = "V6__x.sql") -> Path:
             State.REFUSED,
             id="silenced-is-still-destructive",
         ),
-        pytest.param("TRUNCATE t;", State.OK, State.REFUSED, id="only-the-patterns-find-it"),
+        pytest.param("TRUNCATE t;", State.OK, State.REFUSED, id="squawk-does-not-find-it"),
+        pytest.param("CALL p();", State.OK, State.WARNED, id="not-known"),
+        pytest.param("DO $$BEGIN ALTER TABLE t DROP a; END$$;", State.OK, State.REFUSED, id="inside-do"),
         pytest.param(
             "-- contract: since=v1\nALTER TABLE t DROP COLUMN a;", State.OK, State.OK, id="contract"
         ),
@@ -118,7 +122,7 @@ def test_pending_migrations_must_be_safe_and_compatible(
     found = migrations.migrations_compatible(facts_of(env, **facts))
     assert found.state is compatible, found
     if compatible is State.REFUSED:
-        what = "empties a table" if "TRUNCATE" in text else "ban-drop-column"
+        what = "empties the table t" if "TRUNCATE" in text else "drops the column t.a"
         assert any("V6__x.sql:" in line and what in line for line in found.details)
         assert "expand/contract" in found.remedy
 
@@ -133,45 +137,87 @@ def test_when_nothing_is_pending_squawk_is_not_even_looked_for(
 ) -> None:
     monkeypatch.setattr(lint, "find_squawk", lambda: pytest.fail("asked"))
     facts = {"inspection": Inspection("1", (), ())}
-    for gate in (migrations.migrations_linted, migrations.migrations_compatible):
+    for gate in (
+        migrations.migrations_linted,
+        migrations.migrations_runnable,
+        migrations.migrations_compatible,
+    ):
         assert gate(facts_of(env, **facts)).state is State.OK
         assert gate(facts_of(env)).state is State.SKIPPED
 
 
-def test_without_squawk_the_gates_cannot_decide(
-    env: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lint.shutil, "which", lambda *_, **__: None)
-    facts = {"inspection": pending(write(tmp_path, "ALTER TABLE t DROP CONSTRAINT c;"))}
-    for gate in (migrations.migrations_linted, migrations.migrations_compatible):
-        found = gate(facts_of(env, **facts))
-        assert found.state is State.UNKNOWN
-        assert found.remedy == "pip install squawk-cli"
-
-
-def test_without_squawk_what_the_patterns_find_is_still_refused(
+def test_without_squawk_the_linter_cannot_decide_and_the_judge_can(
     env: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lint.shutil, "which", lambda *_, **__: None)
     facts = facts_of(env, inspection=pending(write(tmp_path, "DROP TABLE t;")))
-    assert migrations.migrations_linted(facts).state is State.UNKNOWN
+    found = migrations.migrations_linted(facts)
+    assert (found.state, found.remedy) == (State.UNKNOWN, "pip install squawk-cli")
     found = migrations.migrations_compatible(facts)
     assert found.state is State.REFUSED
-    assert "V6__x.sql:3: drops a table" in found.details
+    assert "V6__x.sql:3: drops the table t (loses data)" in found.details
 
 
-def test_a_script_that_cannot_be_read_is_refused(env: Environment, tmp_path: Path) -> None:
-    script = tmp_path / "V6__x.sql"
-    script.write_bytes(b"SELECT '\xff';")
-    facts = facts_of(env, inspection=pending(script))
-    found = migrations.migrations_compatible(facts)
-    assert found.state is State.REFUSED
-    assert "cannot be read" in found.reason
-
-
-def test_a_view_that_is_created_again_may_have_lost_columns(env: Environment, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("policy", "state"), [("refuse", State.REFUSED), ("warn", State.WARNED)])
+def test_a_setting_decides_what_an_unknown_answer_leads_to(
+    env: Environment, tmp_path: Path, policy: str, state: State
+) -> None:
+    strict = with_settings(env, "gates.migrations", unknown=policy)
     script = write(tmp_path, "DROP VIEW v;\nCREATE VIEW v AS SELECT 1;", "R__v.sql")
-    found = migrations.migrations_compatible(facts_of(env, inspection=pending(script)))
-    assert found.state is State.UNKNOWN
-    assert "R__v.sql:3: " in found.details[0]
-    assert "drops a view and creates it again" in found.details[0]
+    found = migrations.migrations_compatible(facts_of(strict, inspection=pending(script)))
+    assert found.state is state
+    assert found.details == ("R__v.sql:3: drops the view v and makes it again",)
+    assert ("--override migrations_compatible" in found.remedy) is (policy == "refuse")
+
+
+def test_an_unknown_answer_is_refused_in_production_and_shown_elsewhere() -> None:
+    policies = {
+        name: load_environment(name, variables={}).gates.migrations.unknown
+        for name in ("local", "staging", "production")
+    }
+    assert policies == {"local": "warn", "staging": "warn", "production": "refuse"}
+
+
+def test_without_the_parser_the_remedy_is_to_install_it(
+    env: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pgparse", None)
+    found = migrations.migrations_compatible(facts_of(env, inspection=pending(write(tmp_path, "SELECT 1;"))))
+    assert (found.state, found.remedy) == (State.WARNED, "pip install pgparse")
+
+
+def test_data_that_is_lost_without_breaking_anything_is_shown(env: Environment, tmp_path: Path) -> None:
+    made = write(tmp_path, "CREATE TABLE t (a int, b int);", "V6__x.sql")
+    dropped = write(tmp_path, "ALTER TABLE t DROP COLUMN a;", "V7__y.sql")
+    found = migrations.migrations_compatible(facts_of(env, inspection=pending(made, dropped)))
+    assert found.state is State.WARNED
+    assert found.details == ("V7__y.sql:3: drops the column t.a, which V6__x.sql makes (loses data)",)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"SELECT 1;", ""),
+        (b"COPY t FROM stdin;\n1\n\\.\n", ""),
+        (b"COPY t FROM stdin;\n1\n", "V6__x.sql:1: the data of COPY"),
+        (b"BEGIN;\nSELECT 1;\nCOMMIT;", "V6__x.sql:3: this ends Flyway's transaction"),
+        (b"SELECT '${nope}';", "V6__x.sql:1: no value for the placeholder ${nope}"),
+        (b"SELECT '\xff';", "V6__x.sql:0: cannot be read: line 1 is not UTF-8"),
+        (b"REINDEX TABLE CONCURRENTLY t;", "V6__x.sql:1: this statement cannot run in a transaction"),
+    ],
+)
+def test_a_script_that_would_fail_or_not_end_is_refused(
+    env: Environment, tmp_path: Path, text: bytes, why: str
+) -> None:
+    script = tmp_path / "V6__x.sql"
+    script.write_bytes(text)
+    found = migrations.migrations_runnable(facts_of(env, inspection=pending(script)))
+    assert found.state is (State.REFUSED if why else State.OK)
+    assert not why or found.details[0].startswith(why)
+
+
+def test_before_the_first_release_a_script_must_still_run_to_its_end(
+    env: Environment, tmp_path: Path
+) -> None:
+    facts = {"inspection": pending(write(tmp_path, "COPY t FROM stdin;")), "deployments": []}
+    assert migrations.migrations_runnable(facts_of(env, **facts)).state is State.REFUSED

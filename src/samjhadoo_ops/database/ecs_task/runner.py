@@ -94,6 +94,10 @@ class EcsTask:
             refusal.readable(run, self.database)
         return history.from_info(self._info or {})
 
+    def schema(self) -> str | None:
+        """Return None: only the cluster reaches the database; see `Runner`."""
+        return None
+
     @cached_property
     def _template(self) -> dict[str, Any]:
         from samjhadoo_ops.release import render_task_definition

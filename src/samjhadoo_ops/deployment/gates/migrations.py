@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment.candidates import release_names
-from samjhadoo_ops.deployment.gates.gate import Facts, Finding, Stage, gate, ok, refused, skipped, unknown
+from samjhadoo_ops.deployment.gates.gate import (
+    Facts,
+    Finding,
+    Stage,
+    State,
+    gate,
+    ok,
+    refused,
+    skipped,
+    unknown,
+)
 from samjhadoo_ops.deployment.outcome import Phase
 
 if TYPE_CHECKING:
@@ -18,7 +28,6 @@ if TYPE_CHECKING:
     from samjhadoo_ops.database.judge import MigrationsJudgement
     from samjhadoo_ops.database.lint import Objection
     from samjhadoo_ops.deployment.journal import JournalEntry
-    from samjhadoo_ops.errors import OpsError
 
 _SHORTEST_SHA = 7
 _RULE = (
@@ -33,7 +42,7 @@ def migrations_linted(facts: Facts) -> Finding:
 
     A migration that waits for a lock, or blocks writers while it reads a table, takes the site down.
     """
-    from samjhadoo_ops.database.lint import LinterMissing, lint
+    from samjhadoo_ops.database.lint import JUDGED, LinterMissing, lint
 
     if facts.inspection is None:
         return skipped("the schema could not be read")
@@ -45,8 +54,8 @@ def migrations_linted(facts: Facts) -> Finding:
         objections = lint(
             scripts,
             engine_version=facts.env.database.engine_version,
-            # A destructive change has a gate of its own, with an answer of its own.
-            exclude=[*settings.exclude, *settings.destructive],
+            # What breaks the running release has a gate of its own, with an answer of its own.
+            exclude=[*settings.exclude, *JUDGED],
         )
     except LinterMissing as error:
         return unknown(error.message, remedy=error.hint)
@@ -65,6 +74,26 @@ def decide_lint(objections: Sequence[Objection], *, scripts: int) -> Finding:
     )
 
 
+@gate("Flyway can run the pending migrations to their end", stage=Stage.SCHEMA)
+def migrations_runnable(facts: Facts) -> Finding:
+    """Refuse a script that fails, never ends, or could leave the schema half changed.
+
+    `info` and `validate` do not read what a pending script contains.
+    """
+    from samjhadoo_ops.database.judge import read
+
+    if facts.inspection is None:
+        return skipped("the schema could not be read")
+    scripts = [read(migration, facts.env) for migration in facts.inspection.pending]
+    troubles = [
+        f"{each.name}:{trouble.line}: {trouble.what}" for each in scripts for trouble in each.troubles
+    ]
+    if not troubles:
+        return ok(f"{len(scripts)} pending" if scripts else "nothing is pending")
+    names = ", ".join(dict.fromkeys(each.name for each in scripts if each.troubles))
+    return refused(f"{names} would fail, or not end", remedy="correct the script", details=tuple(troubles))
+
+
 @gate("the running release works with the new schema", stage=Stage.SCHEMA)
 def migrations_compatible(facts: Facts) -> Finding:
     """Refuse a change that breaks the running release, or the one before it.
@@ -73,7 +102,8 @@ def migrations_compatible(facts: Facts) -> Finding:
     running now works on the new schema ("Ensuring rollback safety during deployments", Amazon Builders'
     Library).
     """
-    from samjhadoo_ops.database.judge import Compatibility, judge_migrations
+    from samjhadoo_ops.database.effects import Compatibility
+    from samjhadoo_ops.database.judge import judge_migrations
 
     if facts.inspection is None:
         return skipped("the schema could not be read")
@@ -81,62 +111,70 @@ def migrations_compatible(facts: Facts) -> Finding:
         return skipped("no release is running yet")
     if not facts.inspection.pending:
         return ok("nothing is pending")
-    judgement = judge_migrations(facts.inspection.pending, facts.env)
+    judgement = judge_migrations(facts.inspection.pending, facts.env, facts.inspection)
     breaking = judgement.answer is Compatibility.BREAKS
     return decide_compatibility(
         judgement,
         successes(facts.entries(), facts.deployments) if breaking else (),
         now=facts.now,
         window=timedelta(seconds=float(facts.env.gates.migrations.rollback_window)),
+        refuse_unknown=facts.env.gates.migrations.unknown == "refuse",
     )
 
 
 def decide_compatibility(
-    judgement: MigrationsJudgement, history: Sequence[Success], *, now: datetime, window: timedelta
+    judgement: MigrationsJudgement,
+    history: Sequence[Success],
+    *,
+    now: datetime,
+    window: timedelta,
+    refuse_unknown: bool,
 ) -> Finding:
     """Return the finding for judged migrations.
 
     Args:
         history: Which releases came into production, newest first.
         window: How long a release must have been in production, so that nobody rolls back beyond it.
+        refuse_unknown: Whether an answer that is not known refuses, and does not only warn.
     """
-    from samjhadoo_ops.database.judge import Compatibility
+    from samjhadoo_ops.database.effects import Compatibility, Effect
+    from samjhadoo_ops.database.judge import INSTALL, PARSER_MISSING
 
     breaking = judgement.of(Compatibility.BREAKS)
     refusals: dict[str, list[str]] = {}
     for each in breaking:
         why = objection(each.since, history, now=now, window=window)
         if why:
-            refusals[each.script] = [*map(str, each.reasons), f"{each.script}: {why}"]
+            reasons = [str(reason) for reason in each.reasons if reason.answer is Compatibility.BREAKS]
+            refusals[each.script] = [*reasons, f"{each.script}: {why}"]
     if refusals:
         return refused(
             f"the running release may not work after {', '.join(sorted(refusals))}",
             remedy=_RULE,
             details=tuple(line for lines in refusals.values() for line in lines),
         )
-    if judgement.failure is not None:
-        return _not_examined(judgement.failure)
     unclear = judgement.of(Compatibility.UNKNOWN)
     if unclear:
         names = ", ".join(each.script for each in unclear)
-        return unknown(
+        unsure = [each for each in judgement.reasons if each.answer is Compatibility.UNKNOWN]
+        known = 'if it does: --override migrations_compatible="why"' if refuse_unknown else ""
+        return Finding(
+            State.REFUSED if refuse_unknown else State.WARNED,
             f"whether the running release works with {names} is not known",
-            remedy='if it does: --override migrations_compatible="why"',
-            details=tuple(f"{reason} ({reason.what})" for each in unclear for reason in each.reasons),
+            INSTALL if unsure[0].what == PARSER_MISSING else known,
+            tuple(map(str, unsure)),
+        )
+    lossy = [each for each in judgement.reasons if Effect.LOSES in each.effects]
+    if lossy and not breaking:
+        return Finding(
+            State.WARNED,
+            "the running release works with them, but data is lost",
+            details=tuple(map(str, lossy)),
         )
     if breaking:
         removed = ", ".join(f"{each.script} since {each.since}" for each in breaking)
         return ok(f"removes only what no release needs any more: {removed}")
     return ok(f"{len(judgement.scripts)} pending, the running release works with them")
-
-
-def _not_examined(failure: OpsError) -> Finding:
-    """Return the finding for scripts that squawk could not examine: a missing tool is no broken script."""
-    from samjhadoo_ops.database.lint import LinterMissing
-
-    if isinstance(failure, LinterMissing):
-        return unknown(failure.message, remedy=failure.hint)
-    return refused(failure.message, remedy=failure.hint, details=failure.details)
 
 
 @dataclass(frozen=True)
