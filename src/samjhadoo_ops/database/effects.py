@@ -113,7 +113,7 @@ _HARMLESS_RENAMES = frozenset(
 )
 _SAFE = frozenset(
     {
-        *("CommentStmt", "CreateExtensionStmt", "CreateStatsStmt", "DefineStmt", "CreateCastStmt"),
+        *("CommentStmt", "CreateStatsStmt", "DefineStmt", "CreateCastStmt"),
         *("CreateOpClassStmt", "CreateOpFamilyStmt", "CreateRoleStmt", "CreateForeignTableStmt"),
         *("CreateFdwStmt", "CreateForeignServerStmt", "CreateUserMappingStmt", "CreatedbStmt"),
         *("CreateTableSpaceStmt", "CreatePublicationStmt", "CreateSubscriptionStmt", "CreateRangeStmt"),
@@ -711,6 +711,10 @@ class Effects:
     def _new(self, key: Key, kind: str) -> None:
         if key not in self.catalogue.entries:
             self._make(key, Entry(kind))
+
+    @_rule("CreateExtensionStmt")
+    def _create_extension(self, node: Node) -> None:
+        self._new((EXTENSION, node["extname"]), "extension")
 
     @_rule("CreateSchemaStmt")
     def _create_schema(self, node: Node) -> None:

@@ -289,6 +289,7 @@ def test_every_gate_has_a_policy_in_the_settings_and_a_sentence(env: Environment
     ]
     assert {each.name for each in GATES.values() if each.stage is not Stage.SERVICE} == {
         "migrations_linted",
+        "migrations_runnable",
         "migrations_compatible",
         "image",
     }
