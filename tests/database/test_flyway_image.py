@@ -124,6 +124,7 @@ def test_the_image_migrates_verifies_and_fails_as_the_command_line_does(
             tmp_path,
         ),
         Console(out=io.StringIO(), err=io.StringIO()),
+        [tmp_path],
     )
 
     state = schema.migrate()

@@ -42,7 +42,7 @@ class Project:
 
     @property
     def schema(self) -> Schema:
-        return Schema(self.runner, self.console)
+        return Schema(self.runner, self.console, [Path(each) for each in self.runner.flyway.locations])
 
     @property
     def connection(self) -> Connection:
@@ -312,3 +312,120 @@ def test_a_database_that_does_not_answer_is_refused(small: Project) -> None:
 
     with pytest.raises(Refused, match=r"127\.0\.0\.1:1/\S+ does not answer: Connection"):
         replace(small, runner=nowhere).schema.migrate()
+
+
+@pytest.mark.parametrize(
+    ("callback", "applied", "changed"),
+    [
+        pytest.param("beforeMigrate", [], "nothing", id="before"),
+        pytest.param("beforeEachMigrate__check", [], "nothing", id="before-each-with-a-description"),
+        pytest.param("afterEachMigrate", [], "nothing", id="after-each"),
+        pytest.param(
+            "afterVersioned", ["V1__start.sql"], "the schema has V1__start.sql", id="after-versioned"
+        ),
+        pytest.param("afterMigrate", ["V1__start.sql"], "the schema has V1__start.sql", id="after"),
+    ],
+)
+def test_a_failing_callback_is_reported_with_its_file_line_and_statement(
+    small: Project, callback: str, applied: list[str], changed: str
+) -> None:
+    small.write(**{callback: "SELECT 1;\n\nSELECT nosuch();\n"})
+
+    with pytest.raises(DeploymentFailed, match=r"ERROR: function nosuch\(\) does not exist") as caught:
+        small.schema.migrate()
+
+    assert caught.value.message.startswith(f"{small.folder}/{callback}.sql:3: ")
+    assert caught.value.message.endswith("(SQL state 42883)")
+    assert caught.value.details[-1] == "   3  SELECT nosuch();"
+    assert caught.value.changed == changed
+    assert [row.script for row in small.schema.history().rows] == applied
+
+
+def test_a_callback_that_failed_fails_again_until_it_is_corrected(small: Project) -> None:
+    small.write(afterMigrate="INSERT INTO seen VALUES (1);")
+    with pytest.raises(DeploymentFailed, match="afterMigrate.sql"):
+        small.schema.migrate()
+
+    with pytest.raises(DeploymentFailed, match="afterMigrate.sql") as again:
+        small.schema.migrate()
+    assert again.value.changed == "nothing"
+
+    small.write(afterMigrate="CREATE TABLE IF NOT EXISTS seen (i int); INSERT INTO seen VALUES (1);")
+    assert small.schema.migrate().version == "1"
+    assert small.schema.migrate().applied == ()
+    assert small.query("SELECT count(*) FROM seen") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    "event", ["beforeInfo", "afterInfo", "beforeValidate", "afterValidate", "afterConnect"]
+)
+def test_a_callback_that_fails_while_the_schema_is_read_is_no_unreachable_database(
+    small: Project, event: str
+) -> None:
+    small.write(**{event: "SELECT nosuch();"})
+
+    with pytest.raises(
+        Refused, match=f"the callback {event} failed: .*/{event}.sql:1: ERROR: function nosuch"
+    ):
+        small.schema.inspect()
+
+
+def test_a_placeholder_of_a_callback_without_a_value_is_reported_with_the_callback(small: Project) -> None:
+    small.write(afterMigrate="SELECT '${greeting}';")
+
+    with pytest.raises(DeploymentFailed, match="afterMigrate") as caught:
+        small.schema.migrate()
+
+    assert '"placeholders.greeting" = "VALUE"' in caught.value.hint
+
+
+def test_a_version_applied_out_of_order_does_not_lower_the_schemas_version(small: Project) -> None:
+    small.write(V3__later="SELECT 3;")
+    assert small.schema.migrate().version == "3"
+    small.write(V2__earlier="SELECT 2;")
+    with pytest.raises(Refused, match="V2__earlier.sql is older than the schema") as caught:
+        small.schema.migrate()
+    assert "outOfOrder" in caught.value.hint
+
+    out_of_order = small.with_settings(outOfOrder="true").schema
+    state = out_of_order.migrate()
+
+    assert (state.version, [item.script for item in state.applied]) == ("3", ["V2__earlier.sql"])
+    assert out_of_order.verify(SchemaState(out_of_order.validate().version)).version == "3"
+
+
+@pytest.mark.parametrize(
+    "name", ["V2__more.java", "V2_1__more.class", "V2__more.sql.txt", "R__more.kt", "V9__a.psql"]
+)
+def test_a_file_that_flyway_leaves_out_is_refused(small: Project, name: str) -> None:
+    (small.folder / name).write_text("class V2__more {}")
+
+    with pytest.raises(Refused, match=f"{name} has a migration's name, but Flyway does not run such files"):
+        small.schema.migrate()
+
+    assert small.schema.history().rows == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["V1__start.sql.bak", "V1__start.md", "V1__start.sql.conf", "README.md", "notes.java"]
+)
+def test_a_file_that_is_no_migration_or_belongs_to_one_is_accepted(small: Project, name: str) -> None:
+    (small.folder / name).write_text("executeInTransaction=true\n")
+
+    assert small.schema.migrate().version == "1"
+
+
+def test_a_folder_without_scripts_is_refused_for_a_schema_that_has_migrations(small: Project) -> None:
+    small.schema.migrate()
+    (small.folder / "V1__start.sql").unlink()
+
+    with pytest.raises(Refused, match=f"the schema is at V1, but {small.folder} has no scripts") as caught:
+        small.schema.migrate()
+
+    assert "[database] migrations" in caught.value.hint
+
+
+def test_an_empty_folder_is_no_mistake_for_a_schema_without_migrations(small: Project) -> None:
+    (small.folder / "V1__start.sql").unlink()
+
+    assert small.schema.migrate().version is None

@@ -6,14 +6,16 @@ from typing import Any, cast
 
 import pytest
 
-from samjhadoo_ops.database import Inspection
+from samjhadoo_ops.database import Inspection, Migration
 from samjhadoo_ops.deployment.differences import Difference
 from samjhadoo_ops.deployment.plan import DeployPlan, lines
 from samjhadoo_ops.release.image import BuiltImage
 
 IMAGE = BuiltImage("v2", "v2", "registry/backend", "sha256:2", reused=True)
 CHANGED = (Difference("containerDefinitions.[backend].image", "v1", "v2"),)
-PENDING = cast("Inspection", SimpleNamespace(pending=[SimpleNamespace(script="V3__more.sql")]))
+CALLBACK = Migration("", "afterMigrate", "afterMigrate", "sql/afterMigrate.sql")
+PENDING = Inspection("2", (Migration("3", "more", "Pending", "sql/V3__more.sql"),), ())
+CALLBACKS = Inspection("2", (), (), callbacks=(CALLBACK,))
 UNCHANGED = DeployPlan(
     facts=cast("Any", SimpleNamespace(first=False)),
     image=IMAGE,
@@ -34,6 +36,12 @@ UNCHANGED = DeployPlan(
             id="to-be-built",
         ),
         pytest.param({"inspection": PENDING}, ("push", "migrate", "register", "start"), id="migration"),
+        pytest.param({"inspection": CALLBACKS}, ("migrate",), id="only-callbacks"),
+        pytest.param(
+            {"inspection": CALLBACKS, "task_definition": CHANGED},
+            ("push", "migrate", "register", "start"),
+            id="callbacks-of-another-release",
+        ),
     ],
 )
 def test_a_plan_has_the_steps_that_its_changes_need(changes: dict[str, Any], steps: tuple[str, ...]) -> None:

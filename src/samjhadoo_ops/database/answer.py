@@ -14,6 +14,17 @@ from pathlib import PurePath
 from typing import Any
 
 _SQL_MESSAGE = re.compile(r"^Message\s*: (.*?)(?=^Location\s*:|^Line\s*:|\Z)", re.MULTILINE | re.DOTALL)
+# The error of a callback has these only in its text.
+_STATE = re.compile(r"^SQL State\s*: (\w+)", re.MULTILINE)
+_PLACE = re.compile(r"^Location\s*: (?P<path>.*?)(?: \(.*\))?\nLine\s*: (?P<line>\d+)", re.MULTILINE)
+_CALLBACK = re.compile(r"Error while executing (\w+) callback")
+ALWAYS = frozenset(
+    {
+        *("beforeMigrate", "beforeRepeatables", "afterVersioned", "afterMigrate"),
+        "afterMigrateOperationFinish",
+    }
+)
+"""Events whose callbacks each `migrate` runs, even when nothing is pending."""
 
 
 class AnswerError(ValueError):
@@ -61,19 +72,32 @@ class Invalid:
 
 @dataclass(frozen=True)
 class Inspection:
-    """The results of `info` and `validate`."""
+    """The results of `info` and `validate`.
+
+    Attributes:
+        callbacks: The callbacks in the folders; the state of each is its event.
+        left_out: Files that are named like migrations, but that Flyway does not run.
+        schema: What the database holds, as statements; None if it was not asked.
+    """
 
     version: str | None
     migrations: tuple[Migration, ...]
     invalid: tuple[Invalid, ...]
     objection: str = ""
+    callbacks: tuple[Migration, ...] = ()
+    left_out: tuple[str, ...] = ()
     schema: str | None = None
-    """What the database holds, as statements; None if it was not asked."""
 
     @property
     def pending(self) -> tuple[Migration, ...]:
         """The migrations that `migrate` would run, in order."""
         return tuple(migration for migration in self.migrations if migration.pending)
+
+    @property
+    def to_run(self) -> tuple[Migration, ...]:
+        """What `migrate` would run: pending migrations, and callbacks."""
+        pending = self.pending
+        return (*pending, *(each for each in self.callbacks if pending or each.state in ALWAYS))
 
     def times(self, script: str) -> int:
         """Return how often a script was applied; Flyway lists a repeatable one once for each time."""
@@ -85,9 +109,15 @@ class Inspection:
         return tuple(migration for migration in self.migrations if migration.state.startswith("Failed"))
 
     @property
+    def lost(self) -> bool:
+        """Whether migrations were applied, but there is not a single script."""
+        applied = [each for each in self.migrations if each.state != "Baseline"]
+        return bool(applied) and not any(each.path for each in applied)
+
+    @property
     def valid(self) -> bool:
-        """Whether the scripts match the applied migrations."""
-        return not self.objection and not self.invalid and not self.half_way
+        """Whether the scripts match the applied migrations, and Flyway would run all of them."""
+        return not (self.objection or self.invalid or self.half_way or self.left_out or self.lost)
 
 
 @dataclass(frozen=True)
@@ -99,6 +129,7 @@ class FlywayFailure:
     sql_state: str = ""
     path: str = ""
     line: int = 0
+    callback: str = ""
 
     @property
     def script(self) -> str:
@@ -147,13 +178,15 @@ def failure(results: list[dict[str, Any]]) -> FlywayFailure | None:
         error = result.get("error")
         if isinstance(error, dict):
             message = str(error.get("message") or "").strip()
-            found = _SQL_MESSAGE.search(message)
+            found, state, place = (each.search(message) for each in (_SQL_MESSAGE, _STATE, _PLACE))
+            callback = _CALLBACK.match(message)
             return FlywayFailure(
                 code=str(error.get("errorCode") or ""),
                 message=(found[1] if found else message).strip(),
-                sql_state=str(error.get("sqlState") or ""),
-                path=str(error.get("path") or ""),
-                line=int(error.get("lineNumber") or 0),
+                sql_state=str(error.get("sqlState") or (state[1] if state else "")),
+                path=str(error.get("path") or (place["path"] if place else "")),
+                line=int(error.get("lineNumber") or (place["line"] if place else 0)),
+                callback=callback[1] if callback else "",
             )
     return None
 
@@ -179,9 +212,15 @@ def migrated(results: list[dict[str, Any]]) -> Migrated:
     why = failure(results)
     if why is None and result.get("success") is not True:
         why = FlywayFailure("", str(result.get("exception") or "Flyway gave no reason"))
-    # If there was nothing to do, Flyway reports only the initial version.
-    version = result.get("targetSchemaVersion") or result.get("initialSchemaVersion")
+    # Flyway's target is the version that it applied last, which is a lower one out of order, or none.
+    versions = [result.get("targetSchemaVersion"), result.get("initialSchemaVersion")]
+    version = max(filter(None, versions), key=version_order, default=None)
     return Migrated(_migrations(result.get("migrations"), state="Success"), version, why)
+
+
+def version_order(version: str) -> tuple[int, ...]:
+    """Return what sorts versions as Flyway does: `1.10` after `1.9`, `2` and `2.0` alike."""
+    return tuple(map(int, re.sub(r"([._]0+)+$", "", version).replace("_", ".").split(".")))
 
 
 def repaired(results: list[dict[str, Any]]) -> Repaired:

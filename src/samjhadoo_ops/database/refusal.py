@@ -56,6 +56,12 @@ def readable(run: FlywayRun, database: str) -> list[dict[str, Any]]:
         raise Refused(f"Flyway: {first}", details=tuple(rest), hint=NAMING)
     if "Failed to find filesystem location" in why.message:
         raise Refused(f"Flyway: {first}", details=tuple(rest), hint=FOLDERS)
+    if why.callback:
+        raise Refused(
+            f"the callback {why.callback} failed: {_at(why)}",
+            details=(*rest, *statement(why)),
+            hint="correct it, or move it out of the folder: Flyway runs it with info and validate, too",
+        )
     if why.code == "DB_CONNECTION" or why.sql_state.startswith("08"):
         raise unreachable(database, why.message)
     hint = "" if why.code != "FAULT" else "a defect in Flyway, or a wrong setting in [database.flyway]"
@@ -86,8 +92,17 @@ def reached_history(connection: Connection, settings: Mapping[str, str]) -> Hist
         raise unreachable(str(connection), str(error)) from error
 
 
-def invalid(inspection: Inspection) -> OpsError:
-    """Return the refusal for scripts that do not match what was applied."""
+def invalid(inspection: Inspection, folders: Sequence[Path]) -> OpsError:
+    """Return the refusal for scripts that do not match what was applied, or that Flyway would not run."""
+    if inspection.left_out:
+        return Refused(
+            f"{inspection.left_out[0]} has a migration's name, but Flyway does not run such files here",
+            details=inspection.left_out[1:],
+            hint="write it as SQL, or move it out of the folder: only an application runs Java migrations",
+        )
+    if inspection.lost:
+        where = ", ".join(map(str, folders))
+        return Refused(f"the schema is at V{inspection.version}, but {where} has no scripts", hint=FOLDERS)
     if not inspection.invalid and not inspection.objection:
         names = ", ".join(str(migration) for migration in inspection.half_way)
         return Refused(
@@ -132,7 +147,7 @@ def _objection(item: answer.Invalid) -> tuple[str, str]:
     if item.code.startswith("RESOLVED_"):
         return (
             f"{migration.script} is older than the schema and was never applied",
-            "give it a version above the schema's: scripts run in order",
+            'give it a version above the schema\'s, or set outOfOrder = "true" in [database.flyway]',
         )
     first, *_ = _lines(item.message) or (item.code,)
     return f"{migration.script}: {first}", REPAIR
@@ -154,14 +169,19 @@ def failed(run: FlywayRun, result: Migrated, *, changed: str, half_way: bool) ->
             changed=changed,
             hint=_setting(why.message),
         )
-    state = f" (SQL state {why.sql_state})" if why.sql_state else ""
-    first, *rest = _lines(why.message) or ("the script failed",)
     return DeploymentFailed(
-        f"{why.path}:{why.line}: {first}{state}",
-        details=(*rest, *statement(why)),
+        _at(why),
+        details=(*_lines(why.message)[1:], *statement(why)),
         changed=changed,
         hint=_remedy(why, half_way=half_way),
     )
+
+
+def _at(why: FlywayFailure) -> str:
+    """Return where a script failed and why, in a line."""
+    place = f"{why.path}:{why.line}: " if why.path else ""
+    state = f" (SQL state {why.sql_state})" if why.sql_state else ""
+    return f"{place}{next(iter(_lines(why.message)), 'the script failed')}{state}"
 
 
 def _setting(message: str) -> str:

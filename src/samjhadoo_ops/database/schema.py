@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.database import answer, history, refusal
+from samjhadoo_ops.database import answer, folders, history, refusal
 from samjhadoo_ops.database.flyway import Flyway, Timeouts
 from samjhadoo_ops.database.runner import NoAnswerError
 from samjhadoo_ops.errors import ConfigurationError, DeploymentFailed, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import PurePath
+    from pathlib import Path, PurePath
 
     from samjhadoo_ops.aws import Aws
     from samjhadoo_ops.clock import Clock
@@ -38,10 +38,11 @@ class SchemaState:
 
 @dataclass(frozen=True)
 class Schema:
-    """A database's schema and its migration scripts."""
+    """A database's schema and its migration scripts; `folders` are those of the scripts on this machine."""
 
     runner: Runner
     console: Console
+    folders: Sequence[Path]
 
     @classmethod
     def of(cls, env: Environment, aws: Aws, console: Console, clock: Clock) -> Schema:
@@ -51,7 +52,8 @@ class Schema:
                 f"{env.title} has no migrations: another service owns the schema",
                 hint="set database.migrations to the folders with scripts",
             )
-        return cls(runner_for(env, aws, console, clock), console)
+        own = [env.root / folder for folder in env.database.migrations]
+        return cls(runner_for(env, aws, console, clock), console, own)
 
     @property
     def leaves_nothing(self) -> bool:
@@ -59,7 +61,7 @@ class Schema:
         return self.runner.leaves_nothing
 
     def inspect(self) -> Inspection:
-        """Run Flyway's `info` and `validate` in one process; nothing is changed.
+        """Run Flyway's `info` and `validate` in one process; only callbacks of these may change something.
 
         Raises:
             ConfigurationError: Flyway refused a setting.
@@ -68,23 +70,28 @@ class Schema:
         # Pending migrations are not invalid: migrate applies them.
         results = self._ask("info", "validate", ignore=["*:pending"])
         try:
-            return answer.inspection(results)
+            found = answer.inspection(results)
         except answer.AnswerError as error:
             raise Refused(str(error)) from error
+        return replace(
+            found,
+            callbacks=tuple(folders.callbacks(self.folders)),
+            left_out=tuple(map(str, folders.left_out(self.folders, found.migrations))),
+        )
 
     def validate(self) -> Inspection:
         """Inspect the schema; raise `Refused` if scripts do not match the applied migrations."""
         inspection = self.inspect()
         if not inspection.valid:
-            raise refusal.invalid(inspection)
+            raise refusal.invalid(inspection, self.folders)
         return inspection
 
     def described(self, inspection: Inspection) -> Inspection:
-        """Add what the database holds to an inspection, if something is pending and it can be asked here."""
-        return replace(inspection, schema=self.runner.schema()) if inspection.pending else inspection
+        """Add what the database holds to an inspection, if something would run and it can be asked here."""
+        return replace(inspection, schema=self.runner.schema()) if inspection.to_run else inspection
 
     def migrate(self, inspection: Inspection | None = None) -> SchemaState:
-        """Validate, apply pending migrations, and verify the history.
+        """Validate, apply pending migrations, run the callbacks, and verify the history.
 
         Args:
             inspection: A recent result of `validate`; without it, `validate` is run.
@@ -99,8 +106,9 @@ class Schema:
             _state(inspection),
             version=inspection.version,
             pending=[migration.script for migration in inspection.pending],
+            callbacks=[callback.script for callback in inspection.callbacks],
         )
-        if not inspection.pending:
+        if not inspection.to_run:
             return self.verify(SchemaState(inspection.version))
         result = self._apply(inspection)
         for migration in result.applied:
@@ -198,9 +206,11 @@ def peek(env: Environment, aws: Aws, console: Console, clock: Clock) -> Inspecti
 
 
 def _state(inspection: Inspection) -> str:
-    pending = ", ".join(item.script for item in inspection.pending)
-    state = SchemaState(inspection.version)
-    return f"{state}, pending: {pending}" if pending else f"{state}, nothing pending"
+    pending, callbacks = (
+        ", ".join(item.script for item in items) for items in (inspection.pending, inspection.callbacks)
+    )
+    text = f"{SchemaState(inspection.version)}, {f'pending: {pending}' if pending else 'nothing pending'}"
+    return f"{text}; callbacks: {callbacks}" if callbacks else text
 
 
 def _applied(scripts: list[str]) -> str:

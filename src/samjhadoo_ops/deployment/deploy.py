@@ -136,17 +136,15 @@ class Deploy:
         """Take the plan's steps, without those that the journal of a resumed deploy has."""
         plan = prepared.plan
         with recorded(run):
-            if not plan.steps:
+            if not plan.changes:
                 self._ask_image(run, plan, plan.image.digest)
+                _migrate(run, prepared)
                 return unchanged(run, plan.image)
             for difference in () if plan.first else plan.task_definition:
                 run.report("difference", f"task definition: {difference}")
             image = _pushed_before(entry, plan) or _push(run, plan.image)
             self._ask_image(run, plan, image.digest)
-            if "migrate" in plan.steps and prepared.schema is not None:
-                _migrate(run, prepared.schema, prepared.inspection)
-            else:
-                run.record("schema", schema=prepared.inspection.version)
+            _migrate(run, prepared)
             return roll_out(
                 run,
                 _registered_before(entry) or _register(run, image),
@@ -180,11 +178,16 @@ def _push(run: Run, built: BuiltImage) -> PushedImage:
     return image
 
 
-def _migrate(run: Run, schema: Schema, inspection: Inspection) -> None:
+def _migrate(run: Run, prepared: Prepared) -> None:
+    """Apply pending migrations and run callbacks; without any, record the schema's version."""
     from samjhadoo_ops.database.judge import judge_migrations
 
-    data: dict[str, Any] = judge_migrations(inspection.pending, run.env, inspection).record
-    with run.step("migrate", pending=[each.script for each in inspection.pending], **data) as step:
+    schema, inspection = prepared.schema, prepared.inspection
+    if schema is None or not inspection.to_run:
+        run.record("schema", schema=inspection.version)
+        return
+    data: dict[str, Any] = judge_migrations(inspection.to_run, run.env, inspection).record
+    with run.step("migrate", pending=[each.script for each in inspection.to_run], **data) as step:
         state = schema.migrate(inspection)
         step.done(f"the schema is at V{state.version}", schema=state.version)
 

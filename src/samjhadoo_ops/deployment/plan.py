@@ -55,7 +55,12 @@ class DeployPlan:
     @property
     def pending(self) -> tuple[Migration, ...]:
         """Return the migrations that would run."""
-        return tuple(self.inspection.pending) if self.inspection else ()
+        return self.inspection.pending if self.inspection else ()
+
+    @property
+    def scripts(self) -> tuple[Migration, ...]:
+        """Return all scripts that Flyway would run: pending migrations and callbacks."""
+        return self.inspection.to_run if self.inspection else ()
 
     @property
     def refused(self) -> bool:
@@ -69,15 +74,19 @@ class DeployPlan:
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """Return the steps that the deploy takes, in their order; none when nothing would change."""
+        """Return the steps that the deploy takes, in their order.
+
+        When nothing would change, only callbacks run: one that failed must not be passed over the next time.
+        """
+        changed = self.changes > 0
         taken = {
             "build": self.must_build,
-            "push": True,
-            "migrate": bool(self.pending),
-            "register": True,
-            "start": True,
+            "push": changed,
+            "migrate": bool(self.scripts),
+            "register": changed,
+            "start": changed,
         }
-        return tuple(step for step, needed in taken.items() if needed) if self.changes else ()
+        return tuple(step for step, needed in taken.items() if needed)
 
     @property
     def summary(self) -> str:
@@ -89,7 +98,8 @@ class DeployPlan:
                 f"release {short(self.release)} is deployed already: only migrations could change something"
             )
         if not self.changes:
-            return f"release {short(self.release)} is deployed already: nothing would change"
+            rest = "only callbacks would run" if self.scripts else "nothing would change"
+            return f"release {short(self.release)} is deployed already: {rest}"
         kind = "the first deployment" if self.first else "a canary deployment"
         return f"{kind} of release {short(self.release)}; nothing was changed"
 
@@ -180,7 +190,7 @@ def _headline(plan: DeployPlan) -> str:
 
 
 def _sections(plan: DeployPlan) -> tuple[tuple[str, list[str]], ...]:
-    migrations = ["not known"] if plan.inspection is None else [f"+ {each.script}" for each in plan.pending]
+    migrations = ["not known"] if plan.inspection is None else [f"+ {each.script}" for each in plan.scripts]
     return (
         ("steps", [", ".join(plan.steps) or "none"]),
         ("task definition", [str(item) for item in plan.task_definition]),
@@ -199,4 +209,6 @@ def _schema(context: ServiceContext) -> tuple[Inspection | None, dict[str, Findi
     if inspection is None:
         reason = "only a task in the cluster reaches the database, and a plan starts none"
         return None, {"migrations": unknown(reason, remedy="invoke migrate.info shows what is pending")}
-    return inspection, {"migrations": Finding(State.OK, f"they fit; {len(inspection.pending)} pending")}
+    callbacks = ", ".join(each.script for each in inspection.callbacks)
+    found = f"they fit; {len(inspection.pending)} pending{f'; callbacks: {callbacks}' if callbacks else ''}"
+    return inspection, {"migrations": Finding(State.OK, found)}

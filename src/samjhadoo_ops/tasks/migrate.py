@@ -32,7 +32,7 @@ def migrate(c: Context, *, env: str = "local", service: str = "", yes: bool = Fa
     if c.config.run.dry:
         _show(session, inspection, only_pending=True)
         return
-    if inspection.pending:
+    if inspection.to_run:
         session.confirm(f"Migrate the database of {env}?", yes=yes)
     state = schema.migrate(inspection)
     outcome = "migrated" if state.applied else "unchanged"
@@ -102,12 +102,18 @@ def _open(env: str, service: str, *, start: bool = False) -> tuple[Session, Sche
 
 
 def _show(session: Session, inspection: Inspection, *, only_pending: bool = False) -> None:
-    shown = inspection.pending if only_pending else inspection.migrations
+    shown = inspection.to_run if only_pending else (*inspection.migrations, *inspection.callbacks)
     if only_pending and not shown:
         session.console.show(f"no pending migrations; the schema is at V{inspection.version}")
         return
     rows: list[tuple[Any, ...]] = [
-        (item.version or "repeatable", item.description, item.state, item.script) for item in shown
+        (
+            item.version or ("callback" if item in inspection.callbacks else "repeatable"),
+            item.description,
+            item.state,
+            item.script,
+        )
+        for item in shown
     ]
     session.console.table(["Version", "Description", "State", "Script"], rows, event="migration")
 

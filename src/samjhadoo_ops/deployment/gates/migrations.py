@@ -46,7 +46,7 @@ def migrations_linted(facts: Facts) -> Finding:
 
     if facts.inspection is None:
         return skipped("the schema could not be read")
-    scripts = [Path(migration.path) for migration in facts.inspection.pending]
+    scripts = [Path(migration.path) for migration in facts.inspection.to_run]
     if not scripts:
         return ok("nothing is pending")
     settings = facts.env.gates.migrations
@@ -84,7 +84,7 @@ def migrations_runnable(facts: Facts) -> Finding:
 
     if facts.inspection is None:
         return skipped("the schema could not be read")
-    scripts = [read(migration, facts.env) for migration in facts.inspection.pending]
+    scripts = [read(migration, facts.env) for migration in facts.inspection.to_run]
     troubles = [
         f"{each.name}:{trouble.line}: {trouble.what}" for each in scripts for trouble in each.troubles
     ]
@@ -109,9 +109,9 @@ def migrations_compatible(facts: Facts) -> Finding:
         return skipped("the schema could not be read")
     if facts.first:
         return skipped("no release is running yet")
-    if not facts.inspection.pending:
+    if not facts.inspection.to_run:
         return ok("nothing is pending")
-    judgement = judge_migrations(facts.inspection.pending, facts.env, facts.inspection)
+    judgement = judge_migrations(facts.inspection.to_run, facts.env, facts.inspection)
     breaking = judgement.answer is Compatibility.BREAKS
     return decide_compatibility(
         judgement,
