@@ -429,3 +429,31 @@ def test_an_empty_folder_is_no_mistake_for_a_schema_without_migrations(small: Pr
     (small.folder / "V1__start.sql").unlink()
 
     assert small.schema.migrate().version is None
+
+
+def test_the_tables_are_measured_when_something_is_to_run(small: Project) -> None:
+    assert small.schema.described(small.schema.validate()).sizes == {}
+    small.schema.migrate()
+    assert small.schema.described(small.schema.validate()).sizes is None, "nothing is pending"
+    with small.connection.open() as session:
+        session.execute("CREATE SCHEMA app; CREATE TABLE app.log (i int, t text) PARTITION BY RANGE (i)")
+        session.execute("CREATE TABLE app.log1 PARTITION OF app.log FOR VALUES FROM (0) TO (9999999)")
+        session.execute("INSERT INTO app.log SELECT n, 'text' FROM generate_series(1, 10000) n")
+        session.execute("CREATE MATERIALIZED VIEW app.m AS SELECT * FROM app.log")
+    small.write(V2__more="CREATE INDEX ON app.log1 (i);")
+
+    sizes = small.schema.described(small.schema.validate()).sizes
+
+    assert sizes is not None
+    assert sizes["public.t"] == 0
+    assert sizes["app.log"] == sizes["app.log1"] > 100_000
+    assert sizes["app.m"] > 100_000
+
+
+def test_a_table_that_is_locked_leaves_the_sizes_unknown(small: Project) -> None:
+    small.schema.migrate()
+    small.write(V2__more="SELECT 2;")
+    with small.connection.open() as holder:
+        holder.execute("BEGIN")
+        holder.execute("LOCK TABLE t")
+        assert small.schema.described(small.schema.validate()).sizes is None

@@ -11,7 +11,10 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _SQL_MESSAGE = re.compile(r"^Message\s*: (.*?)(?=^Location\s*:|^Line\s*:|\Z)", re.MULTILINE | re.DOTALL)
 # The error of a callback has these only in its text.
@@ -78,6 +81,7 @@ class Inspection:
         callbacks: The callbacks in the folders; the state of each is its event.
         left_out: Files that are named like migrations, but that Flyway does not run.
         schema: What the database holds, as statements; None if it was not asked.
+        sizes: Bytes of the tables in the database, by `schema.table`; None if they are not known.
     """
 
     version: str | None
@@ -87,6 +91,7 @@ class Inspection:
     callbacks: tuple[Migration, ...] = ()
     left_out: tuple[str, ...] = ()
     schema: str | None = None
+    sizes: Mapping[str, int] | None = None
 
     @property
     def pending(self) -> tuple[Migration, ...]:
@@ -203,6 +208,7 @@ def inspection(results: list[dict[str, Any]]) -> Inspection:
         migrations=_migrations(info.get("migrations")),
         invalid=tuple(_invalid(item) for item in validation.get("invalidMigrations") or ()),
         objection="" if validation.get("validationSuccessful") is True else _objection(validation),
+        sizes={} if info.get("allSchemasEmpty") is True else None,
     )
 
 

@@ -10,6 +10,7 @@ from samjhadoo_ops.database import refusal
 from samjhadoo_ops.database.catalogue import described
 from samjhadoo_ops.database.flyway import VARIABLES
 from samjhadoo_ops.database.runner import run_process
+from samjhadoo_ops.database.sizes import table_sizes
 from samjhadoo_ops.errors import OpsError
 
 if TYPE_CHECKING:
@@ -76,3 +77,7 @@ class CommandLine:
     def schema(self) -> str | None:
         """Describe the schema; see `Runner`."""
         return described(self.connection)
+
+    def sizes(self) -> Mapping[str, int] | None:
+        """Return how large the tables are; see `Runner`."""
+        return table_sizes(self.connection)

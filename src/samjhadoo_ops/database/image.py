@@ -17,6 +17,7 @@ from samjhadoo_ops.database import refusal
 from samjhadoo_ops.database.catalogue import described
 from samjhadoo_ops.database.flyway import QUIET, VARIABLES
 from samjhadoo_ops.database.runner import run_process
+from samjhadoo_ops.database.sizes import table_sizes
 from samjhadoo_ops.errors import ConfigurationError, Refused
 from samjhadoo_ops.processes import is_loopback
 
@@ -120,6 +121,10 @@ class DockerImage:
     def schema(self) -> str | None:
         """Describe the schema; see `Runner`."""
         return described(self.connection)
+
+    def sizes(self) -> Mapping[str, int] | None:
+        """Return how large the tables are; see `Runner`."""
+        return table_sizes(self.connection)
 
     def _end(self) -> None:
         """Remove the container, which `docker run` may leave behind, and end its sessions."""

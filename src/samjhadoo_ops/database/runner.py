@@ -63,6 +63,9 @@ class Runner(Protocol):
     def schema(self) -> str | None:
         """Return what the database holds, as statements; None if it cannot be asked from this machine."""
 
+    def sizes(self) -> Mapping[str, int] | None:
+        """Return how large the tables are (`table_sizes`); None if they cannot be asked from this machine."""
+
 
 def run_process(
     argv: Sequence[str],

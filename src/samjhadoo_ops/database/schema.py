@@ -87,8 +87,12 @@ class Schema:
         return inspection
 
     def described(self, inspection: Inspection) -> Inspection:
-        """Add what the database holds to an inspection, if something would run and it can be asked here."""
-        return replace(inspection, schema=self.runner.schema()) if inspection.to_run else inspection
+        """Add what the database holds, and how much, if something would run and it can be asked here."""
+        if not inspection.to_run:
+            return inspection
+        # An empty schema has no tables to measure.
+        sizes = self.runner.sizes() if inspection.sizes is None else inspection.sizes
+        return replace(inspection, schema=self.runner.schema(), sizes=sizes)
 
     def migrate(self, inspection: Inspection | None = None) -> SchemaState:
         """Validate, apply pending migrations, run the callbacks, and verify the history.

@@ -28,6 +28,7 @@ from samjhadoo_ops.environment.value_types import (
     ImageName,
     ImageNameOrNone,
     Limit,
+    Mebibytes,
     Memory,
     Origin,
     Percent,
@@ -421,9 +422,10 @@ class ImageGate(Section, frozen=True, kw_only=True):
 
 
 class MigrationsGate(Section, frozen=True, kw_only=True):
-    """Which of squawk's rules apply to pending migrations, and what an answer that is not known leads to."""
+    """Which findings of pending migrations count, and what an answer that is not known leads to."""
 
-    exclude: list[Text]
+    exclude: list[Literal["lock", "rewrite", "data-loss", "failure"]]
+    small_table: Mebibytes
     unknown: Literal["refuse", "warn"]
     rollback_window: Span
 

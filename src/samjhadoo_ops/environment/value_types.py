@@ -99,6 +99,7 @@ Count = Annotated[int, Meta(ge=1, le=10_000)]
 Memory = Annotated[int, Meta(ge=512, le=122_880)]
 # The most that is allowed; -1 for any number.
 Limit = Annotated[int, Meta(ge=-1, le=1_000_000)]
+Mebibytes = Annotated[int, Meta(ge=0, le=1_000_000)]
 Percent = Annotated[float, Meta(gt=0, le=100)]
 # A probability of being wrong; at 0.5 the result would be a guess.
 Share = Annotated[float, Meta(gt=0, lt=0.5)]

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from gate_facts import brief, facts_of, with_settings
 
-from samjhadoo_ops.database import Inspection, Migration, lint
+from samjhadoo_ops.database import Inspection, Migration
 from samjhadoo_ops.deployment.gates import migrations
 from samjhadoo_ops.deployment.gates.gate import State
 from samjhadoo_ops.deployment.gates.migrations import Success, objection, successes
@@ -89,12 +90,12 @@ def write(folder: Path, text: str, name: str = "V6__x.sql") -> Path:
         pytest.param("ALTER TABLE t DROP COLUMN a;", State.OK, State.REFUSED, id="destructive"),
         pytest.param("CREATE INDEX i ON t (a);", State.REFUSED, State.OK, id="blocks-writers"),
         pytest.param(
-            "-- squawk-ignore ban-drop-column\nALTER TABLE t DROP COLUMN a;",
+            "-- accept: data-loss\nALTER TABLE t DROP COLUMN a;",
             State.OK,
             State.REFUSED,
-            id="silenced-is-still-destructive",
+            id="accepted-is-still-destructive",
         ),
-        pytest.param("TRUNCATE t;", State.OK, State.REFUSED, id="squawk-does-not-find-it"),
+        pytest.param("TRUNCATE t;", State.REFUSED, State.REFUSED, id="loses-data"),
         pytest.param("CALL p();", State.OK, State.WARNED, id="not-known"),
         pytest.param("DO $$BEGIN ALTER TABLE t DROP a; END$$;", State.OK, State.REFUSED, id="inside-do"),
         pytest.param(
@@ -132,10 +133,7 @@ def test_before_the_first_release_nothing_can_break(env: Environment, tmp_path: 
     assert migrations.migrations_compatible(facts_of(env, **facts)).state is State.SKIPPED
 
 
-def test_when_nothing_is_pending_squawk_is_not_even_looked_for(
-    env: Environment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lint, "find_squawk", lambda: pytest.fail("asked"))
+def test_when_nothing_is_pending_there_is_nothing_to_check(env: Environment) -> None:
     facts = {"inspection": Inspection("1", (), ())}
     for gate in (
         migrations.migrations_linted,
@@ -144,18 +142,6 @@ def test_when_nothing_is_pending_squawk_is_not_even_looked_for(
     ):
         assert gate(facts_of(env, **facts)).state is State.OK
         assert gate(facts_of(env)).state is State.SKIPPED
-
-
-def test_without_squawk_the_linter_cannot_decide_and_the_judge_can(
-    env: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lint.shutil, "which", lambda *_, **__: None)
-    facts = facts_of(env, inspection=pending(write(tmp_path, "DROP TABLE t;")))
-    found = migrations.migrations_linted(facts)
-    assert (found.state, found.remedy) == (State.UNKNOWN, "pip install squawk-cli")
-    found = migrations.migrations_compatible(facts)
-    assert found.state is State.REFUSED
-    assert "V6__x.sql:3: drops the table t (loses data)" in found.details
 
 
 @pytest.mark.parametrize(("policy", "state"), [("refuse", State.REFUSED), ("warn", State.WARNED)])
@@ -221,3 +207,76 @@ def test_before_the_first_release_a_script_must_still_run_to_its_end(
 ) -> None:
     facts = {"inspection": pending(write(tmp_path, "COPY t FROM stdin;")), "deployments": []}
     assert migrations.migrations_runnable(facts_of(env, **facts)).state is State.REFUSED
+
+
+def test_without_the_parser_the_risks_are_not_known(
+    env: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pgparse", None)
+    found = migrations.migrations_linted(facts_of(env, inspection=pending(write(tmp_path, "SELECT 2;"))))
+    assert (found.state, found.remedy) == (State.UNKNOWN, "pip install pgparse")
+
+
+def test_a_refused_risk_shows_what_to_write_instead_and_how_to_accept_it(
+    env: Environment, tmp_path: Path
+) -> None:
+    script = write(tmp_path, "CREATE INDEX i ON t (a);")
+    found = migrations.migrations_linted(facts_of(env, inspection=pending(script)))
+    assert found.state is State.REFUSED
+    assert "lock" in found.reason
+    assert "CREATE INDEX CONCURRENTLY" in found.remedy
+    assert "V6__x.sql:3: lock: nobody can write to t" in found.details[0]
+
+    script.write_text(SAFE + "-- accept: lock\nCREATE INDEX i ON t (a);")
+    found = migrations.migrations_linted(facts_of(env, inspection=pending(script)))
+    assert found.state is State.OK
+    assert found.details[0].startswith("accepted in the script: V6__x.sql:4: lock")
+
+    script.write_text("CREATE INDEX i ON t (a);")
+    ignoring = with_settings(env, "gates.migrations", exclude=["lock"])
+    assert migrations.migrations_linted(facts_of(ignoring, inspection=pending(script))).state is State.OK
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        pytest.param("V6__x.sql", "ALTER TABEL t ADD a int;", id="not-sql"),
+        pytest.param("V6__x.sql", "DO $$ BEGIN EXECUTE current_setting('my.sql'); END $$;", id="dynamic"),
+        pytest.param("V6__x.sh", "psql -c 'TRUNCATE t'", id="a-shell-script"),
+    ],
+)
+def test_what_cannot_be_read_is_not_known_to_be_harmless(
+    env: Environment, tmp_path: Path, name: str, text: str
+) -> None:
+    facts = {"inspection": pending(write(tmp_path, text, name))}
+    assert migrations.migrations_compatible(facts_of(env, **facts)).state is State.WARNED
+    assert migrations.migrations_linted(facts_of(env, **facts)).state is State.OK
+    # Before the first deployment, the other gate does not look at it.
+    found = migrations.migrations_linted(facts_of(env, **facts, deployments=[]))
+    assert found.state is State.WARNED
+    assert name in found.details[0]
+    strict = with_settings(env, "gates.migrations", unknown="refuse")
+    assert migrations.migrations_linted(facts_of(strict, **facts, deployments=[])).state is State.REFUSED
+
+
+def test_nothing_can_be_blocked_or_lost_in_an_empty_schema(env: Environment, tmp_path: Path) -> None:
+    script = write(tmp_path, "CREATE INDEX i ON t (a); TRUNCATE t; ALTER TABLE t ADD b int NOT NULL;")
+    known = replace(pending(script), sizes={})
+    assert migrations.migrations_linted(facts_of(env, inspection=known)).state is State.OK
+    full = replace(known, sizes={"public.t": 1024**3})
+    assert migrations.migrations_linted(facts_of(env, inspection=full)).state is State.REFUSED
+
+
+def test_a_callback_is_checked_like_a_script(env: Environment, tmp_path: Path) -> None:
+    path = write(tmp_path, "TRUNCATE t;", "afterMigrate.sql")
+    callback = Migration("", "afterMigrate", "afterMigrate", str(path))
+    inspection = Inspection("1", (), (), callbacks=(callback,))
+    found = migrations.migrations_linted(facts_of(env, inspection=inspection))
+    assert found.state is State.REFUSED
+    assert "afterMigrate.sql:3: data-loss" in found.details[0]
+
+
+def test_before_the_first_deployment_what_is_dropped_counts_as_lost(env: Environment, tmp_path: Path) -> None:
+    facts = {"inspection": pending(write(tmp_path, "DROP TABLE t;"))}
+    assert migrations.migrations_linted(facts_of(env, **facts)).state is State.OK
+    assert migrations.migrations_linted(facts_of(env, **facts, deployments=[])).state is State.REFUSED

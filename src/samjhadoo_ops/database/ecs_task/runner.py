@@ -98,6 +98,9 @@ class EcsTask:
         """Return None: only the cluster reaches the database; see `Runner`."""
         return None
 
+    def sizes(self) -> None:
+        """Return nothing; see `Runner`."""
+
     @cached_property
     def _template(self) -> dict[str, Any]:
         from samjhadoo_ops.release import render_task_definition

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment.candidates import release_names
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from samjhadoo_ops.database.judge import MigrationsJudgement
-    from samjhadoo_ops.database.lint import Objection
+    from samjhadoo_ops.database.risks import Risk
     from samjhadoo_ops.deployment.journal import JournalEntry
 
 _SHORTEST_SHA = 7
@@ -38,39 +37,46 @@ _RULE = (
 
 @gate("pending migrations are safe to run", stage=Stage.SCHEMA)
 def migrations_linted(facts: Facts) -> Finding:
-    """Refuse when squawk objects to a pending migration; what was applied cannot change any more.
+    """Refuse a pending migration or callback that locks or rewrites a large table, loses data, or fails.
 
     A migration that waits for a lock, or blocks writers while it reads a table, takes the site down.
     """
-    from samjhadoo_ops.database.lint import JUDGED, LinterMissing, lint
+    from samjhadoo_ops.database.risks import find_pending_risks
 
     if facts.inspection is None:
         return skipped("the schema could not be read")
-    scripts = [Path(migration.path) for migration in facts.inspection.to_run]
-    if not scripts:
+    count = len(facts.inspection.to_run)
+    if not count:
         return ok("nothing is pending")
-    settings = facts.env.gates.migrations
     try:
-        objections = lint(
-            scripts,
-            engine_version=facts.env.database.engine_version,
-            # What breaks the running release has a gate of its own, with an answer of its own.
-            exclude=[*settings.exclude, *JUDGED],
+        # Before the first deployment, no other gate looks at what is dropped or cannot be read.
+        found = find_pending_risks(facts.inspection, facts.env, alone=facts.first)
+    except ImportError:
+        return unknown("pgparse, which reads the migrations, is not installed", remedy="pip install pgparse")
+    return decide_risks(found, scripts=count, refuse_unknown=facts.env.gates.migrations.unknown == "refuse")
+
+
+def decide_risks(found: Sequence[Risk], *, scripts: int, refuse_unknown: bool) -> Finding:
+    """Return the finding for what a number of scripts may do."""
+    from samjhadoo_ops.database.risks import RiskKind
+
+    accepted = tuple(f"accepted in the script: {each}" for each in found if each.accepted)
+    open_ones = [each for each in found if not each.accepted]
+    if not open_ones:
+        return ok(f"{scripts} to run, nothing that locks, rewrites, loses or fails", details=accepted)
+    if all(each.kind is RiskKind.UNKNOWN for each in open_ones):
+        return Finding(
+            State.REFUSED if refuse_unknown else State.WARNED,
+            f"what {open_ones[0].script} does to those who use the database is not known",
+            'if it harms nobody: --override migrations_linted="why"',
+            (*map(str, open_ones), *accepted),
         )
-    except LinterMissing as error:
-        return unknown(error.message, remedy=error.hint)
-    return decide_lint(objections, scripts=len(scripts))
-
-
-def decide_lint(objections: Sequence[Objection], *, scripts: int) -> Finding:
-    """Return the finding for squawk's objections to a number of scripts."""
-    if not objections:
-        return ok(f"{scripts} pending, no objections")
-    first = objections[0]
+    kinds = ", ".join(dict.fromkeys(each.kind.value for each in open_ones))
+    count = f"{len(open_ones)} statements" if len(open_ones) > 1 else "a statement"
     return refused(
-        f"squawk objects to {len(objections)} statements",
-        remedy=first.help or f"see squawk's rule {first.rule}; gates.migrations.exclude disables it",
-        details=tuple(str(each) for each in objections),
+        f"{count} may harm those who use the database ({kinds})",
+        remedy=f"{open_ones[0].remedy}; or, if that is meant: `-- accept: {open_ones[0].kind}` above it",
+        details=tuple(f"{each}; instead: {each.remedy}" for each in open_ones) + accepted,
     )
 
 
