@@ -8,7 +8,7 @@ the API's model).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum, auto
 from typing import TYPE_CHECKING, Any
 
@@ -303,6 +303,7 @@ class Verdict:
     """An opinion, why, and the numbers behind it.
 
     Attributes:
+        evidence: What the counts alone allow, where a policy or the end of a pause decided; else None.
         signal: What decided (`errors`, `latency`, `payments`, `no answer`, `share`, `health`); or nothing.
         observed: The fraction that was seen on the new release; None where it isn't one.
         threshold: The fraction it was compared with.
@@ -319,11 +320,17 @@ class Verdict:
     window: float | None = None
     sample: int | None = None
     baseline: float | None = None
+    evidence: Opinion | None = None
+
+    def decided(self, opinion: Opinion, reason: str = "") -> Verdict:
+        """Return the verdict with an opinion that the evidence alone does not give."""
+        evidence = self.evidence or self.opinion
+        return replace(self, opinion=opinion, reason=reason or self.reason, evidence=evidence)
 
     def numbers(self) -> dict[str, Any]:
-        """Return what is known of it, for events."""
+        """Return what is known of it, for events: a release that goes on without evidence has not passed."""
         known = {
-            "opinion": self.opinion.name,
+            "opinion": (self.evidence or self.opinion).name,
             "signal": self.signal,
             "observed": self.observed,
             "threshold": self.threshold,

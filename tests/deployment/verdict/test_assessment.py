@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from verdict_runs import Chance, bake, minutes, plan
 
 from samjhadoo_ops.deployment.outcome import Opinion
@@ -106,6 +107,76 @@ def slow(requests: int, slow: int) -> Counts:
 def test_evidence_makes_a_verdict(given: list[Minute], opinion: Opinion, signal: str) -> None:
     verdict = assess(given, PLAN)
     assert (verdict.opinion, verdict.signal) == (opinion, signal), verdict.reason
+
+
+def disturbed(kind: str, number: int) -> Minute:
+    """Return a minute in which neither release is to blame: 60 requests, 6 of them on the canary."""
+    lost = 3 if kind == "killed task" else 0
+    canary, baseline = Counts(requests=6), Counts(requests=54)
+    if kind == "database":
+        canary, baseline = Counts(requests=6, errors=3), Counts(requests=54, errors=27)
+    if kind == "slow database":
+        canary, baseline = slow(6, 3), slow(54, 27)
+    if kind == "sticky clients":
+        canary, baseline = Counts(requests=30), Counts(requests=30)
+    return Minute(at=60.0 * number, weight=10.0, settled=True, canary=canary, baseline=baseline, lost=lost)
+
+
+def clean(first: int, count: int) -> list[Minute]:
+    return [
+        replace(each, at=60.0 * (first + n)) for n, each in enumerate(minutes(*[GOOD] * count, baseline=BASE))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "lasting"),
+    [("killed task", 1), ("killed task", 2), ("database", 4), ("slow database", 4), ("sticky clients", 4)],
+)
+@pytest.mark.parametrize("before", [0, 2, 4])
+def test_a_disturbance_holds_a_canary_only_until_it_is_over(kind: str, lasting: int, before: int) -> None:
+    until = [*clean(0, before), *(disturbed(kind, before + n) for n in range(lasting))]
+    assert assess(until, PLAN).opinion is ENVIRONMENT
+    assert assess([*until, *clean(len(until), 4)], PLAN).opinion is ENVIRONMENT
+    assert assess([*until, *clean(len(until), 20)], PLAN).opinion is PASS
+
+
+@pytest.mark.parametrize("kind", ["killed task", "database", "slow database", "sticky clients"])
+def test_a_disturbance_that_goes_on_holds_the_canary(kind: str) -> None:
+    lasting = [*clean(0, 5), *(disturbed(kind, 5 + n) for n in range(30))]
+    assert assess(lasting, PLAN).opinion is ENVIRONMENT
+    returning = [*lasting, *clean(35, 6), *(disturbed(kind, 41 + n) for n in range(2))]
+    assert assess(returning, PLAN).opinion is ENVIRONMENT
+
+
+def test_a_blip_excuses_no_errors_of_the_canary_itself() -> None:
+    blip = [*clean(0, 4), disturbed("killed task", 4), *clean(5, 6)]
+    bad = [replace(each, at=660.0 + each.at) for each in minutes(*[(6, 1)] * 6, baseline=BASE)]
+    assert assess([*blip, *bad], PLAN).opinion is FAIL
+    few = [replace(each, at=660.0 + each.at) for each in minutes(*[(1, 0)] * 10, baseline=(59, 0))]
+    assert assess([disturbed("killed task", 0), *few[:9]], PLAN).opinion is not PASS
+
+
+def test_three_lost_requests_of_697_do_not_hold_a_good_canary_to_its_end() -> None:
+    counted = [
+        (5, 49),
+        (6, 52),
+        (7, 51),
+        (5, 55),
+        (6, 53),
+        (6, 51),
+        (5, 52),
+        (6, 54),
+        (7, 53),
+        (5, 54),
+        (6, 53),
+    ]
+    made = [
+        Minute(at=60.0 * n, weight=10.0, canary=Counts(requests=on), baseline=Counts(requests=beside))
+        for n, (on, beside) in enumerate(counted)
+    ]
+    made[2] = replace(made[2], lost=3)
+    assert assess(made[:3], PLAN).opinion is ENVIRONMENT
+    assert assess(made, PLAN).opinion is PASS
 
 
 def test_a_failure_shows_metric_value_threshold_window_sample_and_baseline() -> None:

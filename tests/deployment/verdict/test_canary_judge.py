@@ -152,6 +152,30 @@ def test_policy_decides_without_evidence(policy: str, opinion: Opinion) -> None:
     assert course.reported[0].startswith("verdict INCONCLUSIVE")
 
 
+@pytest.mark.parametrize(
+    ("count", "policy", "minute", "weight", "gate", "shown"),
+    [
+        (none, "continue", 20, 10.0, 75, "INCONCLUSIVE"),
+        (none, "rollback", 20, 10.0, 75, "INCONCLUSIVE"),
+        (none, "ask", 20, 10.0, 75, "INCONCLUSIVE"),
+        (none, "rollback", 5, 10.0, None, "INCONCLUSIVE"),
+        (none, "rollback", 20, 100.0, None, "INCONCLUSIVE"),
+        (good, "rollback", 20, 100.0, None, "PASS"),
+        (good, "rollback", 20, 10.0, 75, "PASS"),
+        (bad, "continue", 20, 10.0, 75, "FAIL"),
+        (both_bad, "continue", 73, 10.0, 75, "ENVIRONMENT"),
+        (both_bad, "continue", 20, 100.0, None, "ENVIRONMENT"),
+    ],
+)
+def test_a_verdict_is_shown_as_what_the_counts_allow_whatever_was_decided(
+    count: Callable[[int], Reading], policy: str, minute: int, weight: float, gate: float | None, shown: str
+) -> None:
+    course = Course(count, rules=replace(RULES, policies=(policy,)))
+    course.at(0)
+    assert course.at(minute, weight=weight, gate=gate).numbers()["opinion"] == shown
+    assert all(text.startswith(f"verdict {shown}") for text in course.reported)
+
+
 def test_when_both_releases_are_bad_the_deployment_waits_and_is_rolled_back_before_the_pause_ends() -> None:
     course = Course(both_bad)
     course.at(0)

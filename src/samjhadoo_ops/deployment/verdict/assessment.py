@@ -4,6 +4,9 @@ FAIL: the canary gets more than its share of the errors, or too many while the b
 the plan's own rule is broken (more than 5 % for 5 minutes). ENVIRONMENT: both are bad, or traffic is not
 shared as the weights specify. PASS: the canary was accepted. INCONCLUSIVE: there were too few requests.
 
+A disturbance that is over (ENVIRONMENT) does not count against the release for ever: what came after it is
+judged alone. Evidence of FAIL is never dropped.
+
 Only errors have to be accepted. Latency and payments only must not be rejected.
 """
 
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment.outcome import Opinion, Verdict
@@ -34,6 +38,7 @@ SHARE_ALPHA = 0.001
 EQUALLY_BAD = 0.05
 """The baseline counts as just as bad when, with errors shared like the requests, the canary
 would get as many of them with at least this probability."""
+_HARMLESS = frozenset({Opinion.PASS, Opinion.INCONCLUSIVE})
 _WORDS = {
     "errors": "requests failed",
     "latency": "requests were slow",
@@ -116,6 +121,43 @@ def signals(thresholds: Thresholds) -> tuple[Signal, ...]:
 
 def assess(minutes: Sequence[Minute], thresholds: Thresholds) -> Verdict:
     """Return the verdict on minutes, in their order, without a gap."""
+    verdict = _judged(minutes, thresholds)
+    if verdict.opinion is not Opinion.ENVIRONMENT:
+        return verdict
+    for length in _windows(len(minutes), shortest=thresholds.literal_minutes):
+        recent = minutes[-length:]
+        again = _judged(recent, thresholds)
+        if again.opinion in _HARMLESS and _is_over(verdict.signal, recent, thresholds):
+            whole = _accepted(minutes, thresholds)
+            return whole if whole.opinion is Opinion.PASS else again
+    return verdict
+
+
+def _windows(minutes: int, *, shortest: int) -> list[int]:
+    """Return the lengths of the windows that may be judged alone, the longest first."""
+    doublings = takewhile(lambda length: length < minutes, (shortest * 2**n for n in count()))
+    return sorted(doublings, reverse=True)
+
+
+def _is_over(signal: str, recent: Sequence[Minute], thresholds: Thresholds) -> bool:
+    """Return whether what disturbed both releases has ended: accepted by its test, not merely unproven."""
+    shared = [minute for minute in recent if minute.shared]
+    if signal == "share":
+        on_canary = sum(minute.canary.requests for minute in shared)
+        requests = on_canary + sum(minute.baseline.requests for minute in shared)
+        return requests > 0 and log_share_e_value(on_canary, requests, thresholds.weight) < 0.0
+    sprts = {each.name: each.sprt for each in signals(thresholds)}
+    name = signal if signal in sprts else "errors"
+    batches = []
+    for minute in shared:
+        sample, bad = total((minute.canary, minute.baseline), name)
+        lost = minute.lost if name == "errors" else 0
+        batches.append((sample + lost, bad + lost))
+    return examine(sprts[name], batches).accepted
+
+
+def _judged(minutes: Sequence[Minute], thresholds: Thresholds) -> Verdict:
+    """Return the verdict on minutes by all of them alike."""
     mismatch = share_mismatch(minutes, thresholds)
     found = [each for signal in signals(thresholds) for each in _absolute(minutes, signal)]
     found += _literal(minutes, thresholds)

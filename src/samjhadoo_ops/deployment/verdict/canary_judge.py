@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -240,8 +240,8 @@ class CanaryJudge:
         if assessed.opinion is Opinion.FAIL:
             return assessed
         if (observed.production_weight or 0.0) >= FULL_WEIGHT:
-            known = assessed.opinion is Opinion.ENVIRONMENT
-            return assessed if known else replace(assessed, opinion=Opinion.PASS)
+            known = assessed.opinion in {Opinion.ENVIRONMENT, Opinion.PASS}
+            return assessed if known else assessed.decided(Opinion.PASS)
         situation = self._situation(observed, now)
         if assessed.opinion is Opinion.ENVIRONMENT:
             if not situation.late:
@@ -249,7 +249,7 @@ class CanaryJudge:
             reason = (
                 f"waiting until the pause ends, because the release may not be the cause: {assessed.reason}"
             )
-            return replace(assessed, opinion=Opinion.FAIL, reason=reason)
+            return assessed.decided(Opinion.FAIL, reason)
         if assessed.opinion is Opinion.PASS:
             return assessed
         return self._inconclusive(assessed, situation)
@@ -264,14 +264,12 @@ class CanaryJudge:
             self._stage = f"sending {situation.to_send} requests through the test listener"
         if step in _BY_POLICY:
             opinion, self._stage = _BY_POLICY[step]
-            return replace(assessed, opinion=opinion, reason=f"{reason}; {self._stage}")
+            return assessed.decided(opinion, f"{reason}; {self._stage}")
         if step is NextStep.ASK:
-            return replace(assessed, opinion=Opinion.INCONCLUSIVE, reason=reason)
+            return assessed.decided(Opinion.INCONCLUSIVE, reason)
         if step is NextStep.WAIT and situation.elapsed >= situation.observed:
             self._stage = f"observing it for up to {situation.extend / MINUTE:g} min more"
-        return replace(
-            assessed, opinion=Opinion.OPEN, reason=f"{reason}; {self._stage}" if self._stage else reason
-        )
+        return assessed.decided(Opinion.OPEN, f"{reason}; {self._stage}" if self._stage else reason)
 
     def _situation(self, observed: Observation, now: float) -> Situation:
         rules, since = self._rules, self._since if self._since is not None else now
