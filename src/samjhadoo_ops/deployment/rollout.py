@@ -206,7 +206,7 @@ def watch_to_end(
     """Watch a deployment to its end, or as far as asked, and record how it ended.
 
     Args:
-        until: A word of `UNTIL`.
+        until: A word of `UNTIL`; a deployment without a pause for tests is watched to its end.
         begin: Acts once the watch can act upon interrupts; returns what is recorded with the ending.
 
     Raises:
@@ -218,7 +218,7 @@ def watch_to_end(
     run.in_flight = True
     with _interruptible(run, pinned, watch):
         data = begin(watch)
-        ending = watch.run(until=UNTIL[until])
+        ending = watch.run(until=() if _untested(run, pinned) else UNTIL[until])
     run.in_flight = False
     run.seconds |= ending.seconds
     if ending.phase is Phase.SUCCEEDED and pinned.kind == "deploy":
@@ -298,14 +298,22 @@ def _concealing(run: Run, pinned: PinnedDeployment) -> Iterator[None]:
         raise
 
 
+def _untested(run: Run, pinned: PinnedDeployment) -> bool:
+    """Return whether a deployment has no pause in which its release is tested before it gets traffic."""
+    return pinned.all_at_once or run.env.deployment.strategy == "ROLLING"
+
+
 def _check_production(run: Run, pinned: PinnedDeployment) -> None:
-    """Test what users reach; a release that passed everything before and fails here needs a person."""
-    from samjhadoo_ops.checks import smoke
+    """Test what users reach: everything, if nothing could be tested before; a failure needs a person."""
+    from samjhadoo_ops.checks import accept, smoke
 
     began = run.clock.read()
     try:
         with _concealing(run, pinned):
-            smoke(run.env, run.production, version=pinned.release)
+            if _untested(run, pinned):
+                accept(run.env, run.aws, run.production, version=pinned.release)
+            else:
+                smoke(run.env, run.production, version=pinned.release)
     except OpsError as error:
         raise PersonNeeded(
             f"the deployment succeeded, but the smoke test of production failed: {error.message}",
