@@ -96,7 +96,7 @@ def post(url, body, target="AmazonEC2ContainerServiceV20141113.CreateCluster"):
     [
         pytest.param(b"{", "SerializationException", id="not-json"),
         pytest.param(b"[]", "SerializationException", id="not-an-object"),
-        pytest.param(b'{"clusterName": 5}', "InvalidParameterException", id="wrong-type"),
+        pytest.param(b'{"clusterName": 5}', "SerializationException", id="wrong-type"),
         pytest.param(b"\xff\xfe", "SerializationException", id="not-text"),
         pytest.param(b"[" * 200_000, "SerializationException", id="too-deep"),
     ],

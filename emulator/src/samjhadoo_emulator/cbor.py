@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import cbor2
 
+from samjhadoo_emulator import validation
+
 if TYPE_CHECKING:
     from botocore.model import OperationModel, Shape
 
@@ -22,11 +24,13 @@ def parse(model: OperationModel, body: bytes) -> dict[str, Any]:
     """Return an operation's parameters from a request's body; members the model does not know are dropped.
 
     Raises:
-        Exception: The body is not CBOR, or of another shape.
+        AwsError: Members have other types than the model's.
+        Exception: The body is not CBOR, or no map.
     """
     document = cbor2.loads(body) if body else {}
     if not isinstance(document, dict):
         raise TypeError("The request body is not a map.")
+    validation.check_types(model.input_shape, document)
     return _shaped(model.input_shape, document) if model.input_shape else {}
 
 
@@ -44,6 +48,8 @@ def serialise_error(name: str, error: AwsError) -> bytes:
 def _shaped(shape: Shape, value: Any) -> Any:
     """Return a value as its shape has it: without unknown members, with numbers of the shape's type."""
     kind = shape.type_name
+    if value in _ABSENT:
+        return None
     if kind == "structure":
         return {
             name: _shaped(member, value[name])

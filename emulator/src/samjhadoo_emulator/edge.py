@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from samjhadoo_emulator import identify, wire
-from samjhadoo_emulator.errors import AwsError, NotLive
+from samjhadoo_emulator.error_responses import error_response
+from samjhadoo_emulator.errors import AwsError, not_implemented
 from samjhadoo_emulator.exchange import Exchange, chain
 from samjhadoo_emulator.faults.effects import disturb, striking
 from samjhadoo_emulator.internal import InternalAws
@@ -182,6 +183,9 @@ class Edge:
         body = wire.plain(headers, exchange.body)
         path = exchange.scope["path"]
         exchange.address = identify.identify(headers, query=exchange.query, body=body, path=path)
+        signed = identify.service_of(headers, query=exchange.query, path=path)
+        if not exchange.address.service and signed in self._services:
+            exchange.address = replace(exchange.address, service=signed)
         await proceed(exchange)
 
     async def _apply_faults(self, exchange: Exchange, proceed: Proceed) -> None:
@@ -193,21 +197,12 @@ class Edge:
             await proceed(exchange)
 
     async def _serve_live(self, exchange: Exchange, proceed: Proceed) -> None:
-        """Perform an operation that is live here."""
-        address = exchange.address
-        own = address.service in self._services
-        # Not every upstream speaks CBOR: it is asked on behalf of clients of services that are live here.
-        translated = own and address.protocol == wire.CBOR
-        response: Response | None = None
-        if own and not wire.has_operation(address.service, address.operation):
-            response = JSONResponse({"__type": "UnknownOperationException"}, status_code=400)
-        elif translated or self.is_live(address.service, address.operation):
-            with suppress(NotLive):
-                response = await self._answer(exchange)
-        if response is None:
+        """Answer every request for a live service: the upstream knows none of its resources."""
+        if exchange.address.service not in self._services:
             await proceed(exchange)
-        else:
-            await response(exchange.scope, exchange.receive, exchange.send)
+            return
+        response = await self._answer(exchange)
+        await response(exchange.scope, exchange.receive, exchange.send)
 
     async def _pass_on(self, exchange: Exchange, proceed: Proceed) -> None:  # noqa: ARG002 - the last handler
         """Give a request to the upstream."""
@@ -218,8 +213,8 @@ class Edge:
     async def _answer(self, exchange: Exchange) -> Response:
         address, scope = exchange.address, exchange.scope
         service, operation = address.service, address.operation
-        result: dict[str, Any] | AwsError
         try:
+            self._check_served(address)
             params = wire.parse(
                 service,
                 operation,
@@ -229,21 +224,24 @@ class Edge:
                 body=wire.plain(exchange.headers, exchange.body) or scope["query_string"],
                 protocol=address.protocol,
             )
-            region = address.region or self.region
-            if self.is_live(service, operation):
-                result = await self.dispatch(service, operation, region, params)
-            else:
-                result = await self.aws(region).call(service, operation, **params)
+            result = await self.dispatch(service, operation, address.region or self.region, params)
         except AwsError as error:
-            result = error
-        except NotLive:
-            raise
+            return error_response(scope, error, address)
         except Exception:
             log.exception("%s %s failed", service, operation)
-            result = AwsError(
-                "ServerException" if service == "ecs" else "InternalFailure",
-                "Service Unavailable.",
-                status=500,
-            )
+            code = "ServerException" if service == "ecs" else "InternalFailure"
+            return error_response(scope, AwsError(code, "Service Unavailable.", status=500), address)
         status, headers, content = wire.serialise(service, operation, result, protocol=address.protocol)
         return Response(content, status_code=status, headers=headers)
+
+    def _check_served(self, address: identify.Address) -> None:
+        """Refuse what AWS's model of a service does not have, and what the live service does not serve.
+
+        Raises:
+            AwsError: By the name of the operation.
+        """
+        service, operation = address.service, address.operation
+        if not wire.has_operation(service, operation):
+            raise wire.unknown_operation(service, operation, address.protocol)
+        if not self.is_live(service, operation):
+            raise not_implemented(f"The emulator does not serve {operation} of the live service {service}.")

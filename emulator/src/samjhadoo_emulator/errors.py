@@ -29,10 +29,8 @@ client_exception = partial(AwsError, "ClientException")  # ECS, of task definiti
 invalid_parameter = partial(AwsError, "InvalidParameterException")  # ECS and ECR
 validation_error = partial(AwsError, "ValidationError")  # ELBv2 and CloudWatch
 validation_exception = partial(AwsError, "ValidationException")  # Application Auto Scaling
-
-
-class NotLive(Exception):
-    """Raised by a live operation for what it does not serve itself: the upstream gets the request."""
+# What the emulator cannot do. Clients do not repeat a call that is answered with 501.
+not_implemented = partial(AwsError, "NotImplemented", status=501)
 
 
 class ConfigurationError(Exception):

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from botocore.utils import parse_timestamp
-from botocore.validate import ParamValidator
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.serialize import SerializationContext, get_serializer_class
 from moto.core.utils import get_service_model
 from werkzeug.datastructures import Headers, MultiDict
 
-from samjhadoo_emulator import cbor
+from samjhadoo_emulator import cbor, validation
 from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
 
 CBOR = cbor.PROTOCOL
 
-_VALIDATOR = ParamValidator()
-_REFUSALS = {"application-autoscaling": "ValidationException"}
-"""Services that refuse malformed parameters with a code of their own."""
 _SUBTYPE_OF_JSON = "application/x-amz-json-{}"
 
 
@@ -52,6 +48,15 @@ def operation_model(service: str, operation: str) -> OperationModel:
 def has_operation(service: str, operation: str) -> bool:
     """Return whether AWS's model of a service has an operation."""
     return operation in service_model(service).operation_names
+
+
+def unknown_operation(service: str, operation: str, protocol: str) -> AwsError:
+    """Return AWS's refusal of an operation that a service does not have, in a protocol."""
+    metadata = service_model(service).metadata
+    if protocol == "query" and protocol in metadata.get("protocols", [metadata["protocol"]]):
+        version = metadata["apiVersion"]
+        return AwsError("InvalidAction", f"Could not find operation {operation} for version {version}")
+    return AwsError("UnknownOperationException", "")
 
 
 @cache
@@ -96,28 +101,32 @@ def parse(
     model = operation_model(service, operation)
     protocol = protocol or model.service_model.protocol
     if protocol == CBOR:
-        return _validated(model, _parsed(lambda: cbor.parse(model, body)), "ValidationError")
-    values = MultiDict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
-    if protocol == "json":
-        _refuse_malformed_json(body)
-    request = {
-        "body": body,
-        "headers": Headers(list(headers.items())),
-        "method": method,
-        "url_path": path,
-        "url_params": {},
-        "values": values,
-    }
-    params = _parsed(lambda: PROTOCOL_PARSERS[protocol](model, timestamp_parser=_moment).parse(request))
-    code = "InvalidParameterException" if model.service_model.protocol == "json" else "ValidationError"
-    return _validated(model, params, _REFUSALS.get(service, code))
+        params = _read(lambda: cbor.parse(model, body))
+    else:
+        if protocol == "json":
+            body = _checked_json(model, body)
+        request = {
+            "body": body,
+            "headers": Headers(list(headers.items())),
+            "method": method,
+            "url_path": path,
+            "url_params": {},
+            "values": MultiDict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True)),
+        }
+        parser = PROTOCOL_PARSERS[protocol](model, timestamp_parser=_moment)
+        code = "MalformedInput" if protocol == "query" else "SerializationException"
+        params = _read(lambda: parser.parse(request), code)
+    validation.check(model, params)
+    return params
 
 
-def _parsed(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _read(read: Callable[[], dict[str, Any]], code: str = "SerializationException") -> dict[str, Any]:
     try:
         return read() or {}
+    except AwsError:
+        raise
     except Exception as error:
-        raise AwsError("SerializationException", f"{type(error).__name__}: {error}") from error
+        raise AwsError(code, f"{type(error).__name__}: {error}") from error
 
 
 def _moment(text: Any) -> datetime:
@@ -126,21 +135,20 @@ def _moment(text: Any) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _validated(model: OperationModel, params: dict[str, Any], code: str) -> dict[str, Any]:
-    if model.input_shape is not None:
-        report = _VALIDATOR.validate(params, model.input_shape)
-        if report.has_errors():
-            raise AwsError(code, report.generate_report())
-    return params
-
-
-def _refuse_malformed_json(body: bytes) -> None:
+def _checked_json(model: OperationModel, body: bytes) -> bytes:
+    """Return a body that is a JSON object of the operation's types; an empty one is an empty object."""
     try:
-        document = json.loads(body or b"{}")
+        document = json.loads(body.strip() or b"{}", parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise AwsError("SerializationException", f"The request body is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise AwsError("SerializationException", "Start of structure or map found where not expected.")
+    validation.check_types(model.input_shape, document)
+    return body.strip() or b"{}"
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def serialise(

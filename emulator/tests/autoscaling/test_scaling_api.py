@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -179,24 +178,23 @@ def test_predictive_scaling_is_refused(served):
     assert (code, "not supported" in message) == ("ValidationException", True)
 
 
-def test_resources_of_other_services_go_to_the_upstream(noop_emulator):
-    # Not the fixture's client: it holds every answer against the model, and this one is the upstream's.
-    scaling = boto3.client(
-        "application-autoscaling",
-        endpoint_url=noop_emulator.url,
-        region_name="ap-south-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+@pytest.mark.parametrize(
+    ("operation", "members"),
+    [
+        ("register_scalable_target", {"MinCapacity": 1, "MaxCapacity": 5}),
+        ("put_scheduled_action", {"ScheduledActionName": "a", "Schedule": "rate(1 minute)"}),
+        ("deregister_scalable_target", {}),
+    ],
+)
+def test_resources_that_nothing_here_scales_are_refused_by_name(noop_emulator, operation, members):
     key = {
         "ServiceNamespace": "dynamodb",
         "ResourceId": "table/t",
         "ScalableDimension": "dynamodb:table:ReadCapacityUnits",
     }
-    scaling.register_scalable_target(**key, MinCapacity=1, MaxCapacity=5)
-    found = scaling.describe_scalable_targets(ServiceNamespace="dynamodb")["ScalableTargets"]
-    assert [target["ResourceId"] for target in found] == ["table/t"]
-    assert scaling.describe_scaling_activities(ServiceNamespace="dynamodb")["ScalingActivities"] == []
+    scaling = noop_emulator.client("application-autoscaling")
+    with pytest.raises(ClientError, match=r"NotImplemented.*dynamodb"):
+        getattr(scaling, operation)(**key, **members)
 
 
 def test_every_live_operation_answers_in_its_shape(stage):

@@ -91,11 +91,20 @@ def test_a_refusal_has_the_code_that_the_query_protocol_gave_it(speak: Any, prot
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_operations_that_are_not_live_go_upstream_in_every_protocol(speak: Any, protocol: str) -> None:
+def test_a_dashboard_is_kept_in_every_protocol(speak: Any, protocol: str) -> None:
     name = f"board-{protocol}"
     assert speak("PutDashboard", DashboardName=name, DashboardBody='{"widgets": []}')[0] == 200
     names = [each["DashboardName"] for each in speak("ListDashboards")[1]["DashboardEntries"]]
     assert name in names
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_an_operation_that_is_not_served_is_refused_by_name_in_every_protocol(
+    speak: Any, protocol: str
+) -> None:
+    status, answer = speak("PutInsightRule", RuleName="r", RuleDefinition="{}")
+    assert (status, answer["Error"]["Code"]) == (501, "NotImplemented")
+    assert "PutInsightRule" in answer["Error"]["Message"]
 
 
 @pytest.mark.parametrize("protocol", ["smithy-rpc-v2-cbor"])

@@ -147,7 +147,8 @@ def test_the_scalar_target_group_is_shown_only_where_there_is_one(balancing, to)
         ),
         pytest.param(
             {"HealthyThresholdCount": 11},
-            "Healthy threshold count '11' must be between '2-10'",
+            "Value '11' at 'healthyThresholdCount' failed to satisfy constraint: "
+            "Member must have value less than or equal to 10",
             id="threshold",
         ),
         pytest.param({"Matcher": {"HttpCode": "200-"}}, "must be a code, a list or a range", id="matcher"),

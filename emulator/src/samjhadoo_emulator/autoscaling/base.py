@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from samjhadoo_emulator.autoscaling.model import DIMENSION, NAMESPACE
-from samjhadoo_emulator.errors import AwsError, NotLive, validation_exception
+from samjhadoo_emulator.errors import AwsError, not_implemented, validation_exception
 from samjhadoo_emulator.service import LiveService
 
 if TYPE_CHECKING:
@@ -80,17 +80,17 @@ class AutoScalingBase(LiveService):
 
 
 def served(params: Params) -> None:
-    """Pass a request about resources that are not ECS services to the upstream."""
-    if params["ServiceNamespace"] != NAMESPACE:
-        raise NotLive
+    """Refuse a request about resources that are not ECS services: nothing would scale them."""
+    namespace = params["ServiceNamespace"]
+    if namespace != NAMESPACE:
+        raise not_implemented(f"The emulator scales services of {NAMESPACE}, and nothing of {namespace}.")
 
 
 def checked(params: Params) -> str:
     """Return the resource id of a request.
 
     Raises:
-        AwsError: The members do not fit together.
-        NotLive: The resource is not an ECS service.
+        AwsError: The members do not fit together, or the resource is not an ECS service.
     """
     served(params)
     resource: str = params.get("ResourceId", "")
@@ -109,8 +109,7 @@ def filtered(params: Params) -> str:
     """Return the resource id that a request for a list is limited to; empty for all.
 
     Raises:
-        AwsError: The members do not fit together.
-        NotLive: The resources are not ECS services.
+        AwsError: The members do not fit together, or the resources are not ECS services.
     """
     served(params)
     if params.get("ResourceId"):

@@ -172,8 +172,6 @@ def _check_unused(balancer: LoadBalancer, port: int) -> None:
 def _check_port(port: int | None) -> None:
     if port is None:
         raise validation_error("A listener port must be specified")
-    if not 1 <= port <= 65535:  # noqa: PLR2004
-        raise validation_error(f"Listener port '{port}' must be between '1-65535' inclusive")
 
 
 def _check_protocol(protocol: str | None, certificates: list[dict[str, Any]] | None) -> None:

@@ -169,12 +169,6 @@ DEFAULTS: dict[str, Any] = {
 }
 MEMBERS = ("HealthCheckProtocol", *DEFAULTS)
 LONGEST_PATH = 1024
-_BOUNDS = {
-    "HealthCheckIntervalSeconds": ("Health check interval", 5, 300),
-    "HealthCheckTimeoutSeconds": ("Health check timeout", 2, 120),
-    "HealthyThresholdCount": ("Healthy threshold count", 2, 10),
-    "UnhealthyThresholdCount": ("Unhealthy threshold count", 2, 10),
-}
 _CODES = re.compile(r"\d{3}(-\d{3})?(,\s*\d{3}(-\d{3})?)*")
 _FIRST_CODE, _LAST_CODE = 200, 499
 
@@ -187,9 +181,6 @@ def settings(params: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:
     """
     given = {member: params[member] for member in MEMBERS if params.get(member) is not None}
     result = {**current, **given}
-    for member, (words, least, most) in _BOUNDS.items():
-        if not least <= result[member] <= most:
-            raise validation_error(f"{words} '{result[member]}' must be between '{least}-{most}' inclusive")
     interval, timeout = result["HealthCheckIntervalSeconds"], result["HealthCheckTimeoutSeconds"]
     if timeout >= interval:
         raise validation_error(

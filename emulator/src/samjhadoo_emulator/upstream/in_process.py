@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator import lean
 from samjhadoo_emulator.error_responses import error_response
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, not_implemented
 from samjhadoo_emulator.upstream.info import UpstreamInfo
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ def moto_application(account: str, region: str) -> ASGIApp:
         try:
             await application(scope, receive, send)
         except NotImplementedError as error:  # no answer has begun; clients do not repeat such a call
-            lacking = AwsError("NotImplemented", f"moto: {error}", status=501)
-            await error_response(scope, lacking)(scope, receive, send)
+            await error_response(scope, not_implemented(f"moto: {error}"))(scope, receive, send)
         except ModuleNotFoundError as error:
             await error_response(scope, _needs(error.name or ""))(scope, receive, send)
 
@@ -47,7 +46,7 @@ def _needs(module: str) -> AwsError:
     """Return the refusal of a request that moto can answer only with a package that is not installed."""
     extra = _EXTRAS.get(module)
     package = f"samjhadoo-emulator[{extra}]" if extra else module
-    return AwsError("NotImplemented", f"moto needs {module} for this: pip install '{package}'", status=501)
+    return not_implemented(f"moto needs {module} for this: pip install '{package}'")
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, not_implemented
 from samjhadoo_emulator.identify import service_of
 from samjhadoo_emulator.upstream.in_process import NAME as MOTO
 from samjhadoo_emulator.upstream.in_process import moto_application, moto_name, moto_services, reset_moto
@@ -105,7 +105,7 @@ class Remote:
                 raise AwsError("ServiceUnavailable", message, status=503) from error
         if status not in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
             message = f"The upstream {self._proxy.url} ({upstream.kind}) cannot be reset."
-            raise AwsError("NotImplemented", message, status=501)
+            raise not_implemented(message)
 
     async def stop(self) -> None:
         """Close the connections to the upstream."""
