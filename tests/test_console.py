@@ -4,16 +4,19 @@ import io
 import json
 import os
 import re
-import sys
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from samjhadoo_ops.console import Console, Mode, current_console
 from samjhadoo_ops.environment import Duration, Secret, Window
 from samjhadoo_ops.errors import DeploymentFailed
-from samjhadoo_ops.streams import short, wrapped
+from samjhadoo_ops.streams import columned, short, wrapped
+
+_CELLS = st.lists(st.text("ab-:/", min_size=1, max_size=50), max_size=5).map(" ".join)
 
 
 class Terminal(io.StringIO):
@@ -135,13 +138,58 @@ def test_a_failure_in_json_is_the_result() -> None:
     assert shown.finished
 
 
-@pytest.mark.parametrize("rich", [True, False], ids=["rich", "without-rich"])
-def test_a_table_in_a_terminal_has_the_same_text(rich: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not rich:
-        monkeypatch.setitem(sys.modules, "rich.console", None)
-    out = Terminal()
-    Console("live", out=out, err=Terminal()).table(["Key", "Value"], [["[red]a", "b"]])
-    assert [line.split() for line in out.getvalue().splitlines()] == [["Key", "Value"], ["[red]a", "b"]]
+@pytest.mark.parametrize(
+    ("rows", "width", "expected"),
+    [
+        pytest.param([["Key", "Value"], ["a", "b c"]], 0, ["Key  Value", "a    b c"], id="a pipe"),
+        pytest.param([["Key", "Value"], ["a", "b c"]], 40, ["Key  Value", "a    b c"], id="it fits"),
+        pytest.param(
+            [["Key", "Value"], ["a" * 20, "one two three four five"]],
+            40,
+            [f"{'Key':<20}  Value", f"{'a' * 20}  one two three four", f"{'':<20}  five"],
+            id="wrapped by word",
+        ),
+        pytest.param(
+            [["Key", "Value"], ["a" * 20, "secretsmanager:samjhadoo/local/redis"], ["b", "c"]],
+            40,
+            [
+                f"{'Key':<20}  Value",
+                "a" * 20,
+                "  secretsmanager:samjhadoo/local/redis",
+                f"{'b':<20}  c",
+            ],
+            id="a long word stands below",
+        ),
+    ],
+)
+def test_a_table_is_as_wide_as_the_terminal(rows: list[list[str]], width: int, expected: list[str]) -> None:
+    assert columned(rows, width) == expected
+
+
+@given(
+    st.integers(1, 6).flatmap(lambda n: st.lists(st.lists(_CELLS, min_size=n, max_size=n), min_size=1)),
+    st.sampled_from([0, 40, 80, 120]),
+)
+def test_no_word_of_a_table_is_broken(rows: list[list[str]], width: int) -> None:
+    words = " ".join(columned(rows, width)).split()
+    assert sorted(words) == sorted(word for row in rows for cell in row for word in cell.split())
+
+
+@given(st.lists(st.tuples(_CELLS, _CELLS), min_size=1))
+def test_a_line_of_a_table_is_too_long_only_for_a_word_that_is(rows: list[tuple[str, str]]) -> None:
+    first = max(len(row[0]) for row in rows)
+    for line in columned(rows, 80):
+        assert len(line) <= 80 or len(line.split()) <= 1 or first > 60
+
+
+def test_commands_after_the_result_stand_unbroken_on_lines_of_their_own() -> None:
+    command = f"aws ecs describe-services --cluster {'c' * 60} --services {'s' * 60}"
+    shown, out, _ = console()
+    shown.result("succeeded", 0, "done", commands=[command, "curl http://x"])
+    assert out.getvalue() == f"✔ done\n  {command}\n  curl http://x\n"
+    shown, out, _ = console("json")
+    shown.result("succeeded", 0, "done", commands=[command])
+    assert "commands" not in json.loads(out.getvalue())
 
 
 @pytest.mark.parametrize("rows", [[], [["a", "b"]]])

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
 from samjhadoo_ops.errors import ExitCode
 from samjhadoo_ops.redaction import clean, cleaned
-from samjhadoo_ops.streams import as_json, short, width_of, wrapped, write
+from samjhadoo_ops.streams import as_json, columned, short, width_of, wrapped, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -130,7 +130,7 @@ class Console:
         if self.mode == "json":
             self._emit({"event": "progress", "message": text})
         else:
-            self._progress(clean(text, lines=True))
+            self._progress("\n".join(wrapped(clean(text, lines=True), width_of(self.err), indent=2)))
 
     def event(self, name: str, text: str = "", /, **fields: Any) -> None:
         """Report that something happened: as a JSON object, or as the line `text` (by default the fields)."""
@@ -180,16 +180,22 @@ class Console:
         if self.mode == "json":
             return
         cells = [[clean(_text(cell)) for cell in row] for row in rows]
-        if not (self.mode == "live" and self.out.isatty() and self._rich_table(columns, cells)):
-            for text in _aligned([list(columns), *cells]):
-                write(self.out, self.escape(text))
+        for line in columned([list(columns), *cells], width_of(self.out)):
+            write(self.out, self.escape(line))
 
     def note(self, **facts: Any) -> None:
         """Add fields to the JSON object of the result, whatever that will be."""
         self._facts |= facts
 
-    def result(self, outcome: str, exit_code: int, /, text: str = "", **fields: Any) -> None:
-        """Report the outcome; this is the last output."""
+    def command(self, text: str) -> None:
+        """Write a command to standard output, unbroken on a line of its own, so that it can be copied."""
+        if self.mode != "json":
+            write(self.out, self.escape(clean(text)))
+
+    def result(
+        self, outcome: str, exit_code: int, /, text: str = "", *, commands: Sequence[str] = (), **fields: Any
+    ) -> None:
+        """Report the outcome, and the commands that a person may want next; this is the last output."""
         self.close()
         ending = {"outcome": outcome, "exit_code": int(exit_code), **({"message": text} if text else {})}
         document = {**ending, **self._facts, **fields}
@@ -201,6 +207,8 @@ class Console:
         shown = text or " ".join([outcome, *(f"{key}={_text(value)}" for key, value in fields.items())])
         symbol = "✔" if exit_code == ExitCode.SUCCEEDED else "✘"
         self._lines(self.out, wrapped(f"{symbol} {clean(shown, lines=True)}", width_of(self.out), indent=2))
+        for each in commands:
+            self.command(f"  {each}")
 
     def failure(self, error: OpsError) -> None:
         """Report what went wrong, what was changed and what to run next; this is the last output."""
@@ -272,23 +280,6 @@ class Console:
             return line
         return line.replace(symbol, self._styled(symbol, _SYMBOLS[symbol]), 1)
 
-    def _rich_table(self, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> bool:
-        """Show the table with rich; return whether it is installed."""
-        try:
-            from rich.console import Console as RichConsole
-            from rich.table import Table
-            from rich.text import Text
-        except ImportError:
-            return False
-        table = Table(box=None, pad_edge=False, header_style="bold" if self.colour else "")
-        for number, column in enumerate(columns):
-            table.add_column(column, overflow="fold", no_wrap=not number)  # the first is what people copy
-        for row in cells:
-            table.add_row(*(Text(cell) for cell in row))
-        colours: Any = "auto" if self.colour else None
-        RichConsole(file=self.out, color_system=colours, highlight=False).print(table)
-        return True
-
 
 _current: ContextVar[Console | None] = ContextVar("console", default=None)
 
@@ -336,13 +327,6 @@ def _prefix(fields: Mapping[str, Any]) -> str:
     weight = fields.get("weight")
     share = "" if weight is None else f" {weight:g} %"
     return f"[{str(fields.get('phase', '')).replace('_', ' ').lower()}{share}] "
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
 
 
 def _key(column: str) -> str:

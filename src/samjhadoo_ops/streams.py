@@ -8,12 +8,13 @@ import os
 import re
 import textwrap
 from datetime import datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TextIO
 
 from samjhadoo_ops.redaction import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _ASCII = str.maketrans(
     {
@@ -39,6 +40,9 @@ _COMPARED = 12
 """As much of a digest, git sha or task id as people compare."""
 _COMMAND = re.compile(r"\s*(?:invoke|aws)(?: [\w.-]+){1,3}(?: --[\w-]+(?:[= ][^\s-]\S*)?)+")
 _NARROWEST = 40
+_NARROWEST_COLUMN = 12
+_GAP = "  "
+_BY_WORD: Any = {"replace_whitespace": False, "break_long_words": False, "break_on_hyphens": False}
 
 
 def short(text: str) -> str:
@@ -79,10 +83,47 @@ def _parts(line: str, width: int, indent: int) -> list[str]:
         line,
         width,
         subsequent_indent=" " * (indent + len(line) - len(line.lstrip())),
-        replace_whitespace=False,
-        break_long_words=False,
-        break_on_hyphens=False,
+        **_BY_WORD,
     ) or [""]
+
+
+def columned(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Return the lines of a table; where it is too wide, its widest columns are wrapped by word.
+
+    What does not fit its column then stands unbroken on a line of its own below, so that it can be copied.
+
+    Args:
+        rows: The first is the head.
+        width: The columns of the terminal; 0 for no limit.
+    """
+    columns = list(zip(*rows, strict=True))
+    widths = [max(1, *map(len, column)) for column in columns]
+    words = [max([1, *(len(word) for cell in column for word in cell.split())]) for column in columns]
+    for floors in (words, [_NARROWEST_COLUMN] * len(columns)) if width else ():
+        _shrink(widths, floors, width)
+    return [line for row in rows for line in _row(row, widths)]
+
+
+def _shrink(widths: list[int], floors: Sequence[int], width: int) -> None:
+    """Make columns after the first narrower, the widest first, until the table fits or all are at a floor."""
+    while (excess := sum(widths) + len(_GAP) * (len(widths) - 1) - width) > 0:
+        wide = [number for number in range(1, len(widths)) if widths[number] > floors[number]]
+        if not wide:
+            return
+        widest = max(wide, key=widths.__getitem__)
+        widths[widest] = max(floors[widest], widths[widest] - excess)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+    parts = [textwrap.wrap(cell, width, **_BY_WORD) for cell, width in zip(cells, widths, strict=True)]
+    fits = [all(len(part) <= width for part in found) for found, width in zip(parts, widths, strict=True)]
+    shown = [found if fit else [] for found, fit in zip(parts, fits, strict=True)]
+    lines = [
+        _GAP.join(part.ljust(width) for part, width in zip(line, widths, strict=True)).rstrip()
+        for line in zip_longest(*shown, fillvalue="")
+    ]
+    below = [f"{_GAP}{cell}" for cell, fit in zip(cells, fits, strict=True) if not fit]
+    return [*(lines or [""]), *below]
 
 
 def write(stream: TextIO, text: str) -> None:

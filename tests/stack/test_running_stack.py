@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.stack import logs
 from samjhadoo_ops.stack.plan import StackPlan
 from samjhadoo_ops.stack.seeds import seed_environment, seed_scripts
+from samjhadoo_ops.stack.variables import FOREIGN
 
 
 @pytest.fixture
@@ -213,3 +215,44 @@ def test_a_stack_with_another_clock_is_refused(seeded):
     with pytest.raises(ConfigurationError, match=r"clock\.minute = 0\.2") as caught:
         stack.ensure_up(other, seeded.console, start=True)
     assert "stack.reset" in caught.value.hint
+
+
+def test_the_variables_for_a_shell_lead_other_programs_to_the_stack(seeded):
+    program = """
+import os, boto3, psycopg, redis
+assert boto3.client("sts").get_caller_identity()["Account"] == "000000000000"
+with psycopg.connect() as by_variables, psycopg.connect(os.environ["DATABASE_URL"]) as by_url:
+    assert by_variables.info.dbname == by_url.info.dbname
+assert redis.from_url(os.environ["REDIS_URL"]).ping()
+"""
+    foreign = {**dict.fromkeys(FOREIGN, "true"), "AWS_PROFILE": "of-nobody"}
+    lines = subprocess.run(
+        [sys.executable, "-m", "samjhadoo_ops.tasks", "stack.env"],
+        cwd=seeded.root,
+        env={**os.environ, **seeded.variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    done = subprocess.run(
+        ["sh", "-euc", 'eval "$1"; exec "$2" -c "$3"', "sh", lines, sys.executable, program],
+        env={**os.environ, **foreign},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_load_on_a_stack_without_a_service_says_that_nothing_answers(seeded):
+    done = subprocess.run(
+        [sys.executable, "-m", "samjhadoo_ops.tasks", "stack.load", "--rate", "20", "--duration", "1s"],
+        cwd=seeded.root,
+        env={**os.environ, **seeded.variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"error: nothing answers at {seeded.state.endpoints.production}/" in done.stderr
+    assert "times HTTP 503" in done.stderr

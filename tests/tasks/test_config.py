@@ -36,7 +36,7 @@ def test_config_shows_each_setting_with_its_source(
     assert config("--env", "production") == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert rows[0] == ["Key", "Source", "Value"]
-    assert ["aws.account", "environments/production.toml", "111122223333"] in rows
+    assert ["aws.account", "production.toml", "111122223333"] in rows
     assert ["deployment.canary_time", "SAMJHADOO_DEPLOYMENT__CANARY_TIME", "5m"] in rows
 
 

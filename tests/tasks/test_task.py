@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@ops_task(help={"release": "Release to show.", "wait": "Wait for it.", "only": "Names to show."})
+@ops_task(
+    help={"release": "Release to show.", "wait": "Wait for it.", "only": "Names to show."},
+    example="invoke show v1",
+)
 def show(
     c: Context, release: str, *, wait: bool = False, only: str = "", env: str = "local", debug: bool = False
 ) -> str:
@@ -41,7 +45,7 @@ def show(
     return release
 
 
-@ops_task(help={"kind": "Error to raise."})
+@ops_task(help={"kind": "Error to raise."}, example="invoke fail --kind ops")
 def fail(_c: Context, *, kind: str = "") -> None:
     """Fail in a way."""
     errors: dict[str, BaseException] = {
@@ -59,13 +63,13 @@ def fail(_c: Context, *, kind: str = "") -> None:
     raise errors[kind]
 
 
-@ops_task(help={"name": "One of the names."})
+@ops_task(help={"name": "One of the names."}, example="invoke several --name one")
 def several(_c: Context, *, name: tuple[str, ...] = ()) -> None:
     """Show what was passed."""
     current_console().result("shown", 0, names=name)
 
 
-@ops_task()
+@ops_task(example="invoke it")
 def aws(_c: Context) -> None:
     """Fail in an AWS call."""
     from botocore.exceptions import ClientError
@@ -193,7 +197,7 @@ def test_an_error_of_an_aws_client_is_explained(capsys: pytest.CaptureFixture[st
 
 
 def test_a_task_without_a_result_of_its_own_still_ends_with_one(capsys: pytest.CaptureFixture[str]) -> None:
-    @ops_task()
+    @ops_task(example="invoke it")
     def quiet(_c: Context) -> None:
         """Say nothing."""
 
@@ -212,7 +216,7 @@ def test_a_handler_for_sigterm_is_there_only_while_a_task_runs() -> None:
     before = signal.getsignal(signal.SIGTERM)
     seen: list[Any] = []
 
-    @ops_task()
+    @ops_task(example="invoke it")
     def look(_c: Context) -> None:
         """Look at the handler."""
         seen.append(signal.getsignal(signal.SIGTERM))
@@ -249,7 +253,46 @@ def nothing(_c: Context) -> None:
 )
 def test_a_task_that_is_not_documented_is_not_made(body: Any, texts: dict[str, str], complaint: str) -> None:
     with pytest.raises(TypeError, match=complaint):
-        ops_task(help=texts)(body)
+        ops_task(help=texts, example="invoke it")(body)
+
+
+def test_a_task_without_an_example_is_not_made() -> None:
+    with pytest.raises(TypeError, match="needs an example"):
+        ops_task(example="")(nothing)
+
+
+def test_the_help_shows_an_example_and_every_default(capsys: pytest.CaptureFixture[str]) -> None:
+    @ops_task(
+        help={
+            "rate": "Requests per second.",
+            "length": "How long.",
+            "note": "A note.",
+            "deep": "Go deep.",
+            "times": "How often (default: as often as needed).",
+        },
+        example="invoke drive --rate 5",
+    )
+    def drive(
+        _c: Context,
+        *,
+        rate: int = 50,
+        length: str = "30s",
+        note: str = "",
+        deep: bool = False,
+        times: int = 3,
+    ) -> None:
+        """Drive."""
+
+    with pytest.raises(SystemExit):
+        Program(namespace=Collection(drive)).run(["invoke", "--help", "drive"])
+    text = capsys.readouterr().out
+    assert "Drive.\n\n  Example:\n  invoke drive --rate 5\n" in text
+    found = dict(re.findall(r"--(\w+)(?:=\w+)? +(\S.*)", text))
+    assert found["rate"] == "Requests per second (default: 50)."
+    assert found["length"] == "How long (default: 30s)."
+    assert found["note"] == "A note."
+    assert found["deep"] == "Go deep."
+    assert found["times"] == "How often (default: as often as needed)."
 
 
 SLOW = """
@@ -257,7 +300,7 @@ SLOW = """
     from samjhadoo_ops.console import current_console
     from samjhadoo_ops.tasks.task import ops_task
 
-    @ops_task()
+    @ops_task(example="invoke it")
     def slow(c):
         \"\"\"Wait for the end.\"\"\"
         try:
@@ -266,7 +309,7 @@ SLOW = """
         finally:
             pathlib.Path("cleaned").touch()
 
-    @ops_task()
+    @ops_task(example="invoke it")
     def talk(c):
         \"\"\"Say much.\"\"\"
         for number in range(100_000):

@@ -120,10 +120,8 @@ def lines(status: Status, clock: Clock) -> list[str]:
             for hook in status.deployment.waiting_hooks
         ]
     if status.last:
-        deploy, kind, last, _, started, _, outcome, by = status.last
-        when = ago(clock, started)
-        text.append(f"last:       {kind} of {short(last) or 'unknown'} by {by}, {when}: {outcome}")
-        text.append(f"            {deploy}")
+        sentence, deploy = for_people(status.last, clock)
+        text += [f"last:       {sentence}", f"            {deploy}"]
     if status.lock_owner:
         text.append(f"lock:       held by {status.lock_owner}")
     return [*text, f"production: {status.production}", f"test:       {status.test}"]
@@ -165,16 +163,11 @@ def _deployment(context: ServiceContext, service: dict[str, Any] | None) -> Obse
     return observe(context.ecs.deployment(latest[0]), current=current) if latest else None
 
 
-SHOWN = ("Id", "Kind", "Release", "Started", "By", "Outcome")
-"""The columns for people: what fits a terminal."""
-
-
-def shown(rows: Sequence[tuple[Any, ...]], clock: Clock) -> list[tuple[Any, ...]]:
-    """Return the rows of `SHOWN` for rows of `COLUMNS`: releases shortened, times relative."""
-    return [
-        (deploy, kind, short(release), ago(clock, started), by, outcome)
-        for deploy, kind, release, _, started, _, outcome, by in rows
-    ]
+def for_people(row: tuple[Any, ...], clock: Clock) -> tuple[str, str]:
+    """Return a row of `COLUMNS` for people: a sentence, and the id, which is there to be copied."""
+    deploy, kind, release, _, started, _, outcome, by = row
+    of = f" of {short(release)}" if release else ""
+    return f"{kind}{of} by {by or 'nobody known'}, {ago(clock, started)}: {outcome}", deploy
 
 
 def rows(entries: Sequence[JournalEntry]) -> list[tuple[Any, ...]]:

@@ -138,8 +138,18 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def scenarios(root: Path) -> dict[str, Scenario]:
     """Return the scenarios by name; the project's own replace built-in ones. See `read_scenario`."""
-    built_in = resources.files("samjhadoo_ops.rehearsal") / "scenarios"
-    return dict([*_folder(built_in), *_folder(root / FOLDER)])
+    return dict([*_folder(_built_in()), *_folder(root / FOLDER)])
+
+
+def scenario_names(root: Path) -> list[str]:
+    """Return the names of the scenarios without reading them."""
+    folders = [folder for folder in (_built_in(), root / FOLDER) if folder.is_dir()]
+    files = {each.name.rpartition(".") for folder in folders for each in folder.iterdir()}
+    return sorted(name for name, dot, suffix in files if dot and suffix == "toml")
+
+
+def _built_in() -> Traversable:
+    return resources.files("samjhadoo_ops.rehearsal") / "scenarios"
 
 
 def read_scenario(text: str, *, name: str, where: str) -> Scenario:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from samjhadoo_ops import stack
@@ -21,11 +20,10 @@ from samjhadoo_ops.rehearsal.faults import DatabaseFreezer, EmulatorFaults
 from samjhadoo_ops.rehearsal.findings import Observed, findings
 from samjhadoo_ops.rehearsal.observer import Observer
 from samjhadoo_ops.rehearsal.scenario import BEFORE, ENDED, EVENT, PHASES, STARTED
+from samjhadoo_ops.stack.load import LoadGenerator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import urllib3
 
     from samjhadoo_ops.console import Console
     from samjhadoo_ops.environment import Environment
@@ -40,10 +38,6 @@ LONGEST = 300.0
 """Real seconds after which a scenario is aborted."""
 
 _SIGNALS = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT, "terminate": signal.SIGTERM}
-_LOAD_THREADS = 8
-_ANSWER_TIME = 30.0
-"""Real seconds to wait for an answer."""
-_SERVER_ERROR = 500
 
 
 @dataclass(frozen=True)
@@ -126,11 +120,11 @@ class ScenarioRun:
             lock=lock,
             unfinished=tuple(deploy for deploy in unfinished if deploy not in unfinished_before),
             requests=load.requests,
-            failed=len(load.failures),
+            failed=load.failures.total(),
             detect=_between(fault, observer.detected, clock),
             restore=_between(fault, observer.restored, clock),
             steps=tuple(self._problems),
-            failures=tuple(dict.fromkeys(failure.reason for failure in load.failures)),
+            failures=tuple(load.failures),
         )
 
     def _run_steps(self, runner: StepRunner) -> None:
@@ -279,67 +273,3 @@ def _between(start: float | None, end: float | None, clock: Clock) -> Duration |
     if start is None or end is None:
         return None
     return Duration(round(max(0.0, end - start) * clock.rate))
-
-
-@dataclass(frozen=True)
-class FailedRequest:
-    """A request that failed: when (Unix time) and how."""
-
-    at: float
-    reason: str
-
-
-@dataclass
-class LoadGenerator:
-    """Sends `rate` GET requests per real second while the block runs."""
-
-    url: str
-    rate: float
-    answered: int = 0
-    failures: list[FailedRequest] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._stop = threading.Event()
-        self._counting = threading.Lock()
-        self._threads = [
-            threading.Thread(target=self._run, args=(index,), name=f"load {index}", daemon=True)
-            for index in range(_LOAD_THREADS if self.rate else 0)
-        ]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    @property
-    def requests(self) -> int:
-        """How many requests have been answered or have failed."""
-        return self.answered + len(self.failures)
-
-    def _run(self, index: int) -> None:
-        import urllib3
-
-        http = urllib3.PoolManager(retries=False, timeout=_ANSWER_TIME)
-        due = time.monotonic() + index / self.rate
-        while not self._stop.wait(max(0.0, due - time.monotonic())):
-            due = max(due + _LOAD_THREADS / self.rate, time.monotonic())
-            reason = self._request(http)
-            with self._counting:
-                if reason:
-                    self.failures.append(FailedRequest(time.time(), reason))
-                else:
-                    self.answered += 1
-
-    def _request(self, http: urllib3.PoolManager) -> str:
-        import urllib3
-
-        try:
-            status = http.request("GET", self.url).status
-        except urllib3.exceptions.HTTPError as error:
-            return f"{type(error).__name__}: {error}"
-        return f"HTTP {status}" if status >= _SERVER_ERROR else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+import invoke.program
 from invoke.collection import Collection
 
 from samjhadoo_ops.tasks import (
@@ -51,3 +52,8 @@ if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
     ns.configure(
         {"run": {"echo_format": "{command}"}}
     )  # Invoke prints bold text even to pipes and with NO_COLOR
+
+if "--complete" in sys.argv:  # Invoke has no hook for the values of options
+    from samjhadoo_ops.tasks.completion import with_values
+
+    invoke.program.complete = with_values(invoke.program.complete)  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.tasks.session import Session
 
 
-@ops_task(help=WHICH)
+@ops_task(help=WHICH, example="invoke build --env staging")
 def build(c: Context, *, env: str = "local", service: str = "") -> None:
     """Build the image unless the registry has it."""
     from samjhadoo_ops.release import build as build_image

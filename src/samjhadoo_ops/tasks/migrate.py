@@ -21,7 +21,9 @@ NEEDS_TASK = (
 )
 
 
-@ops_task(default=True, help={**WHICH, "yes": "Skip the confirmation."})
+@ops_task(
+    default=True, help={**WHICH, "yes": "Skip the confirmation."}, example="invoke migrate --env staging"
+)
 def migrate(c: Context, *, env: str = "local", service: str = "", yes: bool = False) -> None:
     """Apply pending migrations and verify the result."""
     session, schema = _open(env, service, start=not c.config.run.dry)
@@ -41,7 +43,7 @@ def migrate(c: Context, *, env: str = "local", service: str = "", yes: bool = Fa
     session.console.result(outcome, ExitCode.SUCCEEDED, text, version=state.version, applied=applied)
 
 
-@ops_task(help=WHICH)
+@ops_task(help=WHICH, example="invoke migrate.info --env staging")
 def info(_c: Context, *, env: str = "local", service: str = "") -> None:
     """Show the migrations and the newest history rows."""
     session, schema = _open(env, service)
@@ -50,7 +52,7 @@ def info(_c: Context, *, env: str = "local", service: str = "") -> None:
     _show_history(session, schema.history().newest)
 
 
-@ops_task(help=WHICH)
+@ops_task(help=WHICH, example="invoke migrate.validate --env staging")
 def validate(_c: Context, *, env: str = "local", service: str = "") -> None:
     """Check the scripts against the applied migrations."""
     session, schema = _open(env, service)
@@ -61,7 +63,7 @@ def validate(_c: Context, *, env: str = "local", service: str = "") -> None:
     session.console.result("valid", ExitCode.SUCCEEDED, text, version=inspection.version)
 
 
-@ops_task(help=WHICH)
+@ops_task(help=WHICH, example="invoke migrate.verify --env staging")
 def verify(_c: Context, *, env: str = "local", service: str = "") -> None:
     """Verify the history table against Flyway."""
     from samjhadoo_ops.database import SchemaState
@@ -72,7 +74,7 @@ def verify(_c: Context, *, env: str = "local", service: str = "") -> None:
     session.console.result("verified", ExitCode.SUCCEEDED, str(state), version=state.version)
 
 
-@ops_task(help={**WHICH, "yes": "Skip the confirmation."})
+@ops_task(help={**WHICH, "yes": "Skip the confirmation."}, example="invoke migrate.repair --env staging")
 def repair(c: Context, *, env: str = "local", service: str = "", yes: bool = False) -> None:
     """Repair Flyway's history table (flyway repair)."""
     session, schema = _open(env, service)

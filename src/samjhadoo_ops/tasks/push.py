@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
 
-@ops_task(help={**WHICH, "yes": "Skip the confirmation."})
+@ops_task(help={**WHICH, "yes": "Skip the confirmation."}, example="invoke push --env staging")
 def push(c: Context, *, env: str = "local", service: str = "", yes: bool = False) -> None:
     """Push the image, building it first if needed."""
     from samjhadoo_ops.release import build

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
         "show": "List the scenarios without running any.",
         "retries": "How often to repeat a failed scenario; the table shows every attempt.",
         "keep": "Keep the rehearsal's project and stack for inspection.",
-    }
+    },
+    example="invoke rehearse --scenario healthy",
 )
 def rehearse(
     c: Context,

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
         "force_schema": "Allow a release that the schema no longer supports, for this reason (recorded).",
         "lock_wait": "Wait up to this long for another run's lock, for example 15m.",
         "yes": "Skip the confirmation.",
-    }
+    },
+    example="invoke rollback --to 3f2a9c1b7d04",
 )
 def rollback(
     c: Context,

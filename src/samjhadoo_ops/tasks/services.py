@@ -31,13 +31,10 @@ def one_for_image(services: Sequence[str]) -> NoReturn:
     )
 
 
-def service_options(
-    until: str, lock_wait: str, override: Sequence[str], emergency: str, approved_by: str
-) -> list[str]:
+def service_options(override: Sequence[str], **given: str | int) -> list[str]:
     """Return the options that a deploy of all services passes to the deploy of each."""
-    given = {"--lock-wait": lock_wait, "--emergency": emergency, "--approved-by": approved_by}
-    options = [f"{name}={value}" for name, value in given.items() if value]
-    return [f"--until={until}", *options, *(f"--override={each}" for each in override)]
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value]
+    return [*options, *(f"--override={each}" for each in override)]
 
 
 def deploy_all(session: Session, *, resume: str | bool, arguments: Sequence[str]) -> None:

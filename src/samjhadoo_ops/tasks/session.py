@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.console import current_console
@@ -14,7 +15,7 @@ from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.errors import ConfigurationError, ExitCode, OpsError, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from samjhadoo_ops.aws import Aws
     from samjhadoo_ops.console import Console
@@ -83,11 +84,14 @@ class Session:
             ended = f"the local stack has ended{why}; invoke stack.up starts a new, empty one"
             error.details = (ended, *error.details)
 
-    def confirm(self, question: str, *, yes: bool) -> None:
+    def confirm(self, question: str, *, yes: bool, show: Callable[[], None] = lambda: None) -> None:
         """Ask for confirmation before a change in AWS; the local stack needs none.
 
+        Args:
+            show: Shows what would change, once the credentials are known to be right.
+
         Raises:
-            Refused: The answer was not yes.
+            Refused: The answer was not yes, or the credentials are another account's.
             ConfigurationError: There is no terminal to ask in.
         """
         if yes or self.env.stack is not None:
@@ -96,6 +100,8 @@ class Session:
             raise ConfigurationError(
                 f"{self.env.name} needs a confirmation, but there is no terminal", hint="add --yes"
             )
+        self.aws.account_guard()
+        show()
         self.console.line(f"{question} Type {self.env.name} to continue:")
         if sys.stdin.readline().strip() != self.env.name:
             raise Refused("not confirmed; nothing was changed")
@@ -168,4 +174,18 @@ def show_deployed(session: Session, deployed: Deployed) -> None:
         deployed.sentence(session.production),
         **deployed.fields(),
         url=session.production,
+        commands=next_commands(session),
     )
+
+
+def next_commands(session: Session) -> tuple[str, ...]:
+    """Return the commands that show the service's answer, and the service in AWS, with the real addresses."""
+    env = session.env
+    health = urljoin(session.production, env.smoke.health_path)
+    names = f"--cluster {env.service.cluster} --services {env.service.name}"
+    if env.stack is not None:
+        chosen = "" if env.name == "local" else f" --env {env.name}"
+        return (f"curl {health}", f'eval "$(invoke stack.env{chosen})"', f"aws ecs describe-services {names}")
+    profile = f" --profile {env.aws.profile}" if env.aws.profile else ""
+    where = f"--region {env.aws.region}{profile}"
+    return (f"curl {health}", f"aws ecs describe-services {where} {names}")

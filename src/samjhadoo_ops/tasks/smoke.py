@@ -15,7 +15,8 @@ if TYPE_CHECKING:
         **WHICH,
         "url": "URL to test (default: the production listener).",
         "version": "Version that must be running (default: the deployed one; any with --url).",
-    }
+    },
+    example="invoke smoke --env staging",
 )
 def smoke(_c: Context, *, env: str = "local", service: str = "", url: str = "", version: str = "") -> None:
     """Test health, dependencies, version and webhooks."""

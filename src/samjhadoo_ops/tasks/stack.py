@@ -6,8 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
+from msgspec import structs
 
 from samjhadoo_ops.console import current_console
+from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.tasks.load import load
+from samjhadoo_ops.tasks.services import WHICH
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 _MIB = 1 << 20
 
 
-@ops_task()
+@ops_task(example="invoke stack.up")
 def up(c: Context, *, env: str = "local") -> None:
     """Start the local stack, unless it is running."""
     from samjhadoo_ops import stack
@@ -37,7 +41,7 @@ def up(c: Context, *, env: str = "local") -> None:
     console.result("up", 0, _addresses(endpoints), **_endpoint_fields(endpoints))
 
 
-@ops_task()
+@ops_task(example="invoke stack.down")
 def down(c: Context, *, env: str = "local") -> None:
     """Stop the local stack and remove its files."""
     from samjhadoo_ops import stack
@@ -53,7 +57,7 @@ def down(c: Context, *, env: str = "local") -> None:
     console.result("down", 0, text, stopped=stopped)
 
 
-@ops_task()
+@ops_task(example="invoke stack.reset")
 def reset(c: Context, *, env: str = "local") -> None:
     """Stop the local stack and start a fresh one."""
     from samjhadoo_ops import stack
@@ -67,7 +71,7 @@ def reset(c: Context, *, env: str = "local") -> None:
     console.result("up", 0, _addresses(endpoints), **_endpoint_fields(endpoints))
 
 
-@ops_task()
+@ops_task(example="invoke stack.pull")
 def pull(c: Context, *, env: str = "local") -> None:
     """Fetch what the local stack needs without starting it."""
     from samjhadoo_ops import stack
@@ -81,7 +85,7 @@ def pull(c: Context, *, env: str = "local") -> None:
     console.result("fetched", 0, "everything that the stack needs is here")
 
 
-@ops_task(default=True)
+@ops_task(default=True, example="invoke stack.status --json")
 def status(_c: Context, *, env: str = "local") -> None:
     """Show endpoints, processes and what serves each AWS service."""
     from msgspec import to_builtins
@@ -102,7 +106,8 @@ def status(_c: Context, *, env: str = "local") -> None:
         "process": "Show this process only: emulator, postgres, redis, seeds, …",
         "lines": "How many of the last lines of each log to show.",
         "follow": "Also show new lines until the stack ends.",
-    }
+    },
+    example="invoke stack.logs --process emulator --follow",
 )
 def logs(
     _c: Context, *, env: str = "local", process: str = "", lines: int = 20, follow: bool = False
@@ -122,7 +127,26 @@ def logs(
         stack_logs.follow(files, show_line)
 
 
-collection = Collection("stack", up, down, reset, pull, status, logs)
+@ops_task(help=WHICH, example='eval "$(invoke stack.env)"')
+def env(_c: Context, *, env: str = "local", service: str = "") -> None:
+    """Print variables for other programs that use the stack."""
+    from samjhadoo_ops.stack.lifecycle import find
+    from samjhadoo_ops.stack.variables import client_variables, shell_lines
+    from samjhadoo_ops.tasks.session import open_session
+
+    session = open_session(env, service=service, common=True)
+    state = find(session.env)
+    if state is None:
+        raise ConfigurationError(f"the environment {env} has no local stack", hint="use --env local")
+    own = structs.replace(state.endpoints, production=session.production, test=session.test)
+    variables = client_variables(session.env, session.aws, own)
+    if session.console.mode == "json":
+        session.console.event("variables", **variables)
+    for line in shell_lines(variables):
+        session.console.command(line)
+
+
+collection = Collection("stack", up, down, reset, pull, status, logs, env, load)
 collection.__doc__ = "Start, stop and inspect the local stack."
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
 
-@ops_task(help=ALL)
+@ops_task(help=ALL, example="invoke status --env staging")
 def status(_c: Context, *, env: str = "local", service: str = "") -> None:
     """Show service, release, traffic and deployment."""
     from samjhadoo_ops.deployment.status import fields, lines, read_status

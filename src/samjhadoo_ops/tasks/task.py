@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 COMMON: Mapping[str, tuple[Any, str]] = {
-    "env": ("local", "Environment: the name of a file in environments/ (default: local)."),
+    "env": ("local", "Environment: the name of a file in environments/."),
     "json": (False, "Print one JSON object per line; the last one is the result."),
     "verbose": (False, "Show every check in full, also those that passed."),
     "debug": (False, "Show a traceback for errors."),
@@ -34,6 +34,7 @@ COMMON: Mapping[str, tuple[Any, str]] = {
 
 def ops_task(
     *,
+    example: str,
     help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's name for it
     name: str | None = None,
     default: bool = False,
@@ -46,19 +47,20 @@ def ops_task(
     console is `samjhadoo_ops.console.current_console()`; Invoke's dry run is `c.config.run.dry`.
 
     Args:
+        example: A command line that people can copy; `--help` shows it, and the default of every option.
         help: A sentence for each of the function's own options.
         name: The task's name, if it differs from the function's.
         default: Whether it is the default task of its collection.
         optional: Options whose value may be omitted; they are True then.
 
     Raises:
-        TypeError: The docstring, an option's help or an option's default is missing.
+        TypeError: The docstring, the example, an option's help or an option's default is missing.
     """
 
     def decorate(body: Callable[..., Any]) -> Task[Any]:
         signature = inspect.signature(body)
         texts = {**{key: text for key, (_, text) in COMMON.items()}, **(help or {})}
-        _refuse_undocumented(body, signature, texts)
+        _refuse_undocumented(body, signature, texts, example)
         repeated = [option.name for option in signature.parameters.values() if option.default == ()]
 
         @functools.wraps(body)
@@ -79,12 +81,13 @@ def ops_task(
             ):
                 return body(*arguments, **own)
 
-        run_task.__signature__ = _with_common(signature)  # type: ignore[attr-defined]
+        run_task.__signature__ = taken = _with_common(signature)  # type: ignore[attr-defined]
+        run_task.__doc__ = f"{inspect.getdoc(body)}\n\nExample:\n{example}"
         return Task(
             run_task,
             name=name,
             default=default,
-            help=texts,
+            help={key: _with_default(text, taken.parameters[key].default) for key, text in texts.items()},
             optional=optional,
             iterable=repeated,
             auto_shortflags=False,
@@ -226,10 +229,19 @@ def _with_common(signature: inspect.Signature) -> inspect.Signature:
     return signature.replace(parameters=[*own, *added])
 
 
+def _with_default(text: str, default: Any) -> str:
+    """Return an option's help with its default, if it has one and does not describe it."""
+    if not default or isinstance(default, bool) or "default" in text.lower():
+        return text
+    return f"{text.removesuffix('.')} (default: {default})."
+
+
 def _refuse_undocumented(
-    body: Callable[..., Any], signature: inspect.Signature, texts: Mapping[str, str]
+    body: Callable[..., Any], signature: inspect.Signature, texts: Mapping[str, str], example: str
 ) -> None:
     where = f"{body.__module__}.{body.__qualname__}"
+    if "invoke " not in example:
+        raise TypeError(f"{where}: the task needs an example")
     first = (body.__doc__ or "").strip().splitlines()[:1]
     if not first or not first[0].endswith("."):
         raise TypeError(f"{where}: the task needs a docstring that is a sentence")

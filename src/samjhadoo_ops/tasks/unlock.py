@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
 
-@ops_task(help={**WHICH, "reason": "Reason, recorded in the journal.", "yes": "Skip the confirmation."})
+@ops_task(
+    help={**WHICH, "reason": "Reason, recorded in the journal.", "yes": "Skip the confirmation."},
+    example='invoke unlock --reason "CI runner lost"',
+)
 def unlock(c: Context, *, env: str = "local", service: str = "", reason: str = "", yes: bool = False) -> None:
     """Release the lock of a run that has died."""
     from samjhadoo_ops.deployment.unfinished import unlock as release

@@ -9,7 +9,10 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
 
-@ops_task(help={**WHICH, "deploy": "Id of the deploy, from invoke history (default: the latest)."})
+@ops_task(
+    help={**WHICH, "deploy": "Id of the deploy, from invoke history (default: the latest)."},
+    example="invoke verdict --verbose",
+)
 def verdict(_c: Context, *, env: str = "local", service: str = "", deploy: str = "") -> None:
     """Judge a past canary with the current settings."""
     from samjhadoo_ops.deployment.verdict import thresholds_of

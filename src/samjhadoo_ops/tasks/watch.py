@@ -15,7 +15,8 @@ if TYPE_CHECKING:
         "deploy": "Id of the deploy, from invoke history (default: the latest).",
         "until": "Return when this phase begins: canary, bake or done (default).",
         "lock_wait": "Wait up to this long for another run's lock, for example 15m.",
-    }
+    },
+    example="invoke watch --until bake",
 )
 def watch(
     _c: Context,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import tempfile
 from dataclasses import dataclass, field
@@ -122,14 +121,14 @@ def stack_on_free_ports() -> dict[str, str]:
 
 def _up(project: Project) -> LocalStack:
     from samjhadoo_ops.aws import Aws
-    from samjhadoo_ops.database.connection import Connection
     from samjhadoo_ops.stack import lifecycle
+    from samjhadoo_ops.stack.variables import client_variables
 
     env = project.environment()
     state = lifecycle.start(env, lambda _: None, owner=os.getpid())
     endpoints = state.endpoints
     aws = Aws(env, endpoints.aws)
-    database, cache = env.database.secret.resolve(aws), env.cache.secret.resolve(aws).reveal()
+    variables = client_variables(env, aws, endpoints)
     return LocalStack(
         project=project,
         kind=state.kind,
@@ -137,6 +136,6 @@ def _up(project: Project) -> LocalStack:
         region=env.aws.region,
         production=endpoints.production,
         test=endpoints.test,
-        postgres=Connection.from_secret(env.database.secret, database).url,
-        redis=f"redis://:{json.loads(cache)['password']}@{endpoints.redis}",
+        postgres=variables["DATABASE_URL"],
+        redis=variables["REDIS_URL"],
     )
