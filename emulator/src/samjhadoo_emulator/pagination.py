@@ -94,7 +94,7 @@ AUTOSCALING = Pagination(
 )  # fmt: skip
 CLOUDWATCH = Pagination(
     "NextToken", "MaxRecords", "NextToken", 100,
-    "InvalidNextToken", "The specified nextToken is invalid",
+    "InvalidNextToken", "Request parameter NextToken is invalid",
 )  # fmt: skip
 ECR = Pagination(
     "nextToken", "maxResults", "nextToken", 100,

@@ -307,3 +307,35 @@ def test_labels_name_what_differs_between_the_metrics_of_a_request(
     ]
     wanted += [{"Id": "sum", "Expression": "q0 * 2"}, {"Id": "named", "Expression": "q0", "Label": "Mine"}]
     assert list(queries.labels(wanted).values()) == [*expected, "sum", "Mine"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "statistics", "data"),
+    [
+        (0, 0, "less than", "must not equal"),
+        (1, 0, "less than", "must be greater"),
+        (0.1, 0.9, "less than", "must not equal"),
+    ],
+    ids=["the same time", "the wrong order", "within a second"],
+)
+def test_each_operation_refuses_a_time_range_in_its_own_words(
+    cloudwatch: Any, start: float, end: float, statistics: str, data: str
+) -> None:
+    base = datetime.now(UTC).replace(microsecond=0)
+    times = {"StartTime": base + timedelta(seconds=start), "EndTime": base + timedelta(seconds=end)}
+    with pytest.raises(cloudwatch.exceptions.InvalidParameterValueException, match=statistics):
+        cloudwatch.get_metric_statistics(
+            Namespace="n", MetricName="m", Period=60, Statistics=["Sum"], **times
+        )
+    query = {"Id": "q", "MetricStat": {"Metric": {"Namespace": "n", "MetricName": "m"}, "Stat": "Sum"}}
+    query["MetricStat"]["Period"] = 60  # type: ignore[index]
+    with pytest.raises(cloudwatch.exceptions.ClientError, match=rf"ValidationError.*{data}"):
+        cloudwatch.get_metric_data(MetricDataQueries=[query], **times)
+
+
+def test_a_number_that_is_none_is_named(cloudwatch: Any, namespace: str) -> None:
+    for value, shown in ((float("nan"), "NaN"), (float("-inf"), "-Infinity")):
+        with pytest.raises(cloudwatch.exceptions.InvalidParameterValueException) as refused:
+            cloudwatch.put_metric_data(Namespace=namespace, MetricData=[{"MetricName": "m", "Value": value}])
+        wanted = f"The value {shown} for parameter MetricData.member.1.Value is invalid."
+        assert refused.value.response["Error"]["Message"] == wanted

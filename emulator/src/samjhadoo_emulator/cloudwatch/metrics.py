@@ -67,6 +67,8 @@ class Metrics(CloudWatchBase):
     async def get_metric_statistics(self, params: Params) -> Result:
         statistics, extended = params.get("Statistics") or [], params.get("ExtendedStatistics") or []
         _check_statistics(statistics, extended)
+        if _second(params["StartTime"]) >= _second(params["EndTime"]):
+            raise invalid("The parameter StartTime must be less than the parameter EndTime.")
         start, end, period = self._range(params, params["Period"])
         if (end - start) / period > MOST_DATAPOINTS_OF_STATISTICS:
             raise contradictory(
@@ -92,6 +94,11 @@ class Metrics(CloudWatchBase):
         if len(wanted) > queries.MOST_QUERIES:
             raise validation_error("The collection MetricDataQueries must not have a size greater than 500.")
         queries.check(wanted)
+        begin, until = _second(params["StartTime"]), _second(params["EndTime"])
+        if begin > until:
+            raise validation_error("The parameter EndTime must be greater than StartTime.")
+        if begin == until:
+            raise validation_error("The parameter StartTime must not equal parameter EndTime.")
         longest = max(queries.periods(wanted).values(), default=MINUTE)
         start, end, _ = self._range(params, longest)
         found = queries.answer(self.store, wanted, start=start, end=end)
@@ -137,10 +144,6 @@ class Metrics(CloudWatchBase):
         """Return a request's start, rounded down as AWS does, end and period; what is due arrives first."""
         self.store.arrive(self.clock.timestamp())
         start, end = _utc(params["StartTime"]).timestamp(), _utc(params["EndTime"]).timestamp()
-        if start > end:
-            raise validation_error("The parameter EndTime must be greater than StartTime.")
-        if start == end:
-            raise validation_error("The parameter StartTime must not equal parameter EndTime.")
         queries.check_period(period)
         age = self.clock.timestamp() - start
         unit = min(period, MINUTE)
@@ -197,13 +200,17 @@ def _sample(datum: dict[str, Any], where: str) -> Sample:
 
 
 def _check_numbers(numbers: list[float], where: str) -> None:
-    if not all(math.isfinite(each) and abs(each) <= GREATEST for each in numbers):
-        raise invalid(f"The value for parameter {where} must be a finite number between -2^360 and 2^360.")
+    for each in numbers:
+        if not math.isfinite(each):
+            shown = "NaN" if math.isnan(each) else str(each).replace("inf", "Infinity")
+            raise invalid(f"The value {shown} for parameter {where} is invalid.")
+        if abs(each) > GREATEST:
+            raise invalid(f"The value {each:g} for parameter {where} must be between -2^360 and 2^360.")
 
 
 def _check_statistics(statistics: list[str], extended: list[str]) -> None:
     if not statistics and not extended:
-        raise missing("Must specify either Statistics or ExtendedStatistics")
+        raise contradictory("Must specify either Statistics or ExtendedStatistics")
     if statistics and extended:
         raise contradictory("Statistics and ExtendedStatistics cannot both be specified in one request.")
     for name in itertools.chain(statistics, extended):
@@ -238,6 +245,10 @@ def _matches(wanted: dict[str, str], dimensions: dict[str, str]) -> bool:
         wanted["Name"] in dimensions
         and wanted.get("Value", dimensions[wanted["Name"]]) == (dimensions[wanted["Name"]])
     )
+
+
+def _second(at: datetime) -> datetime:
+    return at.replace(microsecond=0)
 
 
 def _time(at: float) -> datetime:

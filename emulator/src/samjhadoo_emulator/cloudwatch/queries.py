@@ -49,17 +49,20 @@ def check(queries: list[dict[str, Any]]) -> None:
     ids = [query["Id"] for query in queries]
     if len(set(ids)) < len(ids):
         raise validation_error("The values for parameter Id in MetricDataQueries are not unique.")
-    for query in queries:
+    for number, query in enumerate(queries, 1):
         identity = query["Id"]
         if not _ID.fullmatch(identity):
             raise validation_error(
                 f"The value {identity} for parameter Id is not matching the expected pattern "
                 "^[a-z][a-zA-Z0-9_]*$."
             )
-        if bool(query.get("MetricStat")) == bool(query.get("Expression")):
+        where = f"MetricDataQueries.member.{number}"
+        if not query.get("MetricStat") and not query.get("Expression"):
+            raise validation_error(f"The parameter {where}.MetricStat is required.\n")
+        if query.get("MetricStat") and query.get("Expression"):
             raise validation_error(
-                "The parameters MetricDataQueries.member.N.MetricStat and Expression are mutually exclusive "
-                "and one of them is required."
+                f"The parameters {where}.Expression and {where}.MetricStat are mutually exclusive and you "
+                "have specified both."
             )
         if query.get("MetricStat"):
             _check_metric(query["MetricStat"])

@@ -26,6 +26,12 @@ _OPTIONS = {
     "TreatMissingData": ("missing", "ignore", "breaching", "notBreaching"),
     "EvaluateLowSampleCountPercentile": ("evaluate", "ignore"),
 }
+_REFUSALS = {
+    "TreatMissingData": "The value {} is not supported for TreatMissingData parameter. "
+    "Supported values are [breaching, notBreaching, ignore, missing].",
+    "EvaluateLowSampleCountPercentile": "Option {} is not supported. "
+    "Supported options for parameter EvaluateLowSampleCountPercentile are evaluate and ignore.",
+}
 _OF_ONE_METRIC = ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Dimensions", "Period", "Unit")
 
 
@@ -66,7 +72,7 @@ def _check_options(params: Params, periods: int) -> None:
         raise validation_error("DatapointsToAlarm must be between 1 and EvaluationPeriods.")
     for member, options in _OPTIONS.items():
         if params.get(member, options[0]) not in options:
-            raise validation_error(f"Option {params[member]} is not supported for {member}.")
+            raise validation_error(_REFUSALS[member].format(params[member]))
 
 
 def _queries(params: Params) -> tuple[list[dict[str, Any]], str]:
@@ -95,7 +101,8 @@ def _metric_stat(params: Params) -> dict[str, Any]:
     if bool(statistic) == bool(other):
         raise validation_error("Exactly one of Statistic and ExtendedStatistic must be specified.")
     if other and not extended(other):
-        raise validation_error(f"The value {other} for parameter ExtendedStatistic is not supported.")
+        message = f"The value {other} for parameter ExtendedStatistic is not supported."
+        raise AwsError("InvalidParameterValueException", message)
     metric = {"Namespace": params["Namespace"], "MetricName": params["MetricName"]}
     unit = {"Unit": params["Unit"]} if params.get("Unit") else {}
     return {
