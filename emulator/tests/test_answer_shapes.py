@@ -318,7 +318,9 @@ def test_every_live_operation_of_the_registry_answers_in_its_shape(noop_emulator
     ecr.get_lifecycle_policy_preview(repositoryName=name)
     ecr.delete_lifecycle_policy(repositoryName=name)
     ecr.batch_get_repository_scanning_configuration(repositoryNames=[name, "shapes/none"])
-    ecr.set_repository_policy(repositoryName=name, policyText='{"Version": "2012-10-17", "Statement": []}')
+    allowed = {"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"}
+    policy = {"Version": "2012-10-17", "Statement": [allowed]}
+    ecr.set_repository_policy(repositoryName=name, policyText=json.dumps(policy))
     ecr.get_repository_policy(repositoryName=name)
     ecr.delete_repository_policy(repositoryName=name)
     token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]

@@ -77,6 +77,13 @@ def test_a_download_can_be_resumed_by_range(registry: Any, asked: str, given: by
     assert answer.headers["Content-Range"].endswith(f"/{len(CONTENT)}")
 
 
+@pytest.mark.parametrize("asked", ["bytes=500-0", "bytes=5-9,500-0", "bytes=x-y", "lines=0-9", "0-9"])
+def test_a_range_that_is_none_is_ignored(registry: Any, asked: str) -> None:
+    registry.blob(CONTENT)
+    answer = registry("GET", f"blobs/{DIGEST}", Range=asked)
+    assert (answer.status, answer.data) == (200, CONTENT)
+
+
 def test_a_range_beyond_the_blob_is_not_satisfiable(registry: Any) -> None:
     registry.blob(CONTENT)
     assert registry("GET", f"blobs/{DIGEST}", Range=f"bytes={len(CONTENT)}-").status == 416

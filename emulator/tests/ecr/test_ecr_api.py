@@ -16,7 +16,12 @@ LAYER = b"layer" * 100
 LAYER_DIGEST = f"sha256:{hashlib.sha256(LAYER).hexdigest()}"
 POLICIES = {
     "lifecycle_policy": '{"rules": []}'.ljust(100),
-    "repository_policy": '{"Version": "2012-10-17", "Statement": []}',
+    "repository_policy": json.dumps(
+        {
+            "Version": "2008-10-17",
+            "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"}],
+        }
+    ),
 }
 HERE = "in the registry with id '000000000000'"
 
@@ -272,3 +277,43 @@ def test_another_registry_is_not_here(ecr: Any, repository: str) -> None:
     code, message = refusal(ecr.describe_images, repositoryName=repository, registryId="111111111111")
     assert code == "RepositoryNotFoundException"
     assert "111111111111" in message
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"Effect": "Allow"},
+        {"Effect": "Maybe", "Principal": "*", "Action": "ecr:*"},
+        {"Action": "ecr:*"},
+        "text",
+    ],
+    ids=["no action", "no such effect", "no effect", "no object"],
+)
+def test_a_policy_that_iam_would_refuse_is_refused(ecr: Any, repository: str, statement: Any) -> None:
+    text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    code, message = refusal(ecr.set_repository_policy, repositoryName=repository, policyText=text)
+    assert code == "InvalidParameterException"
+    assert message.endswith("'Invalid repository policy provided'")
+
+
+def test_a_repository_encrypted_by_kms_shows_its_key(ecr: Any) -> None:
+    own = "arn:aws:kms:ap-south-1:000000000000:key/mine"
+    for name, given in (("kms/aws", {}), ("kms/own", {"kmsKey": own})):
+        created = ecr.create_repository(
+            repositoryName=name, encryptionConfiguration={"encryptionType": "KMS", **given}
+        )["repository"]
+        key = created["encryptionConfiguration"]["kmsKey"]
+        assert key == own if given else key.startswith("arn:aws:kms:ap-south-1:000000000000:key/")
+
+
+def test_a_lifecycle_policy_that_has_not_run_yet_was_last_evaluated_never(ecr: Any, repository: str) -> None:
+    ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=POLICIES["lifecycle_policy"])
+    assert "lastEvaluatedAt" in ecr.get_lifecycle_policy(repositoryName=repository)
+
+
+def test_an_image_needs_a_media_type_in_its_manifest_or_beside_it(ecr: Any, repository: str) -> None:
+    code, message = refusal(
+        ecr.put_image, repositoryName=repository, imageManifest='{"schemaVersion": 2}', imageTag="a"
+    )
+    assert code == "InvalidParameterException"
+    assert message == "image manifest mediatype not provided in manifest or parameter"

@@ -158,7 +158,8 @@ def test_images_expire_by_themselves(noop_emulator: Any, eventually: Any) -> Non
     ecr.complete_layer_upload(repositoryName=name, uploadId=upload, layerDigests=[digest])
     config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": len(blob)}
     for tag in ("v1", "v2"):
-        document = {"schemaVersion": 2, "config": config, "layers": [], "annotations": {"tag": tag}}
+        kind = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"}
+        document = {**kind, "config": config, "layers": [], "annotations": {"tag": tag}}
         ecr.put_image(repositoryName=name, imageManifest=json.dumps(document), imageTag=tag)
     ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=policy(rule()))
     listed = eventually(lambda: len(found := ecr.list_images(repositoryName=name)["imageIds"]) == 1 and found)

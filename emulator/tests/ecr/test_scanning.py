@@ -99,7 +99,8 @@ def push(ecr: Any, name: str, tag: str) -> str:
     digest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
     ecr.complete_layer_upload(repositoryName=name, uploadId=upload, layerDigests=[digest])
     config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": 2}
-    manifest = json.dumps({"schemaVersion": 2, "config": config, "layers": []})
+    kind = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"}
+    manifest = json.dumps({**kind, "config": config, "layers": []})
     return str(
         ecr.put_image(repositoryName=name, imageManifest=manifest, imageTag=tag)["image"]["imageId"][
             "imageDigest"

@@ -19,16 +19,27 @@ if TYPE_CHECKING:
 
 BUFFER = 1 << 20
 """Bytes of an upload that are held in memory before they go to disk."""
+_SPAN = re.compile(r"(\d*)-(\d*)")
+_RANGES = re.compile(r"bytes=\s*(?:\d+-\d*|-\d+)(?:\s*,\s*(?:\d+-\d*|-\d+))*\s*", re.ASCII)
 _RANGE = re.compile(r"(?:bytes[ =])?(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})(?:/.*)?")
 
 
 async def read(call: Call) -> Response:
     """Serve a blob, whole or in the requested ranges."""
     digest = _blob(call)
+    _drop_invalid_range(call.request)
     headers = {"Docker-Content-Digest": digest, "ETag": f'"{digest}"'}
     return FileResponse(
         call.registry.blobs.path(digest), media_type="application/octet-stream", headers=headers
     )
+
+
+def _drop_invalid_range(request: Request) -> None:
+    """Ignore a range that is none, such as one that ends before it begins (RFC 9110, section 14.2)."""
+    spans = _SPAN.findall(request.headers.get("range", ""))
+    valid = _RANGES.fullmatch(request.headers.get("range", ""))
+    if not valid or any(first and last and int(last) < int(first) for first, last in spans):
+        request.scope["headers"] = [each for each in request.scope["headers"] if each[0] != b"range"]
 
 
 async def delete(call: Call) -> Response:

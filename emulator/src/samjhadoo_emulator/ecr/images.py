@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.ecr.blobs import is_digest
-from samjhadoo_emulator.ecr.manifests import INDEXES, ManifestInvalid
+from samjhadoo_emulator.ecr.manifests import INDEXES, ManifestInvalid, has_media_type
 from samjhadoo_emulator.ecr.scanning import ScanOperations
 from samjhadoo_emulator.errors import AwsError, invalid_parameter
 from samjhadoo_emulator.pagination import ECR
@@ -77,6 +77,8 @@ class ImageOperations(ScanOperations):
         """Store a manifest whose layers are there, and tag it."""
         repository = self.repository(params)
         content, tag = params["imageManifest"].encode(), params.get("imageTag", "")
+        if not params.get("imageManifestMediaType") and not has_media_type(content):
+            raise invalid_parameter("image manifest mediatype not provided in manifest or parameter")
         before = dict(repository.tags), len(repository.images)
         try:
             image = self.registry.put_image(

@@ -71,6 +71,14 @@ def read(content: bytes, media_type: str = "") -> Manifest:
     raise ManifestInvalid(f"manifests of media type {media_type or 'unknown'} are not supported")
 
 
+def has_media_type(content: bytes) -> bool:
+    """Return whether a manifest states its own media type; what is no manifest is refused elsewhere."""
+    try:
+        return bool(json.loads(content).get("mediaType"))
+    except (ValueError, RecursionError, AttributeError):
+        return True
+
+
 def _guess(document: dict[str, Any]) -> str:
     return OCI_INDEX if "manifests" in document else OCI_MANIFEST
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.ecr import lifecycle
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 LIFECYCLE, POLICY = "lifecycle", "repository"
+NEVER = datetime.fromtimestamp(0, UTC)
+"""What ECR shows of a policy that has not been evaluated yet."""
 EVERY = 3600.0
 """Emulated seconds between two runs of the lifecycle policies; ECR expires images within 24 hours."""
 SHORTEST = 0.5
@@ -54,8 +56,8 @@ class PolicyOperations(RegistryService):
     async def get_lifecycle_policy(self, params: Params) -> Result:
         repository = self.repository(params)
         text = self._policy(repository, LIFECYCLE)
-        evaluated = {"lastEvaluatedAt": repository.evaluated_at} if repository.evaluated_at else {}
-        return self.named(repository, lifecyclePolicyText=text, **evaluated)
+        evaluated = repository.evaluated_at or NEVER
+        return self.named(repository, lifecyclePolicyText=text, lastEvaluatedAt=evaluated)
 
     @operation("DeleteLifecyclePolicy")
     async def delete_lifecycle_policy(self, params: Params) -> Result:
@@ -111,11 +113,7 @@ class PolicyOperations(RegistryService):
     async def set_repository_policy(self, params: Params) -> Result:
         """Store who may use the repository; it is not enforced."""
         repository, text = self.repository(params), params["policyText"]
-        try:
-            document = json.loads(text)
-        except (ValueError, RecursionError):
-            document = None
-        if not isinstance(document, dict) or not isinstance(document.get("Statement"), list | dict):
+        if not _is_policy(text):
             raise invalid_parameter(
                 "Invalid parameter at 'PolicyText' failed to satisfy constraint: "
                 "'Invalid repository policy provided'",
@@ -167,6 +165,21 @@ class PolicyOperations(RegistryService):
                 f"in the registry with id '{self.account}'",
             )
         return repository.policies[kind]
+
+
+def _is_policy(text: str) -> bool:
+    """Return whether a text is an IAM policy; in ECR's, statements need no resource and may share an id."""
+    from moto.iam.exceptions import MalformedPolicyDocument
+    from moto.iam.policy_validation import IAMPolicyDocumentValidator
+
+    validator: Any = IAMPolicyDocumentValidator(text)
+    for rule in ("resource_exist", "version", "sid_uniqueness"):
+        setattr(validator, f"_validate_{rule}", lambda: None)
+    try:
+        validator.validate()
+    except MalformedPolicyDocument:
+        return False
+    return True
 
 
 def _named_by(wanted: list[dict[str, str]], result: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.ecr.base import RegistryService
@@ -27,9 +28,7 @@ class RepositoryOperations(RegistryService):
             resource_tags=_tags(params.get("tags", [])),
             settings={
                 "imageScanningConfiguration": params.get("imageScanningConfiguration", {"scanOnPush": False}),
-                "encryptionConfiguration": params.get(
-                    "encryptionConfiguration", {"encryptionType": "AES256"}
-                ),
+                "encryptionConfiguration": self._encryption(params),
             },
         )
         _set_mutability(repository, params)
@@ -87,13 +86,23 @@ class RepositoryOperations(RegistryService):
             **repository.settings,
         }
 
+    def _encryption(self, params: Params) -> dict[str, str]:
+        """Return how a repository is encrypted; with KMS, by the key of AWS unless another is given."""
+        given = params.get("encryptionConfiguration") or {"encryptionType": "AES256"}
+        if given["encryptionType"] == "AES256" or given.get("kmsKey"):
+            return given
+        key = uuid.uuid5(uuid.NAMESPACE_URL, f"{self.account}/{self.region}/alias/aws/ecr")
+        return {**given, "kmsKey": f"arn:aws:kms:{self.region}:{self.account}:key/{key}"}
+
     @property
     def _arn_prefix(self) -> str:
         return f"arn:aws:ecr:{self.region}:{self.account}:repository/"
 
     def _by_arn(self, arn: str) -> Repository:
         if not arn.startswith(self._arn_prefix):
-            raise invalid_parameter(f"Invalid parameter at 'resourceArn': {arn}")
+            raise invalid_parameter(
+                "Invalid parameter at 'resourceArn' failed to satisfy constraint: 'Invalid ARN'"
+            )
         return self.registry.repository(arn.removeprefix(self._arn_prefix))
 
 
