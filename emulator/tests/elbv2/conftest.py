@@ -51,6 +51,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("content-length", str(len(body)))
+        if not self.path.startswith("/health"):
+            for name, value in self.server.extra_headers.items():
+                self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 
@@ -67,6 +70,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
         self.status = 200
         self.delay = 0.0
+        self.extra_headers: dict[str, str] = {}
         self.health_status = 200
         self.health_delay = 0.0
         self.checks: list[dict[str, str]] = []

@@ -275,3 +275,44 @@ def test_the_header_of_client_addresses_follows_the_attribute(
     balancing.wait_healthy(group)
     assert browse(port).get(X_Forwarded_For="203.0.113.7").seen["headers"].get("x-forwarded-for") == expected
     set_mode("append")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({f"X-Many-{number}": "1" for number in range(300)}, 200, id="many"),
+        pytest.param({f"X-Long-{number}": "x" * 15_000 for number in range(4)}, 200, id="60 KB"),
+        pytest.param({f"X-Long-{number}": "x" * 15_000 for number in range(5)}, 400, id="75 KB"),
+    ],
+)
+def test_request_headers_have_the_limits_of_an_alb(balancing, browse, headers, status):
+    _, port = balancing.listener(fixed("here"))
+    assert browse(port).get(**headers).status == status
+
+
+@pytest.mark.parametrize(("size", "status"), [(30_000, 200), (40_000, 502)])
+def test_response_headers_have_the_limit_of_an_alb(balancing, backends, browse, to, size, status):
+    backend = backends()
+    backend.server.extra_headers = {f"X-{number}": "x" * 1000 for number in range(size // 1000)}
+    group = balancing.group(backend)
+    _, port = balancing.listener(to(group))
+    balancing.wait_healthy(group)
+    assert browse(port).get().status == status
+
+
+def test_a_listener_sets_the_response_headers_of_its_attributes(balancing, backends, browse, to):
+    backend = backends()
+    backend.server.extra_headers = {"X-Frame-Options": "SAMEORIGIN"}
+    group = balancing.group(backend)
+    arn, port = balancing.listener(to(group))
+    balancing.wait_healthy(group)
+    wanted = {"x-frame-options": "DENY", "strict-transport-security": "max-age=1; 100%"}
+    balancing.elbv2.modify_listener_attributes(
+        ListenerArn=arn,
+        Attributes=[
+            {"Key": f"routing.http.response.{name.replace('-', '_')}.header_value", "Value": value}
+            for name, value in wanted.items()
+        ],
+    )
+    found = balancing.wait(lambda: (it := browse(port).get().headers).get("x-frame-options") == "DENY" and it)
+    assert {name: found[name] for name in wanted} == wanted

@@ -72,8 +72,31 @@ TARGET_GROUP: Table = {
     "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": ("off", _ANY),
 }
 
+RESPONSE_HEADERS = {
+    f"routing.http.response.{name.replace('-', '_')}.header_value": name
+    for name in (
+        "strict-transport-security",
+        "access-control-allow-origin",
+        "access-control-allow-methods",
+        "access-control-allow-headers",
+        "access-control-allow-credentials",
+        "access-control-expose-headers",
+        "access-control-max-age",
+        "content-security-policy",
+        "x-content-type-options",
+        "x-frame-options",
+    )
+}
+"""The response header that each attribute of a listener sets."""
+_REQUEST_HEADERS = (
+    "x_amzn_mtls_clientcert_serial_number", "x_amzn_mtls_clientcert_issuer",
+    "x_amzn_mtls_clientcert_subject", "x_amzn_mtls_clientcert_validity", "x_amzn_mtls_clientcert_leaf",
+    "x_amzn_mtls_clientcert", "x_amzn_tls_version", "x_amzn_tls_cipher_suite",
+)  # fmt: skip
 LISTENER: Table = {
     "routing.http.response.server.enabled": ("true", BOOLEAN),
+    **dict.fromkeys(RESPONSE_HEADERS, ("", _ANY)),
+    **{f"routing.http.request.{name}.header_name": ("", _ANY) for name in _REQUEST_HEADERS},
 }
 
 

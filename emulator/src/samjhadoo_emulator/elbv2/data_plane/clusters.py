@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samjhadoo_emulator.elbv2 import attributes as keys
-from samjhadoo_emulator.elbv2.data_plane.documents import ACTIVE, SOURCE, SUBSET, Document, seconds, typed
+from samjhadoo_emulator.elbv2.data_plane.documents import (
+    ACTIVE,
+    MOST_HEADERS,
+    SOURCE,
+    SUBSET,
+    Document,
+    seconds,
+    typed,
+)
 from samjhadoo_emulator.elbv2.names import slug
 
 if TYPE_CHECKING:
@@ -21,6 +29,8 @@ FIRST_CHECK = 0.1
 CONNECT_TIMEOUT = 10.0
 """Real seconds, as on AWS."""
 
+MOST_RESPONSE_HEADERS = 32
+"""KiB of a response's headers [AWS: quotas of application load balancers]."""
 IDLE_UPSTREAM = 1.0
 """Real seconds after which an unused connection to a target is closed.
 
@@ -145,7 +155,11 @@ def _protocol(group: TargetGroup) -> Document:
     return {
         f"envoy.{name}": typed(
             name,
-            common_http_protocol_options={"idle_timeout": seconds(IDLE_UPSTREAM)},
+            common_http_protocol_options={
+                "idle_timeout": seconds(IDLE_UPSTREAM),
+                "max_headers_count": MOST_HEADERS,
+                "max_response_headers_kb": MOST_RESPONSE_HEADERS,
+            },
             explicit_http_config={explicit: {}},
         )
     }

@@ -13,6 +13,8 @@ ACTIVE = "active"
 SUBSET = "envoy.lb"
 """Where Envoy's load balancers look for an endpoint's metadata."""
 
+MOST_HEADERS = 10_000
+"""An ALB has no limit of the number of headers; Envoy's default is 100."""
 CLUSTERS, ENDPOINTS, LISTENERS, ROUTES = "clusters", "endpoints", "listeners", "routes"
 """Kinds of resources, as Envoy's REST discovery calls them."""
 

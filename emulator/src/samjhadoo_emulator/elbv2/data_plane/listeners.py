@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from samjhadoo_emulator.elbv2 import attributes as keys
-from samjhadoo_emulator.elbv2.data_plane.documents import SOURCE, Document, extension, seconds, typed
+from samjhadoo_emulator.elbv2.data_plane.documents import (
+    MOST_HEADERS,
+    SOURCE,
+    Document,
+    extension,
+    seconds,
+    typed,
+)
 from samjhadoo_emulator.elbv2.data_plane.routes import (
     CLIENT_ADDRESS,
     LUA,
@@ -23,6 +30,8 @@ from samjhadoo_emulator.elbv2.names import slug
 if TYPE_CHECKING:
     from samjhadoo_emulator.elbv2.model import Listener, LoadBalancer
 
+MOST_REQUEST_HEADERS = 64
+"""KiB of a request's line and headers [AWS: quotas of application load balancers]."""
 ERRORS = {
     # Envoy's response flags, and what an ALB answers then.
     "502 Bad Gateway": ["UF", "UC", "UR", "UPE", "LR"],
@@ -71,15 +80,19 @@ def _http(name: str, balancer: LoadBalancer, wanted: Listener) -> Document:
         skip_xff_append=True,
         generate_request_id=False,
         server_header_transformation="PASS_THROUGH",
+        max_request_headers_kb=MOST_REQUEST_HEADERS,
         stream_idle_timeout=seconds(int(attributes[keys.IDLE])),
         common_http_protocol_options={
             "idle_timeout": seconds(int(attributes[keys.IDLE])),
+            "max_headers_count": MOST_HEADERS,
             "max_connection_duration": seconds(int(attributes[keys.KEEP_ALIVE])),
         },
         http1_safe_max_connection_duration=True,
         http_protocol_options={"accept_http_10": True, "default_host_for_http_10": balancer.dns_name},
         upgrade_configs=[{"upgrade_type": "websocket"}],
-        local_reply_config={"mappers": [_error(status, flags) for status, flags in ERRORS.items()]},
+        local_reply_config={
+            "mappers": [_too_large(), *(_error(status, flags) for status, flags in ERRORS.items())]
+        },
     )
 
 
@@ -124,12 +137,22 @@ def _overwrite(key: str, value: str) -> Document:
     return {"append": {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
 
 
+def _too_large() -> Document:
+    """Answer 400, as an ALB does, where Envoy answers that headers are too large."""
+    status = {"comparison": {"value": {"default_value": 431, "runtime_key": "samjhadoo.too-large"}}}
+    return _reply("400 Bad Request", {"status_code_filter": status})
+
+
 def _error(title: str, flags: list[str]) -> Document:
     filtered: Document = {"response_flag_filter": {"flags": flags}}
     if title.startswith("504"):
         # The idle time-out of a request that was never complete stays a 408.
         status = {"comparison": {"value": {"default_value": 504, "runtime_key": "samjhadoo.timeout"}}}
         filtered = {"and_filter": {"filters": [filtered, {"status_code_filter": status}]}}
+    return _reply(title, filtered)
+
+
+def _reply(title: str, filtered: Document) -> Document:
     return {
         "filter": filtered,
         "status_code": int(title[:3]),

@@ -97,6 +97,10 @@ def route_configuration(name: str, listener: Listener, groups: Mapping[str, Targ
         virtual_hosts=[{"name": "all", "domains": ["*"], "routes": routes}],
         request_headers_to_remove=[CLIENT_ADDRESS],
     )
+    wanted = {name: listener.attributes[key] for key, name in keys.RESPONSE_HEADERS.items()}
+    document["response_headers_to_add"] = _set_headers(
+        {name: value.replace("%", "%%") for name, value in wanted.items() if value}
+    )
     if listener.attributes["routing.http.response.server.enabled"] == "false":
         document["response_headers_to_remove"] = ["server"]
     return document
@@ -234,14 +238,18 @@ def _fixed_response(config: dict[str, Any]) -> Document:
     )
 
 
+def _set_headers(headers: Mapping[str, str]) -> list[Document]:
+    return [
+        {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        for key, value in headers.items()
+    ]
+
+
 def _answer(status: int, body: str, content_type: str) -> Document:
     headers = {"content-type": content_type, "server": SERVER}
     document: Document = {
         "direct_response": {"status": status},
-        "response_headers_to_add": [
-            {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-            for key, value in headers.items()
-        ],
+        "response_headers_to_add": _set_headers(headers),
     }
     if body:
         document["direct_response"]["body"] = {"inline_string": body}
