@@ -11,6 +11,7 @@ import time
 import urllib.request
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -124,6 +125,21 @@ def test_paths_that_the_image_holds_are_mapped_and_others_are_not(on_stage: Call
         assert seen["env"]["DATA_DIR"] == f"{root}/app/lib"
         assert seen["env"]["ROUTE"] == "/api/v1"
         assert Path(seen["exe"]).is_relative_to(stage.host.data_dir)
+
+    on_stage(script)
+
+
+def test_an_image_that_the_disk_has_no_room_for_is_not_copied(
+    on_stage: Callable[[Script], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def script(stage: Stage) -> None:
+        stage.registry.push("large", [{"main.py": "", "data": "x" * 1_000_000}], Cmd=["python", "/main.py"])
+        image = await stage.runtime.pull(stage.registry.reference("large"))
+        full = SimpleNamespace(f_bavail=400, f_frsize=4096, f_files=10, f_favail=9)
+        monkeypatch.setattr("samjhadoo_emulator.ecs.runtime.room.os.statvfs", lambda _: full)
+        with pytest.raises(CannotStartError, match="copy the image: .*half of the bytes that are free"):
+            await stage.runtime.start(Launch(task_id="1", name="app", region="r", image=image))
+        assert not list((stage.host.data_dir / "tasks").rglob("data"))
 
     on_stage(script)
 

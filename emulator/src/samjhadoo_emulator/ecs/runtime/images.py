@@ -13,6 +13,7 @@ from samjhadoo_emulator.ecs.runtime import layers
 from samjhadoo_emulator.ecs.runtime.contract import CannotPullError, PulledImage
 from samjhadoo_emulator.ecs.runtime.distribution import parse_config
 from samjhadoo_emulator.ecs.runtime.reference import Reference, parse_reference
+from samjhadoo_emulator.ecs.runtime.room import Room
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,12 +82,13 @@ class ImageStore:
         partial = self._folder / f".partial-{uuid.uuid4().hex}"
         root = partial / "rootfs"
         root.mkdir(parents=True)
+        room = Room(root)
         try:
             self._registry.fetch(reference, manifest["config"]["digest"], partial / "config.json")
             for descriptor in manifest["layers"]:
                 blob = partial / "layer"
                 self._registry.fetch(reference, descriptor["digest"], blob)
-                layers.unpack(blob, root)
+                layers.unpack(blob, root, room)
                 blob.unlink()
             root.chmod(0o755)
             try:

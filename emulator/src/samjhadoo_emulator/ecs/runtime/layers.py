@@ -3,22 +3,23 @@
 Every path in a layer is resolved inside the folder as it would be inside a container: symbolic links are
 followed within the folder only, and `..` stops at its top. Device nodes, sockets and pipes are left out, and
 set-user-id bits are dropped: the folder lies in the host's file system, where they would mean something.
+Holes of sparse files stay holes, and what unpacks to more than the disk has room for is refused.
 Absolute symbolic links are made relative, so that they lead to the same file inside and outside a container.
 """
 
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import shutil
 import sys
 import tarfile
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from samjhadoo_emulator.ecs.runtime.contract import CannotPullError
+from samjhadoo_emulator.ecs.runtime.room import Room, copy_range
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -32,23 +33,65 @@ WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 MODES = 0o1777
 MOST_LINKS = 40
+MOST_HEADERS = 8 << 20
+"""Bytes that the headers of an entry may take; they are read into memory."""
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
-def unpack(layer: Path, root: Path) -> None:
+def unpack(layer: Path, root: Path, room: Room) -> None:
     """Unpack a layer (tar; plain, gzip or zstd) over what is in `root`.
 
+    Args:
+        room: What the image may still take.
+
     Raises:
-        CannotPullError: The layer is damaged, or its compression is not known here.
+        CannotPullError: The layer is damaged or too large, or its compression is not known here.
     """
     written: set[Path] = set()
     try:
-        with _opened(layer) as stream, tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as archive:
-            for member in archive:
-                _unpack_member(archive, member, root, written)
+        with _opened(layer) as plain:
+            stream = _Bounded(plain, room)
+            with tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as archive:  # type: ignore[call-overload]
+                for member in _members(archive, stream):
+                    _unpack_member(archive, member, root, written)
     except (tarfile.TarError, EOFError, zstd.ZstdError, OSError) as error:
         raise CannotPullError(f"failed to extract layer: {error}") from error
+
+
+class _Bounded:
+    """A stream from which no more is read than there is room for, and not too much at once for headers."""
+
+    def __init__(self, stream: IO[bytes], room: Room) -> None:
+        self._stream = stream
+        self._room = room
+        self.position = 0
+        self.limit = MOST_HEADERS
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self.position += len(data)
+        self._room.take(len(data))
+        if self.position > self.limit:
+            raise tarfile.ReadError(f"the headers of an entry take more than {MOST_HEADERS >> 20} MiB")
+        return data
+
+    def start_member(self) -> None:
+        """Take room for a file, and read as much as it has."""
+        self._room.take(0, files=1)
+        self.limit = sys.maxsize
+
+    def end_member(self, end: int) -> None:
+        """Read the headers of the next entry, which begin at a position."""
+        self.limit = max(self.position, end) + MOST_HEADERS
+
+
+def _members(archive: tarfile.TarFile, stream: _Bounded) -> Iterator[tarfile.TarInfo]:
+    while (member := archive.next()) is not None:
+        archive.members.clear()  # type: ignore[attr-defined] # it would keep all of them in memory
+        stream.start_member()
+        yield member
+        stream.end_member(archive.offset)
 
 
 def inside(root: Path, name: str, *, last: bool = False) -> Path:
@@ -103,9 +146,8 @@ def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path
     else:
         _discard(path)
         if member.isreg():
-            source = archive.extractfile(member)
             with path.open("xb") as target:
-                shutil.copyfileobj(source or io.BytesIO(), target, 1 << 20)
+                _write(archive, member, target)
         elif member.issym():
             path.symlink_to(_relative(member.linkname, path, root))
         elif member.islnk():
@@ -114,6 +156,14 @@ def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path
             return
     _mark(path, member)
     written.add(path)
+
+
+def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, target: IO[bytes]) -> None:
+    buffered: Any = archive.extractfile(member)  # whose buffer cannot be moved in a stream
+    parts: Any = member.sparse or [(0, member.size)]
+    for start, size in parts:
+        copy_range(buffered.raw, target, start, size)
+    target.truncate(member.size)
 
 
 def _mark(path: Path, member: tarfile.TarInfo) -> None:

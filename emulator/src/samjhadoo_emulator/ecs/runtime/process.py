@@ -37,6 +37,7 @@ from samjhadoo_emulator.ecs.runtime.host_commands import HostCommands
 from samjhadoo_emulator.ecs.runtime.host_filesystem import HostFilesystem
 from samjhadoo_emulator.ecs.runtime.images import ImageStore
 from samjhadoo_emulator.ecs.runtime.layout import DEFAULT_PATH, composed, is_complete
+from samjhadoo_emulator.ecs.runtime.room import Room, copy_file, measure
 from samjhadoo_emulator.ecs.runtime.root_filesystem import RootFilesystem, possible_mode
 from samjhadoo_emulator.ecs.runtime.scratch import ScratchFolders
 from samjhadoo_emulator.processes import LOOPBACK, free_port
@@ -271,9 +272,12 @@ def _copy(image: Path, target: Path, *, link_from: int | None = None) -> None:
     """
     if target.exists():
         return
-    many = link_from is not None and sum(len(names) for _, _, names in os.walk(image)) >= link_from
+    files, size = measure(image)
+    many = link_from is not None and files >= link_from
     try:
-        shutil.copytree(image, target, symlinks=True, copy_function=os.link if many else shutil.copy2)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Room(target.parent).take(0 if many else size, files=0 if many else files)
+        shutil.copytree(image, target, symlinks=True, copy_function=os.link if many else copy_file)
     except OSError as error:
         shutil.rmtree(target, ignore_errors=True)
         raise CannotStartError(f"failed to create task: failed to copy the image: {error}") from error
