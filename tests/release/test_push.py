@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,8 @@ from samjhadoo_ops.environment import Secret
 from samjhadoo_ops.environment.value_types import ImageReference
 from samjhadoo_ops.errors import ConfigurationError, OpsError
 from samjhadoo_ops.processes import is_loopback
-from samjhadoo_ops.release import BuiltImage, build, push, wanted
+from samjhadoo_ops.release import BuiltImage, build, builder, push, wanted
+from samjhadoo_ops.release.oci import Layout
 from samjhadoo_ops.release.registry import RemoteRepository
 
 if TYPE_CHECKING:
@@ -70,6 +72,56 @@ def test_a_dirty_release_has_a_version_of_its_own(project: Any, aws: Any, consol
     built = build(env, clients, console)
     assert "-dirty-" in built.version
     assert push(env, clients, console, built).tag == built.version
+    (project.context / "app" / "app.jar").write_text("built before")
+    (project.root / ".gitignore").write_text(".samjhadoo/\n*.jar\n")
+    commit = project.commit()
+    first = push(env, clients, console, build(env, clients, console))
+    assert f"not as in commit {commit[:12]}: ignored by git: app/app.jar" in console.text
+    (project.context / "app" / "app.jar").write_text("built again, with other content")
+    second = push(env, clients, console, build(env, clients, console))
+    assert (second.digest == first.digest, second.tag == first.tag) == (False, False)
+    assert build(env, clients, console).reused
+
+
+def test_a_source_that_changes_while_it_is_built_is_not_released(
+    project: Any, aws: Any, console: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = project.env()
+    clients = aws(env)
+    make = builder.make
+
+    def change(*arguments: Any) -> Any:
+        (project.context / "app" / "__main__.py").write_text("print('saved meanwhile')\n")
+        return make(*arguments)
+
+    monkeypatch.setattr(builder, "make", change)
+    with pytest.raises(OpsError, match="the source was changed while release"):
+        build(env, clients, console)
+
+
+@pytest.mark.parametrize(
+    ("destination", "found"),
+    [
+        ("/opt/base", "opt/base/run.sh"),
+        ("/opt", "opt/run.sh"),
+        ("/etc", "etc"),
+        ("/opt/base/x", "opt/base/x"),
+    ],
+)
+def test_the_folders_of_a_base_image_in_the_registry_are_known(
+    project: Any, aws: Any, console: Any, destination: str, found: str
+) -> None:
+    env = project.env()
+    clients = aws(env)
+    (project.context / "Dockerfile").write_text("FROM scratch\nCOPY app /opt/base\n")
+    project.commit()
+    base = push(env, clients, console, build(env, clients, console))
+    (project.context / "Dockerfile").write_text(f"ARG BASE\nFROM ${{BASE}}\nCOPY run.sh {destination}\n")
+    project.commit()
+    built = build(project.env(BUILD__ARGS__BASE=base.reference), clients, console)
+    layout = Layout(built.layout)
+    with tarfile.open(layout.blob(layout.manifest()[1]["layers"][-1]["digest"])) as layer:
+        assert layer.getnames() == [found]
 
 
 def test_a_base_image_in_the_registry_provides_its_layers_and_settings(
