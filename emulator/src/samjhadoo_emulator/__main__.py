@@ -106,7 +106,7 @@ def build(options: argparse.Namespace, resources: EngineResources | None = None)
     from samjhadoo_emulator.control import PREFIX, control_application
     from samjhadoo_emulator.ecs.tasks.metadata import PREFIX as METADATA
     from samjhadoo_emulator.ecs.tasks.metadata import metadata_application
-    from samjhadoo_emulator.edge import Edge
+    from samjhadoo_emulator.edge import REGISTRY, Edge
     from samjhadoo_emulator.faults.table import JumpingTime
     from samjhadoo_emulator.registry import live_services, registry_application
     from samjhadoo_emulator.service import Host
@@ -131,7 +131,7 @@ def build(options: argparse.Namespace, resources: EngineResources | None = None)
         keys=guard.keys_for(options),
     )
     services = {name: kind for name, kind in live_services().items() if name not in options.pass_on}
-    registry = {"/v2": registry_application(lambda: edge)} if "ecr" in services else {}
+    registry = {REGISTRY: registry_application(lambda: edge)} if "ecr" in services else {}
     edge = Edge(
         host,
         services=services,
@@ -165,9 +165,15 @@ async def serve(options: argparse.Namespace) -> None:
 async def _serve(edge: Edge, sockets: list[socket.socket]) -> None:
     import uvicorn
 
+    from samjhadoo_emulator.connections import Connections, raise_descriptor_limit
+
+    most = raise_descriptor_limit() // 2
+    connections = Connections(most)
     server = uvicorn.Server(
         uvicorn.Config(
             edge,
+            http=connections.protocol(),  # type: ignore[arg-type]
+            backlog=min(2048, most // 2),
             log_level="warning",
             access_log=False,
             lifespan="off",
@@ -177,6 +183,7 @@ async def _serve(edge: Edge, sockets: list[socket.socket]) -> None:
         )
     )
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(connections.failed)
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, lambda: setattr(server, "should_exit", True))
     try:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from samjhadoo_emulator import identify, wire
 from samjhadoo_emulator.error_responses import error_response
-from samjhadoo_emulator.errors import AwsError, not_implemented
+from samjhadoo_emulator.errors import AwsError, BodyTooLargeError, not_implemented
 from samjhadoo_emulator.exchange import Exchange, chain
 from samjhadoo_emulator.faults.effects import disturb, striking
 from samjhadoo_emulator.internal import InternalAws
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.upstream.info import Upstream
 
 log = logging.getLogger(__name__)
+
+REGISTRY = "/v2"
+MOST_CONTROL = 1 << 20
+"""Bytes of a request to the emulator's own applications."""
 
 
 class Edge:
@@ -75,6 +79,7 @@ class Edge:
             # Every request goes through these, in this order; each one answers it or hands it to the next.
             (
                 guard.handle,
+                self._refuse_large,
                 Resets(self.requests, self.reset).handle,
                 self._serve_own_paths,
                 self._identify,
@@ -161,13 +166,26 @@ class Edge:
             for key, _ in ending:
                 del self.live[key]
 
+    async def _refuse_large(self, exchange: Exchange, proceed: Proceed) -> None:
+        """Refuse a request whose body is too large to be read whole."""
+        try:
+            await proceed(exchange)
+        except BodyTooLargeError as error:
+            await exchange.drop_body()
+            refusal = AwsError("RequestEntityTooLargeException", str(error), status=413)
+            response = error_response(exchange.scope, refusal)
+            response.headers["connection"] = "close"
+            await response(exchange.scope, exchange.receive, exchange.send)
+
     async def _serve_own_paths(self, exchange: Exchange, proceed: Proceed) -> None:
         """Answer at the paths of the emulator's own applications what no AWS client has signed."""
         path = exchange.scope["path"]
         if not identify.signing_name(exchange.headers, exchange.query):
             for prefix, application in self._prefixes.items():
                 if path == prefix or path.startswith(f"{prefix}/"):
-                    await application(exchange.scope, exchange.receive, exchange.send)
+                    if prefix != REGISTRY:  # where layers stream
+                        await exchange.read(MOST_CONTROL)
+                    await application(exchange.scope, exchange.replayed, exchange.send)
                     return
         await proceed(exchange)
 

@@ -33,6 +33,13 @@ validation_exception = partial(AwsError, "ValidationException")  # Application A
 not_implemented = partial(AwsError, "NotImplemented", status=501)
 
 
+class BodyTooLargeError(Exception):
+    """A request's body has more bytes than is read whole."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The request body has more than {most} bytes.")
+
+
 class ConfigurationError(Exception):
     """The emulator cannot start with these options on this machine.
 

@@ -6,6 +6,7 @@ Shapes are AWS's: a member that the model does not know is neither read nor writ
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import uuid
 import zlib
@@ -21,7 +22,7 @@ from moto.core.utils import get_service_model
 from werkzeug.datastructures import Headers, MultiDict
 
 from samjhadoo_emulator import cbor, validation
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, BodyTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 CBOR = cbor.PROTOCOL
 
+MOST_UNPACKED = 32 << 20
 _SUBTYPE_OF_JSON = "application/x-amz-json-{}"
 
 
@@ -69,13 +71,21 @@ def targets() -> dict[str, str]:
 
 
 def plain(headers: Mapping[str, str], body: bytes) -> bytes:
-    """Return a body uncompressed: clients compress the requests of some operations (PutMetricData)."""
+    """Return a body uncompressed: clients compress the requests of some operations (PutMetricData).
+
+    Raises:
+        BodyTooLargeError: It has more bytes than any of them may have.
+    """
     if headers.get("content-encoding", "").strip().lower() != "gzip":
         return body
     try:
-        return gzip.decompress(body)
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
+            found = file.read(MOST_UNPACKED + 1)
     except (OSError, EOFError, zlib.error):
         return body
+    if len(found) > MOST_UNPACKED:
+        raise BodyTooLargeError(MOST_UNPACKED)
+    return found
 
 
 def parse(

@@ -31,6 +31,7 @@ POLICY = AccessRules(
 )
 CONTROL = {"method": "POST", "path": "/_emulator/faults", "controls": True}
 
+RESET: dict[str, Any] = {"method": "POST", "path": "/moto-api/reset"}
 SERVED = {
     "1-no-origin": {},
     "2-by-ip": {"method": "POST"},
@@ -60,6 +61,7 @@ SERVED = {
     "control": CONTROL,
     "control-json": CONTROL | {"has_body": True, "is_json": True},
     "control-read": {"path": "/_emulator/health"},
+    "moto-reset": RESET,
     "moto-dashboard": {"path": "/moto-api/data.json"},
     "bucket-that-looks-like-control": {"method": "PUT", "path": "/moto-api-files/key"},
 }
@@ -99,7 +101,17 @@ REFUSED: dict[str, dict[str, Any]] = {
     "27-form": CONTROL | {"controls": False, "has_body": True, "origins": ()},
     "27-form-with-header": CONTROL | {"has_body": True},
     "27-json-without-header": CONTROL | {"controls": False},
-    "27-reset": {"method": "POST", "path": "/moto-api/reset"},
+    "27-reset-by-form": RESET | {"has_body": True},
+    "27-reset-by-json": RESET | {"has_body": True, "is_json": True},
+    "27-reset-of-ours": RESET | {"path": "/_emulator/reset"},
+    "27-reset-from-a-page": RESET | {"origins": (EVIL,)},
+    "27-reset-from-an-allowed-page": RESET | {"origins": (ALLOWED,)},
+    "27-reset-from-a-sandbox": RESET | {"origins": ("null",)},
+    "27-reset-from-our-page": RESET | {"sites": ("same-origin",)},
+    "27-reset-with-a-referer": RESET | {"referer": "http://localhost:4566/moto-api/"},
+    "27-reset-by-get": RESET | {"method": "GET", "path": "/moto-api/seed"},
+    "27-reset-of-another-user": RESET | {"peer": Peer.OTHER},
+    "27-reset-of-a-rebound-name": RESET | {"hosts": ("evil.example",)},
     "27-seed": {"path": "/moto-api/seed"},
     "27-recording": {"path": "/moto-api/recorder/stop-recording"},
     "28-other-user": {"peer": Peer.OTHER},

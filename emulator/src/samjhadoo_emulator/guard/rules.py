@@ -21,6 +21,8 @@ CONTROL_PATHS = ("/_emulator", "/moto-api")
 _BELOW_CONTROL = tuple(f"{path}/" for path in CONTROL_PATHS)
 _CHANGING_READS = ("/moto-api/seed", "/moto-api/recorder", "/moto-api/state-manager")
 """Paths of moto's that change something whatever the method."""
+_RESET_OF_MOTO = ("POST", "/moto-api/reset")
+"""moto's users know it without our header. A web page's POST names its origin, in all browsers of today."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _NO_OTHER_SITE = frozenset({"none", "same-origin"})
 _NAMES = ("localhost", "localhost.localstack.cloud", "amazonaws.com", "amazonaws.com.cn")
@@ -191,6 +193,9 @@ def _judge_control(facts: Facts) -> Denial | None:
     if not is_control(facts.path) or facts.preflight:
         return None
     if facts.method in _SAFE and not facts.path.startswith(_CHANGING_READS):
+        return None
+    from_browser = facts.origins or facts.sites or facts.referer
+    if (facts.method, facts.path) == _RESET_OF_MOTO and not (facts.has_body or from_browser):
         return None
     if facts.controls and (facts.is_json or not facts.has_body):
         return None

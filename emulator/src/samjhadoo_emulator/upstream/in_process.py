@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_emulator import lean
 from samjhadoo_emulator.error_responses import error_response
 from samjhadoo_emulator.errors import AwsError, not_implemented
+from samjhadoo_emulator.exchange import Exchange
+from samjhadoo_emulator.identify import service_of
 from samjhadoo_emulator.upstream.info import UpstreamInfo
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 NAME = "moto"
 WORKERS = 16
+MOST_READ = 70_167_211
+"""Bytes of the longest request to AWS besides S3's: Lambda's CreateFunction with a package of 50 MB."""
 _NOT_AWS = {"core", "moto_api", "moto_server", "s3bucket_path", "utilities"}
 _EXTRAS = {"cfnlint": "cfn-lint", "docker": "docker"}
 """Modules that moto imports when it needs them, and the extra of this distribution that installs each."""
@@ -76,7 +80,12 @@ class InProcess:
         self._application = moto_application(account, region)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._application(scope, receive, send)
+        """Serve a request; moto reads all bodies whole but those of S3's objects."""
+        exchange = Exchange(scope, receive, send)
+        service = service_of(exchange.headers, query=exchange.query, path=scope["path"])
+        if service not in ("", "s3"):
+            await exchange.read(MOST_READ)
+        await self._application(scope, exchange.replayed, send)
 
     async def info(self) -> UpstreamInfo:
         """Return that this is moto."""
