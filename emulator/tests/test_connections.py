@@ -9,6 +9,7 @@ import resource
 import threading
 import urllib.error
 import urllib.request
+from collections import Counter
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ import pytest
 import uvicorn
 
 from samjhadoo_emulator import connections
-from samjhadoo_emulator.connections import Connections, raise_descriptor_limit
+from samjhadoo_emulator.connections import Connection, Connections, raise_descriptor_limit
 from samjhadoo_emulator.exchange import MOST_READ
 from samjhadoo_emulator.testing import CONTROL_HEADERS
 
@@ -189,35 +190,69 @@ def test_a_half_sent_request_ends_its_connection_and_is_logged_once(
     assert len([record for record in caplog.records if "connections were closed" in record.message]) <= 1
 
 
-def test_a_slow_client_that_keeps_sending_and_a_slow_service_are_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(connections, "BODY_TIME", 1.0)
-    released = asyncio.Event()
+def test_a_service_that_takes_a_body_slowly_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "BODY_TIME", 0.05)
+    checked: Counter[Connection] = Counter()
+    often = asyncio.Event()
+    check = Connection._check_body
 
-    async def slow(scope: Any, receive: Any, send: Any) -> None:
-        await released.wait()
-        await echo(scope, receive, send)
+    def counted(connection: Connection) -> None:
+        checked[connection] += 1
+        check(connection)
+        if len(checked) > 1 and min(checked.values()) > 2:
+            often.set()
+
+    monkeypatch.setattr(Connection, "_check_body", counted)
 
     async def run() -> None:
+        released = asyncio.Event()
+
+        async def slow(scope: Any, receive: Any, send: Any) -> None:
+            await released.wait()
+            await echo(scope, receive, send)
+
         async with serving(Connections(most=100), slow) as port:
             large = b"x" * (4 << 20)
-            asking = HEAD.replace(b"6", b"5") + b"Expect: 100-continue\r\nConnection: close\r\n\r\n"
-            sending = HEAD.replace(b"6", str(len(large)).encode()) + b"Connection: close\r\n\r\n"
-            reader, writer = await opened(port, sending + large)
+            end = b"Connection: close\r\n\r\n"
+            asking = HEAD.replace(b"6", b"5") + b"Expect: 100-continue\r\n" + end
+            reader, writer = await opened(port, HEAD.replace(b"6", b"4194304") + end + large)
             expecting, other = await opened(port, asking)
-            trickling, third = await opened(port, HEAD + b"Connection: close\r\n\r\n")
-            for byte in b"abcdef":
-                await asyncio.sleep(0.25)  # altogether longer than a silent client would have
-                third.write(bytes([byte]))
+            await often.wait()
+            monkeypatch.setattr(connections, "BODY_TIME", 30.0)
             released.set()
-            assert (await ended(trickling)).endswith(b"abcdef")
-            assert (await ended(reader)).endswith(large[:100])
+            assert (await ended(reader)).endswith(large)
             assert b"100" in await expecting.readline()
             other.write(b"hello")
             assert (await ended(expecting)).endswith(b"hello")
-            for each in (writer, other, third):
-                each.close()
+            writer.close()
+            other.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("silent", "ends"), [(0.0, False), (29.0, False), (31.0, True)])
+def test_only_a_client_that_was_silent_for_long_is_cut_off(
+    silent: float, ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Connection] = []
+    begun = asyncio.Event()
+    watch = Connection._watch_body
+
+    def recorded(connection: Connection) -> None:
+        made.append(connection)
+        watch(connection)
+        begun.set()
+
+    monkeypatch.setattr(Connection, "_watch_body", recorded)
+
+    async def run() -> None:
+        async with serving(Connections(most=100)) as port:
+            _, writer = await opened(port, HEAD + b"\r\nabc")
+            await begun.wait()
+            made[0]._heard -= silent
+            made[0]._check_body()
+            assert made[0].transport.is_closing() is ends
+            writer.close()
 
     asyncio.run(run())
 

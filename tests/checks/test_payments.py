@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,7 @@ import pytest
 
 from samjhadoo_ops.checks import SmokeFailed, payments
 from samjhadoo_ops.environment import Environment, load_environment
+from samjhadoo_ops.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,10 +69,13 @@ def backend() -> Iterator[Backend]:
     server.server_close()
 
 
-def environment(monkeypatch: pytest.MonkeyPatch, check: str = "required") -> Environment:
+def environment(
+    monkeypatch: pytest.MonkeyPatch, check: str = "required", api_version: str = ""
+) -> Environment:
     monkeypatch.setenv("STRIPE_SECRET", SECRET)
     variables = {
         "SAMJHADOO_PAYMENTS__WEBHOOK_SECRET": "env:STRIPE_SECRET",
+        "SAMJHADOO_PAYMENTS__API_VERSION": api_version,
         "SAMJHADOO_PAYMENTS__CHECK": check,
         "SAMJHADOO_SMOKE__ATTEMPTS": "2",
     }
@@ -83,7 +88,7 @@ def check(env: Environment, url: str) -> list[str]:
 
 def test_a_backend_that_takes_signed_events_only_passes(backend, monkeypatch):
     assert check(environment(monkeypatch), backend.url) == [
-        "webhook: HTTP 200",
+        "webhook: HTTP 200, api_version 2026-10-28.endive",
         "webhook delivered twice: HTTP 200",
         "webhook with a forged signature: HTTP 400",
         "webhook with an old signature: HTTP 400",
@@ -150,3 +155,57 @@ def test_nothing_is_posted_when_it_is_off(backend, monkeypatch):
 def test_a_backend_that_does_not_answer_is_refused(monkeypatch):
     with pytest.raises(SmokeFailed, match="refused"):
         check(environment(monkeypatch), "http://127.0.0.1:9")
+
+
+def takes_only(version: str) -> Callable[[bytes, str], int]:
+    """Return a backend that takes events as stripe-go and Stripe.net do: of its own major release only."""
+
+    def answer(body: bytes, header: str) -> int:
+        found = str(json.loads(body)["api_version"])
+        own = version.partition(".")[2]
+        same = found.partition(".")[2] == own if own else found == version
+        return takes_what_stripe_signed(body, header) if same else 400
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        "2026-09-30.endive",
+        "2026-03-25.dahlia",
+        "2025-09-30.clover",
+        "2025-08-27.basil",
+        "2024-09-30.acacia",
+        "2024-06-20",
+        "2023-10-16",
+        "2020-08-27",
+    ],
+)
+def test_a_backend_that_takes_one_major_release_of_the_api_passes(backend, monkeypatch, version):
+    backend.answer = takes_only(version)
+    first, *others = check(environment(monkeypatch), backend.url)
+    assert first.partition("api_version ")[2][10:] == version[10:]
+    assert len(others) == 3
+
+
+def test_with_the_endpoint_s_version_set_only_that_one_counts(backend, monkeypatch):
+    backend.answer = takes_only("2025-08-27.basil")
+    assert len(check(environment(monkeypatch, api_version="2025-07-30.basil"), backend.url)) == 4
+    backend.taken.clear()
+    with pytest.raises(SmokeFailed, match=r"webhook: HTTP 400, api_version 2026-10-28.endive$") as refused:
+        check(environment(monkeypatch, api_version="2026-10-28.endive"), backend.url)
+    assert "set payments.api_version" in refused.value.hint
+    assert len(backend.taken) == 2  # once an attempt
+
+
+def test_a_backend_that_refuses_what_stripe_signed_is_refused(backend, monkeypatch):
+    backend.answer = lambda *_: 400
+    with pytest.raises(SmokeFailed, match="webhook: HTTP 400, any api_version since 2020-08-27"):
+        check(environment(monkeypatch), backend.url)
+
+
+@pytest.mark.parametrize("text", ["basil", "2025-08-27-basil", "2025-8-27", "latest"])
+def test_what_is_no_version_of_the_api_is_a_mistake_in_the_settings(monkeypatch, text):
+    with pytest.raises(ConfigurationError, match="payments.api_version: expected a version of Stripe's API"):
+        environment(monkeypatch, api_version=text)

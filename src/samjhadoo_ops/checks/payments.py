@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.checks.smoke import PAUSE, Answer, Check, SmokeFailed, reason_of, since
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from samjhadoo_ops.aws import Aws
     from samjhadoo_ops.environment import Environment
@@ -22,6 +23,25 @@ if TYPE_CHECKING:
 TYPE = "payment_intent.succeeded"
 OLD = 600
 """Age of an old signature in seconds; Stripe's libraries refuse those older than 300."""
+
+API_VERSIONS = (
+    "2026-10-28.endive",
+    "2026-08-26.dahlia",
+    "2026-02-25.clover",
+    "2025-08-27.basil",
+    "2025-02-24.acacia",
+    "2024-06-20",
+    "2024-04-10",
+    "2023-10-16",
+    "2023-08-16",
+    "2022-11-15",
+    "2022-08-01",
+    "2020-08-27",
+)
+"""The latest version of each of Stripe's major releases (docs.stripe.com/upgrades); until 2024 each is one.
+
+stripe-go and Stripe.net refuse events of another major release than their own, stripe-java cannot read them.
+"""
 
 _NOBODY = frozenset({404, 405, 501})
 """Statuses of a path that does not exist or does not support POST (RFC 9110, section 15.6.2)."""
@@ -43,8 +63,10 @@ def payments(
         return ()
     secret = settings.webhook_secret.resolve(aws).reveal()
     address = f"{url.rstrip('/')}{settings.webhook_path}"
+    webhooks = Webhooks(address, secret, env.smoke.timeout)
+    versions = (settings.api_version,) if settings.api_version else API_VERSIONS
     for attempt in range(1, env.smoke.attempts + 1):
-        checks = _checks(address, secret, timeout=env.smoke.timeout, required=settings.check == "required")
+        checks = _checks(webhooks, versions, required=settings.check == "required")
         failed = [check for check in checks if not check.ok]
         if not failed:
             return checks
@@ -54,34 +76,52 @@ def payments(
     raise SmokeFailed(
         f"{address}: {first}",
         details=tuple(str(check) for check in others),
-        hint="see the service's log; set payments.check if this service does not receive webhooks",
+        hint="see the service's log; set payments.api_version to that of your endpoint at Stripe, or "
+        "payments.check if this service does not receive webhooks",
     )
 
 
-def _checks(address: str, secret: str, *, timeout: float, required: bool) -> tuple[Check, ...]:
-    body = _event()
-    good = _signed(body, secret)
-    first = _post(address, body, good, timeout)
+@dataclass(frozen=True)
+class Webhooks:
+    """Where a release receives Stripe's events, and the secret that signs them."""
+
+    address: str
+    secret: str
+    timeout: float
+
+    def send(self, body: str, *, secret: str = "", at: int | None = None) -> Answer:
+        """Post an event, signed with this or another secret, now or at another time."""
+        from stripe import WebhookSignature
+
+        signature = WebhookSignature.generate_signature_header(body, secret or self.secret, at)
+        return _post(self.address, body, str(signature), self.timeout)
+
+
+def _checks(webhooks: Webhooks, versions: Sequence[str], *, required: bool) -> tuple[Check, ...]:
+    """Check with the first of the API versions whose events the release accepts."""
+    for version in versions:
+        body = _event(version)
+        first = webhooks.send(body)
+        if first.status not in _REFUSED or first.status in _NOBODY:
+            break
     if first.status in _NOBODY and not required:
-        return (
-            _check(
-                "webhook", first, ok=True, detail=f"HTTP {first.status}: this release does not serve webhooks"
-            ),
-        )
-    taken = _check("webhook", first, ok=first.status in _TAKEN)
-    if not taken.ok:
-        return (taken,)
-    forged = _post(address, _event(), _signed(body, f"whsec_{secrets.token_hex(16)}"), timeout)
-    old = _post(address, body, _signed(body, secret, at=int(time.time()) - OLD), timeout)
+        detail = f"HTTP {first.status}: this release does not serve webhooks"
+        return (_check("webhook", first, ok=True, detail=detail),)
+    if first.status not in _TAKEN:
+        tried = f", api_version {version}" if version == versions[0] else f", any api_version since {version}"
+        detail = f"HTTP {first.status}{tried}" if first.status in _REFUSED else ""
+        return (_check("webhook", first, ok=False, detail="" if first.status in _NOBODY else detail),)
+    forged = webhooks.send(_event(version), secret=f"whsec_{secrets.token_hex(16)}")
+    old = webhooks.send(body, at=int(time.time()) - OLD)
     return (
-        taken,
-        _check("webhook delivered twice", *_judged(_post(address, body, good, timeout), _TAKEN)),
+        _check("webhook", first, ok=True, detail=f"HTTP {first.status}, api_version {version}"),
+        _check("webhook delivered twice", *_judged(webhooks.send(body), _TAKEN)),
         _check("webhook with a forged signature", *_judged(forged, _REFUSED)),
         _check("webhook with an old signature", *_judged(old, _REFUSED)),
     )
 
 
-def _event() -> str:
+def _event(version: str) -> str:
     """Return an event in Stripe's format (docs.stripe.com/api/events/object), marked as synthetic."""
     now = int(time.time())
     intent = {
@@ -96,7 +136,7 @@ def _event() -> str:
         {
             "id": f"evt_smoke_{secrets.token_hex(8)}",
             "object": "event",
-            "api_version": None,
+            "api_version": version,
             "created": now,
             "type": TYPE,
             "livemode": False,
@@ -105,12 +145,6 @@ def _event() -> str:
             "data": {"object": intent},
         }
     )
-
-
-def _signed(body: str, secret: str, at: int | None = None) -> str:
-    from stripe import WebhookSignature
-
-    return str(WebhookSignature.generate_signature_header(body, secret, at))
 
 
 def _post(address: str, body: str, signature: str, timeout: float) -> Answer:

@@ -62,6 +62,7 @@ FARGATE_MEMORY = {
     4096: tuple(range(8 * _GIB, 30 * _GIB + 1, _GIB)),
 }
 POLICIES = ("refuse", "warn", "off")
+_STRIPE_VERSION = re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9](\.[a-z]+)?")
 _REPLICA = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]/[A-Za-z][A-Za-z0-9-]*")
 GUARDED = (
     ("aws", "account"),
@@ -248,8 +249,13 @@ class Payments(Section, frozen=True, kw_only=True):
     cancel_url: Url
     webhook_url: UrlOrNone
     webhook_path: UrlPath
+    api_version: str
     check: Literal["required", "served", "off"]
     events: list[Text]
+
+    def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
+        if self.api_version and not _STRIPE_VERSION.fullmatch(self.api_version):
+            yield "api_version", "expected a version of Stripe's API, such as 2026-10-28.endive"
 
 
 class Smoke(Section, frozen=True, kw_only=True):
