@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samjhadoo_ops.database.script import Script, properties, read_script
+from samjhadoo_ops.database.script import Script, properties, read_script, settings_in, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +80,17 @@ def test_as_many_statements_are_found_as_postgresqls_parser_finds(pieces: list[s
     found = list(_Splitter(text).statements())
     assert len(found) == len(pgparse.parse(text))
     assert all(len(each.trees) == 1 for each in found)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["';'", "E'\\';'", "date'2026-01-01'", 'a."b;"', "$$;$$", "1 -- ;\n", "/* ; */ 1", "a$b", "b$b", "(1)"],
+)
+def test_the_rows_of_a_long_insert_hide_no_statement(value: str) -> None:
+    text = f"INSERT INTO t (a, b) VALUES {', '.join([f'({value}, {value})'] * 20_000)};\nDROP TABLE t;"
+    insert, drop = split("x", text).statements
+    assert [kind for kind, _ in (*insert.trees, *drop.trees)] == ["InsertStmt", "DropStmt"]
+    assert drop.text == "DROP TABLE t"
 
 
 @pytest.mark.parametrize(
@@ -247,3 +258,20 @@ def test_a_placeholder_without_a_value_fails_in_the_migration(read: Callable[...
     (trouble,) = read("SELECT 1;\nSELECT '${nope}'").troubles
     assert trouble.line == 2
     assert '"placeholders.nope" in [database.flyway]' in trouble.what
+
+
+def test_flyways_own_files_have_settings_that_given_ones_override(tmp_path: Path) -> None:
+    (tmp_path / "flyway.conf").write_text("flyway.mixed=true\nflyway.encoding: UTF-16\n")
+    (tmp_path / "flyway.toml").write_text(
+        '[flyway]\nencoding = "ISO-8859-1"\nexecuteInTransaction = false\n[flyway.placeholders]\na = "x"\n'
+        "[environments.default]\nurl = ''\n"
+    )
+    assert settings_in(tmp_path, {"placeholders.b": "y", "mixed": "false"}) == {
+        "mixed": "false",
+        "encoding": "ISO-8859-1",
+        "executeInTransaction": "false",
+        "placeholders.a": "x",
+        "placeholders.b": "y",
+    }
+    (tmp_path / "flyway.toml").write_text("broken")
+    assert settings_in(tmp_path, {}) == {"mixed": "true", "encoding": "UTF-16"}

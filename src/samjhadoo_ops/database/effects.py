@@ -44,10 +44,11 @@ class Compatibility(StrEnum):
 
 
 class Effect(StrEnum):
-    """What a statement does besides, whether or not the running release works with it."""
+    """What a statement does besides, whether or not the running release works with it.
 
-    LOCKS = "blocks users"
-    REWRITES = "rewrites a table"
+    What blocks users meanwhile is another question (`risks`).
+    """
+
     LOSES = "loses data"
     FAILS = "may fail"
 
@@ -86,7 +87,7 @@ def _command_rule(*kinds: str) -> Callable[[Any], Any]:
     return lambda method: _COMMAND_RULES.update(dict.fromkeys(kinds, method)) or method
 
 
-_L, _W, _X, _F = Effect.LOCKS, Effect.REWRITES, Effect.LOSES, Effect.FAILS
+_X, _F = Effect.LOSES, Effect.FAILS
 
 _KINDS = {
     "OBJECT_TABLE": (RELATION, "table"),
@@ -120,6 +121,7 @@ _SAFE = frozenset(
         *("CreateConversionStmt", "CreateAmStmt", "CreatePLangStmt", "SecLabelStmt", "NotifyStmt"),
         *("ListenStmt", "UnlistenStmt", "CheckPointStmt", "DiscardStmt", "VariableShowStmt", "ExplainStmt"),
         *("TransactionStmt", "ConstraintsSetStmt", "DeclareCursorStmt", "ClosePortalStmt", "FetchStmt"),
+        *("LockStmt", "ClusterStmt", "VacuumStmt", "ReindexStmt", "RefreshMatViewStmt", "CopyStmt"),
         *("LoadStmt", "AlterStatsStmt", "AlterTSDictionaryStmt", "CreateTransformStmt"),
     }
 )
@@ -157,10 +159,10 @@ _COMMANDS: dict[str, tuple[Compatibility, str, tuple[Effect, ...]]] = {
     "AT_AlterConstraint": (SAFE, "", ()),
     "AT_DisableRowSecurity": (SAFE, "", ()),
     "AT_NoForceRowSecurity": (SAFE, "", ()),
-    "AT_SetTableSpace": (SAFE, "moves {0} to another tablespace", (_L, _W)),
-    "AT_SetLogged": (SAFE, "makes {0} logged", (_L, _W)),
-    "AT_SetUnLogged": (SAFE, "makes {0} unlogged: it is empty after a crash", (_L, _W, _X)),
-    "AT_SetAccessMethod": (SAFE, "changes the access method of {0}", (_L, _W)),
+    "AT_SetTableSpace": (SAFE, "", ()),
+    "AT_SetLogged": (SAFE, "", ()),
+    "AT_SetUnLogged": (SAFE, "makes {0} unlogged: it is empty after a crash", (_X,)),
+    "AT_SetAccessMethod": (SAFE, "", ()),
     "AT_EnableRowSecurity": (BREAKS, "enables row level security on {0}", ()),
     "AT_ForceRowSecurity": (BREAKS, "forces row level security on {0}", ()),
     "AT_DropIdentity": (BREAKS, "drops the identity of {0}.{1}", ()),
@@ -176,24 +178,6 @@ _COMMANDS: dict[str, tuple[Compatibility, str, tuple[Effect, ...]]] = {
     ),
     "AT_ChangeOwner": (UNKNOWN, "changes the owner of {0}", ()),
 }
-_CONSTANT = frozenset(
-    {
-        *("now", "transaction_timestamp", "statement_timestamp", "current_setting", "current_database"),
-        *(
-            "timezone",
-            "lower",
-            "upper",
-            "md5",
-            "concat",
-            "date_trunc",
-            "to_date",
-            "to_timestamp",
-            "make_date",
-        ),
-        *("jsonb_build_object", "json_build_object", "jsonb_build_array", "json_build_array", "to_jsonb"),
-    }
-)
-"""Functions that PostgreSQL computes once for a column's default; others are taken for volatile."""
 _WIDER = {("int2", "int4"), ("int2", "int8"), ("int4", "int8")}
 _TIMES = {"timestamp", "timestamptz"}
 _SERIAL = frozenset({"serial", "bigserial", "smallserial", "serial4", "serial8", "serial2"})
@@ -446,14 +430,8 @@ class Effects:
             if command.get("missing_ok") and node["colname"] in entry.columns:
                 return
             entry.columns[node["colname"]] = column
-        constraints = {each["Constraint"]["contype"] for each in node.get("constraints", ())}
-        default = _default(node)
         if column.required and not column.default:
             self._say(BREAKS, f"adds the column {name}, which is required and has no default", _F)
-        elif column.default and (default is None or _volatile(default)):
-            self._say(SAFE, f"adds the column {name}, with a value computed for each row", _L, _W)
-        elif constraints & {"CONSTR_UNIQUE", "CONSTR_PRIMARY", "CONSTR_CHECK"}:
-            self._say(SAFE, f"adds the column {name}, with a constraint that is checked for each row", _L)
 
     @_command_rule("AT_DropColumn")
     def _drop_column(self, key: Key, entry: Entry, command: Node) -> None:
@@ -482,7 +460,7 @@ class Effects:
         node = command["def"]["ColumnDef"]
         new = type_of(node["typeName"])
         column = (entry.columns or {}).get(command["name"])
-        answer, effects = _retyped(column.type if column else (), new, using="raw_default" in node)
+        answer = _retyped(column.type if column else (), new, using="raw_default" in node)
         if column is not None:
             column.type = new
             if column.origin:
@@ -490,9 +468,9 @@ class Effects:
         what = f"changes the type of {_name(key)}.{command['name']} to {_written(new)}"
         readers = self._readers(key, command["name"])
         if readers:
-            self._say(answer, f"{what}, which {', '.join(readers)} reads", *effects, _F)
+            self._say(answer, f"{what}, which {', '.join(readers)} reads", _F)
         elif answer is not SAFE:
-            self._say(answer, what, *effects)
+            self._say(answer, what)
 
     def _readers(self, key: Key, column: str) -> list[str]:
         """Return the names of the views that read a relation's column."""
@@ -512,15 +490,13 @@ class Effects:
         if column is not None:
             column.required = True
         if column is not None and column.origin:
-            if column.default:
-                self._say(SAFE, what, _L)
-            else:
+            if not column.default:
                 fails = () if key[1] in self._filled else (_F,)
-                self._say(BREAKS, f"{what}, which is new and has no default", _L, *fails)
+                self._say(BREAKS, f"{what}, which is new and has no default", *fails)
         elif key[1] in self._filled:
-            self._say(BREAKS, f"{what} after filling it: the running release may add rows without it", _L)
+            self._say(BREAKS, f"{what} after filling it: the running release may add rows without it")
         else:
-            self._say(UNKNOWN, what, _L)
+            self._say(UNKNOWN, what)
 
     @_command_rule("AT_ColumnDefault")
     def _change_default(self, key: Key, entry: Entry, command: Node) -> None:
@@ -558,9 +534,7 @@ class Effects:
         if constraint.get("conname"):
             made = Entry(words, self._script if entry.origin else "", unique=unique)
             self.catalogue.entries[CONSTRAINT, f"{key[1]}.{constraint['conname']}"] = made
-        unchecked = constraint.get("skip_validation") or "indexname" in constraint
-        what = f"adds a constraint ({words}) to {_name(key)}"
-        self._say(UNKNOWN, what, *(() if unchecked else (_L,)))
+        self._say(UNKNOWN, f"adds a constraint ({words}) to {_name(key)}")
 
     @_command_rule("AT_DropConstraint")
     def _drop_constraint(self, key: Key, _entry: Entry, command: Node) -> None:
@@ -686,16 +660,10 @@ class Effects:
         key = self.catalogue.key(RELATION, names)
         if node.get("if_not_exists") and key in self.catalogue.entries:
             return
-        table = self._made(relation)
+        if unique and not self._made(relation):
+            self._say(UNKNOWN, f"makes a unique index on {relation['relname']}")
         if node.get("idxname"):
             self.catalogue.entries[key] = Entry("index", self._script, unique=unique)
-        if table:
-            return
-        locks = () if node.get("concurrent") else (_L,)
-        if unique:
-            self._say(UNKNOWN, f"makes a unique index on {relation['relname']}", *locks)
-        elif locks:
-            self._say(SAFE, f"makes an index on {relation['relname']}", *locks)
 
     @_rule("CreateSeqStmt")
     def _create_sequence(self, node: Node) -> None:
@@ -752,10 +720,9 @@ class Effects:
     def _alter_domain(self, node: Node) -> None:
         name = ".".join(strings(node["typeName"]))
         entry = self.catalogue.get(self.catalogue.key(TYPE, strings(node["typeName"])))
-        if node["subtype"] not in {"X", "V", "N"} and not (entry and entry.origin):
-            default = node["subtype"] == "T"
-            if not (default and node.get("def")):
-                self._say(UNKNOWN, f"changes the domain {name}", *(() if default else (_L,)))
+        harmless = node["subtype"] in {"X", "V", "N"} or (node["subtype"] == "T" and node.get("def"))
+        if not harmless and not (entry and entry.origin):
+            self._say(UNKNOWN, f"changes the domain {name}")
 
     @_rule("AlterSeqStmt")
     def _alter_sequence(self, node: Node) -> None:
@@ -795,7 +762,7 @@ class Effects:
         self._inner(node)
         self._filled.add(self._key(node["relation"])[1])
         if "whereClause" not in node and not self._made(node["relation"]):
-            self._say(UNKNOWN, f"updates all rows of {node['relation']['relname']}", _L)
+            self._say(UNKNOWN, f"updates all rows of {node['relation']['relname']}")
 
     @_rule("InsertStmt", "SelectStmt")
     def _query(self, node: Node) -> None:
@@ -874,37 +841,6 @@ class Effects:
         if node.get("name") == "search_path" and values:
             named = [each.get("sval", {}).get("sval", "") for each in values]
             self.catalogue.path = tuple(part.strip() for part in ",".join(named).split(",") if part.strip())
-        elif node.get("name") in {"lock_timeout", "statement_timeout"}:
-            first: Node = next(iter(values), {})
-            if first.get("ival") == {} or first.get("sval", {}).get("sval") == "0":
-                self._say(SAFE, f"turns {node['name']} off", _L)
-
-    @_rule("LockStmt")
-    def _lock(self, _node: Node) -> None:
-        self._say(SAFE, "locks a table", _L)
-
-    @_rule("ClusterStmt")
-    def _cluster(self, _node: Node) -> None:
-        self._say(SAFE, "clusters a table", _L, _W)
-
-    @_rule("VacuumStmt")
-    def _vacuum(self, node: Node) -> None:
-        if any(each.get("defname") == "full" for each in find(node, "DefElem")):
-            self._say(SAFE, "runs VACUUM FULL", _L, _W)
-
-    @_rule("ReindexStmt")
-    def _reindex(self, node: Node) -> None:
-        if not any(each.get("defname") == "concurrently" for each in find(node, "DefElem")):
-            self._say(SAFE, "builds an index again", _L)
-
-    @_rule("RefreshMatViewStmt")
-    def _refresh(self, node: Node) -> None:
-        if not node.get("concurrent"):
-            self._say(SAFE, f"refreshes {node['relation']['relname']}", _L)
-
-    @_rule("CopyStmt")
-    def _nothing(self, _node: Node) -> None:
-        """Rows that are added disturb no release."""
 
 
 def _again(key: Key, gone: _Gone, entry: Entry) -> tuple[Compatibility, str]:
@@ -927,30 +863,25 @@ def _again(key: Key, gone: _Gone, entry: Entry) -> tuple[Compatibility, str]:
     return (UNKNOWN, f", without {', '.join(lost)}") if lost else (SAFE, "")
 
 
-def _retyped(
-    old: tuple[str, ...], new: tuple[str, ...], *, using: bool
-) -> tuple[Compatibility, tuple[Effect, ...]]:
+def _retyped(old: tuple[str, ...], new: tuple[str, ...], *, using: bool) -> Compatibility:
     """Return the answer for a column's other type; an empty `old` is not known."""
-    rewritten = (_L, _W)
-    if using:
-        return BREAKS, rewritten
-    if old == new:
-        return SAFE, ()
+    if using or old == new:
+        return BREAKS if using else SAFE
     (former, *before), (name, *after) = old or ("",), new
     if not former:
-        guessed = name in {"text", "varchar", "numeric", "int4", "int8", *_TIMES}
-        return (UNKNOWN if guessed else BREAKS), (() if new in {("text",), ("varchar",)} else rewritten)
-    if "[]" not in old + new:
-        if former in {"varchar", "text"} and new in {("text",), ("varchar",)}:
-            return SAFE, ()
-        if former == name == "varchar" and before and int(before[0]) <= int(after[0]):
-            return SAFE, ()
-        if former == name == "numeric" and before:
-            same = after[1:] == before[1:] and after and int(before[0]) <= int(after[0])
-            return (SAFE, ()) if same or not after else (BREAKS, rewritten)
-        if (former, name) in _WIDER or {former, name} == _TIMES:
-            return UNKNOWN, rewritten
-    return BREAKS, rewritten
+        return UNKNOWN if name in {"text", "varchar", "numeric", "int4", "int8", *_TIMES} else BREAKS
+    if "[]" in old + new:
+        return BREAKS
+    if (former, name) in _WIDER or {former, name} == _TIMES:
+        return UNKNOWN
+    if former in {"varchar", "text"} and new in {("text",), ("varchar",)}:
+        return SAFE
+    if former == name == "varchar" and before:
+        return SAFE if int(before[0]) <= int(after[0]) else BREAKS
+    if former == name == "numeric" and before:
+        longer = not after or (int(before[0]) <= int(after[0]) and before[1:] == after[1:])
+        return SAFE if longer else BREAKS
+    return BREAKS
 
 
 def _signature(definition: Node) -> tuple[str, Any]:
@@ -980,10 +911,6 @@ def _default(node: Node) -> Node | None:
             expression: Node = constraint["raw_expr"]
             return None if expression.get("A_Const", {}).get("isnull") else expression
     return None
-
-
-def _volatile(expression: Node) -> bool:
-    return any(strings(call["funcname"])[-1] not in _CONSTANT for call in find(expression, "FuncCall"))
 
 
 def _column_name(value: Node) -> str:

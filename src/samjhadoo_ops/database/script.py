@@ -33,6 +33,13 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+# What cannot change how the rest of a statement is split; an E may begin a string with backslashes.
+_PLAIN = re.compile(r"(?:[^'\"$;()/\-eE]|(?<=\w)[eE$]|[eE](?!'))+")
+_ROWS = re.compile(r"INSERT\s+INTO\s+[^()']*(?:\([^()']*\)\s*)?VALUES(?=\s*\()", re.IGNORECASE)
+_LONG = 100_000
+"""From how many characters on the rows of an INSERT are not parsed."""
+_WORDS = 200
+"""How many words and marks say what a statement is."""
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _COPY = re.compile(r"COPY( .*)? FROM STDIN\b")
 _COPY_END = re.compile(r"(?:^|\n)\\\.[^\S\n]*")
@@ -69,7 +76,8 @@ class Statement:
     Attributes:
         line: The line of its first word, from 1 on.
         text: The statement without its semicolon and COPY data.
-        words: The same in upper case, without comments, strings and dollar-quoted bodies.
+        words: The same in upper case, without comments, strings and dollar-quoted bodies; of rows to insert,
+            only the first.
     """
 
     line: int
@@ -85,8 +93,9 @@ class Statement:
         """
         import pgparse
 
+        rows = _ROWS.match(self.text) if len(self.text) > _LONG else None
         try:
-            parsed = pgparse.parse(self.text)
+            parsed = pgparse.parse(f"{rows[0]} (0)" if rows else self.text)
         except pgparse.PGQueryError:
             return ()
         return tuple(next(iter(each["stmt"].items())) for each in parsed)
@@ -323,6 +332,7 @@ class _Splitter:
         """Return the next statement's start, words and end, where its semicolon is."""
         start, depth, atomic = -1, 0, 0
         words: list[str] = []
+        rows = False
         while position < len(self.text):
             token = _TOKEN.match(self.text, position)
             assert token is not None  # noqa: S101  # any character matches
@@ -337,10 +347,13 @@ class _Splitter:
             if kind not in {"comment", "nested", "blank"}:
                 start = position if start < 0 else start
                 if kind in {"word", "mark"}:
-                    words.append(found.upper())
                     depth += {"(": 1, ")": -1}.get(found, 0)
-                    atomic = _atomic(words, atomic)
-            position = end
+                    if not rows:
+                        words.append(found.upper())
+                        atomic = _atomic(words, atomic)
+                        rows = words[0] == "INSERT" and len(words) > _WORDS
+            plain = _PLAIN.match(self.text, end) if rows else None
+            position = plain.end() if plain else end
         return start, " ".join(words), position
 
     def _after_comment(self, position: int) -> int:

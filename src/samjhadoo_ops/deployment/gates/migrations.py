@@ -143,7 +143,7 @@ def decide_compatibility(
         window: How long a release must have been in production, so that nobody rolls back beyond it.
         refuse_unknown: Whether an answer that is not known refuses, and does not only warn.
     """
-    from samjhadoo_ops.database.effects import Compatibility, Effect
+    from samjhadoo_ops.database.effects import Compatibility
     from samjhadoo_ops.database.judge import INSTALL, PARSER_MISSING
 
     breaking = judgement.of(Compatibility.BREAKS)
@@ -170,13 +170,11 @@ def decide_compatibility(
             INSTALL if unsure[0].what == PARSER_MISSING else known,
             tuple(map(str, unsure)),
         )
-    lossy = [each for each in judgement.reasons if Effect.LOSES in each.effects]
-    if lossy and not breaking:
-        return Finding(
-            State.WARNED,
-            "the running release works with them, but data is lost",
-            details=tuple(map(str, lossy)),
-        )
+    besides = [each for each in judgement.reasons if each.effects]
+    if besides and not breaking:
+        effects = dict.fromkeys(effect for each in besides for effect in each.effects)
+        reason = f"the running release works with them, but a statement {' and '.join(effects)}"
+        return Finding(State.WARNED, reason, details=tuple(map(str, besides)))
     if breaking:
         removed = ", ".join(f"{each.script} since {each.since}" for each in breaking)
         return ok(f"removes only what no release needs any more: {removed}")
