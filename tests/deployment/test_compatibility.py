@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from samjhadoo_ops.database.effects import Compatibility, Reason
+from samjhadoo_ops.database.judge import ScriptJudgement
 from samjhadoo_ops.deployment.journal import FINISHED, STARTED, Event, JournalEntry
-from samjhadoo_ops.deployment.rollback import schema_version, unsupported
+from samjhadoo_ops.deployment.rollback import require_support, schema_version, unsupported
+from samjhadoo_ops.errors import Refused
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -72,6 +77,33 @@ def test_a_release_may_not_work_with_a_migration_that_could_not_be_judged() -> N
     assert [
         each.what for each in unsupported([JournalEntry("v2", (started, migrating)), deploy("v1")], "v1")
     ] == ["x"]
+
+
+BREAKS = ScriptJudgement("V1__b.sql", (Reason("V1__b.sql", 1, "drops the table t"),))
+UNCLEAR = ScriptJudgement("V2__u.sql", (Reason("V2__u.sql", 1, "calls p", Compatibility.UNKNOWN),))
+
+
+@pytest.mark.parametrize(
+    ("found", "refuse_unknown", "why", "refusal", "events"),
+    [
+        ([], True, "", "", []),
+        ([BREAKS], False, "", "the schema no longer supports v1", []),
+        ([BREAKS, UNCLEAR], True, "", "the schema no longer supports v1", []),
+        ([UNCLEAR], True, "", "whether the schema still supports v1 is not known", []),
+        ([UNCLEAR], False, "", "", [("schema-unknown", "V2__u.sql")]),
+        ([BREAKS, UNCLEAR], False, "known", "", [("forced", "V1__b.sql"), ("schema-unknown", "V2__u.sql")]),
+        ([UNCLEAR], True, "known", "", [("forced", "V2__u.sql")]),
+    ],
+)
+def test_a_setting_decides_whether_a_rollback_needs_a_known_answer(
+    found: list[ScriptJudgement], refuse_unknown: bool, why: str, refusal: str, events: list[tuple[str, str]]
+) -> None:
+    told: list[tuple[str, str]] = []
+    console: Any = SimpleNamespace(event=lambda event, _, script: told.append((event, script)))
+    expected = pytest.raises(Refused, match=refusal) if refusal else nullcontext()
+    with expected:
+        require_support(found, "v1", console, refuse_unknown=refuse_unknown, force_schema=why)
+    assert told == events
 
 
 def test_the_schema_is_what_the_newest_deploy_that_knew_it_recorded() -> None:

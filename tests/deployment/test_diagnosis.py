@@ -85,6 +85,7 @@ def test_what_cannot_be_read_is_named() -> None:
     assert found.gaps == ("stopped tasks: no answer", "events: no answer")
 
 
+UNCLEAR = "whether the previous release works with V6__a.sql is not known"
 MISSED = "the previous release may need what V6__a.sql removed"
 ALARM = {
     "AlarmName": "a",
@@ -136,6 +137,16 @@ def journal(*events: tuple[str, dict[str, Any]]) -> JournalEntry:
         ),
         (
             [
+                (
+                    "migrating",
+                    {"pending": ["V6__a.sql"], "breaking": {}, "unknown": {"V6__a.sql": "calls p"}},
+                ),
+                ("migrated", {"schema": "6"}),
+            ],
+            "V6, by this deploy (V6__a.sql); it stays, and " + UNCLEAR,
+        ),
+        (
+            [
                 ("migrating", {"pending": ["V1__a.sql"]}),
                 ("migrated", {"schema": "1"}),
                 ("starting", {"first": True}),
@@ -143,7 +154,7 @@ def journal(*events: tuple[str, dict[str, Any]]) -> JournalEntry:
             "V1, by this deploy (V1__a.sql); it stays",
         ),
     ],
-    ids=["untouched", "empty", "unknown", "unfinished", "compatible", "breaking", "first"],
+    ids=["untouched", "empty", "unknown", "unfinished", "compatible", "breaking", "unclear", "first"],
 )
 def test_the_state_of_the_schema_is_described(events: list[Any], expected: str) -> None:
     assert schema_state(journal(*events)) == expected

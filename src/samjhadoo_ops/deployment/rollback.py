@@ -20,6 +20,7 @@ from samjhadoo_ops.errors import PersonNeeded, Refused
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from samjhadoo_ops.console import Console
     from samjhadoo_ops.database.judge import ScriptJudgement
     from samjhadoo_ops.deployment.candidates import Candidate
     from samjhadoo_ops.deployment.journal import JournalEntry
@@ -178,24 +179,49 @@ def _target(context: ServiceContext, *, to: str = "", force_schema: str = "") ->
     entries = context.journal.entries()
     candidates = successes(context.ecs, entries)
     target = choose(candidates, current=context.ecs.serving(), left=abandoned(entries), name=to)
-    found = unsupported(entries, target.task_definition)
-    strict = context.env.gates.migrations.unknown == "refuse"
-    broken = [each for each in found if strict or each.answer is Compatibility.BREAKS]
-    for each in found:
-        if each not in broken:
-            text = f"whether {target} works with {each.script} is not known: {each.what}"
-            context.console.event("schema-unknown", text, script=each.script)
+    require_support(
+        unsupported(entries, target.task_definition),
+        str(target),
+        context.console,
+        refuse_unknown=context.env.gates.migrations.unknown == "refuse",
+        force_schema=force_schema,
+    )
+    return target
+
+
+def require_support(
+    found: Sequence[ScriptJudgement],
+    target: str,
+    console: Console,
+    *,
+    refuse_unknown: bool,
+    force_schema: str,
+) -> None:
+    """Refuse a release that the schema does not support, unless somebody knows better.
+
+    Args:
+        found: The migrations since then that are not safe for it.
+        refuse_unknown: Whether those count for which it is not known; otherwise they are shown.
+        force_schema: Why the release is wanted all the same.
+    """
+    broken = [each for each in found if refuse_unknown or each.answer is Compatibility.BREAKS]
     if broken and not force_schema:
+        known = any(each.answer is Compatibility.BREAKS for each in broken)
         raise Refused(
-            f"the schema no longer supports {target}: migrations since then have taken away what it may need",
+            f"the schema no longer supports {target}: migrations since then have taken away what it may need"
+            if known
+            else f"whether the schema still supports {target} is not known",
             hint="deploy a release that works with the schema (roll forward), or, if you know better: "
             '--force-schema "why"',
             details=tuple(f"{each.script}: {each.what}" for each in broken),
         )
-    for each in broken:
-        text = f"in spite of {each.script} ({each.what}): {force_schema}"
-        context.console.event("forced", text, script=each.script)
-    return target
+    for each in found:
+        if each in broken:
+            text = f"in spite of {each.script} ({each.what}): {force_schema}"
+            console.event("forced", text, script=each.script)
+        else:
+            text = f"whether {target} works with {each.script} is not known: it {each.what}"
+            console.event("schema-unknown", text, script=each.script)
 
 
 def _settle_quietly(context: ServiceContext) -> None:

@@ -430,7 +430,7 @@ class ImageGate(Section, frozen=True, kw_only=True):
 class MigrationsGate(Section, frozen=True, kw_only=True):
     """Which findings of pending migrations count, and what an answer that is not known leads to."""
 
-    exclude: list[Literal["lock", "rewrite", "data-loss", "failure"]]
+    exclude: list[Text]
     small_table: Mebibytes
     unknown: Literal["refuse", "warn"]
     rollback_window: Span

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 MOST = 10
 """How many annotations of each kind GitHub shows per step."""
-_WARNINGS = frozenset({"unmonitored", "unrecorded", "unreported", "unknown", "forced", "interrupted"})
+_WARNINGS = frozenset(
+    {"unmonitored", "unrecorded", "unreported", "unknown", "forced", "schema-unknown", "interrupted"}
+)
 _OPINIONS = frozenset({"FAIL", "ENVIRONMENT"})
 _STATES = {"warning": "gate warned", "overridden": "gate overridden"}
 

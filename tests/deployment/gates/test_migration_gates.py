@@ -280,3 +280,14 @@ def test_before_the_first_deployment_what_is_dropped_counts_as_lost(env: Environ
     facts = {"inspection": pending(write(tmp_path, "DROP TABLE t;"))}
     assert migrations.migrations_linted(facts_of(env, **facts)).state is State.OK
     assert migrations.migrations_linted(facts_of(env, **facts, deployments=[])).state is State.REFUSED
+
+
+def test_a_kind_to_exclude_that_does_not_exist_is_shown_and_excludes_nothing(
+    env: Environment, tmp_path: Path
+) -> None:
+    settings = with_settings(env, "gates.migrations", exclude=["syntax-error", "failure"])
+    script = write(tmp_path, "CREATE TABLE z (a int);\nCOPY z FROM stdin;\n1\n\\.\n")
+    found = migrations.migrations_linted(facts_of(settings, inspection=pending(script)))
+    assert found.state is State.OK
+    (line,) = found.details
+    assert "'syntax-error' has no effect" in line

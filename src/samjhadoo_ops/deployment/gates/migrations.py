@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ def migrations_linted(facts: Facts) -> Finding:
 
     A migration that waits for a lock, or blocks writers while it reads a table, takes the site down.
     """
-    from samjhadoo_ops.database.risks import find_pending_risks
+    from samjhadoo_ops.database.risks import RiskKind, find_pending_risks
 
     if facts.inspection is None:
         return skipped("the schema could not be read")
@@ -53,7 +53,15 @@ def migrations_linted(facts: Facts) -> Finding:
         found = find_pending_risks(facts.inspection, facts.env, alone=facts.first)
     except ImportError:
         return unknown("pgparse, which reads the migrations, is not installed", remedy="pip install pgparse")
-    return decide_risks(found, scripts=count, refuse_unknown=facts.env.gates.migrations.unknown == "refuse")
+    settings = facts.env.gates.migrations
+    finding = decide_risks(found, scripts=count, refuse_unknown=settings.unknown == "refuse")
+    # They may be squawk's, which an earlier version used.
+    strange = tuple(
+        f"gates.migrations.exclude: {name!r} has no effect; the kinds are {', '.join(RiskKind)}"
+        for name in settings.exclude
+        if name not in set(RiskKind)
+    )
+    return replace(finding, details=(*finding.details, *strange))
 
 
 def decide_risks(found: Sequence[Risk], *, scripts: int, refuse_unknown: bool) -> Finding:
