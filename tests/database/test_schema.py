@@ -19,7 +19,8 @@ from samjhadoo_ops.console import Console
 from samjhadoo_ops.database.command_line import CommandLine
 from samjhadoo_ops.database.flyway import Flyway, Timeouts
 from samjhadoo_ops.database.schema import Schema, SchemaState
-from samjhadoo_ops.errors import ConfigurationError, DeploymentFailed, ExitCode, Refused
+from samjhadoo_ops.database.script import read_script
+from samjhadoo_ops.errors import ConfigurationError, DeploymentFailed, ExitCode, OpsError, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -457,3 +458,42 @@ def test_a_table_that_is_locked_leaves_the_sizes_unknown(small: Project) -> None
         holder.execute("BEGIN")
         holder.execute("LOCK TABLE t")
         assert small.schema.described(small.schema.validate()).sizes is None
+
+
+@pytest.mark.parametrize(
+    ("content", "conf", "settings"),
+    [
+        ("CREATE INDEX CONCURRENTLY i ON t (id);\nDROP INDEX CONCURRENTLY i;", "", {}),
+        ("SET lock_timeout = '2s';\nCREATE INDEX CONCURRENTLY i ON t (id);", "", {}),
+        (
+            "SET lock_timeout = '2s';\nCREATE INDEX CONCURRENTLY i ON t (id);",
+            "executeInTransaction: false",
+            {},
+        ),
+        ("SET lock_timeout = '2s';\nCREATE INDEX CONCURRENTLY i ON t (id);", "", {"mixed": "true"}),
+        ("REINDEX TABLE CONCURRENTLY t;", "", {}),
+        ("REINDEX TABLE CONCURRENTLY t;", "executeInTransaction false", {}),
+        ("INSERT INTO t VALUES (1);", "executeInTransactions=false", {}),
+        ("COPY t FROM stdin;\n1\n2\n\\.\nINSERT INTO t VALUES (3);", "", {}),
+        ("SELECT '${nope}', '${Known}', '${flyway:user}';", "", {}),
+        ("SELECT '${Known}', '${flyway:user}';", "", {}),
+        ("SELECT '${nope}';", "placeholderReplacement=false", {}),
+        ("\\restrict abc\nSELECT 1;", "", {}),
+        ("SELECT 'ä';".encode("latin-1"), "", {}),
+        ("SELECT 'ä';".encode("latin-1"), "encoding=ISO-8859-1", {}),
+    ],
+)
+def test_flyway_fails_where_the_reader_finds_trouble_and_nowhere_else(
+    small: Project, content: str | bytes, conf: str, settings: dict[str, str]
+) -> None:
+    settings = {"placeholders.known": "x", **settings}
+    path = small.folder / "V2__more.sql"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    if conf:
+        path.with_name("V2__more.sql.conf").write_text(conf)
+    try:
+        small.with_settings(**settings).schema.migrate()
+        failed = False
+    except OpsError:
+        failed = True
+    assert bool(read_script(path, settings).troubles) is failed

@@ -568,10 +568,10 @@ class Effects:
         kind, words = _KINDS[remove]
         cascade = node.get("behavior") == "DROP_CASCADE"
         for each in node["objects"]:
-            for key in self._dropped(kind, each):
+            for key in self._named(kind, each):
                 self._drop(key, words, cascade=cascade, missing_ok=missing_ok)
 
-    def _dropped(self, kind: str, node: Node) -> list[Key]:
+    def _named(self, kind: str, node: Node) -> list[Key]:
         if kind == FUNCTION:
             function = node["ObjectWithArgs"]
             names = strings(function["objname"])
@@ -629,7 +629,7 @@ class Effects:
         if relation is not None:
             key = self._key(relation)
         elif category:
-            key = self._dropped(category, node["object"])[0]
+            key = self._named(category, node["object"])[0]
         else:
             self._say(BREAKS, f"renames a {words} to {new}")
             return
@@ -735,8 +735,16 @@ class Effects:
 
     @_rule("GrantStmt", "GrantRoleStmt")
     def _grant(self, node: Node) -> None:
-        relations = [each["RangeVar"] for each in node.get("objects", ()) if "RangeVar" in each]
-        if not node.get("is_grant") and not (relations and all(map(self._made, relations))):
+        if node.get("is_grant"):
+            return
+        kind, _ = _KINDS.get(node.get("objtype", ""), ("", ""))
+        keys = [
+            key
+            for each in (node.get("objects", ()) if kind else ())
+            for key in ([self._key(each["RangeVar"])] if "RangeVar" in each else self._named(kind, each))
+        ]
+        entries = [self.catalogue.get(key) for key in keys]
+        if not (entries and all(entry and entry.origin for entry in entries)):
             self._say(BREAKS, "revokes privileges")
 
     # Rows
