@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.database.catalogue import find
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -93,7 +95,7 @@ class Tables:
         types: The types of columns, as far as scripts have them.
         bare: Columns that the pending scripts add without a default, and have not filled.
         checks: The column that each constraint `CHECK (column IS NOT NULL)` guards, by table and constraint.
-        proven: The columns that such a constraint guards in all rows.
+        proven: The columns that are NOT NULL, or that such a constraint guards in all rows.
     """
 
     sizes: Mapping[str, int] | None = None
@@ -129,9 +131,8 @@ class Tables:
         if made and pending and not (node.get("if_not_exists") and self.sizes and self.has_rows(made)):
             self.made.add(made)
         for item in node.get("tableElts", ()) if kind == "CreateStmt" else ():
-            column = item.get("ColumnDef")
-            if column:
-                self.types[made, column["colname"]] = _type(column["typeName"])
+            if "ColumnDef" in item:
+                self._define(made, item["ColumnDef"])
         if kind == "AlterTableStmt":
             for command in _commands(node):
                 self._alter(name_of(node["relation"]), command, pending=pending)
@@ -147,9 +148,11 @@ class Tables:
         match command["subtype"]:
             case "AT_AddColumn":
                 column = definition["ColumnDef"]
-                self.types[table, column["colname"]] = _type(column["typeName"])
+                self._define(table, column)
                 if pending and not _has_value(column):
                     self.bare.add((table, column["colname"]))
+            case "AT_DropNotNull":
+                self.proven.discard((table, name))
             case "AT_AlterColumnType":
                 self.types[table, name] = _type(definition["ColumnDef"]["typeName"])
             case "AT_AddConstraint":
@@ -160,6 +163,13 @@ class Tables:
                     self.proven.add((table, guarded))
             case "AT_ValidateConstraint":
                 self.proven.add((table, self.checks.get((table, name), "")))
+
+    def _define(self, table: str, column: Node) -> None:
+        """Take note of a column's type, and of whether it is required."""
+        key, kind = (table, column["colname"]), _type(column["typeName"])
+        self.types[key] = kind
+        if {"NOTNULL", "PRIMARY"} & _constraints(column).keys() or kind[0] in _BUILDS_ITS_VALUES:
+            self.proven.add(key)
 
     def _rename(self, node: Node) -> None:
         table, new = name_of(node["relation"]), node["newname"]
@@ -434,8 +444,9 @@ def _set_not_null(table: str, command: Node, at: _Reading) -> Found:
 
 def _change_type(table: str, command: Node, at: _Reading) -> Found:
     definition = command["def"]["ColumnDef"]
+    using = definition.get("raw_default")
     old, new = at.tables.types.get((table, command["name"])), _type(definition["typeName"])
-    if at.tables.is_large(table) and (_computes(definition.get("raw_default")) or _is_rewritten(old, new)):
+    if at.tables.is_large(table) and (_computes(using) or _is_rewritten(old, new) or (old is None and using)):
         change = f"{command['name']} from {old[0] if old else 'its type'} to {new[0]}"
         yield (
             RiskKind.REWRITE,
@@ -561,7 +572,8 @@ def _is_narrow(where: Node) -> bool:
         where["BoolExpr"]["args"] if where.get("BoolExpr", {}).get("boolop") == "AND_EXPR" else [where]
     )
     compared = (each.get("A_Expr", {}) for each in conditions)
-    return any(each and not {"ColumnRef", "SubLink"} & each.get("rexpr", {}).keys() for each in compared)
+    constant = (each for each in compared if each and each["name"] != [{"String": {"sval": "<>"}}])
+    return any(not [*find(each["rexpr"], "ColumnRef"), *find(each["rexpr"], "SubLink")] for each in constant)
 
 
 def _vacuum(node: Node, at: _Reading) -> Found:
