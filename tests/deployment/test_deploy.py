@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import Mock
 
 import pytest
 from deployment_fakes import begun_run
 
-from samjhadoo_ops.database import Inspection
+from samjhadoo_ops.database import Inspection, Migration, Schema, SchemaState
 from samjhadoo_ops.deployment import deploy
 from samjhadoo_ops.deployment.deploy import Deploy, Prepared
 from samjhadoo_ops.deployment.differences import Difference
@@ -14,6 +16,8 @@ from samjhadoo_ops.deployment.plan import DeployPlan
 from samjhadoo_ops.release.image import BuiltImage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from deployment_fakes import MemoryObjects
 
 INSPECTION = Inspection("2", (), ())
@@ -80,3 +84,23 @@ def test_a_deploy_that_changes_nothing_takes_no_step_and_is_recorded(
     assert (ended.outcome, entry.outcome, entry.data["exit_code"]) == ("unchanged", "unchanged", 0)
     assert entry.data["release"] == "v2"
     assert taken == []
+
+
+@pytest.mark.parametrize("changes", [(), CHANGED])
+def test_callbacks_run_with_each_deploy_even_when_nothing_else_changes(
+    objects: MemoryObjects, taken: list[str], tmp_path: Path, changes: tuple[Difference, ...]
+) -> None:
+    path = tmp_path / "afterMigrate.sql"
+    path.write_text("SELECT 1;")
+    callback = Migration("", "afterMigrate", "afterMigrate", str(path))
+    schema = Mock(spec=Schema)
+    schema.migrate.return_value = SchemaState("2")
+    known = prepared(*changes)
+    inspection = replace(INSPECTION, callbacks=(callback,))
+    plan = replace(known.plan, inspection=inspection)
+    run = begun_run(objects)
+    Deploy(run)._carry_out(run, replace(known, plan=plan, schema=schema, inspection=inspection))
+    schema.migrate.assert_called_once_with(inspection)
+    (entry,) = run.journal.entries()
+    assert entry.last("migrating").data["pending"] == ["afterMigrate.sql"]
+    assert taken == (["push", "register", "start"] if changes else [])

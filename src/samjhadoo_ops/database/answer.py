@@ -28,6 +28,10 @@ ALWAYS = frozenset(
     }
 )
 """Events whose callbacks each `migrate` runs, even when nothing is pending."""
+WITH_PLANS = frozenset(
+    {"beforeInfo", "afterInfo", "afterInfoOperationFinish", "beforeValidate", "afterValidate"}
+)
+"""Events whose callbacks `info` and `validate` run, and so each plan; those of a connection prepare it."""
 
 
 class AnswerError(ValueError):
@@ -103,6 +107,11 @@ class Inspection:
         """What `migrate` would run: pending migrations, and callbacks."""
         pending = self.pending
         return (*pending, *(each for each in self.callbacks if pending or each.state in ALWAYS))
+
+    @property
+    def with_plans(self) -> tuple[str, ...]:
+        """The callbacks that reading the schema runs."""
+        return tuple(each.script for each in self.callbacks if each.state in WITH_PLANS)
 
     def times(self, script: str) -> int:
         """Return how often a script was applied; Flyway lists a repeatable one once for each time."""

@@ -10,20 +10,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from samjhadoo_ops.database.answer import ALWAYS, Migration
+from samjhadoo_ops.database.answer import ALWAYS, WITH_PLANS, Migration, version_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_EVENTS = ALWAYS | {
-    *("beforeConnect", "afterConnect", "beforeInfo", "afterInfo", "afterInfoOperationFinish"),
-    *("beforeValidate", "afterValidate", "beforeCreateSchema", "createSchema", "afterMigrateApplied"),
+_EVENTS = {
+    *(*ALWAYS, *WITH_PLANS, "beforeConnect", "afterConnect", "beforeCreateSchema", "createSchema"),
+    "afterMigrateApplied",
     *("beforeEachMigrate", "afterEachMigrate", "beforeEachMigrateStatement", "afterEachMigrateStatement"),
 }
 """Events of `info`, `validate` and a `migrate` that succeeds."""
 _CALLBACK = re.compile(r"(?P<event>[a-z][A-Za-z]+?)(?:__.*)?\.(?i:sql|sh|bash|py|ps1|bat|cmd)")
-_MIGRATION = re.compile(r"(?:V(?P<version>\d[\d._]*?)|R)__(?P<description>[^.]+)\..+")
+_MIGRATION = re.compile(r"(?:V(?P<version>\d+(?:[._]\d+)*)|R)__(?P<description>[^.]+)\..+")
 
 
 def callbacks(folders: Iterable[Path]) -> Iterator[Migration]:
@@ -53,4 +53,4 @@ def _files(folders: Iterable[Path]) -> list[Path]:
 
 def _key(version: str, description: str) -> str:
     """Return what identifies a migration: its version, or a repeatable one's description."""
-    return version.replace("_", ".") or description.replace("_", " ")
+    return str(version_order(version)) if version else description.replace("_", " ")

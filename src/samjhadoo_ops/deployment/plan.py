@@ -209,6 +209,8 @@ def _schema(context: ServiceContext) -> tuple[Inspection | None, dict[str, Findi
     if inspection is None:
         reason = "only a task in the cluster reaches the database, and a plan starts none"
         return None, {"migrations": unknown(reason, remedy="invoke migrate.info shows what is pending")}
-    callbacks = ", ".join(each.script for each in inspection.callbacks)
-    found = f"they fit; {len(inspection.pending)} pending{f'; callbacks: {callbacks}' if callbacks else ''}"
-    return inspection, {"migrations": Finding(State.OK, found)}
+    found = f"they fit; {len(inspection.pending)} pending"
+    if not inspection.with_plans:
+        return inspection, {"migrations": Finding(State.OK, found)}
+    ran = f"{', '.join(inspection.with_plans)} ran with this plan: Flyway runs such callbacks with info, too"
+    return inspection, {"migrations": Finding(State.WARNED, f"{found}; {ran}")}
