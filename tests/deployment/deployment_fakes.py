@@ -15,7 +15,7 @@ from samjhadoo_ops.deployment.run import Run, ServiceContext
 from samjhadoo_ops.environment import load_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from samjhadoo_ops.deployment.configuration import Policy
 
@@ -46,6 +46,10 @@ class MemoryObjects:
     def keys(self, prefix: str, *, after: str = "") -> Iterator[str]:
         yield from sorted(key for key in self._objects if key.startswith(prefix) and key > after)
 
+    def folders(self, prefix: str, *, after: str = "") -> Iterator[str]:
+        found = (prefix + key.removeprefix(prefix).split("/")[0] for key in self.keys(prefix, after=after))
+        yield from dict.fromkeys(f"{folder}/" for folder in found)
+
     def age(self, key: str, seconds: float) -> None:
         """Make an object that old."""
         old = self._objects[key]
@@ -62,6 +66,30 @@ class MemoryObjects:
         self._objects[key] = StoredObject(body, etag, 0.0)
         self._changed.notify_all()
         return etag
+
+
+class CountingObjects(MemoryObjects):
+    """A store that counts the requests S3 would get: a page of a listing has a thousand keys at most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests = 0
+
+    def read(self, key: str) -> StoredObject | None:
+        self.requests += 1
+        return super().read(key)
+
+    def keys(self, prefix: str, *, after: str = "") -> Iterator[str]:
+        return self._paged(super().keys(prefix, after=after))
+
+    def folders(self, prefix: str, *, after: str = "") -> Iterator[str]:
+        found = (prefix + key.removeprefix(prefix).split("/")[0] for key in self._objects if key > after)
+        return self._paged(f"{folder}/" for folder in sorted(set(found)))
+
+    def _paged(self, found: Iterable[str]) -> Iterator[str]:
+        for number, key in enumerate(found):
+            self.requests += number % 1000 == 0
+            yield key
 
 
 class FakeTime:

@@ -1,17 +1,25 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from samjhadoo_ops.deployment.candidates import Candidate, abandoned, choose, successes
+from samjhadoo_ops.deployment.ecs import Registered
 from samjhadoo_ops.deployment.journal import FINISHED, STARTED, Event, JournalEntry
 from samjhadoo_ops.errors import Refused
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 SHA = "7b67347010ad282b7a1d3a1b9e9cea977b285cf7"
-ONE, TWO, THREE = (Candidate(f"arn:aws:ecs:r:a:task-definition/app:{n}", (f"v{n}",)) for n in (1, 2, 3))
 AT = datetime(2026, 11, 23, tzinfo=UTC)
+ONE, TWO, THREE = (
+    Candidate(f"arn:aws:ecs:r:a:task-definition/app:{n}", (f"v{n}",), AT + timedelta(hours=n))
+    for n in (1, 2, 3)
+)
 
 
 def entry(number: int, kind: str, outcome: str, **data: Any) -> JournalEntry:
@@ -27,33 +35,25 @@ def entry(number: int, kind: str, outcome: str, **data: Any) -> JournalEntry:
 
 
 class Ecs:
-    """ECS with deployments that succeeded, the newest first."""
+    """ECS with deployments that succeeded, the newest first, and task definitions tagged with a release."""
 
-    def __init__(self, *task_definitions: str) -> None:
-        self._task_definitions = task_definitions
+    def __init__(self, *successful: tuple[str, datetime]) -> None:
+        self._successful = successful
 
-    def describe(self) -> dict[str, Any]:
-        return {}
+    def successful(self) -> Iterator[tuple[str, datetime]]:
+        return iter(self._successful)
 
-    def deployments(self, *, statuses: Any) -> list[dict[str, Any]]:
-        assert statuses == ["SUCCESSFUL"]
-        return [
-            {"targetServiceRevisionArn": f"r/{number}"} for number, _ in enumerate(self._task_definitions)
-        ]
-
-    def revisions(self, arns: Any) -> dict[str, dict[str, Any]]:
-        wanted = set(arns)
-        every = {f"r/{number}": {"taskDefinition": arn} for number, arn in enumerate(self._task_definitions)}
-        return {arn: revision for arn, revision in every.items() if arn in wanted}
+    def task_definition(self, arn: str) -> Registered:
+        return Registered(arn, {}, {"release": f"v{arn[-1]}"})
 
 
 def test_the_last_other_release_that_worked_is_chosen() -> None:
-    assert choose([THREE, TWO, ONE], current=THREE.task_definition, left=()) == TWO
+    assert choose([THREE, TWO, ONE], [], current=THREE.task_definition) == TWO
 
 
 def test_a_second_rollback_does_not_return_to_the_release_that_was_rolled_back() -> None:
-    left = abandoned([entry(3, "rollback", "succeeded", from_task_definition=THREE.task_definition)])
-    assert choose([TWO, THREE, ONE], current=TWO.task_definition, left=left) == ONE
+    journal = [entry(4, "rollback", "succeeded", from_task_definition=THREE.task_definition)]
+    assert choose([TWO, THREE, ONE], journal, current=TWO.task_definition) == ONE
 
 
 def test_a_release_deployed_again_after_its_rollback_is_a_candidate_again() -> None:
@@ -61,17 +61,18 @@ def test_a_release_deployed_again_after_its_rollback_is_a_candidate_again() -> N
         entry(4, "deploy", "succeeded", task_definition=THREE.task_definition),
         entry(3, "rollback", "succeeded", from_task_definition=THREE.task_definition),
     ]
-    assert abandoned(journal) == set()
+    assert not abandoned(replace(THREE, since=AT + timedelta(hours=4)), journal)
+    assert abandoned(replace(THREE, since=AT + timedelta(hours=2)), journal)
 
 
 def test_a_rollback_without_an_earlier_release_is_refused() -> None:
     with pytest.raises(Refused, match="no earlier release"):
-        choose([ONE], current=ONE.task_definition, left=())
+        choose([ONE], [], current=ONE.task_definition)
 
 
 @pytest.mark.parametrize("name", ["v1", "app:1", ONE.task_definition])
 def test_a_release_can_be_named(name: str) -> None:
-    assert choose([THREE, TWO, ONE], current=THREE.task_definition, left=(), name=name) == ONE
+    assert choose([THREE, TWO, ONE], [], current=THREE.task_definition, name=name) == ONE
 
 
 def test_a_git_sha_may_be_shortened_to_seven_characters() -> None:
@@ -82,20 +83,20 @@ def test_a_git_sha_may_be_shortened_to_seven_characters() -> None:
 
 def test_a_release_that_never_worked_is_refused_with_those_that_did() -> None:
     with pytest.raises(Refused, match="v9") as refusal:
-        choose([TWO, ONE], current=TWO.task_definition, left=(), name="v9")
+        choose([TWO, ONE], [], current=TWO.task_definition, name="v9")
     assert "v1" in refusal.value.hint
 
 
 def test_naming_the_serving_release_is_refused() -> None:
     with pytest.raises(Refused, match="is already running"):
-        choose([TWO, ONE], current=TWO.task_definition, left=(), name="v2")
+        choose([TWO, ONE], [], current=TWO.task_definition, name="v2")
 
 
 def test_failed_deployments_are_no_candidates_and_the_journal_adds_what_ecs_forgot() -> None:
     journal = [
-        entry(3, "deploy", "rolled back", task_definition="app:3", release="v3"),
-        entry(2, "deploy", "succeeded", task_definition="app:2", release="v2"),
-        entry(1, "deploy", "succeeded", task_definition="app:1", release="v1"),
+        entry(3, "deploy", "rolled back", task_definition="app:3"),
+        entry(2, "deploy", "succeeded", task_definition="app:2"),
+        entry(1, "deploy", "succeeded", task_definition="app:1"),
     ]
-    found = successes(Ecs("app:2"), journal)  # type: ignore[arg-type]
-    assert found == [Candidate("app:2", ("v2",)), Candidate("app:1", ("v1",))]
+    found = successes(Ecs(("app:2", AT)), journal)  # type: ignore[arg-type]
+    assert [(each.task_definition, each.names) for each in found] == [("app:2", ("v2",)), ("app:1", ("v1",))]

@@ -102,7 +102,9 @@ def test_a_setting_decides_whether_a_rollback_needs_a_known_answer(
     console: Any = SimpleNamespace(event=lambda event, _, script: told.append((event, script)))
     expected = pytest.raises(Refused, match=refusal) if refusal else nullcontext()
     with expected:
-        require_support(found, "v1", console, refuse_unknown=refuse_unknown, force_schema=why)
+        require_support(
+            found, "v1", console, refuse_unknown=refuse_unknown, command="invoke rollback", force_schema=why
+        )
     assert told == events
 
 

@@ -60,11 +60,11 @@ def test_the_lock_is_no_deployment(journal: DeploymentJournal, objects: MemoryOb
 def test_a_journal_is_reopened_where_it_stopped_and_shows_who_wrote(journal: DeploymentJournal) -> None:
     journal.recorder("deploy", Clock(), token=1).write("starting", task_definition="family:7")
     now = datetime.now(UTC)
-    (entry,) = journal.unfinished(now)
+    (entry,) = journal.past(now).unfinished()
     again = journal.reopen(entry, Clock(), token=2)
     again.write("resumed")
     again.write(FINISHED, outcome="succeeded")
-    assert journal.unfinished(now) == []
+    assert journal.past(now).unfinished() == []
     found = journal.entry(entry.deploy)
     assert found is not None
     assert [(event.number, event.event, event.token) for event in found.events] == [
@@ -77,14 +77,14 @@ def test_a_journal_is_reopened_where_it_stopped_and_shows_who_wrote(journal: Dep
 
 def test_a_deployment_that_was_left_is_unfinished_and_shows_where(journal: DeploymentJournal) -> None:
     journal.recorder("deploy", Clock()).write(LEFT, outcome="left canary")
-    (entry,) = journal.unfinished(datetime.now(UTC))
+    (entry,) = journal.past().unfinished()
     assert (entry.outcome, entry.finished) == ("left canary", None)
 
 
 def test_what_ecs_has_forgotten_is_not_looked_for(journal: DeploymentJournal) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=100)
     journal.recorder("deploy", Clock(read=long_ago.timestamp))
-    assert journal.unfinished(datetime.now(UTC)) == []
+    assert journal.past().unfinished() == []
     assert len(journal.entries()) == 1
 
 

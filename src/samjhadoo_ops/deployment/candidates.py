@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain, takewhile
 from typing import TYPE_CHECKING
 
+from samjhadoo_ops.deployment.journal import STARTED
 from samjhadoo_ops.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
 
     from samjhadoo_ops.deployment.ecs import EcsService
     from samjhadoo_ops.deployment.journal import JournalEntry
 
 _SHORTEST_SHA = 7
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,13 @@ class Candidate:
     """A release that was deployed successfully.
 
     Attributes:
-        names: What it may be called by: version, git sha, digest, task definition.
+        names: What it may be called by: version, git sha, digest.
+        since: When its last successful deployment began, on the clock.
     """
 
     task_definition: str
     names: tuple[str, ...] = ()
+    since: datetime = _LONG_AGO
 
     def is_named(self, name: str) -> bool:
         """Return whether the release has this name; a git sha may be shortened to 7 characters."""
@@ -40,29 +46,29 @@ class Candidate:
         return f"{self.names[0]} ({family})" if self.names else family
 
 
-def successes(ecs: EcsService, entries: Sequence[JournalEntry]) -> list[Candidate]:
-    """Return the releases that were deployed successfully, the latest first, each once.
+def successes(ecs: EcsService, past: Iterable[JournalEntry]) -> Iterator[Candidate]:
+    """Return the releases that were deployed successfully, the latest first, each once; read on demand.
 
-    ECS's own list comes first; the journal adds names, and what ECS has forgotten after 90 days.
+    ECS's own list comes first; the journal adds what ECS has forgotten after 90 days.
+
+    Args:
+        past: The journal, the newest first.
     """
-    names = {
-        str(entry.data["task_definition"]): release_names(entry)
-        for entry in reversed(entries)
-        if "task_definition" in entry.data
-    }
-    briefs = ecs.deployments(statuses=["SUCCESSFUL"]) if ecs.describe() else []
-    revisions = ecs.revisions(brief["targetServiceRevisionArn"] for brief in briefs)
-    found = [
-        revisions[brief["targetServiceRevisionArn"]]["taskDefinition"]
-        for brief in briefs
-        if brief["targetServiceRevisionArn"] in revisions
-    ]
-    found += [
-        str(entry.data["task_definition"])
-        for entry in entries
-        if entry.outcome == "succeeded" and "task_definition" in entry.data
-    ]
-    return [Candidate(arn, names.get(arn, ())) for arn in dict.fromkeys(found)]
+    found: set[str] = set()
+    for task_definition, since in chain(ecs.successful(), _recorded(past)):
+        if task_definition not in found:
+            found.add(task_definition)
+            registered = ecs.task_definition(task_definition)
+            tags = registered.tags if registered else {}
+            names = dict.fromkeys(tags[name] for name in ("release", "git-sha", "digest") if tags.get(name))
+            yield Candidate(task_definition, tuple(names), since)
+
+
+def _recorded(past: Iterable[JournalEntry]) -> Iterator[tuple[str, datetime]]:
+    """Return the journal's successful deployments: task definition and beginning."""
+    for entry in past:
+        if entry.ended and entry.outcome == "succeeded" and entry.task_definition:
+            yield entry.task_definition, entry.started
 
 
 def release_names(entry: JournalEntry) -> tuple[str, ...]:
@@ -71,52 +77,50 @@ def release_names(entry: JournalEntry) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(entry.data[name]) for name in fields if entry.data.get(name)))
 
 
-def abandoned(entries: Iterable[JournalEntry]) -> set[str]:
-    """Return the task definitions that were rolled back from since they were last deployed on purpose.
+def abandoned(candidate: Candidate, past: Iterable[JournalEntry]) -> bool:
+    """Return whether a release was rolled back from since it was last deployed.
 
     Going back twice must not return to the release that was left the first time.
 
     Args:
-        entries: The journal, the newest first.
+        past: The journal, the newest first; it is read back to the release's deployment.
     """
-    left: set[str] = set()
-    for entry in reversed(list(entries)):
-        kind = entry.events[0].data.get("kind")
-        if kind == "rollback" and entry.data.get("from_task_definition"):
-            left.add(str(entry.data["from_task_definition"]))
-        elif entry.outcome == "succeeded":
-            left.discard(str(entry.data.get("task_definition")))
-    return left
+    since = takewhile(lambda entry: entry.started > candidate.since, past)
+    left = (entry.known(STARTED) for entry in since)
+    return any(
+        each.get("kind") == "rollback" and each.get("from_task_definition") == candidate.task_definition
+        for each in left
+    )
 
 
 def choose(
-    candidates: Sequence[Candidate], *, current: str | None, left: Iterable[str], name: str = ""
+    candidates: Iterable[Candidate], past: Iterable[JournalEntry], *, current: str | None, name: str = ""
 ) -> Candidate:
     """Return the release to roll back to.
 
     Args:
+        candidates: The releases that were deployed successfully, the latest first.
+        past: The journal, the newest first.
         current: The running task definition.
-        left: Task definitions that were rolled back from.
         name: The requested release; empty for the last one that worked.
 
     Raises:
         Refused: There is none.
     """
-    known = ", ".join(str(candidate) for candidate in candidates[:5]) or "none"
-    if name:
-        named = [candidate for candidate in candidates if candidate.is_named(name)]
-        if not named:
-            raise Refused(
-                f"no release {name!r} was deployed successfully", hint=f"successful releases: {known}"
-            )
-        if named[0].task_definition == current:
-            raise Refused(f"release {name!r} is already running", hint="invoke history")
-        return named[0]
-    avoided = {current, *left}
+    seen: list[str] = []
     for candidate in candidates:
-        if candidate.task_definition not in avoided:
+        seen.append(str(candidate))
+        is_current = candidate.task_definition == current
+        if name and candidate.is_named(name):
+            if is_current:
+                raise Refused(f"release {name!r} is already running", hint="invoke history")
             return candidate
+        if not name and not is_current and not abandoned(candidate, past):
+            return candidate
+    known = f"successful releases: {', '.join(seen[:5]) or 'none'}"
+    if name:
+        raise Refused(f"no release {name!r} was deployed successfully", hint=known)
     raise Refused(
         "there is no earlier release to roll back to: no other release was deployed successfully",
-        hint=f"successful releases: {known}; name one with --to",
+        hint=f"{known}; name one with --to",
     )

@@ -69,7 +69,7 @@ class Deploy:
         with run.timed("account"):
             run.aws.account_guard()
         with run.locked("deploy", lock_wait=self.lock_wait):
-            settle_unfinished(run)
+            settle_unfinished(run, run.journal.past())
             prepared = self._prepare(run)
             promoted = {"promoted": self.image} if self.image else {}
             run.begin("deploy", **self.overrides.record, **promoted)
@@ -205,7 +205,7 @@ def _register(run: Run, image: PushedImage) -> str:
 def _pushed_before(entry: JournalEntry | None, plan: DeployPlan) -> PushedImage | None:
     """Return the image that a resumed deploy has pushed already."""
     event = entry.last(STEPS["push"][1]) if entry else None
-    if event is None:
+    if event is None or not event.data.get("digest"):
         return None
     return PushedImage(plan.image.repository_uri, str(event.data["release"]), str(event.data["digest"]))
 
@@ -213,7 +213,7 @@ def _pushed_before(entry: JournalEntry | None, plan: DeployPlan) -> PushedImage 
 def _registered_before(entry: JournalEntry | None) -> str:
     """Return the task definition that a resumed deploy has registered already; empty for none."""
     event = entry.last(STEPS["register"][1]) if entry else None
-    return str(event.data["task_definition"]) if event else ""
+    return str(event.data.get("task_definition", "")) if event else ""
 
 
 def release_tags(image: PushedImage) -> dict[str, str]:

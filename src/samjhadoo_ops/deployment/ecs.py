@@ -6,6 +6,7 @@ import random
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from samjhadoo_ops.deployment.differences import task_definition_differences
@@ -13,6 +14,7 @@ from samjhadoo_ops.errors import DeploymentFailed, PersonNeeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
 _THROTTLING = frozenset(
     {
@@ -174,18 +176,32 @@ class EcsService:
 
     def deployments(self, *, statuses: Sequence[str] = (), limit: int = 0) -> list[dict[str, Any]]:
         """Return brief service deployments, newest first: `limit` at most, 0 for all of 90 days."""
-        found: list[dict[str, Any]] = []
+        found = islice(chain.from_iterable(self._pages(statuses)), limit or None)
+        return sorted(found, key=lambda brief: brief["createdAt"], reverse=True)
+
+    def successful(self) -> Iterator[tuple[str, datetime]]:
+        """Return the successful deployments' task definitions and beginnings, newest first, on demand."""
+        for page in self._pages(["SUCCESSFUL"]):
+            briefs = sorted(page, key=lambda brief: brief["createdAt"], reverse=True)
+            for start in range(0, len(briefs), _BATCH):
+                batch = briefs[start : start + _BATCH]
+                revisions = self.revisions(brief["targetServiceRevisionArn"] for brief in batch)
+                for brief in batch:
+                    revision = revisions.get(brief["targetServiceRevisionArn"])
+                    if revision is not None:
+                        yield str(revision["taskDefinition"]), brief["createdAt"]
+
+    def _pages(self, statuses: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
+        """Return the pages of the service's deployments; ECS lists the newest first."""
         request: dict[str, Any] = {"cluster": self.cluster, "service": self.name, "maxResults": 100}
         if statuses:
             request["status"] = list(statuses)
         while True:
             answer = self.client.list_service_deployments(**request)
-            found.extend(answer["serviceDeployments"])
-            if not answer.get("nextToken") or 0 < limit <= len(found):
-                break
+            yield answer["serviceDeployments"]
+            if not answer.get("nextToken"):
+                return
             request["nextToken"] = answer["nextToken"]
-        found.sort(key=lambda brief: brief["createdAt"], reverse=True)
-        return found[: limit or None]
 
     def revisions(self, arns: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return service revisions by ARN; those ECS has forgotten are left out."""

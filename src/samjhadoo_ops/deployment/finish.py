@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment.diagnosis import Diagnosis
-from samjhadoo_ops.deployment.journal import FINISHED, LEFT
+from samjhadoo_ops.deployment.journal import FINISHED, LEFT, STARTED
 from samjhadoo_ops.deployment.lock import LostLock
 from samjhadoo_ops.deployment.outcome import Phase, phase_of
 from samjhadoo_ops.errors import (
@@ -365,7 +365,7 @@ def _reason(run: Run, ending: Ending) -> str:
 def _rollback_requested_by(run: Run, arn: str) -> str:
     """Return who requested the rollback of a deployment by hand; empty when nobody did."""
     for entry in run.journal.entries(limit=5):
-        data = entry.data
+        data = entry.known(STARTED)
         ours = entry.deploy == run.recorder.deploy
         if not ours and data.get("kind") == "rollback" and data.get("deployment") == arn:
             return str(data.get("by", "an unknown user"))
@@ -400,7 +400,7 @@ def _hint(pinned: PinnedDeployment, ending: Ending) -> str:
 def _recorded_code(entry: JournalEntry) -> ExitCode:
     """Return the exit code of a recorded ending."""
     known = entry.data.get("exit_code")
-    if known is not None:
-        return ExitCode(int(known))
+    if known in set(ExitCode):
+        return ExitCode(known)
     good = entry.outcome in {"succeeded", "unchanged", "rolled back" if entry.kind == "rollback" else ""}
     return ExitCode.SUCCEEDED if good else ExitCode.UNEXPECTED

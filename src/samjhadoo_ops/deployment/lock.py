@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import msgspec
+from msgspec.structs import replace
 
 from samjhadoo_ops.deployment.journal import run_url, this_user
-from samjhadoo_ops.deployment.objects import Conflict
+from samjhadoo_ops.deployment.objects import Conflict, Unreadable, decoded
 from samjhadoo_ops.errors import PersonNeeded, Refused
 from samjhadoo_ops.processes import is_running, start_time
 
@@ -93,11 +94,31 @@ class LockOwner(msgspec.Struct, frozen=True, kw_only=True):
         """Return whether anybody may take the lock; `age`: seconds since its renewal, as the store counts."""
         return self.released or age > self.lease or self.orphaned
 
+    @property
+    def damage(self) -> str:
+        """Return why the lock's object cannot be read; empty when it can."""
+        return ""
+
     def __str__(self) -> str:
         where = f", {self.run}" if self.run else ""
         return (
             f"{self.user}@{self.host} (process {self.pid}{where}) for {self.reason!r} since {self.acquired}"
         )
+
+
+class UnreadableOwner(LockOwner, frozen=True, kw_only=True):
+    """Stands for the owner that an object which cannot be read would name: nobody can hold such a lock."""
+
+    key: str
+    why: str
+
+    @property
+    def damage(self) -> str:
+        """See `LockOwner.damage`."""
+        return self.why
+
+    def __str__(self) -> str:
+        return f"an unknown run: {self.key} cannot be read ({self.why})"
 
 
 def this_owner(*, reason: str, acquired: str, lease: float) -> LockOwner:
@@ -119,9 +140,19 @@ def this_owner(*, reason: str, acquired: str, lease: float) -> LockOwner:
 
 
 def read_lock(store: ObjectStore, key: str) -> tuple[LockOwner, StoredObject] | None:
-    """Return who holds a lock and its object, or None when it was never held."""
+    """Return who holds a lock and its object, or None when it was never held.
+
+    An object that cannot be read counts as released. The next acquisition gets a number above any before:
+    seconds since 1970.
+    """
     stored = store.read(key)
-    return None if stored is None else (msgspec.json.decode(stored.body, type=LockOwner), stored)
+    if stored is None:
+        return None
+    try:
+        return decoded(stored, LockOwner), stored
+    except Unreadable as error:
+        nobody = replace(this_owner(reason="", acquired="", lease=0.0), token=int(time.time()), released=True)
+        return UnreadableOwner(**msgspec.structs.asdict(nobody), key=key, why=str(error)), stored
 
 
 def current_owner(store: ObjectStore, key: str) -> LockOwner | None:
@@ -162,6 +193,7 @@ class DeploymentLock:
         patience: Real seconds to wait for a held lock.
         pause: Real seconds between two attempts to take it.
         report: Called with a sentence about who is waited for.
+        damaged: Called with the key and the reason when the object could not be read and was replaced.
         read: A clock that never jumps or stands still, in real seconds.
 
     Attributes:
@@ -180,6 +212,7 @@ class DeploymentLock:
         patience: float = 0.0,
         pause: float = 1.0,
         report: Callable[[str], None] = lambda _: None,
+        damaged: Callable[[str, str], None] = lambda _key, _why: None,
         read: Callable[[], float] = awake_or_asleep,
     ) -> None:
         self.lease = lease
@@ -191,6 +224,7 @@ class DeploymentLock:
         self._patience = patience
         self._retry_pause = min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, pause))
         self._report = report
+        self._damaged = damaged
         self._read = read
         self._renewed = read()
         self._etag = ""
@@ -269,7 +303,7 @@ class DeploymentLock:
             owner, stored = found
             if not owner.free(stored.age):
                 raise lock_is_held(owner, stored.age)
-            mine = msgspec.structs.replace(self.owner, token=owner.token + 1)
+            mine = replace(self.owner, token=owner.token + 1)
             self._etag = self._store.replace(self._key, msgspec.json.encode(mine), etag=stored.etag)
         except Conflict:
             found = read_lock(self._store, self._key)
@@ -279,6 +313,8 @@ class DeploymentLock:
                 else Refused("the deployment lock is contended", hint="run the command again")
             ) from None
         self.owner, self.former = mine, owner
+        if owner.damage:
+            self._damaged(self._key, f"{owner.damage}; the lock was replaced")
 
     def _renew(self) -> None:
         while not self._done.wait(self.lease / _RENEWALS_PER_LEASE):
@@ -293,7 +329,7 @@ class DeploymentLock:
         with self._guard:
             if self.lost or not self._etag:
                 return
-            owner = msgspec.structs.replace(self.owner, **changes)
+            owner = replace(self.owner, **changes)
             asked = self._read()
             try:
                 self._etag = self._replace(owner)
@@ -331,13 +367,11 @@ def lost_lock(message: str) -> LostLock:
 def break_lock(store: ObjectStore, key: str) -> LockOwner | None:
     """Release a lock whoever owns it, and return its owner, if any; raise `Refused` if that has changed."""
     found = read_lock(store, key)
-    if found is None or found[0].released:
+    if found is None or (found[0].released and not found[0].damage):
         return None
     owner, stored = found
     try:
-        store.replace(
-            key, msgspec.json.encode(msgspec.structs.replace(owner, released=True)), etag=stored.etag
-        )
+        store.replace(key, msgspec.json.encode(replace(owner, released=True)), etag=stored.etag)
     except Conflict:
         raise Refused(
             "the lock was renewed or changed hands just now", hint="check again: invoke status"

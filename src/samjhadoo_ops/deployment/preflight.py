@@ -165,9 +165,10 @@ def require_passed(findings: Mapping[str, Finding]) -> None:
     first = next(iter(closed))
     several = len(closed) > 1
     hint = "correct them, then: invoke deploy" if several else closed[first].remedy
-    if first in GATES and GATES[first].overridable:
-        once = f'or pass {first} once: invoke deploy --override {first}="why"'
-        hint = "; ".join(filter(None, [hint, once]))
+    if all(name in GATES and GATES[name].overridable for name in closed):
+        options = " ".join(f'--override {name}="why"' for name in closed)
+        them = "them" if several else first
+        hint = "; ".join(filter(None, [hint, f"or pass {them} once: invoke deploy {options}"]))
     raise Refused(
         f"refused before anything was deployed: {', '.join(closed)}",
         hint=hint,
@@ -211,10 +212,11 @@ def gather_facts(
         image: An image that exists, deployed instead of a build.
 
     Raises:
-        ConfigurationError: The load balancer that the settings name doesn't exist.
+        ConfigurationError: The task definition cannot be rendered, or the load balancer does not exist.
     """
     from samjhadoo_ops.release import render_task_definition
 
+    document = render_task_definition(context.env, UNBUILT, UNBUILT)
     with ThreadPoolExecutor(2, thread_name_prefix="gather_facts") as pool:
         traffic = pool.submit(_traffic, context)
         service = context.ecs.describe()
@@ -229,7 +231,7 @@ def gather_facts(
         service=service,
         deployments=deployments,
         load_balancing=load_balancing,
-        render=lambda: render_task_definition(context.env, UNBUILT, UNBUILT),
+        render=lambda: document,
         source=lambda: _source(context, image),
         revisions=revisions,
         rules=rules,

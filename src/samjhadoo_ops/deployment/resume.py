@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment.deploy import Deploy
 from samjhadoo_ops.deployment.finish import Deployed, ending_of, finish_unwatched, recorded
 from samjhadoo_ops.deployment.gates.gate import recorded_overrides
-from samjhadoo_ops.deployment.journal import run_url, this_user
+from samjhadoo_ops.deployment.journal import STARTED, run_url, this_user
 from samjhadoo_ops.deployment.outcome import Before, PinnedDeployment
 from samjhadoo_ops.deployment.rollout import watch_to_end
 from samjhadoo_ops.deployment.run import Run
-from samjhadoo_ops.deployment.unfinished import deployment_of, unfinished
+from samjhadoo_ops.deployment.unfinished import deployment_of
 from samjhadoo_ops.errors import Refused
 
 if TYPE_CHECKING:
     from samjhadoo_ops.deployment.journal import JournalEntry
     from samjhadoo_ops.deployment.run import ServiceContext
-
-_SEARCHED = 20
 
 
 def resume(
@@ -80,7 +79,7 @@ def _ended_before(context: ServiceContext, deploy: str, *, resuming: bool) -> De
 
     None also when what was to be resumed never began: its run may have left its lock, which has to go.
     """
-    if not deploy and any(_deploys(each) for each in unfinished(context)):
+    if not deploy and any(_deploys(each) for each in context.journal.past().unfinished()):
         return None
     entry = _find(context, deploy)
     never_began = resuming and not deploy and _is_of_another_release(context, entry)
@@ -114,16 +113,18 @@ def _find(context: ServiceContext, deploy: str) -> JournalEntry:
         if entry is None or not _deploys(entry):
             raise Refused(f"the journal has no deploy {deploy!r}", hint="invoke history lists them")
         return entry
-    found = [each for each in unfinished(context) if _deploys(each)]
-    found = found or [each for each in context.journal.entries(limit=_SEARCHED) if _deploys(each)]
-    if not found:
+    past = context.journal.past()
+    found = next((each for each in chain(past.unfinished(), past) if _deploys(each)), None)
+    if found is None:
         raise Refused("nothing has been deployed yet", hint="invoke deploy")
-    return found[0]
+    return found
 
 
 def _deploys(entry: JournalEntry) -> bool:
     """Return whether an entry is of a deployment of its own, not of stopping another's."""
-    return entry.kind == "deploy" or (entry.kind == "rollback" and entry.data.get("how") == "redeploy")
+    return entry.kind == "deploy" or (
+        entry.kind == "rollback" and entry.known(STARTED).get("how") == "redeploy"
+    )
 
 
 def _never_started(run: Run, entry: JournalEntry) -> Deployed:
@@ -151,8 +152,8 @@ def _watch_again(run: Run, entry: JournalEntry, arn: str, *, until: str) -> Depl
         first=bool(how.get("first")),
         before=Before(
             started=(starting or entry.events[0]).at.timestamp(),
-            canary_since=float(canary.data["since"]) if canary else None,
-            reason=str(stopping.data["reason"]) if stopping else "",
+            canary_since=canary.data.get("since") if canary else None,
+            reason=str(stopping.data.get("reason", "")) if stopping else "",
         ),
     )
     run.changes.append(f"deployment {arn.rpartition('/')[2]} started by {data.get('by', 'another run')}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.database.effects import Compatibility
-from samjhadoo_ops.database.judge import recorded_judgement
-from samjhadoo_ops.deployment.candidates import abandoned, choose, successes
+from samjhadoo_ops.database.effects import Compatibility, Reason
+from samjhadoo_ops.database.judge import ScriptJudgement, recorded_judgement
+from samjhadoo_ops.deployment.candidates import choose, successes
 from samjhadoo_ops.deployment.ecs import ONGOING
 from samjhadoo_ops.deployment.finish import recorded
 from samjhadoo_ops.deployment.outcome import Phase, PinnedDeployment, observe, phase_of
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from samjhadoo_ops.console import Console
-    from samjhadoo_ops.database.judge import ScriptJudgement
     from samjhadoo_ops.deployment.candidates import Candidate
-    from samjhadoo_ops.deployment.journal import JournalEntry
+    from samjhadoo_ops.deployment.journal import JournalEntry, PastDeployments
     from samjhadoo_ops.deployment.run import ServiceContext
     from samjhadoo_ops.deployment.watch import Watch
 
@@ -72,7 +72,7 @@ def rollback(
         if to:
             raise Refused(
                 f"{running} is running: it can only be stopped",
-                hint="invoke rollback without --to, then again with it",
+                hint=f"stop it, then go there: invoke rollback; then: invoke rollback --to {to}",
             )
         stopped = _stop(context, running)
         if stopped is not None:
@@ -109,7 +109,7 @@ def planned_rollback(context: ServiceContext, *, to: str = "") -> str:
     running = _running(context)
     if running:
         return f"would stop {running} and shift all traffic back"
-    return f"would deploy {_target(context, to=to)} without canary and bake"
+    return f"would deploy {_target(context, context.journal.past(), to=to)} without canary and bake"
 
 
 def _running(context: ServiceContext) -> str:
@@ -153,12 +153,16 @@ def _redeploy(context: ServiceContext, *, to: str, force_schema: str, lock_wait:
     """Deploy the last release that worked, without canary and bake, and wait for its end."""
     run = Run(context)
     with run.locked("rollback", lock_wait=lock_wait):
-        settle_unfinished(run)
-        target = _target(run, to=to, force_schema=force_schema)
+        past = run.journal.past()
+        settle_unfinished(run, past)
+        target = _target(run, past, to=to, force_schema=force_schema)
         registered = run.ecs.task_definition(target.task_definition)
-        if registered is None or registered.document.get("status") != "ACTIVE":
-            raise Refused(f"{target} is no longer registered with ECS", hint="deploy that version again")
         release = target.names[0] if target.names else ""
+        if registered is None or registered.document.get("status") != "ACTIVE":
+            raise Refused(
+                f"{target} is no longer registered with ECS",
+                hint=f"check out {release or 'that release'}, then: invoke deploy",
+            )
         run.begin(
             "rollback",
             how="redeploy",
@@ -174,16 +178,17 @@ def _redeploy(context: ServiceContext, *, to: str, force_schema: str, lock_wait:
     return RollbackResult("redeployed", str(target), ended.deployment)
 
 
-def _target(context: ServiceContext, *, to: str = "", force_schema: str = "") -> Candidate:
-    """Return the release that a rollback would deploy."""
-    entries = context.journal.entries()
-    candidates = successes(context.ecs, entries)
-    target = choose(candidates, current=context.ecs.serving(), left=abandoned(entries), name=to)
+def _target(
+    context: ServiceContext, past: PastDeployments, *, to: str = "", force_schema: str = ""
+) -> Candidate:
+    """Return the release that a rollback would deploy; the past is read back to it."""
+    target = choose(successes(context.ecs, past), past, current=context.ecs.serving(), name=to)
     require_support(
-        unsupported(entries, target.task_definition),
+        unsupported(past, target.task_definition),
         str(target),
         context.console,
         refuse_unknown=context.env.gates.migrations.unknown == "refuse",
+        command=f"invoke rollback{f' --to {to}' if to else ''}",
         force_schema=force_schema,
     )
     return target
@@ -195,6 +200,7 @@ def require_support(
     console: Console,
     *,
     refuse_unknown: bool,
+    command: str,
     force_schema: str,
 ) -> None:
     """Refuse a release that the schema does not support, unless somebody knows better.
@@ -202,6 +208,7 @@ def require_support(
     Args:
         found: The migrations since then that are not safe for it.
         refuse_unknown: Whether those count for which it is not known; otherwise they are shown.
+        command: The command that was refused, for the hint.
         force_schema: Why the release is wanted all the same.
     """
     broken = [each for each in found if refuse_unknown or each.answer is Compatibility.BREAKS]
@@ -211,8 +218,8 @@ def require_support(
             f"the schema no longer supports {target}: migrations since then have taken away what it may need"
             if known
             else f"whether the schema still supports {target} is not known",
-            hint="deploy a release that works with the schema (roll forward), or, if you know better: "
-            '--force-schema "why"',
+            hint="deploy a release that works with the schema: invoke deploy; or, if this one does: "
+            f'{command} --force-schema "why"',
             details=tuple(f"{each.script}: {each.what}" for each in broken),
         )
     for each in found:
@@ -229,7 +236,7 @@ def _settle_quietly(context: ServiceContext) -> None:
     run = Run(context)
     try:
         with run.locked("rollback"):
-            settle_unfinished(run)
+            settle_unfinished(run, run.journal.past())
     except Refused:
         return
 
@@ -293,21 +300,22 @@ def _require_serving(context: ServiceContext, document: dict[str, Any]) -> None:
         )
 
 
-def unsupported(entries: Sequence[JournalEntry], task_definition: str) -> list[ScriptJudgement]:
+def unsupported(past: Iterable[JournalEntry], task_definition: str) -> list[ScriptJudgement]:
     """Return the migrations that a release may not work with, or for which that is not known.
 
     Args:
-        entries: The journal, newest first.
+        past: The journal, newest first; it is read back to the release's last deploy.
         task_definition: The release's; what was migrated with it or before does no harm to it.
     """
-    position = _position(entries, task_definition)
-    newer, older_or_same = _releases(entries[:position]), _releases(entries[position:])
-    found = {each.script: each for entry in entries[:position] for each in _recorded(entry)}
+    newer = list(takewhile(lambda entry: not _deployed(entry, task_definition), past))
+    found = {each.script: each for entry in newer for each in _recorded(entry)}
     return [
         each
         for _, each in sorted(found.items())
         # A contract spares the releases from the one that it names on.
-        if not each.since or not _named(each.since, older_or_same) or _named(each.since, newer)
+        if not each.since
+        or _named(each.since, newer)
+        or not _named(each.since, islice(past, len(newer), None))
     ]
 
 
@@ -320,23 +328,26 @@ def schema_version(entries: Iterable[JournalEntry]) -> str:
     return ""
 
 
-def _position(entries: Sequence[JournalEntry], task_definition: str) -> int:
-    """Return the place of the newest deploy of a task definition; the end when there is none."""
-    for number, entry in enumerate(entries):
-        if entry.kind == "deploy" and entry.data.get("task_definition") == task_definition:
-            return number
-    return len(entries)
+def _deployed(entry: JournalEntry, task_definition: str) -> bool:
+    return entry.kind == "deploy" and entry.task_definition == task_definition
 
 
-def _releases(entries: Iterable[JournalEntry]) -> set[str]:
-    return {str(entry.data.get("release", "")) for entry in entries if entry.kind == "deploy"}
-
-
-def _named(name: str, releases: set[str]) -> bool:
-    return any(release == name or (name and release.startswith(name)) for release in releases)
+def _named(name: str, entries: Iterable[JournalEntry]) -> bool:
+    releases = (str(entry.data.get("release", "")) for entry in entries if entry.kind == "deploy")
+    return any(release.startswith(name) for release in releases)
 
 
 def _recorded(entry: JournalEntry) -> tuple[ScriptJudgement, ...]:
     """Return how a deployment's migrations were judged; what was only about to be run may have been run."""
     migrating = entry.last("migrating")
-    return recorded_judgement(migrating.data).scripts if migrating else ()
+    if migrating is None:
+        return ()
+    try:
+        if not migrating.damage:
+            return recorded_judgement(migrating.data).scripts
+    except (AttributeError, TypeError, ValueError) as error:
+        why = f"unknown: its record cannot be read ({error})"
+    else:
+        why = f"unknown: its record cannot be read ({migrating.damage})"
+    script = f"the migration of {entry.deploy}"
+    return (ScriptJudgement(script, (Reason(script, 0, why, Compatibility.UNKNOWN),)),)

@@ -69,7 +69,12 @@ class ServiceContext:
             prefix=self.env.journal.prefix,
             environment=self.env.name,
             service=self.env.service.name,
+            report=self._damaged,
         )
+
+    def _damaged(self, key: str, why: str) -> None:
+        where = f"s3://{self.env.journal.bucket}/{key}"
+        self.console.event("damaged", f"! cannot read {where}, going on without it: {why}", key=where)
 
     @cached_property
     def policy(self) -> Policy:
@@ -140,6 +145,7 @@ class Run(ServiceContext):
             patience=self.clock.real(lock_wait),
             pause=self.clock.real(self.policy.poll),
             report=lambda text: self.console.event("waiting", text),
+            damaged=self.journal.damaged,
         )
         with lock:
             self.lock = lock

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.clock import in_words
-from samjhadoo_ops.deployment.lock import current_owner
+from samjhadoo_ops.deployment.lock import read_lock
 from samjhadoo_ops.deployment.outcome import Phase, observe, phase_of
 from samjhadoo_ops.deployment.traffic import find_load_balancing, weights
 from samjhadoo_ops.deployment.watch import describe
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("Id", "Kind", "Release", "Digest", "Started", "Minutes", "Outcome", "By")
 _SHOWN_DIGEST = 19
+_READERS = 8
 _MINUTE = 60.0
 
 
@@ -36,7 +37,7 @@ class Status:
     Attributes:
         traffic: Percent of production traffic by target group.
         deployment: The service's current or latest deployment.
-        lock_owner: Who holds the deployment lock; None when anybody may take it.
+        lock_owner: Who holds the deployment lock, or an object that cannot be read; None when it is free.
         last: The last deployment of the journal, as a row of the history.
     """
 
@@ -60,7 +61,7 @@ def read_status(context: ServiceContext) -> Status:
     with ThreadPoolExecutor(4, thread_name_prefix="status") as pool:
         service = pool.submit(context.ecs.describe)
         traffic = pool.submit(_traffic, context)
-        lock = pool.submit(current_owner, context.journal.store, context.journal.lock_key)
+        lock = pool.submit(_lock_owner, context)
         entries = pool.submit(context.journal.entries, limit=1)
         found = service.result()
         return Status(
@@ -123,7 +124,8 @@ def lines(status: Status, clock: Clock) -> list[str]:
         sentence, deploy = for_people(status.last, clock)
         text += [f"last:       {sentence}", f"            {deploy}"]
     if status.lock_owner:
-        text.append(f"lock:       held by {status.lock_owner}")
+        damaged = "; the next run replaces it, or: invoke unlock" if status.lock_owner.damage else ""
+        text.append(f"lock:       held by {status.lock_owner}{damaged}")
     return [*text, f"production: {status.production}", f"test:       {status.test}"]
 
 
@@ -138,6 +140,11 @@ def _until_timeout(hook: Hook, clock: Clock) -> str:
 def ago(clock: Clock, moment: datetime) -> str:
     """Return how long ago a moment on the clock was, in real time."""
     return f"{in_words(max(0.0, clock.real(clock.timestamp() - moment.timestamp())))} ago"
+
+
+def _lock_owner(context: ServiceContext) -> LockOwner | None:
+    found = read_lock(context.journal.store, context.journal.lock_key)
+    return found[0] if found and (found[0].damage or not found[0].free(found[1].age)) else None
 
 
 def _traffic(context: ServiceContext) -> dict[str, float]:
@@ -167,16 +174,17 @@ def for_people(row: tuple[Any, ...], clock: Clock) -> tuple[str, str]:
     """Return a row of `COLUMNS` for people: a sentence, and the id, which is there to be copied."""
     deploy, kind, release, _, started, _, outcome, by = row
     of = f" of {short(release)}" if release else ""
-    return f"{kind}{of} by {by or 'nobody known'}, {ago(clock, started)}: {outcome}", deploy
+    return f"{kind or 'deployment'}{of} by {by or 'nobody known'}, {ago(clock, started)}: {outcome}", deploy
 
 
 def rows(entries: Sequence[JournalEntry]) -> list[tuple[Any, ...]]:
     """Return the rows of `COLUMNS`, in the order of the entries."""
-    return [_row(entry) for entry in entries]
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="history") as pool:
+        return list(pool.map(_row, entries))
 
 
 def _row(entry: JournalEntry) -> tuple[Any, ...]:
-    data = entry.data
+    data = entry.headline
     minutes = round((entry.finished - entry.started).total_seconds() / _MINUTE, 1) if entry.finished else None
     return (
         entry.deploy,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.deployment.finish import finish_unlock, finish_unwatched
@@ -12,15 +11,10 @@ from samjhadoo_ops.deployment.rollout import started_unseen
 from samjhadoo_ops.errors import PersonNeeded, Refused
 
 if TYPE_CHECKING:
-    from samjhadoo_ops.deployment.journal import JournalEntry
+    from samjhadoo_ops.deployment.journal import JournalEntry, PastDeployments
     from samjhadoo_ops.deployment.lock import LockOwner
     from samjhadoo_ops.deployment.outcome import Observation
     from samjhadoo_ops.deployment.run import Run, ServiceContext
-
-
-def unfinished(context: ServiceContext) -> list[JournalEntry]:
-    """Return the deployments whose end is not recorded, the newest first."""
-    return context.journal.unfinished(datetime.fromtimestamp(context.clock.read(), UTC))
 
 
 def deployment_of(context: ServiceContext, entry: JournalEntry) -> str:
@@ -32,25 +26,26 @@ def deployment_of(context: ServiceContext, entry: JournalEntry) -> str:
     if known:
         return str(known)
     starting = entry.last("starting")
-    if starting is None:
+    if starting is None or not entry.task_definition:
         return ""
     return started_unseen(
         context.ecs,
-        task_definition=str(starting.data["task_definition"]),
+        task_definition=entry.task_definition,
         known=set(starting.data.get("known", ())),
     )
 
 
-def settle_unfinished(run: Run) -> None:
+def settle_unfinished(run: Run, past: PastDeployments) -> None:
     """Record what became of deployments that no run watched to their end.
 
     Args:
         run: It holds the lock, so the runs that began them are gone.
+        past: The service's deployments.
 
     Raises:
         Refused: One of them goes on.
     """
-    for entry in unfinished(run):
+    for entry in past.unfinished():
         arn = deployment_of(run, entry)
         observed = _observed(run, arn)
         phase = phase_of(observed) if observed else None
@@ -67,7 +62,7 @@ def settle_unfinished(run: Run) -> None:
 def unlock(context: ServiceContext, *, reason: str, dry: bool = False) -> LockOwner | None:
     """Release the deployment lock and return who held it, if anybody; see `break_lock`."""
     found = read_lock(context.journal.store, context.journal.lock_key)
-    if found is None or found[0].released:
+    if found is None or (found[0].released and not found[0].damage):
         return None
     if dry:
         return found[0]

@@ -74,6 +74,6 @@ def _schema(context: ServiceContext) -> str:
 
     try:
         with aws_errors():
-            return schema_version(context.journal.entries())
+            return schema_version(context.journal.past())
     except OpsError:
         return ""

@@ -64,11 +64,12 @@ def deploy_all(session: Session, *, resume: str | bool, arguments: Sequence[str]
 
 def unfinished_services(session: Session) -> list[str]:
     """Return the services whose last deploy has not ended; all services if there are none."""
-    from samjhadoo_ops.deployment.unfinished import unfinished
     from samjhadoo_ops.tasks.session import open_sessions
 
     sessions = open_sessions(session.env.name)
     found = [
-        each.env.key for each in sessions if any(entry.kind == "deploy" for entry in unfinished(each.context))
+        each.env.key
+        for each in sessions
+        if any(entry.kind == "deploy" for entry in each.context.journal.past().unfinished())
     ]
     return found or list(session.env.services)

@@ -75,8 +75,15 @@ def test_each_of_several_refusals_has_its_remedy() -> None:
         "✘ lock refused: no lock",
         "    remedy: do lock",
     )
+    assert refusal.value.hint == "correct them, then: invoke deploy"  # the lock's cannot be overridden
+
+
+def test_several_refusals_are_overridden_together() -> None:
+    with pytest.raises(Refused) as refusal:
+        require_passed({name: refused("no", remedy="do it") for name in ("alarms", "vcpu_quota")})
     assert refusal.value.hint == (
-        'correct them, then: invoke deploy; or pass alarms once: invoke deploy --override alarms="why"'
+        "correct them, then: invoke deploy; "
+        'or pass them once: invoke deploy --override alarms="why" --override vcpu_quota="why"'
     )
 
 

@@ -7,10 +7,10 @@ import pytest
 from botocore.exceptions import ClientError
 from gate_facts import BLUE, GREEN, LOAD_BALANCING, SERVICE, brief, facts_of, rule, rules
 
-from samjhadoo_ops.deployment.gates import access, capacity, release, service, traffic
+from samjhadoo_ops.deployment.gates import access, capacity, service, traffic
 from samjhadoo_ops.deployment.gates.gate import State
 from samjhadoo_ops.deployment.traffic import rule_weights
-from samjhadoo_ops.errors import ConfigurationError, Refused
+from samjhadoo_ops.errors import Refused
 
 if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
@@ -102,13 +102,6 @@ STICKY = {"TargetGroupStickinessConfig": {"Enabled": True, "DurationSeconds": 60
             State.REFUSED,
             id="test-rule-of-somebody-else",
         ),
-        pytest.param(release.task_definition, {}, State.OK, id="renders"),
-        pytest.param(
-            release.task_definition,
-            {"render": lambda: {"containerDefinitions": [{"name": "other"}]}},
-            State.REFUSED,
-            id="container-missing",
-        ),
         pytest.param(access.lock, {}, State.OK, id="lock-free"),
         pytest.param(access.lock, {"lock_owner": lambda: "asha@host"}, State.REFUSED, id="lock-held"),
     ],
@@ -119,15 +112,6 @@ def test_a_gate_returns_the_state_for_its_facts(
     finding = check(facts_of(env, **facts))
     assert finding.state is state, finding
     assert finding.remedy or state is not State.REFUSED
-
-
-def test_a_task_definition_that_does_not_render_is_refused_with_its_reason(env: Environment) -> None:
-    def render() -> dict[str, Any]:
-        raise ConfigurationError("task-definition.json:3: no such variable")
-
-    finding = release.task_definition(facts_of(env, render=render))
-    assert finding.state is State.REFUSED
-    assert "task-definition.json:3" in finding.reason
 
 
 def test_another_account_is_refused(env: Environment) -> None:

@@ -7,7 +7,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment.gates.gate import Facts, Finding, GatePolicy, Stage, gate, ok, refused, skipped
-from samjhadoo_ops.errors import OpsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,26 +31,6 @@ def clean_source(facts: Facts) -> Finding:
         remedy="commit the files, or list what the image does not need in .dockerignore",
         details=source.differences,
     )
-
-
-@gate("the task definition can be rendered")
-def task_definition(facts: Facts) -> Finding:
-    """Refuse when the task definition can't be rendered or lacks the service's container.
-
-    It is found before anything is built or migrated.
-    """
-    path = facts.env.service.task_definition
-    try:
-        document = facts.render()
-    except OpsError as error:
-        return refused(error.message, remedy=error.hint or f"correct {path}")
-    names = [container.get("name") for container in document.get("containerDefinitions", ())]
-    if facts.env.service.container not in names:
-        return refused(
-            f"{path} has no container {facts.env.service.container!r} (service.container), only {names}",
-            remedy="name the container that serves",
-        )
-    return ok(path)
 
 
 @gate("there is a release to roll back to")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -37,12 +38,13 @@ COLUMNS = (
 
 def minutes_of(entry: JournalEntry) -> tuple[Minute, ...]:
     """Return what was counted in a deployment; nothing when that was never recorded."""
-    events = [event for event in entry.events if event.event == MINUTES]
-    if not events:
-        return ()
+    found: list[tuple[Minute, ...]] = []
+    for event in entry.events:
+        if event.event == MINUTES:
+            with suppress(msgspec.ValidationError):
+                found.append(msgspec.convert(event.data.get("minutes", ()), type=tuple[Minute, ...]))
     # A resumed run counts again from the canary on: the longest record contains the others.
-    fullest = max((event.data.get("minutes", []) for event in events), key=len)
-    return msgspec.convert(fullest, type=tuple[Minute, ...])
+    return max(found, key=len, default=())
 
 
 def find(journal: DeploymentJournal, deploy: str) -> tuple[JournalEntry, tuple[Minute, ...]]:
