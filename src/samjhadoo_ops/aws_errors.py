@@ -11,6 +11,8 @@ from samjhadoo_ops.errors import ConfigurationError, OpsError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from botocore.exceptions import BotoCoreError
+
 _LOOPBACK = ("127.0.0.1", "::1", "localhost", "localhost.localstack.cloud")
 
 
@@ -50,15 +52,9 @@ def translate(error: BaseException, *, changed: str = "") -> OpsError | None:
     if not isinstance(error, BotoCoreError):
         return None
     text = " ".join(str(error).split())
-    missing = (aws.NoCredentialsError, aws.PartialCredentialsError, aws.ProfileNotFound, aws.ConfigNotFound)
-    expired = (aws.TokenRetrievalError, aws.SSOTokenLoadError, aws.UnauthorizedSSOTokenError, aws.SSOError)
-    if isinstance(error, (*missing, *expired)):
+    hint = _login(error)
+    if hint:
         kind = AwsCallFailed if changed else ConfigurationError
-        hint = (
-            "aws sso login, then run it again"
-            if isinstance(error, expired)
-            else "aws configure, or set aws.profile"
-        )
         return kind(f"no usable AWS credentials: {text}", hint=hint, changed=changed)
     unreachable = (
         aws.EndpointConnectionError,
@@ -72,6 +68,26 @@ def translate(error: BaseException, *, changed: str = "") -> OpsError | None:
             f"{endpoint} cannot be reached: {text}", hint=_connection_hint(endpoint), changed=changed
         )
     return AwsCallFailed(f"AWS client: {text}", changed=changed)
+
+
+def _login(error: BotoCoreError) -> str:
+    """Return how to get credentials, for an error about them; else nothing."""
+    from botocore import exceptions as aws
+
+    if isinstance(error, aws.ProfileNotFound):
+        name = error.kwargs["profile"]
+        return (
+            f"create it: aws configure --profile {name}; or correct aws.profile (or AWS_PROFILE), "
+            "known profiles: aws configure list-profiles"
+        )
+    if isinstance(error, aws.PartialCredentialsError):
+        return f"set {error.kwargs['cred_var']}, too, or remove the others"
+    if isinstance(error, aws.NoCredentialsError | aws.ConfigNotFound):
+        return "aws configure; or set aws.profile to a profile with credentials: aws configure list-profiles"
+    expired = (aws.TokenRetrievalError, aws.SSOTokenLoadError, aws.UnauthorizedSSOTokenError, aws.SSOError)
+    if isinstance(error, expired):
+        return "log in again, with --profile NAME where aws.profile is set: aws sso login"
+    return ""
 
 
 def _connection_hint(endpoint: str) -> str:
@@ -105,4 +121,6 @@ def _remedy(code: str) -> str:
         return "these credentials are not valid for this account and region: check aws.profile"
     if "Throttl" in code or code in ("RequestLimitExceeded", "TooManyRequestsException", "SlowDown"):
         return "AWS is throttling calls: run it again, or raise aws.retries"
+    if code == "NoSuchBucket":
+        return "create the bucket, or correct journal.bucket"
     return ""

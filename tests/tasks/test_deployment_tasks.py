@@ -10,7 +10,7 @@ from invoke.exceptions import Exit
 from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.console import Console
 from samjhadoo_ops.environment import load_environment
-from samjhadoo_ops.errors import ConfigurationError, ExitCode, OpsError, Refused
+from samjhadoo_ops.errors import ConfigurationError, ExitCode, OpsError, PersonNeeded, Refused
 from samjhadoo_ops.stack.state import StackEnding, StackPaths, write
 from samjhadoo_ops.tasks.deploy import deploy
 from samjhadoo_ops.tasks.load import under_load
@@ -130,12 +130,27 @@ def test_without_a_terminal_production_needs_the_flag(monkeypatch: pytest.Monkey
     assert refusal.value.hint == "add --yes"
 
 
-@pytest.mark.parametrize("kind", ["ours", "a client's"])
+@pytest.mark.parametrize("kind", ["ours", "a client's", "any"])
 def test_an_error_after_the_stack_has_ended_says_why_it_ended(tmp_path: Path, kind: str) -> None:
     (tmp_path / "environments").symlink_to(Path(__file__).parents[2] / "environments")
     env = load_environment("local", root=tmp_path, variables={})
     write(StackPaths(tmp_path).ended, StackEnding(id="x", reason="the stack's redis was killed", at=0.0))
     lost = Session(env, Console(err=io.StringIO()), Clock(), "", "", endpoint_url="http://127.0.0.1:1")
-    with pytest.raises(OpsError) as told, lost.counted():
-        raise OpsError("oh") if kind == "ours" else EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
-    assert told.value.details[0].startswith("the local stack has ended: the stack's redis was killed; ")
+    errors = {
+        "ours": OpsError("oh"),
+        "a client's": EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
+        "any": ConnectionResetError("reset"),
+    }
+    with pytest.raises(Refused) as told, lost.counted():
+        raise errors[kind]
+    assert told.value.message == "the local stack has ended: the stack's redis was killed"
+    assert told.value.hint == "invoke stack.up starts a new, empty one"
+
+
+def test_a_lost_stack_does_not_make_an_unknown_state_a_refusal(tmp_path: Path) -> None:
+    (tmp_path / "environments").symlink_to(Path(__file__).parents[2] / "environments")
+    env = load_environment("local", root=tmp_path, variables={})
+    lost = Session(env, Console(err=io.StringIO()), Clock(), "", "", endpoint_url="http://127.0.0.1:1")
+    with pytest.raises(PersonNeeded) as told, lost.counted():
+        raise PersonNeeded("the deployment may continue")
+    assert told.value.details == ("the local stack has ended",)

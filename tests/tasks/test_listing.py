@@ -14,6 +14,7 @@ from invoke.program import Program
 
 import samjhadoo_ops
 from samjhadoo_ops import ns
+from samjhadoo_ops.errors import ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {
@@ -121,8 +122,40 @@ def run(*arguments: str) -> str:
     ).stdout
 
 
-def test_an_unknown_task_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("line", "what", "hint"),
+    [
+        pytest.param("no-such-task", "there is no task 'no-such-task'", "invoke --list", id="unknown task"),
+        pytest.param("deplyo", "there is no task 'deplyo'", "did you mean deploy?", id="near task"),
+        pytest.param(
+            "stack.upp", "there is no task 'stack.upp'", "did you mean stack.up?", id="near task of two"
+        ),
+        pytest.param("deploy it", "there is no task 'it'", "invoke --list", id="word behind a task"),
+        pytest.param(
+            "status --nope", "status has no option --nope", "invoke status --help", id="unknown option"
+        ),
+        pytest.param(
+            "deploy --untl done", "deploy has no option --untl", "did you mean --until?", id="near option"
+        ),
+        pytest.param("--nope", "there is no option --nope", "invoke --help", id="unknown option of Invoke"),
+        pytest.param("deploy --until", "--until needs a value", "invoke deploy --help", id="value missing"),
+        pytest.param("history --limit ten", "'ten' is not a number", "shows the options", id="no number"),
+        pytest.param("stack.logs --it's", "stack.logs has no option --it's", "--help", id="quote"),
+    ],
+)
+@pytest.mark.parametrize("as_json", [False, True], ids=["people", "json"])
+def test_a_wrong_command_line_is_wrong_usage(
+    line: str, what: str, hint: str, *, as_json: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *rest = line.split()
+    words = [first, "--json", *rest] if as_json and not first.startswith("-") else line.split()
     with pytest.raises(SystemExit) as caught:
-        Program(namespace=ns).run(["invoke", "no-such-task"])
-    assert caught.value.code
-    assert "no-such-task" in capsys.readouterr().err
+        Program(namespace=ns).run(["invoke", *words])
+    assert caught.value.code == ExitCode.USAGE
+    shown = capsys.readouterr()
+    if words == line.split():
+        assert f"error: {what}" in shown.err
+        assert hint in shown.err
+    else:
+        (result,) = (json.loads(each) for each in shown.out.splitlines())
+        assert (result["event"], result["exit_code"], result["message"]) == ("result", 2, what)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import tomllib
@@ -13,6 +12,7 @@ import msgspec
 
 from samjhadoo_ops.environment.section import is_table, section_of
 from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.suggestions import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -191,11 +191,11 @@ def suggestion(name: str, settings: type[msgspec.Struct]) -> str:
     known = PREFIX
     for part in name.removeprefix(PREFIX).split("__"):
         fields = {entry.name.upper(): entry.type for entry in msgspec.structs.fields(section)}
-        near = difflib.get_close_matches(part.upper(), fields, n=1)
+        near = nearest(part, fields)
         if not near:
             return f"; known after {known} are {', '.join(sorted(fields))}"
-        known += near[0]
-        section = section_of(fields[near[0]])
+        known += near
+        section = section_of(fields[near])
         if section is None:
             break
         known += "__"

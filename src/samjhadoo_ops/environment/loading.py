@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import difflib
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -21,6 +21,7 @@ from samjhadoo_ops.environment.secret import looks_secret
 from samjhadoo_ops.environment.section import is_optional, is_table, section_of
 from samjhadoo_ops.environment.value_types import custom_type, expectation, limit, parse, plain
 from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.suggestions import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,8 +136,15 @@ def service_of(environment: Environment, service: str) -> Environment:
     services = f"its services are {known}" if known else f"it has only {environment.service.name}"
     raise ConfigurationError(
         f"the environment {environment.name} has no service {service!r}; {services}",
-        hint=f"--service {next(iter(environment.services))}" if known else "leave --service out",
+        hint=_which_service(service, environment),
     )
+
+
+def _which_service(service: str, environment: Environment) -> str:
+    if not environment.services:
+        return "leave --service out"
+    near = nearest(service, environment.services)
+    return f"did you mean --service {near}?" if near else "choose one of these with --service"
 
 
 def _environment(settings: Settings, layers: Layers, name: str, root: Path, **fields: Any) -> Environment:
@@ -166,15 +174,18 @@ def _refuse_unknown(name: str, root: Path) -> None:
     if _NAME.fullmatch(name) and name != BASE and (root / FOLDER / f"{name}.toml").is_file():
         return
     known = environment_names(root)
+    near = nearest(name, known)
+    create = f"create {FOLDER}/{name if _NAME.fullmatch(name) else 'local'}.toml"
+    hint = f"did you mean --env {near}?" if near else "choose one of these with --env" if known else create
     raise ConfigurationError(
-        f"unknown environment {name!r}; known are {', '.join(known) or 'none'}",
-        hint=f"--env {known[0]}" if known else f"create {FOLDER}/{name}.toml",
+        f"unknown environment {name!r}; known are {', '.join(known) or 'none'}", hint=hint
     )
 
 
 def _refusal(name: str, problems: list[str]) -> ConfigurationError:
     lines = tuple(dict.fromkeys(problems))
-    hint = f"correct them; invoke config --env {name} then shows the effective settings"
+    them = "it" if len(lines) == 1 else "them"
+    hint = f"correct {them}; invoke config --env {name} then shows the effective settings"
     if len(lines) == 1:
         return ConfigurationError(lines[0], hint=hint)
     return ConfigurationError(f"{len(lines)} problems in the settings of {name}", details=lines, hint=hint)
@@ -251,7 +262,8 @@ class Validator:
         try:
             converted = msgspec.convert(value, kind, strict=not lenient) if own is None else parse(own, value)
         except msgspec.ValidationError:
-            self._wrong(path, f"{item}expected {expectation(kind)}{_got(value, kind)}")
+            given = _number(value) if lenient and {int, float} & set(plain(kind)) else value
+            self._wrong(path, f"{item}expected {expectation(kind)}{_got(given, kind)}")
             return None
         except ValueError as error:
             self._wrong(path, f"{item}{error}")
@@ -268,20 +280,24 @@ class Validator:
 
 
 def _got(value: Any, kind: Any = None) -> str:
-    """Return the type of a wrong value, never the value itself, for an error message."""
-    if isinstance(value, plain(kind)):
+    """Return the type of a wrong value, for an error message; of values only numbers are shown."""
+    expected = plain(kind)
+    if isinstance(value, int | float) and not isinstance(value, bool) and set(expected) & {int, float}:
+        return f", got {value}"
+    if isinstance(value, str) and expected == (str,):
         return ""
-    kinds = {
-        str: "text",
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        list: "a list",
-        dict: "a table",
-    }
-    return f", got {kinds.get(type(value), type(value).__name__)}"
+    kinds = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list"}
+    return f", got {kinds.get(type(value), 'a table' if isinstance(value, dict) else type(value).__name__)}"
+
+
+def _number(value: Any) -> Any:
+    """Return the number that a variable's text is; any other value as it is."""
+    for read in (int, float):
+        with suppress(ValueError, TypeError):
+            return read(value)
+    return value
 
 
 def _near(key: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(sorted(known))}"
+    near = nearest(key, known)
+    return f"; did you mean {near}?" if near else f"; known are {', '.join(sorted(known))}"

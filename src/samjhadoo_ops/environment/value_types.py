@@ -185,6 +185,7 @@ def _bounds(found: list[Meta]) -> str:
         bounds += [f"from {meta.ge}"] if meta.ge is not None else []
         bounds += [f"above {meta.gt}"] if meta.gt is not None else []
         bounds += [f"to {meta.le}"] if meta.le is not None else []
+        bounds += [f"and below {meta.lt}"] if meta.lt is not None else []
     return " " + " ".join(bounds) if bounds else ""
 
 

@@ -17,9 +17,10 @@ def main(scripts: list[str]) -> int:
     for script in scripts:
         try:
             exec(compile(Path(script).read_bytes(), script, "exec"), {})  # noqa: S102 - the project's own
-        except Exception:  # noqa: BLE001 - whatever a hook raises is printed
+        except Exception as error:  # noqa: BLE001 - whatever a hook raises is printed
             traceback.print_exc()
-            print(f"the init hook {script} failed", file=sys.stderr)  # noqa: T201
+            why = " ".join(f"{type(error).__name__}: {error}".split())
+            print(f"the init hook {script} failed: {why}", file=sys.stderr)  # noqa: T201
             return 1
     return 0
 

@@ -40,6 +40,7 @@ from samjhadoo_ops.stack.state import (
     StackState,
     write,
 )
+from samjhadoo_ops.system_errors import explain
 
 if TYPE_CHECKING:
     import socket
@@ -78,11 +79,14 @@ class Supervisor:
         """Run the stack until it ends; return the exit code."""
         try:
             self._start_twice()
-        except StartFailed as error:
+        except (StartFailed, OSError) as error:
             self._end()
             self._remove_files()
             self._children.dismiss_watchdog()
-            self._report(failed=str(error), details=error.details)
+            if isinstance(error, StartFailed):
+                self._report(failed=str(error), details=error.details)
+            else:
+                self._report(failed=explain(error).message)
             return 1
         reason, details = self._wait_for_the_end()
         # Commands that find no stack then report why.
@@ -186,7 +190,7 @@ class Supervisor:
     def _check_start(self) -> None:
         for child in self._children.take_ended():
             if child.name != "seeds" or child.status != 0:
-                raise StartFailed(f"{_ending(child)} while the stack was starting", self._why(child))
+                raise StartFailed(_failure(child), self._why(child))
 
     def _why(self, child: Child) -> tuple[str, ...]:
         """Return the end of a process's log; for an init hook, the emulator's output about it comes first."""
@@ -257,6 +261,15 @@ def _ending(child: Child) -> str:
     """Describe how a process ended; for the container runner, which container did, or the engine's error."""
     log = child.tail()
     return log[-1] if child.name == RUNNER and child.status == EXPLAINED and log else child.ending()
+
+
+def _failure(child: Child) -> str:
+    """Describe how a process failed to start; its last line is the cause."""
+    log, ending = [line.strip() for line in child.tail() if line.strip()], _ending(child)
+    if child.name == "seeds" and log:
+        return log[-1]
+    cause = f": {log[-1]}" if log and log[-1] != ending else ""
+    return f"{ending} while the stack was starting{cause}"
 
 
 def _flat(options: dict[str, Any]) -> list[str]:

@@ -25,9 +25,11 @@ from samjhadoo_ops.tasks import (
     verdict,
     watch,
 )
+from samjhadoo_ops.tasks.usage import report_usage_errors
 
 __all__ = ["ns"]
 
+report_usage_errors()
 ns = Collection()
 for task in (
     build.build,

@@ -55,34 +55,36 @@ class Session:
 
         Raises:
             OpsError: The block's error; if the local stack has ended meanwhile, the error also shows why.
+            Refused: The stack has ended before a deployment began.
         """
         try:
             yield
-        except OpsError as error:
-            self._explain_lost_stack(error)
-            raise
         except Exception as error:
-            from samjhadoo_ops.aws_errors import translate
-
-            translated = translate(error)
-            if translated is None:
+            known = error if isinstance(error, OpsError) else _of_aws(error)
+            ended = self._lost_stack()
+            if ended and (known is None or known.exit_code is ExitCode.UNEXPECTED):
+                details = (known.message, *known.details) if known else (f"{type(error).__name__}: {error}",)
+                raise Refused(
+                    ended, hint="invoke stack.up starts a new, empty one", details=details
+                ) from error
+            if known is None:
                 raise
-            self._explain_lost_stack(translated)
-            raise translated from error
+            known.details = (*([ended] if ended else []), *known.details)
+            if known is error:
+                raise
+            raise known from error
         finally:
             self.console.note(aws_calls=self.aws.call_counts())
 
-    def _explain_lost_stack(self, error: OpsError) -> None:
-        """Add to an error why the local stack has ended, if it has."""
+    def _lost_stack(self) -> str:
+        """Return that the local stack has ended, and why; empty if it has not, or if there is none."""
         if self.env.stack is None:
-            return
+            return ""
         from samjhadoo_ops import stack
 
         status = stack.status(self.env)
-        if not status.running:
-            why = f": {status.reason}" if status.reason else ""
-            ended = f"the local stack has ended{why}; invoke stack.up starts a new, empty one"
-            error.details = (ended, *error.details)
+        why = f": {status.reason}" if status.reason else ""
+        return "" if status.running else f"the local stack has ended{why}"
 
     def confirm(self, question: str, *, yes: bool, show: Callable[[], None] = lambda: None) -> None:
         """Ask for confirmation before a change in AWS; the local stack needs none.
@@ -105,6 +107,12 @@ class Session:
         self.console.line(f"{question} Type {self.env.name} to continue:")
         if sys.stdin.readline().strip() != self.env.name:
             raise Refused("not confirmed; nothing was changed")
+
+
+def _of_aws(error: Exception) -> OpsError | None:
+    from samjhadoo_ops.aws_errors import translate
+
+    return translate(error)
 
 
 def open_session(name: str, *, service: str = "", start: bool = False, common: bool = False) -> Session:

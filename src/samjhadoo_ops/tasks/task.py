@@ -183,6 +183,10 @@ def _explained(error: Exception) -> OpsError:
         translated = translate(error)
         if translated is not None:
             return translated
+    if isinstance(error, OSError) and error.errno:
+        from samjhadoo_ops import system_errors
+
+        return system_errors.explain(error)
     lines = str(error).strip().splitlines()
     text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     return OpsError(text, hint="run it again with --debug to see the traceback")
