@@ -18,7 +18,7 @@ from samjhadoo_ops.deployment.finish import EndedBefore, ending_of
 from samjhadoo_ops.deployment.journal import DeploymentJournal, JournalEntry
 from samjhadoo_ops.deployment.lock import DeploymentLock, break_lock, current_owner, read_lock
 from samjhadoo_ops.deployment.rollback import schema_version, unsupported
-from samjhadoo_ops.deployment.status import rows, shown
+from samjhadoo_ops.deployment.status import for_people, rows
 from samjhadoo_ops.deployment.verdict.replay import find
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class DamagedPast:
         entries = list(past)
         assert len(entries) == DEPLOYS
         assert past.unfinished() == []
-        assert len(shown(rows(entries), Clock())) == DEPLOYS
+        assert len([for_people(row, Clock()) for row in rows(entries)]) == DEPLOYS
         target = choose(successes(ecs, past), past, current=ecs.serving())
         assert target.task_definition == f"{FAMILY}:{DEPLOYS - 1}"
         unsupported(past, target.task_definition)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
+from array import array
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -27,13 +29,26 @@ class Sample:
     __slots__ = ("_values", "count", "high", "low", "total")
 
     def __init__(
-        self, count: float, total: float, low: float, high: float, values: dict[float, float] | None = None
+        self,
+        count: float,
+        total: float,
+        low: float,
+        high: float,
+        values: dict[float, float] | array[float] | None = None,
     ) -> None:
         self.count = count
         self.total = total
         self.low = low
         self.high = high
         self._values = values
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sample) and self._members() == other._members()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _members(self) -> tuple[object, ...]:
+        return (self.count, self.total, self.low, self.high, self._values)
 
     @classmethod
     def single(cls, value: float) -> Sample:
@@ -52,9 +67,18 @@ class Sample:
     @property
     def distribution(self) -> Mapping[float, float] | None:
         """How often each value was seen; None where only a statistic set was published."""
+        if isinstance(self._values, array):
+            return dict(zip(self._values[::2], self._values[1::2], strict=True))
         if self._values is not None:
             return self._values
         return {self.low: self.count} if self.low == self.high else None
+
+    def packed(self) -> Sample:
+        """Return the same observations in a fifth of the space: they are unpacked whenever they are read."""
+        if not isinstance(self._values, dict):
+            return self
+        pairs = array("d", itertools.chain.from_iterable(self._values.items()))
+        return Sample(self.count, self.total, self.low, self.high, pairs)
 
     def merged(self, other: Sample) -> Sample:
         """Return the observations of both."""

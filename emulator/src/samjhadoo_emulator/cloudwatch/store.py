@@ -24,8 +24,12 @@ RETENTION = {SECOND: 3 * HOUR, MINUTE: 15 * DAY, FIVE_MINUTES: 63 * DAY, HOUR: 4
 COARSER = {SECOND: MINUTE, MINUTE: FIVE_MINUTES, FIVE_MINUTES: HOUR, HOUR: 0}
 """What points of each resolution become after that time."""
 
-MOST_POINTS = 25_000
-"""Points of one resolution and series; beyond it the oldest become coarser before their time."""
+MOST_POINTS = {SECOND: 3 * HOUR, MINUTE: 36 * HOUR // MINUTE, FIVE_MINUTES: 1000, HOUR: 25_000}
+"""Points of a series by resolution; beyond it the oldest become coarser before their time.
+
+An emulated clock may run thousands of times faster, and then days of minutes come together within an hour.
+Alarms look back a day in periods of less than an hour, and seven days in longer ones.
+"""
 
 LISTED = 14 * DAY
 """Seconds for which a metric without new data is still listed."""
@@ -36,18 +40,23 @@ RECENT = 3 * HOUR
 class Series:
     """The points of one metric in one unit, by resolution and start of their period."""
 
-    __slots__ = ("latest", "points")
+    __slots__ = ("latest", "newest", "points")
 
     def __init__(self) -> None:
         self.points: dict[int, dict[int, Sample]] = {SECOND: {}, MINUTE: {}, FIVE_MINUTES: {}, HOUR: {}}
         self.latest = 0.0
+        self.newest: Sample | None = None
 
     def add(self, at: float, sample: Sample, resolution: int) -> None:
         """Add observations made at a Unix time of the emulated clock."""
         start = int(at // resolution) * resolution
         points = self.points[resolution]
         present = points.get(start)
-        points[start] = sample if present is None else present.merged(sample)
+        if present is not None:
+            sample = present.merged(sample)
+        elif sample == self.newest:
+            sample = self.newest  # most series repeat themselves: one object serves all their points
+        points[start] = self.newest = sample
         self.latest = max(self.latest, at)
 
     @property
@@ -55,17 +64,31 @@ class Series:
         """Whether all points are minutes."""
         return not (self.points[SECOND] or self.points[FIVE_MINUTES] or self.points[HOUR])
 
-    def expire(self, now: float) -> None:
-        """Make old points coarser, and forget the oldest."""
+    def expire(self, now: float, *, share: int = 8) -> None:
+        """Make old points coarser, and forget the oldest.
+
+        Args:
+            share: It waits until an eighth of the points is due, which costs less than one after the other.
+        """
         for resolution, coarser in COARSER.items():
-            points = self.points[resolution]
+            points, most = self.points[resolution], MOST_POINTS[resolution]
             if not points:
                 continue
-            limit = now - RETENTION[resolution]
-            while points and ((oldest := next(iter(points))) < limit or len(points) > MOST_POINTS):
-                sample = points.pop(oldest)
+            limit, slack = now - RETENTION[resolution], most // share
+            if len(points) <= most + slack and next(iter(points)) >= limit - slack * resolution:
+                continue
+            excess = len(points) - most
+            old = [at for number, at in enumerate(points) if number < excess or at < limit]
+            for at in old:
+                sample = points.pop(at)
                 if coarser:
-                    self.add(oldest, sample, coarser)
+                    self._add_packed(at, sample, coarser)
+            self.points[resolution] = dict(points)  # without the gaps that `pop` leaves
+
+    def _add_packed(self, at: int, sample: Sample, resolution: int) -> None:
+        start, points = at // resolution * resolution, self.points[resolution]
+        present = points.get(start)
+        points[start] = (sample if present is None else present.merged(sample)).packed()
 
     def between(self, start: float, end: float) -> Iterator[tuple[int, Sample]]:
         """Yield the points that begin at or after `start` and before `end`."""
@@ -143,7 +166,7 @@ class Store:
         """Drop the metrics whose every point has expired."""
         for key, units in list(self._metrics.items()):
             for unit, series in list(units.items()):
-                series.expire(now)
+                series.expire(now, share=MOST_POINTS[HOUR] + 1)
                 if not any(series.points.values()):
                     del units[unit]
             if not units:

@@ -12,6 +12,7 @@ from samjhadoo_emulator.ecs.deployments.breaker import Count
 from samjhadoo_emulator.ecs.deployments.machine import TERMINAL, Plan, State, Status
 
 EVENTS_KEPT = 100
+DEPLOYMENTS_KEPT = 1000
 HISTORY = timedelta(days=90)
 """How long service deployments can be listed and described [AWS: service deployments]."""
 ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -122,6 +123,17 @@ class Service:
     events: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
     successful: Revision | None = None
     steady: bool = False
+
+    def forget(self, now: datetime) -> None:
+        """Drop deployments that AWS does not know any more, and the revisions that nothing refers to."""
+        kept = [each for each in self.deployments if each.in_history(now) or each is self.current]
+        self.deployments = kept[-DEPLOYMENTS_KEPT:]
+        used = {self.successful.number} if self.successful else set()
+        for each in self.deployments:
+            used |= {one.number for one in (each.target, each.candidate, *each.sources) if one}
+        self.revisions = {
+            number: each for number, each in self.revisions.items() if number in used or each.desired
+        }
 
     @property
     def configuration(self) -> dict[str, Any]:

@@ -75,7 +75,6 @@ DEFAULTS = {
 """What CreateService assumes of settings that are not given."""
 DEPLOYMENT_ID_LENGTH = 21
 HOOK_ID_LENGTH = 43
-HISTORY_KEPT = 1000
 
 
 class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
@@ -281,9 +280,7 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
             weights=weights,
         )
         service.deployments.append(deployment)
-        now_at = self.clock.now()
-        kept = [each for each in service.deployments if each.in_history(now_at) or each is deployment]
-        service.deployments = kept[-HISTORY_KEPT:]
+        service.forget(self.clock.now())
         service.steady = False
         return deployment
 
