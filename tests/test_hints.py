@@ -31,8 +31,11 @@ def texts(file: Path) -> Iterator[str]:
 TEXTS = sorted({text for file in SOURCE.rglob("*.py") for text in texts(file)})
 
 
-def options(task: str) -> set[str]:
-    return {option for context in ns.to_contexts() if context.name == task for option in context.flag_names()}
+TASKS = {
+    name: set(context.flag_names())
+    for context in ns.to_contexts()
+    for name in (context.name, *context.aliases)
+}
 
 
 def commands(pattern: re.Pattern[str]) -> list[re.Match[str]]:
@@ -46,8 +49,8 @@ def test_there_are_commands_in_the_messages() -> None:
 
 @pytest.mark.parametrize("match", commands(INVOKE), ids=lambda match: match[0])
 def test_a_command_in_a_message_is_a_task_with_these_options(match: re.Match[str]) -> None:
-    assert match[1] in ns.task_names
-    assert set(re.findall(r"--[a-z-]+", match[2])) <= options(match[1])
+    assert match[1] in TASKS
+    assert set(re.findall(r"--[a-z-]+", match[2])) <= TASKS[match[1]]
 
 
 @pytest.mark.parametrize("match", commands(AWS), ids=lambda match: match[0])
