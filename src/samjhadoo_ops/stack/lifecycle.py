@@ -16,6 +16,7 @@ from samjhadoo_ops.errors import ConfigurationError, OpsError
 from samjhadoo_ops.processes import MARKER, is_running
 from samjhadoo_ops.stack import watchdog
 from samjhadoo_ops.stack.planning import make_plan
+from samjhadoo_ops.stack.ports import moved
 from samjhadoo_ops.stack.servers import remove_labelled
 from samjhadoo_ops.stack.state import StackEnding, StackPaths, StackState, write
 
@@ -90,6 +91,8 @@ def start(env: Environment, progress: Progress, *, owner: int | None = None) -> 
                 f"the stack ended right after its start: {ended.reason if ended else 'unknown'}"
             )
         progress(f"everything answered after {time.monotonic() - began:.1f} s")
+        for sentence in moved(plan.ports, started.endpoints):
+            progress(sentence)
         return started
 
 
