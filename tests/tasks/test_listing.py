@@ -140,6 +140,8 @@ def run(*arguments: str) -> str:
         pytest.param("--nope", "there is no option --nope", "invoke --help", id="unknown option of Invoke"),
         pytest.param("deploy --until", "--until needs a value", "invoke deploy --help", id="value missing"),
         pytest.param("history --limit ten", "'ten' is not a number", "shows the options", id="no number"),
+        pytest.param("history --limit -3", "--limit -3: expected 0 or more", "", id="negative number"),
+        pytest.param("stack.logs --lines -1", "--lines -1: expected 0 or more", "", id="negative lines"),
         pytest.param("stack.logs --it's", "stack.logs has no option --it's", "--help", id="quote"),
     ],
 )

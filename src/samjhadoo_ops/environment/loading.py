@@ -167,7 +167,8 @@ def find_root(start: Path | None = None) -> Path:
 
 def environment_names(root: Path) -> list[str]:
     """Return the names of the project's environments."""
-    return sorted(path.stem for path in (root / FOLDER).glob("*.toml") if path.stem != BASE)
+    files = (path for path in (root / FOLDER).glob("*.toml") if path.is_file())
+    return sorted(path.stem for path in files if path.stem != BASE)
 
 
 def _refuse_unknown(name: str, root: Path) -> None:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 def history(_c: Context, *, env: str = "local", service: str = "", limit: int = 20) -> None:
     """List past deployments, newest first."""
     from samjhadoo_ops.deployment.status import COLUMNS, for_people, rows
-    from samjhadoo_ops.tasks.session import open_sessions
+    from samjhadoo_ops.tasks.session import not_negative, open_sessions
 
+    not_negative("--limit", limit)
     for number, session in enumerate(open_sessions(env, service=service)):
         headline(session, first=not number)
         console, found = session.console, rows(session.context.journal.entries(limit=limit))

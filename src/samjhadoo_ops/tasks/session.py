@@ -164,6 +164,12 @@ def check_until(until: str) -> None:
         raise ConfigurationError(f"--until {until}: expected {', '.join(most)} or {last}")
 
 
+def not_negative(option: str, number: int) -> None:
+    """Check the number of an option; raise `ConfigurationError` if it is negative."""
+    if number < 0:
+        raise ConfigurationError(f"{option} {number}: expected 0 or more")
+
+
 def seconds(option: str, text: str) -> float:
     """Return the seconds of an option such as `15m`, 0 without; raise `ConfigurationError` if not valid."""
     from samjhadoo_ops.environment.duration import Duration

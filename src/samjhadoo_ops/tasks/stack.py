@@ -115,7 +115,9 @@ def logs(
     """Show the logs of the stack's processes."""
     from samjhadoo_ops.environment import load_environment
     from samjhadoo_ops.stack import logs as stack_logs
+    from samjhadoo_ops.tasks.session import not_negative
 
+    not_negative("--lines", lines)
     console = current_console()
     files = stack_logs.select(stack_logs.log_files(load_environment(env)), process)
 
