@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 from botocore.session import Session
 from botocore.validate import ParamValidator
+from msgspec.structs import replace
 
 from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.deployment.configuration import (
@@ -10,10 +13,15 @@ from samjhadoo_ops.deployment.configuration import (
     deployment_configuration,
     minutes,
     rollout_policy,
+    service_settings,
 )
+from samjhadoo_ops.deployment.differences import service_differences
 from samjhadoo_ops.deployment.rollout import creation
 from samjhadoo_ops.deployment.traffic import LoadBalancing
 from samjhadoo_ops.environment import load_environment
+
+if TYPE_CHECKING:
+    from samjhadoo_ops.environment import Environment
 
 LISTENING = LoadBalancing("rule/production", "rule/test", ("tg/blue", "tg/green"), "role", ("subnet-1",))
 
@@ -83,3 +91,62 @@ def test_a_rolling_deployment_has_neither_shares_of_traffic_nor_pauses() -> None
     assert configuration["lifecycleHooks"] == []
     assert not {"canaryConfiguration", "bakeTimeInMinutes"} & configuration.keys()
     assert configuration["deploymentCircuitBreaker"]["rollback"] is True
+
+
+def present(**changes: Any) -> dict[str, Any]:
+    """Return production's service as the settings want it, but for some members."""
+    network = {"subnets": ["s-b", "s-a"], "securityGroups": ["sg-1"], "assignPublicIp": "ENABLED"}
+    return {
+        "desiredCount": 4,
+        "healthCheckGracePeriodSeconds": 60,
+        "networkConfiguration": {"awsvpcConfiguration": {**network, **changes.pop("network", {})}},
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("service", "scaled", "differences"),
+    [
+        pytest.param(present(), False, [], id="as-the-settings-are"),
+        pytest.param(present(desiredCount=2), False, ["~ desiredCount: 2 -> 4"], id="number-of-tasks"),
+        pytest.param(present(desiredCount=9), True, [], id="auto-scaling-decides"),
+        pytest.param(
+            present(healthCheckGracePeriodSeconds=0),
+            False,
+            ["+ healthCheckGracePeriodSeconds: 60"],
+            id="grace-period",
+        ),
+        pytest.param(
+            present(network={"subnets": ["s-a", "s-c"]}),
+            False,
+            ['~ networkConfiguration.awsvpcConfiguration.subnets: ["s-a", "s-c"] -> ["s-a", "s-b"]'],
+            id="subnets",
+        ),
+        pytest.param(
+            present(network={"securityGroups": []}),
+            False,
+            ['+ networkConfiguration.awsvpcConfiguration.securityGroups: ["sg-1"]'],
+            id="security-groups",
+        ),
+        pytest.param(present(network={"assignPublicIp": "DISABLED"}), False, [], id="what-no-setting-names"),
+    ],
+)
+def test_what_a_service_differs_in_from_the_settings_is_found(
+    service: dict[str, Any], scaled: bool, differences: list[str]
+) -> None:
+    env = with_service(subnets=["s-a", "s-b"], security_groups=["sg-1"])
+    wanted = service_settings(env, service, scaled=scaled)
+    assert [str(each) for each in service_differences(service, wanted)] == differences
+    shape = Session().get_service_model("ecs").operation_model("UpdateService").input_shape
+    assert ParamValidator().validate({"service": "s", **wanted}, shape).generate_report() == ""
+
+
+def test_a_network_that_the_settings_do_not_name_stays() -> None:
+    service = present()
+    wanted = service_settings(with_service(subnets=[], security_groups=[]), service, scaled=False)
+    assert wanted["networkConfiguration"] == service["networkConfiguration"]
+
+
+def with_service(**values: Any) -> Environment:
+    env = load_environment("production", variables={})
+    return replace(env, service=replace(env.service, **values))

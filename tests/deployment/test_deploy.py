@@ -25,9 +25,13 @@ CHANGED = (Difference("containerDefinitions.[backend].image", "v1", "v2"),)
 
 
 def prepared(*changes: Difference) -> Prepared:
+    return settled(changes)
+
+
+def settled(changes: tuple[Difference, ...], **plan: Any) -> Prepared:
     facts = cast("Any", SimpleNamespace(first=False, load_balancing="balancer"))
     image = BuiltImage("v2", "v2", "registry/backend", "sha256:2", reused=True)
-    return Prepared(DeployPlan(facts, image, INSPECTION, changes, ()), None, INSPECTION)
+    return Prepared(DeployPlan(facts, image, INSPECTION, changes, (), **plan), None, INSPECTION)
 
 
 @pytest.fixture
@@ -104,3 +108,30 @@ def test_callbacks_run_with_each_deploy_even_when_nothing_else_changes(
     (entry,) = run.journal.entries()
     assert entry.last("migrating").data["pending"] == ["afterMigrate.sql"]
     assert taken == (["push", "register", "start"] if changes else [])
+
+
+def test_settings_of_the_service_are_set_without_a_deployment_and_recorded_before_and_after(
+    objects: MemoryObjects, taken: list[str]
+) -> None:
+    sent: list[dict[str, Any]] = []
+    ecs = SimpleNamespace(configure=lambda **settings: sent.append(settings))
+    run = begun_run(objects, ecs=ecs)
+    plan = settled((), settings={"desiredCount": 3}, service=(Difference("desiredCount", 2, 3),))
+    ended = Deploy(run)._carry_out(run, plan)
+    (entry,) = run.journal.entries()
+    assert (sent, taken) == ([{"desiredCount": 3}], [])
+    assert [event.event for event in entry.events] == ["started", "schema", "updating", "updated", "finished"]
+    assert (ended.outcome, entry.outcome) == ("updated", "updated")
+    assert run.changes == ["service: ~ desiredCount: 2 -> 3"]
+    assert "its service was updated" in ended.sentence("https://production")
+
+
+def test_a_deployment_takes_the_settings_of_the_service_along(
+    objects: MemoryObjects, monkeypatch: pytest.MonkeyPatch, taken: list[str]
+) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(deploy, "roll_out", lambda *_, **known: given.update(known))
+    run = begun_run(objects)
+    Deploy(run)._carry_out(run, settled(CHANGED, settings={"desiredCount": 3}))
+    assert given["settings"] == {"desiredCount": 3}
+    assert taken == ["push", "register"]

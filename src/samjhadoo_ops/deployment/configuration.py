@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.clock import REAL_MINUTE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from samjhadoo_ops.deployment.traffic import LoadBalancing
     from samjhadoo_ops.environment import Environment
 
@@ -110,6 +112,27 @@ def network_configuration(env: Environment, load_balancing: LoadBalancing) -> di
             "securityGroups": list(env.service.security_groups),
             "assignPublicIp": "DISABLED",
         }
+    }
+
+
+def service_settings(env: Environment, service: Mapping[str, Any], *, scaled: bool) -> dict[str, Any]:
+    """Return what an existing service should have besides its deployment, as members of UpdateService.
+
+    What the settings do not name is left as it is: they may name no subnets and no security groups.
+
+    Args:
+        service: The DescribeServices document.
+        scaled: Whether auto scaling decides how many tasks run.
+    """
+    named = {"subnets": env.service.subnets, "securityGroups": env.service.security_groups}
+    network = {
+        **service.get("networkConfiguration", {}).get("awsvpcConfiguration", {}),
+        **{key: list(names) for key, names in named.items() if names},
+    }
+    return {
+        **({} if scaled else {"desiredCount": env.service.desired_count}),
+        "healthCheckGracePeriodSeconds": round(env.service.health_check_grace),
+        **({"networkConfiguration": {"awsvpcConfiguration": network}} if network else {}),
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment import preflight
-from samjhadoo_ops.deployment.finish import recorded, unchanged
+from samjhadoo_ops.deployment.finish import recorded, without_deployment
 from samjhadoo_ops.deployment.gates.gate import Image, Overrides, Stage
 from samjhadoo_ops.deployment.plan import plan_of
 from samjhadoo_ops.deployment.rollout import roll_out
@@ -136,12 +136,13 @@ class Deploy:
         """Take the plan's steps, without those that the journal of a resumed deploy has."""
         plan = prepared.plan
         with recorded(run):
-            if not plan.changes:
+            for title, differences in (("task definition", plan.task_definition), ("service", plan.service)):
+                for difference in () if plan.first else differences:
+                    run.report("difference", f"{title}: {difference}")
+            if "start" not in plan.steps:
                 self._ask_image(run, plan, plan.image.digest)
                 _migrate(run, prepared)
-                return unchanged(run, plan.image)
-            for difference in () if plan.first else plan.task_definition:
-                run.report("difference", f"task definition: {difference}")
+                return without_deployment(run, plan.image, _update(run, plan))
             image = _pushed_before(entry, plan) or _push(run, plan.image)
             self._ask_image(run, plan, image.digest)
             _migrate(run, prepared)
@@ -151,6 +152,7 @@ class Deploy:
                 plan.facts.load_balancing,
                 release=image.tag,
                 digest=image.digest,
+                settings=plan.settings,
                 until=self.until,
             )
 
@@ -190,6 +192,16 @@ def _migrate(run: Run, prepared: Prepared) -> None:
     with run.step("migrate", pending=[each.script for each in inspection.to_run], **data) as step:
         state = schema.migrate(inspection)
         step.done(f"the schema is at V{state.version}", schema=state.version)
+
+
+def _update(run: Run, plan: DeployPlan) -> str:
+    """Set what needs no deployment, and return the outcome."""
+    if not plan.settings:
+        return "unchanged"
+    with run.step("update", settings=plan.settings) as step:
+        run.ecs.configure(**plan.settings)
+        step.done("; ".join(f"service: {difference}" for difference in plan.service))
+    return "updated"
 
 
 def _register(run: Run, image: PushedImage) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from samjhadoo_ops.environment.secret import looks_secret
 from samjhadoo_ops.redaction import REDACTED, clean, register_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 # What ECS adds to a task definition when it registers one.
 _ADDED = frozenset(
@@ -64,6 +65,18 @@ def task_definition_differences(
 def configuration_differences(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Difference]:
     """Return what a deployment configuration changes of the service's."""
     return list(_walk("", _plain(current), _plain(wanted)))
+
+
+def service_differences(service: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Difference]:
+    """Return what members of UpdateService change of a service; their lists are sets."""
+    current = {key: service.get(key) for key in wanted}
+    return list(_walk("", _plain(_sorted(current)), _plain(_sorted(wanted))))
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _sorted(item) for key, item in value.items()}
+    return sorted(value) if isinstance(value, list | tuple) else value
 
 
 def _keep_out_secrets(document: Mapping[str, Any]) -> None:

@@ -292,6 +292,12 @@ class EcsService:
         with _refusals():
             return send_once(send, lambda: self._shown(request["taskDefinition"], known))
 
+    def configure(self, **settings: Any) -> None:
+        """Change settings that start no deployment; raise `DeploymentFailed` if ECS refuses."""
+        self._guard()
+        with _refusals():
+            self.client.update_service(cluster=self.cluster, service=self.name, **settings)
+
     def _shown(self, task_definition: str, known: Container[str]) -> dict[str, Any] | None:
         """Return the service when it shows a new deployment of a task definition."""
         service = self.describe()

@@ -90,7 +90,7 @@ class Deployed:
     """A deploy that succeeded, or was left to ECS.
 
     Attributes:
-        outcome: `succeeded`, `unchanged`; `canary` or `baking` when it was left to ECS.
+        outcome: `succeeded`, `unchanged`, `updated`; `canary` or `baking` when it was left to ECS.
         deploy: The journal's deploy.
         seconds: Real seconds spent in each part.
     """
@@ -109,6 +109,8 @@ class Deployed:
         release = short(self.release)
         if self.outcome == "unchanged":
             return f"release {release} is deployed already: nothing was changed; it serves {url}"
+        if self.outcome == "updated":
+            return f"release {release} is deployed already; its service was updated; it serves {url}"
         if self.left and self.outcome == "canary":
             return (
                 f"release {release} has its canary's traffic, and no run watches it now\n"
@@ -181,11 +183,11 @@ def recorded(run: Run) -> Iterator[None]:
         raise known from error
 
 
-def unchanged(run: Run, image: BuiltImage) -> Deployed:
-    """End a deploy that had nothing to do."""
+def without_deployment(run: Run, image: BuiltImage, outcome: str) -> Deployed:
+    """End a deploy that had nothing to deploy."""
     code = int(ExitCode.SUCCEEDED)
-    run.record(FINISHED, outcome="unchanged", release=image.tag, digest=image.digest, exit_code=code)
-    return Deployed("unchanged", image.tag, image.digest, deploy=run.recorder.deploy, seconds=run.seconds)
+    run.record(FINISHED, outcome=outcome, release=image.tag, digest=image.digest, exit_code=code)
+    return Deployed(outcome, image.tag, image.digest, deploy=run.recorder.deploy, seconds=run.seconds)
 
 
 def interrupted(run: Run, phase: Phase, interrupt: BaseException) -> None:

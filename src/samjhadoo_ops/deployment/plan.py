@@ -9,8 +9,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment import preflight
-from samjhadoo_ops.deployment.configuration import all_at_once_configuration, deployment_configuration
-from samjhadoo_ops.deployment.differences import configuration_differences, task_definition_differences
+from samjhadoo_ops.deployment.configuration import (
+    all_at_once_configuration,
+    deployment_configuration,
+    service_settings,
+)
+from samjhadoo_ops.deployment.differences import (
+    configuration_differences,
+    service_differences,
+    task_definition_differences,
+)
 from samjhadoo_ops.deployment.gates.gate import Finding, Image, Stage, State, unknown
 from samjhadoo_ops.errors import OpsError
 from samjhadoo_ops.streams import short
@@ -31,6 +39,9 @@ class DeployPlan:
         facts: What was read before.
         must_build: Whether the image does not exist yet.
         inspection: What Flyway found; None when it did not run.
+        configuration: What a deployment changes of the way the service is deployed.
+        service: What changes of the service's other settings …
+        settings: … and the members of UpdateService that change it.
         findings: What the gates found, by their names; empty in a deploy, which has passed them.
     """
 
@@ -39,6 +50,8 @@ class DeployPlan:
     inspection: Inspection | None
     task_definition: tuple[Difference, ...]
     configuration: tuple[Difference, ...]
+    service: tuple[Difference, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
     must_build: bool = False
     findings: dict[str, Finding] = field(default_factory=dict)
 
@@ -70,7 +83,13 @@ class DeployPlan:
     @property
     def changes(self) -> int:
         """Return how many things would change; 0 for a deploy that would do nothing."""
-        return self.must_build + len(self.task_definition) + len(self.pending) + self.first
+        return self._for_a_deployment + len(self.service)
+
+    @property
+    def _for_a_deployment(self) -> int:
+        """Return how many changes need a deployment: other settings of the service are just set."""
+        moved = "networkConfiguration" in self.settings
+        return self.must_build + len(self.task_definition) + len(self.pending) + self.first + moved
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -78,13 +97,14 @@ class DeployPlan:
 
         When nothing would change, only callbacks run: one that failed must not be passed over the next time.
         """
-        changed = self.changes > 0
+        deploys = self._for_a_deployment > 0
         taken = {
             "build": self.must_build,
-            "push": changed,
+            "push": deploys,
             "migrate": bool(self.scripts),
-            "register": changed,
-            "start": changed,
+            "update": bool(self.settings) and not deploys,
+            "register": deploys,
+            "start": deploys,
         }
         return tuple(step for step, needed in taken.items() if needed)
 
@@ -93,15 +113,16 @@ class DeployPlan:
         """Return the plan in a sentence."""
         if self.refused:
             return "a deploy would be refused"
-        if not self.changes and self.inspection is None:
-            return (
-                f"release {short(self.release)} is deployed already: only migrations could change something"
-            )
-        if not self.changes:
-            rest = "only callbacks would run" if self.scripts else "nothing would change"
-            return f"release {short(self.release)} is deployed already: {rest}"
-        kind = "the first deployment" if self.first else "a canary deployment"
-        return f"{kind} of release {short(self.release)}; nothing was changed"
+        release = f"release {short(self.release)}"
+        if "start" not in self.steps:
+            only = ["callbacks would run"] if self.scripts else []
+            only += ["the service's settings would change"] if self.settings else []
+            what = f"only {' and '.join(only)}" if only else "nothing would change"
+            unknown = "; pending migrations are not known" if self.inspection is None else ""
+            return f"{release} is deployed already: {what}{unknown}"
+        rolling = self.facts.env.deployment.strategy == "ROLLING"
+        usual = "a rolling deployment" if rolling else "a canary deployment"
+        return f"{'the first deployment' if self.first else usual} of {release}; nothing was changed"
 
 
 def plan_of(
@@ -123,13 +144,19 @@ def plan_of(
     configuration = (
         all_at_once_configuration(context.env) if facts.first else deployment_configuration(context.env)
     )
-    current: dict[str, Any] = (facts.service or {}).get("deploymentConfiguration", {})
+    service = facts.service or {}
+    settings = service_settings(context.env, service, scaled=facts.scaled) if service else {}
+    settings = {key: value for key, value in settings.items() if service_differences(service, {key: value})}
     return DeployPlan(
         facts,
         image,
         inspection,
         task_definition=tuple(task_definition_differences(registered.document if registered else {}, wanted)),
-        configuration=tuple(configuration_differences(current, configuration)),
+        configuration=tuple(
+            configuration_differences(service.get("deploymentConfiguration", {}), configuration)
+        ),
+        service=tuple(service_differences(service, settings)),
+        settings=settings,
         must_build=must_build,
         findings=findings or {},
     )
@@ -190,13 +217,36 @@ def _headline(plan: DeployPlan) -> str:
 
 
 def _sections(plan: DeployPlan) -> tuple[tuple[str, list[str]], ...]:
-    migrations = ["not known"] if plan.inspection is None else [f"+ {each.script}" for each in plan.scripts]
     return (
         ("steps", [", ".join(plan.steps) or "none"]),
         ("task definition", [str(item) for item in plan.task_definition]),
-        ("deployment configuration", [str(item) for item in plan.configuration]),
-        ("migrations", migrations),
+        ("service", [*map(str, plan.service), *_left_alone(plan)]),
+        ("deployment configuration", _configuration(plan)),
+        ("migrations", _migrations(plan)),
     )
+
+
+def _left_alone(plan: DeployPlan) -> list[str]:
+    facts = plan.facts
+    wanted, now = facts.env.service.desired_count, (facts.service or {}).get("desiredCount")
+    if not facts.scaled or now == wanted:
+        return []
+    return [f"desiredCount: stays {now}, as auto scaling decides it (service.desired_count is {wanted})"]
+
+
+def _configuration(plan: DeployPlan) -> list[str]:
+    if plan.configuration and "start" not in plan.steps:
+        return [f"{len(plan.configuration)} values differ; a deployment sets them, and none would start"]
+    return [str(item) for item in plan.configuration]
+
+
+def _migrations(plan: DeployPlan) -> list[str]:
+    if plan.inspection is None:
+        found = plan.findings.get("migrations")
+        return [f"not known: {found.reason}" if found else "not known"]
+    if not plan.facts.env.database.migrations:
+        return ["none here: another service owns the schema (database.migrations is empty)"]
+    return [f"+ {each.script}" for each in plan.scripts]
 
 
 def _schema(context: ServiceContext) -> tuple[Inspection | None, dict[str, Finding]]:

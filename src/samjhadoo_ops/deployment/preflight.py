@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.aws_errors import AwsCallFailed, translate
 from samjhadoo_ops.deployment.gates import GATES
 from samjhadoo_ops.deployment.gates.gate import Facts, Finding, Overrides, Stage, State, refused, unknown
 from samjhadoo_ops.deployment.lock import current_owner
@@ -29,6 +31,7 @@ _WIDTH = 8
 """Gates evaluated at once: most wait for AWS."""
 
 _LATEST = 100
+_ABSENT = re.compile(r"NotFound|NoSuch|Malformed|DoesNotExist")
 UNBUILT = "unbuilt"
 """Stands for image and version in a task definition that is only inspected."""
 
@@ -180,8 +183,6 @@ def _ask(gate: Gate, facts: Facts) -> Finding:
     """Return what a gate finds, unless it is off; one that fails closes itself and never the others."""
     from botocore.parsers import ResponseParserError
 
-    from samjhadoo_ops.aws_errors import translate
-
     if policy_of(facts.env.gates, gate) == "off":
         return Finding(State.OFF, f"not checked: {_where(facts.env, gate.name)} is off")
     try:
@@ -192,9 +193,16 @@ def _ask(gate: Gate, facts: Facts) -> Finding:
         return unknown("could not be checked: the answer did not come from AWS")
     except Exception as error:  # noqa: BLE001 - a gate's fault is a finding
         known = translate(error)
+        if known is not None and is_absent(known):
+            return refused(known.message, remedy="create it, or correct the setting: invoke config")
         if known is not None:
             return unknown(f"could not be checked: {known.message}", remedy=known.hint)
         return refused(f"the gate failed: {type(error).__name__}: {error}", remedy="report it")
+
+
+def is_absent(error: OpsError) -> bool:
+    """Return whether AWS has no such thing as the settings name: that is known, not unknown."""
+    return isinstance(error, AwsCallFailed) and _ABSENT.search(error.code) is not None
 
 
 def gather_facts(
@@ -218,12 +226,13 @@ def gather_facts(
 
     document = render_task_definition(context.env, UNBUILT, UNBUILT)
     with ThreadPoolExecutor(2, thread_name_prefix="gather_facts") as pool:
-        traffic = pool.submit(_traffic, context)
+        traffic, scaled = pool.submit(_traffic, context), pool.submit(_scaled, context)
         service = context.ecs.describe()
         deployments = context.ecs.deployments(limit=_LATEST) if service else []
         current = [revision["arn"] for revision in (service or {}).get("currentServiceRevisions", ())]
         revisions = context.ecs.revisions(current) if current else {}
         load_balancing, rules = traffic.result()
+        is_scaled = scaled.result()
     return Facts(
         env=context.env,
         aws=context.aws,
@@ -235,6 +244,7 @@ def gather_facts(
         source=lambda: _source(context, image),
         revisions=revisions,
         rules=rules,
+        scaled=is_scaled,
         entries=context.journal.entries,
         lock_owner=lambda: _other(context, own),
         clock=context.clock,
@@ -249,6 +259,22 @@ def _source(context: ServiceContext, image: str) -> Identity:
         return identify(context.env)
     version = existing(context.env, context.aws, image).version
     return Identity(version, version)
+
+
+def _scaled(context: ServiceContext) -> bool:
+    """Return whether auto scaling decides how many tasks run; assumed where that may not be read."""
+    from botocore.exceptions import ClientError
+
+    settings = context.env.service
+    try:
+        answer = context.aws.client("application-autoscaling").describe_scalable_targets(
+            ServiceNamespace="ecs",
+            ResourceIds=[f"service/{settings.cluster}/{settings.name}"],
+            ScalableDimension="ecs:service:DesiredCount",
+        )
+    except ClientError:
+        return True
+    return bool(answer["ScalableTargets"])
 
 
 def _traffic(context: ServiceContext) -> tuple[LoadBalancing, dict[str, dict[str, Any]]]:

@@ -52,17 +52,19 @@ def roll_out(
     kind: str = "deploy",
     release: str = "",
     digest: str = "",
+    settings: Mapping[str, Any] | None = None,
     until: str = "done",
 ) -> Deployed:
     """Start a deployment of a registered task definition and watch it to its end; errors see `watch_to_end`.
 
     Args:
         kind: `deploy`, or `rollback` to return to a proven release all at once.
+        settings: Other members of UpdateService.
         until: A word of `UNTIL`.
     """
     # An update that is sent but not watched yet could not be rolled back: interrupts wait for the watch.
     with held_back() as deliver:
-        started = start(run, task_definition, load_balancing, kind=kind)
+        started = start(run, task_definition, load_balancing, kind=kind, settings=settings or {})
         pinned = replace(started, release=release, digest=digest)
 
         def begin(_watch: Watch) -> dict[str, Any]:
@@ -72,11 +74,14 @@ def roll_out(
         return watch_to_end(run, pinned, until=until, begin=begin)
 
 
-def start(run: Run, task_definition: str, load_balancing: LoadBalancing, *, kind: str) -> PinnedDeployment:
+def start(
+    run: Run, task_definition: str, load_balancing: LoadBalancing, *, kind: str, settings: Mapping[str, Any]
+) -> PinnedDeployment:
     """Start a deployment of a registered task definition and pin it.
 
     Args:
         kind: `deploy` or `rollback`; a rollback, and a first deployment, go all at once.
+        settings: What changes of an existing service besides, as members of UpdateService.
 
     Raises:
         DeploymentFailed: ECS refused it; nothing was changed.
@@ -94,13 +99,15 @@ def start(run: Run, task_definition: str, load_balancing: LoadBalancing, *, kind
         task_definition=task_definition,
         all_at_once=all_at_once,
         first=first,
+        settings=dict(settings),
         known=sorted(str(brief["serviceDeploymentArn"]) for brief in briefs[:_KNOWN]),
     ) as step:
         run.in_flight = True
         if service is None:
             answer = ecs.create(**creation(env, task_definition, load_balancing, configuration))
         else:
-            answer = _update(ecs, service, task_definition, configuration, force=first)
+            request = {**settings, "deploymentConfiguration": configuration}
+            answer = _update(ecs, service, task_definition, request, force=first)
         arn = pin(ecs, answer, task_definition=task_definition, clock=run.clock, poll=run.policy.poll)
         name = arn.rpartition("/")[2]
         step.done(f"deployment {name} started", deployment=arn, task_definition=task_definition)
@@ -113,7 +120,7 @@ def _update(
     ecs: EcsService,
     service: Mapping[str, Any],
     task_definition: str,
-    configuration: Mapping[str, Any],
+    request: Mapping[str, Any],
     *,
     force: bool,
 ) -> dict[str, Any]:
@@ -121,7 +128,7 @@ def _update(
     return ecs.update(
         known={str(deployment["id"]) for deployment in service["deployments"]},
         taskDefinition=task_definition,
-        deploymentConfiguration=configuration,
+        **request,
         **({"forceNewDeployment": True} if force else {}),
     )
 

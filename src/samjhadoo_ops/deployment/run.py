@@ -33,6 +33,7 @@ STEPS = {
     "push": ("pushing", "pushed"),
     "migrate": ("migrating", "migrated"),
     "register": ("registering", "registered"),
+    "update": ("updating", "updated"),
     "start": ("starting", "started-deployment"),
 }
 """The steps that change something in AWS, with the journal's events before and after each."""

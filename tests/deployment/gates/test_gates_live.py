@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import socket
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +13,19 @@ from gate_facts import brief, facts_of, with_settings
 
 from samjhadoo_emulator.testing import eventually
 from samjhadoo_ops.aws import Aws
+from samjhadoo_ops.deployment.configuration import deployment_configuration
 from samjhadoo_ops.deployment.ecs import EcsService
-from samjhadoo_ops.deployment.gates import access, capacity, release, service, traffic
+from samjhadoo_ops.deployment.gates import GATES, access, adoption, capacity, release, service, traffic
 from samjhadoo_ops.deployment.gates.gate import Image, State
+from samjhadoo_ops.deployment.preflight import inspect
+from samjhadoo_ops.deployment.traffic import LoadBalancing
+from samjhadoo_ops.errors import DeploymentFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from samjhadoo_emulator.testing import Emulator
+    from samjhadoo_ops.deployment.gates.gate import Finding
     from samjhadoo_ops.environment import Environment
 
 ROLES = ("execution", "task", "infrastructure")
@@ -148,6 +155,98 @@ def test_capacity_is_checked_or_reported_as_unknown(env: Environment, aws: Aws) 
     assert capacity.free_addresses(facts_of(placed, aws=aws)).state is State.OK
     found = capacity.vcpu_quota(facts_of(env, aws=aws, render=document))
     assert found.state in {State.UNKNOWN, State.OK}, found
+
+
+def test_a_subnet_or_group_that_does_not_exist_is_refused_not_skipped(env: Environment, aws: Aws) -> None:
+    ec2 = aws.client("ec2")
+    subnet = ec2.describe_subnets()["Subnets"][0]
+    inside = ec2.create_security_group(GroupName="in", Description="-", VpcId=subnet["VpcId"])["GroupId"]
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    outside = ec2.create_security_group(GroupName="out", Description="-", VpcId=vpc)["GroupId"]
+    known = subnet["SubnetId"]
+
+    def state(subnets: list[str], groups: list[str]) -> State:
+        facts = facts_of(with_settings(env, "service", subnets=subnets, security_groups=groups), aws=aws)
+        gates = [GATES["network"], GATES["free_addresses"]]
+        return max((each.state for each in inspect(facts, gates).values()), key=_WORST.index)
+
+    assert state([known], [inside]) is State.OK
+    assert state(["subnet-00000000000000000"], []) is State.REFUSED
+    assert state([known, "subnet-00000000000000000"], []) is State.REFUSED
+    assert state(["not-a-subnet"], []) is State.REFUSED
+    assert state([known], ["sg-00000000000000000"]) is State.REFUSED
+    assert state([known], [outside]) is State.REFUSED
+
+
+_WORST = (State.SKIPPED, State.OK, State.REFUSED)
+
+
+def test_a_service_made_for_rolling_deployments_is_adopted_by_the_command_that_is_shown(
+    env: Environment, aws: Aws
+) -> None:
+    balancing, ecs = _load_balancing(aws), aws.client("ecs")
+    ecs.create_cluster(clusterName="adopting")
+    definition = _without_roles(document())
+    port = {"containerPort": 8080}
+    definition["containerDefinitions"] = [{"name": "backend", "image": "busybox:1", "portMappings": [port]}]
+    family = ecs.register_task_definition(family="adopted", **definition)["taskDefinition"][
+        "taskDefinitionArn"
+    ]
+    ecs.create_service(
+        cluster="adopting",
+        serviceName="adopted",
+        taskDefinition=family,
+        desiredCount=0,
+        launchType="FARGATE",
+        loadBalancers=[
+            {"containerName": "backend", "containerPort": 8080, "targetGroupArn": balancing.target_groups[1]}
+        ],
+        networkConfiguration={"awsvpcConfiguration": {"subnets": list(balancing.subnets)}},
+    )
+    env = with_settings(env, "service", cluster="adopting", name="adopted")
+    there = EcsService(ecs, cluster="adopting", name="adopted")
+
+    def found() -> Finding:
+        return adoption.service_fits(facts_of(env, load_balancing=balancing, service=there.describe()))
+
+    canary = {"deploymentConfiguration": deployment_configuration(env)}
+    with pytest.raises(DeploymentFailed, match="advancedConfiguration field is required"):
+        there.configure(**canary)
+    refusal = found()
+    assert refusal.state is State.REFUSED
+    words = shlex.split(refusal.remedy.partition("by a rolling deployment: ")[2].partition("; ")[0])
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    assert (options["--cluster"], options["--service"]) == ("adopting", "adopted")
+    there.configure(loadBalancers=json.loads(options["--load-balancers"]))
+    assert found().state is State.OK
+    there.configure(**canary)
+
+
+def _load_balancing(aws: Aws) -> LoadBalancing:
+    elb, subnets = aws.client("elbv2"), aws.client("ec2").describe_subnets()["Subnets"]
+    two = list({each["AvailabilityZone"]: each for each in subnets}.values())[:2]
+    names = tuple(each["SubnetId"] for each in two)
+    balancer = elb.create_load_balancer(Name="adopting", Subnets=list(names))["LoadBalancers"][0][
+        "LoadBalancerArn"
+    ]
+    groups = [
+        elb.create_target_group(
+            Name=name, TargetType="ip", Protocol="HTTP", Port=8080, VpcId=two[0]["VpcId"]
+        )["TargetGroups"][0]["TargetGroupArn"]
+        for name in ("first", "second")
+    ]
+    rules = []
+    for group in groups:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        action = {"Type": "forward", "TargetGroupArn": group}
+        made = elb.create_listener(
+            LoadBalancerArn=balancer, Protocol="HTTP", Port=port, DefaultActions=[action]
+        )
+        listener = made["Listeners"][0]["ListenerArn"]
+        rules.append(elb.describe_rules(ListenerArn=listener)["Rules"][0]["RuleArn"])
+    role = "arn:aws:iam::000000000000:role/infrastructure"
+    return LoadBalancing(rules[1], rules[0], (groups[0], groups[1]), role, names)
 
 
 def test_lag_is_read_in_the_replicas_own_region(env: Environment, aws: Aws, emulator: Emulator) -> None:

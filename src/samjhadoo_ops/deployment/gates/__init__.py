@@ -5,6 +5,7 @@ from __future__ import annotations
 # Importing a theme registers its gates; the order of the imports is the order in which they are shown.
 from samjhadoo_ops.deployment.gates import (  # isort: skip
     access,
+    adoption,
     service,
     traffic,
     release,
@@ -13,4 +14,4 @@ from samjhadoo_ops.deployment.gates import (  # isort: skip
 )
 from samjhadoo_ops.deployment.gates.gate import GATES
 
-__all__ = ["GATES", "access", "capacity", "migrations", "release", "service", "traffic"]
+__all__ = ["GATES", "access", "adoption", "capacity", "migrations", "release", "service", "traffic"]

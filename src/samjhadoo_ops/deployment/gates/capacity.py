@@ -75,6 +75,30 @@ def _vcpus_in_use(facts: Facts, metric: dict[str, Any]) -> float | None:
     return _latest(answer, statistic)
 
 
+@gate("the network of the tasks exists")
+def network(facts: Facts) -> Finding:
+    """Refuse when a subnet or security group that the settings name doesn't exist, or is of another VPC.
+
+    ECS finds out only when it starts the tasks, after the migration.
+    """
+    settings, ec2 = facts.env.service, facts.aws.client("ec2")
+    if not settings.subnets and not settings.security_groups:
+        return skipped("the settings name neither subnets nor security groups")
+    places: dict[str, str] = {}
+    if subnets := list(settings.subnets or facts.load_balancing.subnets):
+        found = ec2.describe_subnets(SubnetIds=subnets)["Subnets"]
+        places |= {each["SubnetId"]: each["VpcId"] for each in found}
+    if settings.security_groups:
+        found = ec2.describe_security_groups(GroupIds=list(settings.security_groups))["SecurityGroups"]
+        places |= {each["GroupId"]: each["VpcId"] for each in found}
+    if len(set(places.values())) > 1:
+        return refused(
+            f"they are in several VPCs: {', '.join(f'{name} in {vpc}' for name, vpc in places.items())}",
+            remedy="name those of one VPC (service.subnets, service.security_groups)",
+        )
+    return ok(", ".join(places))
+
+
 @gate("the subnets have free addresses for all tasks twice")
 def free_addresses(facts: Facts) -> Finding:
     """Refuse when the subnets have fewer free addresses than the new set has tasks.
@@ -152,8 +176,10 @@ def _lag(facts: Facts, region: str, identifier: str) -> float | None:
 
 
 def _tasks(facts: Facts) -> int:
-    """Return how many tasks a second set has."""
-    return int((facts.service or {}).get("desiredCount") or facts.env.service.desired_count)
+    """Return how many tasks more will run: a second set, and what the present one lacks."""
+    wanted = facts.env.service.desired_count
+    now = int((facts.service or {}).get("desiredCount") or wanted)
+    return now if facts.scaled else wanted + max(0, wanted - now)
 
 
 def _latest(answer: Mapping[str, Any], statistic: str) -> float | None:

@@ -131,6 +131,7 @@ class Facts:
         source: Returns what the image is, or will be, made from.
         revisions: The service's current revisions by ARN.
         rules: The production rule and the test rule by ARN.
+        scaled: Whether auto scaling decides how many tasks run.
         entries: Reads the journal, newest entry first.
         lock_owner: Returns who else holds the deployment lock, or None.
         inspection: What Flyway found; None until it has run.
@@ -147,6 +148,7 @@ class Facts:
     source: Callable[[], Identity] = field(repr=False)
     revisions: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     rules: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    scaled: bool = False
     entries: Callable[[], list[JournalEntry]] = field(default=list, repr=False)
     lock_owner: Callable[[], LockOwner | None] = field(default=lambda: None, repr=False)
     clock: Clock = field(default_factory=Clock)
