@@ -77,6 +77,20 @@ def read_only_database(env: Environment, aws: Aws) -> Iterator[None]:
             connection.execute("ALTER ROLE CURRENT_USER RESET default_transaction_read_only")
 
 
+def test_the_number_of_tasks_is_brought_to_the_settings_without_a_deployment(project: UserProject) -> None:
+    env = {"SAMJHADOO_SERVICE__DESIRED_COUNT": "3"}
+    before = project.invoke("status", "--json").events[0]
+    assert "~ desiredCount: 2 -> 3" in project.invoke("plan", **env).stdout
+    deployed = project.invoke("deploy", "--json", **env)
+    assert (deployed.code, deployed.result["outcome"]) == (0, "updated"), deployed.stderr
+    after = project.invoke("status", "--json").events[0]
+    assert (after["desired"], after["deployment"]) == (3, before["deployment"])
+    assert project.invoke("deploy", "--json", **env).result["outcome"] == "unchanged"
+    assert eventually(lambda: project.invoke("status", "--json").events[0]["running"] == 3)
+    assert project.invoke("deploy", "--json").result["outcome"] == "updated"
+    assert eventually(lambda: project.invoke("status", "--json").events[0]["running"] == 2)
+
+
 def test_a_plan_calls_nothing_that_changes_anything(
     project: UserProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,20 +117,6 @@ def test_a_plan_calls_nothing_that_changes_anything(
         aws.client(service).meta.service_model.service_id.hyphenize() for service in SERVICES
     }
     assert [name for name in called if not name.startswith(READING)] == []
-
-
-def test_the_number_of_tasks_is_brought_to_the_settings_without_a_deployment(project: UserProject) -> None:
-    env = {"SAMJHADOO_SERVICE__DESIRED_COUNT": "3"}
-    before = project.invoke("status", "--json").events[0]
-    assert "~ desiredCount: 2 -> 3" in project.invoke("plan", **env).stdout
-    deployed = project.invoke("deploy", "--json", **env)
-    assert (deployed.code, deployed.result["outcome"]) == (0, "updated"), deployed.stderr
-    after = project.invoke("status", "--json").events[0]
-    assert (after["desired"], after["deployment"]) == (3, before["deployment"])
-    assert project.invoke("deploy", "--json", **env).result["outcome"] == "unchanged"
-    assert eventually(lambda: project.invoke("status", "--json").events[0]["running"] == 3)
-    assert project.invoke("deploy", "--json").result["outcome"] == "updated"
-    assert eventually(lambda: project.invoke("status", "--json").events[0]["running"] == 2)
 
 
 def just_started(event: dict[str, Any]) -> bool:
