@@ -10,7 +10,7 @@ from samjhadoo_ops.deployment.diagnosis import Diagnosis, alarm_of, schema_state
 from samjhadoo_ops.deployment.journal import Event, JournalEntry
 from samjhadoo_ops.deployment.outcome import Observation
 from samjhadoo_ops.environment import Secret
-from samjhadoo_ops.report.failure import Alarm, StoppedContainer, StoppedTask
+from samjhadoo_ops.report.failure import Alarm, StoppedContainer, StoppedTask, screen
 
 NOW = datetime(2026, 11, 2, 22, tzinfo=UTC)
 FAMILY = "arn:task-definition/backend:2"
@@ -29,6 +29,33 @@ TASK = {
 }
 
 
+BOOTING = {
+    "taskArn": "arn:task/c/t1",
+    "lastStatus": "RUNNING",
+    "createdAt": NOW,
+    "containers": [
+        {"name": "backend", "lastStatus": "RUNNING", "healthStatus": "UNHEALTHY"},
+        {"name": "proxy", "lastStatus": "PENDING", "healthStatus": "UNKNOWN"},
+    ],
+}
+MISMATCH = "Health checks failed with these codes: [503]"
+TARGETS = [
+    {
+        "Target": {"Id": "10.0.0.1", "Port": 8080},
+        "TargetHealth": {
+            "State": "unhealthy",
+            "Reason": "Target.ResponseCodeMismatch",
+            "Description": MISMATCH,
+        },
+    },
+    {
+        "Target": {"Id": "10.0.0.2", "Port": 8080},
+        "TargetHealth": {"State": "initial", "Reason": "Elb.Initial"},
+    },
+    {"Target": {"Id": "10.0.0.3", "Port": 8080}, "TargetHealth": {"State": "healthy"}},
+]
+
+
 class Service:
     """Answers of ECS, CloudWatch and the journal; or none."""
 
@@ -36,9 +63,11 @@ class Service:
         self.down = down
         self.exceptions = SimpleNamespace(ResourceNotFoundException=KeyError)
 
-    def stopped_tasks(self, _family: str) -> list[dict[str, Any]]:
+    def tasks(self, _family: str, *, desired: str) -> list[dict[str, Any]]:
         if self.down:
             raise ConnectionError("no answer")
+        if desired == "RUNNING":
+            return [BOOTING]
         return [TASK, {**TASK, "stoppedReason": "Scaling activity initiated by (deployment x)"}]
 
     def task_definition(self, _arn: str) -> Any:
@@ -56,6 +85,15 @@ class Service:
         assert (logGroupName, logStreamName) == ("g", "ecs/backend/t1")
         return {"events": [{"message": "boom, password planted-Secret-7\n\x1b[1mlast\x1b[0m"}]}
 
+    def revisions(self, _arns: list[str]) -> dict[str, Any]:
+        return {"r/2": {"resolvedConfiguration": {"loadBalancers": [{"targetGroupArn": "tg/green"}]}}}
+
+    def describe_target_health(self, *, TargetGroupArn: str) -> dict[str, Any]:  # noqa: N803
+        assert TargetGroupArn == "tg/green"
+        if self.down:
+            raise ConnectionError("no answer")
+        return {"TargetHealthDescriptions": TARGETS}
+
     def describe_alarms(self, *, AlarmNames: list[str]) -> dict[str, Any]:  # noqa: N803
         return {"MetricAlarms": [{"AlarmName": AlarmNames[0], "MetricName": "5XX", "Threshold": 5.0}]}
 
@@ -65,7 +103,8 @@ class Service:
 
 def diagnosis(service: Service, observed: Observation) -> Diagnosis:
     aws = SimpleNamespace(client=lambda _name: service)
-    context: Any = SimpleNamespace(ecs=service, aws=aws, journal=service)
+    clock = SimpleNamespace(timestamp=lambda: NOW.timestamp() + 900)
+    context: Any = SimpleNamespace(ecs=service, aws=aws, journal=service, clock=clock)
     return Diagnosis(context, observed, task_definition=FAMILY, deploy="1")
 
 
@@ -83,6 +122,28 @@ def test_tasks_logs_events_and_alarms_are_found_and_secrets_are_not() -> None:
 def test_what_cannot_be_read_is_named() -> None:
     found = diagnosis(Service(down=True), Observation("arn:d", "ROLLBACK_FAILED")).found()
     assert found.gaps == ("stopped tasks: no answer", "events: no answer")
+
+
+def test_tasks_that_are_not_healthy_in_time_are_shown_with_their_health_checks_and_log() -> None:
+    observed = Observation("arn:d", "IN_PROGRESS", target_revision="r/2")
+    seen = diagnosis(Service(), observed).starting()
+    assert seen.tasks == ("t1: RUNNING for 15 min (backend: RUNNING (UNHEALTHY), proxy: PENDING)",)
+    assert seen.targets == (
+        f"10.0.0.1:8080 unhealthy: {MISMATCH}",
+        "10.0.0.2:8080 initial: Elb.Initial",
+        "10.0.0.3:8080 healthy",
+    )
+    assert seen.logs[0].startswith("boom")
+    shown = "\n".join(screen(diagnosis(Service(), observed).found(seen)))
+    assert f"health checks of the new release:\n  10.0.0.1:8080 unhealthy: {MISMATCH}" in shown
+    assert "tasks that were still starting:\n  t1: RUNNING for 15 min" in shown
+
+
+def test_what_cannot_be_read_of_starting_tasks_is_named_too() -> None:
+    observed = Observation("arn:d", "IN_PROGRESS", target_revision="r/2")
+    seen = diagnosis(Service(down=True), observed).starting()
+    assert seen.gaps == ("running tasks: no answer", "target health: no answer")
+    assert diagnosis(Service(), observed).found(seen).gaps == seen.gaps
 
 
 UNCLEAR = "whether the previous release works with V6__a.sql is not known"

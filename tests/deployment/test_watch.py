@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from deployment_fakes import CanaryEcs, FakeRun, FakeTime
 
 from samjhadoo_ops.deployment.configuration import Policy
+from samjhadoo_ops.deployment.diagnosis import StartingTasks
 from samjhadoo_ops.deployment.judge import NoJudge, Prober, ProbingJudge
 from samjhadoo_ops.deployment.outcome import Before, Ending, Opinion, Phase, Verdict
 from samjhadoo_ops.deployment.watch import Monitors, Watch
@@ -131,6 +132,26 @@ def test_a_release_that_is_never_healthy_is_rolled_back_in_time(time: FakeTime, 
     assert ending.phase is Phase.ROLLED_BACK
     assert "not healthy within 15 min" in ending.reason
     assert time.now - began < 18 * MINUTE
+
+
+def test_what_the_tasks_showed_is_read_before_a_slow_release_is_stopped(time: FakeTime, run: FakeRun) -> None:
+    ecs = CanaryEcs(time, healthy_after=None)
+    seen = StartingTasks(targets=("10.0.0.1:8080 unhealthy",))
+    looked: list[int] = []
+
+    def look(_observed: Observation) -> StartingTasks:
+        looked.append(ecs.stops)
+        return seen
+
+    ending = watch(ecs, run, look=look).run()
+    assert (ending.phase, ending.starting, looked) == (Phase.ROLLED_BACK, seen, [0])
+
+
+def test_a_release_that_was_healthy_is_stopped_without_a_look_at_its_tasks(
+    time: FakeTime, run: FakeRun
+) -> None:
+    ending = watch(CanaryEcs(time), run, judge=Failing(Phase.CANARY), look=pytest.fail).run()
+    assert (ending.phase, ending.starting) == (Phase.ROLLED_BACK, None)
 
 
 def test_throttling_slows_the_watch_down_and_nothing_else(time: FakeTime, run: FakeRun) -> None:

@@ -51,6 +51,11 @@ for step in open(f"{task}-{service}").read().split(";"):
     if word == "gate": emit("gate", message=f"[{rest}] x: y", gate="x", state=rest)
     if word == "deployment": emit("deployment", deployment=rest)
     if word == "write": open(rest, "w").close()
+    if word == "fail":
+        message, details, hint = rest.split("|")
+        emit("result", outcome="failed", exit_code=4, message=message, details=details.split(","), hint=hint,
+             changed="something")
+        sys.exit(4)
     if word == "die": os.kill(os.getpid(), signal.SIGKILL)
     if word == "noise": print("not JSON", flush=True)
     while word == "until" and not os.path.exists(rest): time.sleep(0.01)
@@ -191,6 +196,30 @@ def test_the_result_lists_each_service(project: ScriptedProject) -> None:
     assert {each["told"] for each in events if each["event"] == "service"} == {"deployment", "result"}
     assert events[-1]["services"] == {"a": {"outcome": "succeeded", "exit_code": 0, "message": "deploy 0"}}
     assert (events[-1]["event"], events[-1]["exit_code"]) == ("result", 0)
+
+
+def test_each_failed_service_is_shown_with_its_causes_and_its_own_next_command(
+    project: ScriptedProject,
+) -> None:
+    project.service("good", "exit 0")
+    project.service("slow", "fail not healthy in time|target unhealthy: 503,log: boom|invoke watch")
+    project.service("bad", "fail refused|secrets refused: missing|correct it")
+    deploys = project.deploy_all("continue", as_json=True)
+    ended = deploys.run()
+    with pytest.raises(ServicesFailed) as failure:
+        deploys.show(ended)
+    assert failure.value.details == (
+        "slow: not healthy in time",
+        "  target unhealthy: 503",
+        "  log: boom",
+        "  changed: something",
+        "  hint: invoke watch",
+        "bad: refused",
+        "  secrets refused: missing",
+        "  changed: something",
+        "  hint: correct it",
+    )
+    assert ended["slow"].document()["details"] == ["target unhealthy: 503", "log: boom"]
 
 
 def test_a_killed_deploy_needs_a_person(project: ScriptedProject) -> None:

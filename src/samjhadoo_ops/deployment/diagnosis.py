@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.clock import in_words
 from samjhadoo_ops.database.effects import Compatibility
 from samjhadoo_ops.database.judge import recorded_judgement
 from samjhadoo_ops.deployment.task_secrets import conceal
@@ -44,20 +46,35 @@ class Diagnosis:
         self._deploy = deploy
         self._gaps: list[str] = []
 
-    def found(self, **known: Any) -> FailureReport:
+    def starting(self) -> StartingTasks:
+        """Return how far the new tasks have come; a rollback stops them."""
+        self._conceal()
+        tasks = self._tasks("RUNNING")
+        now = self._context.clock.timestamp()
+        return StartingTasks(
+            tuple(starting_task(task, now=now) for task in tasks[:SHOWN_TASKS]),
+            tuple(self._attempt("target health", self._targets, [])),
+            tuple(self._logs(tasks[:1])),
+            tuple(self._gaps),
+        )
+
+    def found(self, starting: StartingTasks | None = None, **known: Any) -> FailureReport:
         """Return what was found, with what is known already."""
         ecs, observed = self._context.ecs, self._observed
         self._conceal()
-        stopped = self._attempt("stopped tasks", lambda: ecs.stopped_tasks(self._task_definition), [])
+        stopped = self._tasks("STOPPED")
         # A task that the rollback itself stopped explains nothing; its logs may.
         failed = [task for task in stopped if not task.get("stoppedReason", "").startswith(_SCALED_IN)]
+        before = starting or StartingTasks()
         return FailureReport(
+            starting=before.tasks,
+            targets=before.targets,
             tasks=tuple(stopped_task(task) for task in failed[:SHOWN_TASKS]),
-            logs=tuple(self._logs((failed or stopped)[:1])),
+            logs=tuple(self._logs((failed or stopped)[:1])) or before.logs,
             events=tuple(self._attempt("events", lambda: service_events(ecs, observed), [])),
             alarms=tuple(self._alarms(observed.triggered_alarms)),
             schema=self._attempt("the journal", self._schema, ""),
-            gaps=tuple(self._gaps),
+            gaps=tuple(dict.fromkeys((*before.gaps, *self._gaps))),
             **known,
         )
 
@@ -72,6 +89,25 @@ class Diagnosis:
         except Exception as error:  # noqa: BLE001  # the deployment's failure is what matters, not this one
             self._gaps.append(clean(f"{what}: {error}"))
             return otherwise
+
+    def _tasks(self, desired: str) -> list[dict[str, Any]]:
+        ecs, family = self._context.ecs, self._task_definition
+        found: list[dict[str, Any]] = self._attempt(
+            f"{desired.lower()} tasks", lambda: ecs.tasks(family, desired=desired), []
+        )
+        return found
+
+    def _targets(self) -> list[str]:
+        revision = self._observed.target_revision
+        found = self._context.ecs.revisions([revision]).get(revision, {})
+        elbv2 = self._context.aws.client("elbv2")
+        return [
+            target_health(each)
+            for balancer in found.get("resolvedConfiguration", {}).get("loadBalancers", ())
+            for each in elbv2.describe_target_health(TargetGroupArn=balancer["targetGroupArn"])[
+                "TargetHealthDescriptions"
+            ]
+        ]
 
     def _logs(self, tasks: list[dict[str, Any]]) -> list[str]:
         if not tasks:
@@ -93,6 +129,41 @@ class Diagnosis:
     def _schema(self) -> str:
         entry = self._context.journal.entry(self._deploy)
         return schema_state(entry) if entry else ""
+
+
+@dataclass(frozen=True)
+class StartingTasks:
+    """What the tasks of a new release showed that did not get healthy in time, before they were stopped."""
+
+    tasks: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
+
+
+def starting_task(task: Mapping[str, Any], *, now: float) -> str:
+    """Return how far a task has come, and for how long it has been starting, on the clock."""
+    containers = ", ".join(
+        " ".join(filter(None, [f"{each['name']}: {each.get('lastStatus', '')}", _health(each)]))
+        for each in task.get("containers", ())
+    )
+    created = task.get("createdAt")
+    since = f" for {in_words(now - created.timestamp())}" if created else ""
+    name = str(task["taskArn"]).rpartition("/")[2]
+    return clean(f"{name}: {task.get('lastStatus', '')}{since}{f' ({containers})' if containers else ''}")
+
+
+def _health(container: Mapping[str, Any]) -> str:
+    health = container.get("healthStatus", "UNKNOWN")
+    return "" if health == "UNKNOWN" else f"({health})"
+
+
+def target_health(described: Mapping[str, Any]) -> str:
+    """Return a target of DescribeTargetHealth with what its health check found."""
+    target, health = described["Target"], described.get("TargetHealth", {})
+    why = health.get("Description") or health.get("Reason", "")
+    state = health.get("State", "unknown")
+    return clean(f"{target['Id']}:{target.get('Port', '')} {state}{f': {why}' if why else ''}")
 
 
 def stopped_task(task: Mapping[str, Any]) -> StoppedTask:

@@ -330,10 +330,10 @@ class EcsService:
             raise
         return True
 
-    def stopped_tasks(self, task_definition: str) -> list[dict[str, Any]]:
-        """Return tasks of a task definition that stopped lately, the newest first."""
+    def tasks(self, task_definition: str, *, desired: str) -> list[dict[str, Any]]:
+        """Return tasks of a task definition: RUNNING, or STOPPED lately, the newest of these first."""
         answer = self.client.list_tasks(
-            cluster=self.cluster, serviceName=self.name, desiredStatus="STOPPED", maxResults=100
+            cluster=self.cluster, serviceName=self.name, desiredStatus=desired, maxResults=100
         )
         arns = answer["taskArns"]
         tasks: list[dict[str, Any]] = []

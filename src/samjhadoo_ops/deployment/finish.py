@@ -330,7 +330,7 @@ def _failure(run: Run, pinned: PinnedDeployment, ending: Ending, **data: Any) ->
     error = (DeploymentFailed if safe else PersonNeeded)(
         _message(pinned, ending, reason),
         changed="; ".join(run.changes),
-        hint=_hint(pinned, ending),
+        hint=_hint(run, pinned, ending),
         details=screen(found),
         failure=found.document(),
     )
@@ -344,6 +344,7 @@ def _diagnose(run: Run, pinned: PinnedDeployment, ending: Ending, reason: str) -
     turn, deploy = ending.turn, run.recorder.deploy
     diagnosis = Diagnosis(run, ending.observed, task_definition=pinned.task_definition, deploy=deploy)
     return diagnosis.found(
+        ending.starting,
         release=pinned.release,
         deployment=pinned.arn,
         reason=reason,
@@ -387,7 +388,11 @@ def _message(pinned: PinnedDeployment, ending: Ending, reason: str) -> str:
     return f"{name} ended {ending.phase.value}: {reason}"
 
 
-def _hint(pinned: PinnedDeployment, ending: Ending) -> str:
+def _hint(run: Run, pinned: PinnedDeployment, ending: Ending) -> str:
+    if ending.starting:
+        limit = run.env.rollback.deployment_timeout
+        longer = f"if it only needs longer than {limit}, raise deployment_timeout in [rollback]"
+        return f"correct the release; {longer}; then: invoke deploy"
     if pinned.kind == "stop":
         return "invoke status; then check the service's events in ECS"
     if pinned.kind == "rollback":

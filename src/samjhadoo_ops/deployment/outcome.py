@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from samjhadoo_ops.deployment.diagnosis import StartingTasks
+
 AWAITING_ACTION = "AWAITING_ACTION"
 
 
@@ -261,6 +263,7 @@ class Ending:
         seconds: Real seconds spent in each phase, by its name.
         turn: Where it was before; None when it was never seen running.
         verdict: The judge's last one.
+        starting: What its tasks showed if this run stopped it before they were healthy.
     """
 
     phase: Phase
@@ -269,6 +272,7 @@ class Ending:
     seconds: dict[str, float] = field(default_factory=dict)
     turn: Turn | None = None
     verdict: Verdict | None = None
+    starting: StartingTasks | None = None
 
 
 @dataclass(frozen=True)

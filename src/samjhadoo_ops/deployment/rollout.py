@@ -17,6 +17,7 @@ from samjhadoo_ops.deployment.configuration import (
     load_balancers,
     network_configuration,
 )
+from samjhadoo_ops.deployment.diagnosis import Diagnosis
 from samjhadoo_ops.deployment.ecs import has_served
 from samjhadoo_ops.deployment.finish import UNTIL, Deployed, finish, interrupted
 from samjhadoo_ops.deployment.interrupts import held_back
@@ -283,6 +284,9 @@ def _watch_of(run: Run, pinned: PinnedDeployment) -> Watch:
         test=partial(_test_release, run, pinned),
         monitors=monitors,
         before=pinned.before,
+        look=lambda observed: Diagnosis(
+            run, observed, task_definition=pinned.task_definition, deploy=run.recorder.deploy
+        ).starting(),
     )
 
 

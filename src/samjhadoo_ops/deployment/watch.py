@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.clock import Clock
     from samjhadoo_ops.deployment.configuration import Policy
+    from samjhadoo_ops.deployment.diagnosis import StartingTasks
     from samjhadoo_ops.deployment.judge import Judge
     from samjhadoo_ops.deployment.outcome import Hook, Observation, Verdict
     from samjhadoo_ops.deployment.run import Run
@@ -249,6 +250,7 @@ class Watch:
         test: Checks the new revision through the test listener; raises OpsError when it fails.
         monitors: What ECS has to watch by itself.
         before: What is known from a run before.
+        look: Reads how far the new tasks have come, before a rollback stops them; never raises.
     """
 
     def __init__(
@@ -260,6 +262,7 @@ class Watch:
         test: Callable[[], object],
         monitors: Monitors | None = None,
         before: Before | None = None,
+        look: Callable[[Observation], StartingTasks] | None = None,
     ) -> None:
         self.arn = arn
         self.reason = before.reason if before else ""
@@ -278,6 +281,8 @@ class Watch:
             canary_since=before.canary_since if before else None,
         )
         self._answered: set[str] = set()
+        self._look = look
+        self._starting: StartingTasks | None = None
         self._turn: Turn | None = None
         self._verdict: Verdict | None = None
         self._started = before.started if before else self._clock.timestamp()
@@ -298,7 +303,13 @@ class Watch:
                 if self._tick() and self.last and (self.phase.ended or self.phase in until):
                     self._enter(self.phase)
                     return Ending(
-                        self.phase, self.last, self.reason, self._seconds, self._turn, self._verdict
+                        self.phase,
+                        self.last,
+                        self.reason,
+                        self._seconds,
+                        self._turn,
+                        self._verdict,
+                        self._starting,
                     )
                 self._pause()
         finally:
@@ -398,6 +409,8 @@ class Watch:
         verdict = self._verdict = self._judge.watch(self.last, self.phase)
         why = self._why_stop(self.last, verdict)
         if why:
+            if self._look and self.phase is Phase.SCALING_UP:
+                self._starting = self._look(self.last)
             self.stop(why)
             return
         if verdict.opinion is Opinion.INCONCLUSIVE and self.last.waiting_hooks:

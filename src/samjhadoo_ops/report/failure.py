@@ -24,9 +24,9 @@ _ERROR = re.compile(
     r"|\b(?:ERROR|FATAL|CRITICAL|SEVERE)\b|\b[\w.]*(?:Error|Exception)\b|Traceback|\bpanic:"
 )
 _FIGURES = re.compile(r"\d+")
-_SHARES = {"tasks": 3, "logs": 6, "alarms": 4, "events": 3, "gaps": 2}
+_SHARES = {"targets": 2, "starting": 2, "tasks": 3, "logs": 6, "alarms": 4, "events": 3, "gaps": 2}
 """The most lines each part may take; unused lines are not given to other parts."""
-_YIELD = ("events", "logs", "gaps", "tasks", "alarms")
+_YIELD = ("events", "logs", "gaps", "tasks", "starting", "alarms", "targets")
 """Which parts lose lines first when there are too many."""
 
 
@@ -96,6 +96,8 @@ class FailureReport:
         since: Seconds on the clock from the start until that moment.
         real_since: The same in real seconds, on an emulated clock.
         verdict: The last numbers of the canary analysis; empty if nothing was counted.
+        starting: Tasks of the new release that were still starting when it took too long …
+        targets: … and what the load balancer's health checks had found of them.
         gaps: What could not be read.
         schema: The version of the database schema, and whether the previous release works with it.
     """
@@ -109,6 +111,8 @@ class FailureReport:
     reason: str = ""
     verdict: dict[str, Any] = field(default_factory=dict)
     alarms: tuple[Alarm, ...] = ()
+    starting: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
     tasks: tuple[StoppedTask, ...] = ()
     logs: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
@@ -164,6 +168,8 @@ def screen(failure: FailureReport, *, lines: int = SCREEN - _FRAME) -> tuple[str
     others = [line for line in failure.logs if line != cause]
     parts = {
         "alarms": ("alarms that fired:", [str(alarm) for alarm in failure.alarms]),
+        "targets": ("health checks of the new release:", list(failure.targets)),
+        "starting": ("tasks that were still starting:", list(failure.starting)),
         "tasks": ("stopped tasks of the new release:", task_lines(failure.tasks)),
         "logs": (f"{'other' if cause else 'last'} log lines of the new release:", folded(others)),
         "events": ("last events of the service:", list(failure.events)),

@@ -17,7 +17,7 @@ from samjhadoo_ops.errors import ExitCode, OpsError
 from samjhadoo_ops.services.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from samjhadoo_ops.console import Console
     from samjhadoo_ops.environment import Environment
@@ -133,6 +133,14 @@ class ServiceEnding:
     detail: str = ""
     fields: dict[str, Any] = field(default_factory=dict)
 
+    def screen(self, service: str) -> Iterator[str]:
+        """Yield why a service failed, as its own deploy shows it: the causes, what was changed, the hint."""
+        yield f"{service}: {self.detail or self.outcome}"
+        for title, key in (("", "details"), ("changed: ", "changed"), ("hint: ", "hint")):
+            found = self.fields.get(key, ())
+            for line in [found] if isinstance(found, str) else found:
+                yield f"  {title}{line}"
+
     def document(self) -> dict[str, Any]:
         """Return it as data."""
         code = None if self.code is None else int(self.code)
@@ -210,12 +218,11 @@ class DeployAll:
             self._console.result("succeeded", code, f"deployed or up to date: {names}")
             return
         bad = [f"{name}: {each.outcome}" for name, each in ended.items() if each.code]
-        hints = [f"{name}: {hint}" for name, each in ended.items() if (hint := each.fields.get("hint"))]
         raise ServicesFailed(
             f"not every service was deployed: {', '.join(bad)}",
             code,
             hint="invoke status shows each service; invoke deploy starts what was not started",
-            details=tuple(hints),
+            details=tuple(line for name, each in ended.items() if each.code for line in each.screen(name)),
         )
 
     def _start(self, workers: dict[str, Worker], service: str, task: str, arguments: Sequence[str]) -> None:
@@ -311,7 +318,7 @@ class DeployAll:
             return ServiceEnding("not started", detail=schedule.barred(name) or "interrupted")
         result = (rollback or deploy).result
         detail = str(result.get("message", ""))
-        copied = ("release", "deploy", "deployment", "hint")
+        copied = ("release", "deploy", "deployment", "details", "changed", "hint", "failure")
         fields = {key: result[key] for key in copied if result.get(key)}
         if rollback is None:
             code = known(deploy.code or 0)
