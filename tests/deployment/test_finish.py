@@ -7,7 +7,7 @@ from botocore.exceptions import EndpointConnectionError
 from deployment_fakes import begun_run
 
 from samjhadoo_ops.aws_errors import AwsCallFailed
-from samjhadoo_ops.deployment.finish import finish, recorded
+from samjhadoo_ops.deployment.finish import ending_of, finish, recorded
 from samjhadoo_ops.deployment.journal import FINISHED
 from samjhadoo_ops.deployment.lock import lost_lock
 from samjhadoo_ops.deployment.outcome import Ending, Observation, Phase, PinnedDeployment
@@ -136,3 +136,16 @@ def test_a_bad_ending_is_recorded_once_with_the_exit_code_of_its_error(
     assert entry.data["exit_code"] == int(raised.value.exit_code)
     assert entry.data["reason"] == "ECS's own"
     assert [event.event for event in entry.events].count(FINISHED) == 1
+
+
+@pytest.mark.parametrize("outcome", ["succeeded", "unchanged", "updated"])
+def test_a_deploy_that_ended_before_is_not_shown_as_deployed_now(
+    objects: MemoryObjects, outcome: str
+) -> None:
+    run = begun_run(objects)
+    run.record(FINISHED, outcome=outcome, release="v1", exit_code=0)
+    (entry,) = run.journal.entries()
+    sentence = ending_of(entry).sentence("https://production")
+    assert sentence == (
+        f"nothing to watch or resume: deploy {entry.deploy}, of release v1, has ended: {outcome}"
+    )

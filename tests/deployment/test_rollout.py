@@ -79,7 +79,7 @@ def deployed(strategy: str) -> Any:
         aws=None,
         clock=Clock(),
         production="https://production",
-        changes=["deployment d started"],
+        changed=lambda: "deployment d started",
         seconds={},
     )
 

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from deployment_fakes import CALLER, begun_run
 
+from samjhadoo_ops.deployment.finish import recorded
 from samjhadoo_ops.deployment.lock import lost_lock
+from samjhadoo_ops.deployment.run import STEPS
 from samjhadoo_ops.errors import DeploymentFailed, OpsError, PersonNeeded
 
 if TYPE_CHECKING:
@@ -79,3 +81,34 @@ def test_a_step_that_fails_may_have_changed_what_it_attempted_unless_aws_refused
         raise error
     assert run.changes == changes
     assert [name for name, _ in events(run)] == ["starting"]
+
+
+@pytest.mark.parametrize("name", ["push", "migrate", "register", "update"])
+def test_a_step_that_was_interrupted_never_counts_as_nothing(objects: MemoryObjects, name: str) -> None:
+    run = begun_run(objects)
+    with pytest.raises(KeyboardInterrupt), run.step(name):
+        raise KeyboardInterrupt
+    assert run.changed() == f"{STEPS[name][0]} began, and its end is not known"
+
+
+@pytest.mark.parametrize(
+    ("changes", "known", "shown"),
+    [
+        ([], "", ""),
+        ([], "nothing", "nothing"),
+        ([], "the schema has V2", "the schema has V2"),
+        (["image pushed"], "", "image pushed"),
+        (["image pushed"], "nothing", "image pushed"),
+        (["image pushed"], "the schema has V2", "image pushed; the schema has V2"),
+        (["image pushed", "V2"], "image pushed; V2", "image pushed; V2"),
+    ],
+)
+def test_what_was_changed_before_stays_beside_what_an_error_knows(
+    objects: MemoryObjects, changes: list[str], known: str, shown: str
+) -> None:
+    run = begun_run(objects)
+    run.changes += changes
+    assert run.changed(known) == shown
+    with pytest.raises(DeploymentFailed) as raised, recorded(run):
+        raise DeploymentFailed("a script failed", changed=known)
+    assert raised.value.changed == shown

@@ -8,11 +8,11 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from deployment_fakes import CanaryEcs, FakeRun, FakeTime
 
 from samjhadoo_ops.deployment.configuration import Policy
-from samjhadoo_ops.deployment.diagnosis import StartingTasks
 from samjhadoo_ops.deployment.judge import NoJudge, Prober, ProbingJudge
 from samjhadoo_ops.deployment.outcome import Before, Ending, Opinion, Phase, Verdict
 from samjhadoo_ops.deployment.watch import Monitors, Watch
 from samjhadoo_ops.errors import DeploymentFailed, PersonNeeded
+from samjhadoo_ops.report.failure import StartingTasks
 
 if TYPE_CHECKING:
     from samjhadoo_ops.deployment.outcome import Observation

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from samjhadoo_ops.database.effects import Compatibility
 from samjhadoo_ops.database.judge import recorded_judgement
 from samjhadoo_ops.deployment.task_secrets import conceal
 from samjhadoo_ops.redaction import clean
-from samjhadoo_ops.report.failure import Alarm, FailureReport, StoppedContainer, StoppedTask
+from samjhadoo_ops.report.failure import Alarm, FailureReport, StartingTasks, StoppedContainer, StoppedTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -129,16 +128,6 @@ class Diagnosis:
     def _schema(self) -> str:
         entry = self._context.journal.entry(self._deploy)
         return schema_state(entry) if entry else ""
-
-
-@dataclass(frozen=True)
-class StartingTasks:
-    """What the tasks of a new release showed that did not get healthy in time, before they were stopped."""
-
-    tasks: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
-    logs: tuple[str, ...] = ()
-    gaps: tuple[str, ...] = ()
 
 
 def starting_task(task: Mapping[str, Any], *, now: float) -> str:

@@ -93,6 +93,7 @@ class Deployed:
         outcome: `succeeded`, `unchanged`, `updated`; `canary` or `baking` when it was left to ECS.
         deploy: The journal's deploy.
         seconds: Real seconds spent in each part.
+        over: Whether it had ended before this run looked.
     """
 
     outcome: str
@@ -103,10 +104,16 @@ class Deployed:
     seconds: dict[str, float] = field(default_factory=dict)
     left: Left | None = None
     kind: str = "deploy"
+    over: bool = False
 
     def sentence(self, url: str) -> str:
         """Return the ending in a sentence; the command that watches a deployment again is its last line."""
         release = short(self.release)
+        if self.over:
+            return (
+                f"nothing to watch or resume: {self.kind} {self.deploy}, of release {release or 'unknown'}, "
+                f"has ended: {self.outcome}"
+            )
         if self.outcome == "unchanged":
             return f"release {release} is deployed already: nothing was changed; it serves {url}"
         if self.outcome == "updated":
@@ -159,7 +166,7 @@ def recorded(run: Run) -> Iterator[None]:
     try:
         yield
     except OpsError as error:
-        error.changed = error.changed or "; ".join(run.changes)
+        error.changed = run.changed(error.changed)
         if isinstance(error, LostLock):
             raise
         final = _in_doubt(run, error)
@@ -169,11 +176,11 @@ def recorded(run: Run) -> Iterator[None]:
         raise final from error
     except (KeyboardInterrupt, SystemExit) as interrupt:
         if not run.recorder.finished:
-            run.report("interrupted", f"interrupted; changed: {'; '.join(run.changes) or 'nothing'}")
+            run.report("interrupted", f"interrupted; changed: {run.changed() or 'nothing'}")
         _record_once(run, _event(run), outcome="interrupted", exit_code=_code_of(interrupt))
         raise
     except Exception as error:
-        translated = translate(error, changed="; ".join(run.changes))
+        translated = translate(error, changed=run.changed())
         known = translated and _in_doubt(run, translated)
         code = int(known.exit_code if known else ExitCode.UNEXPECTED)
         text = f"{type(error).__name__}: {error}"
@@ -262,6 +269,7 @@ def ending_of(entry: JournalEntry) -> Deployed:
         deploy=entry.deploy,
         deployment=str(data.get("deployment", "")),
         kind=entry.kind,
+        over=True,
     )
 
 
@@ -329,7 +337,7 @@ def _failure(run: Run, pinned: PinnedDeployment, ending: Ending, **data: Any) ->
     safe = ending.phase is Phase.ROLLED_BACK and not pinned.first
     error = (DeploymentFailed if safe else PersonNeeded)(
         _message(pinned, ending, reason),
-        changed="; ".join(run.changes),
+        changed=run.changed(),
         hint=_hint(run, pinned, ending),
         details=screen(found),
         failure=found.document(),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from samjhadoo_ops.deployment.diagnosis import StartingTasks
+    from samjhadoo_ops.report.failure import StartingTasks
 
 AWAITING_ACTION = "AWAITING_ACTION"
 

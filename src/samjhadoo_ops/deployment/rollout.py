@@ -328,7 +328,7 @@ def _check_production(run: Run, pinned: PinnedDeployment) -> None:
     except OpsError as error:
         raise PersonNeeded(
             f"the deployment succeeded, but the smoke test of production failed: {error.message}",
-            changed="; ".join(run.changes),
+            changed=run.changed(),
             hint=_CORRECT if pinned.first else "invoke rollback returns to the previous release",
             details=error.details,
         ) from error

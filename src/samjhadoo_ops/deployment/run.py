@@ -18,7 +18,7 @@ from samjhadoo_ops.deployment.journal import DeploymentJournal
 from samjhadoo_ops.deployment.lock import DeploymentLock
 from samjhadoo_ops.deployment.objects import S3Objects
 from samjhadoo_ops.environment.view import set_by_variables
-from samjhadoo_ops.errors import DeploymentFailed
+from samjhadoo_ops.errors import ConfigurationError, DeploymentFailed, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,6 +167,13 @@ class Run(ServiceContext):
         """Go on with the journal of a deployment whose end was not recorded."""
         self.recorder = self.journal.reopen(entry, self.clock, token=self.token)
 
+    def changed(self, known: str = "") -> str:
+        """Return all that was changed so far; `known` is what an error knows of its own step."""
+        before = "; ".join(self.changes)
+        if not before or known.startswith(before):
+            return known
+        return before if known in {"", "nothing"} else f"{before}; {known}"
+
     @property
     def token(self) -> int:
         """Return the number of the lock's acquisition; 0 without a lock."""
@@ -191,7 +198,7 @@ class Run(ServiceContext):
 
         Args:
             name: One of `STEPS`.
-            attempt: What may have been changed when the step fails and AWS did not refuse it, for people.
+            attempt: What may have been changed when the step does not end and nobody refused it, for people.
             data: What the journal records before.
 
         Raises:
@@ -203,10 +210,10 @@ class Run(ServiceContext):
             self.ensure()
             self.record(before, **data)
             changed = len(self.changes)
-            self.changes += [attempt] if attempt else []
+            self.changes.append(attempt or f"{before} began, and its end is not known")
             try:
                 yield step
-            except DeploymentFailed:  # AWS refused it, so nothing was changed
+            except (DeploymentFailed, Refused, ConfigurationError):  # nothing but what the error itself names
                 del self.changes[changed:]
                 raise
             self.changes[changed:] = [step.change] if step.change else []

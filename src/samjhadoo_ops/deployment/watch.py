@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.clock import Clock
     from samjhadoo_ops.deployment.configuration import Policy
-    from samjhadoo_ops.deployment.diagnosis import StartingTasks
     from samjhadoo_ops.deployment.judge import Judge
     from samjhadoo_ops.deployment.outcome import Hook, Observation, Verdict
     from samjhadoo_ops.deployment.run import Run
+    from samjhadoo_ops.report.failure import StartingTasks
 
 _OFF = "DISABLED"
 _MOST_BACKOFF = 8

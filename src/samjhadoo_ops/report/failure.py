@@ -62,6 +62,16 @@ class StoppedTask:
 
 
 @dataclass(frozen=True)
+class StartingTasks:
+    """What the tasks of a new release showed that did not get healthy in time, before they were stopped."""
+
+    tasks: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Alarm:
     """An alarm that fired.
 
