@@ -11,6 +11,7 @@ from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.deployment.configuration import (
     all_at_once_configuration,
     deployment_configuration,
+    load_balancers,
     minutes,
     rollout_policy,
     service_settings,
@@ -150,3 +151,17 @@ def test_a_network_that_the_settings_do_not_name_stays() -> None:
 def with_service(**values: Any) -> Environment:
     env = load_environment("production", variables={})
     return replace(env, service=replace(env.service, **values))
+
+
+def test_a_rolling_service_with_one_target_group_is_created_without_what_a_canary_needs() -> None:
+    settings = {
+        "SAMJHADOO_DEPLOYMENT__STRATEGY": "ROLLING",
+        "SAMJHADOO_SERVICE__TARGET_GROUPS": '["samjhadoo-blue"]',
+    }
+    env = load_environment("local", variables=settings)
+    one = LoadBalancing("rule/production", "", ("tg/blue",), "role")
+    assert load_balancers(env, one) == [
+        {"containerName": "backend", "containerPort": 8080, "targetGroupArn": "tg/blue"}
+    ]
+    (two,) = load_balancers(env, LISTENING)
+    assert two["advancedConfiguration"]["alternateTargetGroupArn"] == "tg/green"

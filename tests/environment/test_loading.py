@@ -89,7 +89,19 @@ def test_an_environments_file_lies_over_the_base_key_by_key(project: Project) ->
             "base",
             "^target_groups = .*",
             'target_groups = ["a", "a"]',
-            "target_groups: expected two different target groups",
+            "target_groups: names a target group twice",
+        ),
+        (
+            "base",
+            "^target_groups = .*",
+            'target_groups = ["a", "b", "c"]',
+            "target_groups: expected at most two",
+        ),
+        (
+            "base",
+            "^target_groups = .*",
+            'target_groups = ["a"]',
+            "service.target_groups: expected two target groups for CANARY",
         ),
         (
             "base",

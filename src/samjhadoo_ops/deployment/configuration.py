@@ -87,19 +87,23 @@ def _pause(stage: str, timeout: float) -> dict[str, Any]:
 
 
 def load_balancers(env: Environment, load_balancing: LoadBalancing) -> list[dict[str, Any]]:
-    """Return the service's load balancer with both target groups and both listener rules."""
-    first, second = load_balancing.target_groups
+    """Return the service's load balancer: with both target groups and listener rules, or with one group."""
+    first, *others = load_balancing.target_groups
+    rules = {
+        "productionListenerRule": load_balancing.production_rule,
+        "testListenerRule": load_balancing.test_rule,
+    }
+    advanced = {
+        "alternateTargetGroupArn": "".join(others),
+        **{key: arn for key, arn in rules.items() if arn},
+        "roleArn": load_balancing.role,
+    }
     return [
         {
             "containerName": env.service.container,
             "containerPort": env.service.container_port,
             "targetGroupArn": first,
-            "advancedConfiguration": {
-                "alternateTargetGroupArn": second,
-                "productionListenerRule": load_balancing.production_rule,
-                "testListenerRule": load_balancing.test_rule,
-                "roleArn": load_balancing.role,
-            },
+            **({"advancedConfiguration": advanced} if others else {}),
         }
     ]
 

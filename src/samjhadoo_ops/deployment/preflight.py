@@ -280,7 +280,8 @@ def _scaled(context: ServiceContext) -> bool:
 def _traffic(context: ServiceContext) -> tuple[LoadBalancing, dict[str, dict[str, Any]]]:
     elbv2 = context.aws.client("elbv2")
     load_balancing = find_load_balancing(elbv2, context.env)
-    found = elbv2.describe_rules(RuleArns=[load_balancing.production_rule, load_balancing.test_rule])["Rules"]
+    named = [arn for arn in (load_balancing.production_rule, load_balancing.test_rule) if arn]
+    found = elbv2.describe_rules(RuleArns=named)["Rules"]
     return load_balancing, {rule["RuleArn"]: rule for rule in found}
 
 

@@ -21,13 +21,14 @@ class LoadBalancing:
 
     Attributes:
         production_rule: The rule of the production listener that ECS rewrites.
-        target_groups: Both target groups, in the order of the settings.
+        test_rule: The test listener's; empty where a rolling deployment has no such listener.
+        target_groups: Both target groups, in the order of the settings; a rolling deployment may have one.
         role: The role ECS assumes to do so.
     """
 
     production_rule: str
     test_rule: str
-    target_groups: tuple[str, str]
+    target_groups: tuple[str, ...]
     role: str
     subnets: tuple[str, ...] = ()
 
@@ -38,11 +39,12 @@ def find_load_balancing(elbv2: Any, env: Environment) -> LoadBalancing:
     balancer = _named(elbv2, "load_balancer", settings.load_balancer)
     listeners = elbv2.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
     by_port = {listener["Port"]: listener["ListenerArn"] for listener in listeners}
-    first, second = settings.target_groups
+    test_port = settings.test_listener_port
+    tested = env.deployment.strategy != "ROLLING" or test_port in by_port
     return LoadBalancing(
         production_rule=_rule(elbv2, by_port, settings.production_listener_port, settings.load_balancer),
-        test_rule=_rule(elbv2, by_port, settings.test_listener_port, settings.load_balancer),
-        target_groups=(_target_group(elbv2, first), _target_group(elbv2, second)),
+        test_rule=_rule(elbv2, by_port, test_port, settings.load_balancer) if tested else "",
+        target_groups=tuple(_target_group(elbv2, name) for name in settings.target_groups),
         role=f"arn:aws:iam::{env.aws.account}:role/{settings.infrastructure_role}",
         subnets=tuple(
             zone["SubnetId"] for zone in balancer.get("AvailabilityZones", ()) if "SubnetId" in zone

@@ -139,11 +139,10 @@ class Service(Section, frozen=True, kw_only=True):
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         if not self.target_groups:
             yield "target_groups", "is empty; a service without a load balancer cannot be deployed yet"
-        elif len(set(self.target_groups)) != 2:  # noqa: PLR2004 - one is in production, one is not
-            yield (
-                "target_groups",
-                "expected two different target groups: one serves, the other receives the new release",
-            )
+        elif len(self.target_groups) != len(set(self.target_groups)):
+            yield "target_groups", "names a target group twice"
+        elif len(self.target_groups) > 2:  # noqa: PLR2004 - one is in production, one is not
+            yield "target_groups", "expected at most two: one serves, the other receives the new release"
         if self.production_listener_port == self.test_listener_port:
             yield "test_listener_port", "must differ from production_listener_port"
 
@@ -580,6 +579,11 @@ class Settings(Section, frozen=True, kw_only=True):
             yield (
                 "service.desired_count",
                 f"is outside infrastructure.min_tasks to max_tasks ({tasks.min_tasks} to {tasks.max_tasks})",
+            )
+        if self.deployment.strategy != "ROLLING" and len(self.service.target_groups) == 1:
+            yield (
+                "service.target_groups",
+                "expected two target groups for CANARY: one serves, the other receives the new release",
             )
         if self.rollback.error_rate_percent <= self.slo.error_rate_percent:
             yield (

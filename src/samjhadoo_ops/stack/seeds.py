@@ -38,7 +38,7 @@ def seed_variables(env: Environment) -> dict[str, str]:
 
 def _values(env: Environment) -> dict[str, str]:
     service = env.service
-    blue, green = service.target_groups
+    blue, green = service.target_groups[0], service.target_groups[-1]
     values = {
         "CLUSTER": service.cluster,
         "SERVICE": service.name,

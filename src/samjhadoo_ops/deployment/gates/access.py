@@ -100,7 +100,8 @@ def roles(facts: Facts) -> Finding:
     ECS passes roles to tasks and takes one itself to move traffic; a missing one fails late and obscurely.
     """
     try:
-        wanted = wanted_roles(facts.render(), facts.load_balancing.role)
+        moves_traffic = len(facts.load_balancing.target_groups) > 1
+        wanted = wanted_roles(facts.render(), facts.load_balancing.role if moves_traffic else "")
     except OpsError:
         return skipped("the task definition cannot be rendered")
     iam = facts.aws.client("iam")
@@ -116,9 +117,9 @@ def roles(facts: Facts) -> Finding:
 
 
 def wanted_roles(document: Mapping[str, Any], infrastructure: str) -> dict[str, str]:
-    """Return the roles of the task definition and ECS's own, each with the service it must trust."""
+    """Return the roles of the task definition and ECS's own, if any, each with whom it must trust."""
     tasks = {str(document[key]): _TASKS for key in ("executionRoleArn", "taskRoleArn") if document.get(key)}
-    return {**tasks, infrastructure: _ECS}
+    return {**tasks, **({infrastructure: _ECS} if infrastructure else {})}
 
 
 def trusts(document: Mapping[str, Any], principal: str) -> bool:

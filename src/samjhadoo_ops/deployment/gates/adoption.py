@@ -69,12 +69,12 @@ def unfit(present: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, An
         for key in ("containerName", "containerPort"):
             if own.get(key) != one[key]:
                 return f"{name} has the {key} {own.get(key)}, and the settings have {one[key]}"
-        advanced, asked = own.get("advancedConfiguration") or {}, one["advancedConfiguration"]
+        advanced, asked = own.get("advancedConfiguration") or {}, one.get("advancedConfiguration") or {}
         groups = {own.get("targetGroupArn"), advanced.get("alternateTargetGroupArn")} - {None}
-        if not groups <= {one["targetGroupArn"], asked["alternateTargetGroupArn"]}:
+        if not groups <= {one["targetGroupArn"], asked.get("alternateTargetGroupArn")}:
             return f"{name} uses a target group that service.target_groups does not name"
         lacking = [] if len(groups) > 1 else ["alternate target group"]
-        lacking += [words for key, words in _NEEDED.items() if advanced.get(key) != asked[key]]
+        lacking += [words for key, words in _NEEDED.items() if advanced.get(key) != asked.get(key)]
         if lacking and env.deployment.strategy != "ROLLING":
             return f"{name} lacks what a canary needs, or has another: {', '.join(lacking)}"
     return ""
@@ -87,10 +87,10 @@ def _adoption(facts: Facts) -> str:
     blue/green", ECS developer guide).
     """
     service, (wanted,) = facts.env.service, load_balancers(facts.env, facts.load_balancing)
-    first, advanced = wanted["targetGroupArn"], wanted["advancedConfiguration"]
-    second = advanced["alternateTargetGroupArn"]
+    first, advanced = wanted["targetGroupArn"], wanted.get("advancedConfiguration") or {}
+    second = advanced.get("alternateTargetGroupArn")
     present = {each.get("targetGroupArn") for each in (facts.service or {}).get("loadBalancers", ())}
-    if not present & {first, second}:
+    if second is None or not present & {first, second}:
         return "name its target group, and a second one for new releases, in service.target_groups"
     if second in present:
         first, second = second, first

@@ -59,6 +59,8 @@ def stickiness(facts: Facts) -> Finding:
     Sticky clients stay on one release, whatever the weights: the canary's share would not be what it is set
     to, and a rollback would leave them behind.
     """
+    if facts.env.deployment.strategy == "ROLLING":
+        return skipped("a rolling deployment shares no traffic between target groups")
     sticky = [arn for arn, rule in facts.rules.items() if is_sticky(rule)]
     if not sticky:
         return ok("off")
@@ -82,6 +84,8 @@ def test_rule(facts: Facts) -> Finding:
 
     Without a rule of its own for tests, a release would meet production traffic untested.
     """
+    if facts.env.deployment.strategy == "ROLLING":
+        return skipped("a rolling deployment has no test traffic")
     load_balancing = facts.load_balancing
     rule = facts.rules.get(load_balancing.test_rule)
     port = facts.env.service.test_listener_port
