@@ -198,6 +198,8 @@ class Readiness:
             if not (self._canary_observed() and verdict.opinion is Opinion.PASS):
                 return ""
             observed_for = f"the canary was observed for {self._policy.canary_time / 60:g} min"
+            if verdict.evidence is Opinion.INCONCLUSIVE:
+                observed_for += ", is inconclusive, and continues by policy"
             return f"{observed_for}; {verdict.reason}" if verdict.reason else observed_for
         passed = observed.test_weight != 0.0 and self._passed_test()
         return "the smoke test passed" if passed else ""

@@ -54,7 +54,8 @@ def show_plans(sessions: Sequence[Session], overrides: Overrides, *, image: str 
     refused = any(made.refused for made in plans.values())
     changes = sum(made.changes for made in plans.values())
     summary = "; ".join(f"{key}: {made.summary}" if key else made.summary for key, made in plans.items())
-    outcome = "refused" if refused else "planned" if changes else "unchanged"
+    unknown = any(made.inspection is None for made in plans.values())
+    outcome = "refused" if refused else "planned" if changes or unknown else "unchanged"
     code = ExitCode.REFUSED if refused else ExitCode.SUCCEEDED
     sessions[0].console.result(outcome, code, summary, changes=changes)
 

@@ -63,6 +63,28 @@ def test_what_is_left_to_a_person_is_not_recorded_as_ended(objects: MemoryObject
     assert entry.finished is None
 
 
+class ByPolicy:
+    """Lets every canary go on although its counts decide nothing."""
+
+    def watch(self, observed: object, phase: Phase) -> Verdict:
+        return Verdict(Opinion.INCONCLUSIVE, "too few requests", signal="errors").decided(Opinion.PASS)
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_canary_that_continues_by_policy_is_shown_as_inconclusive_to_its_end() -> None:
+    time = FakeTime()
+    ecs = CanaryEcs(time)
+    run = run_over(ecs, time)
+    ending = Watch(run, CanaryEcs.ARN, judge=ByPolicy(), test=lambda: None).run()
+    assert ending.phase is Phase.SUCCEEDED
+    assert ending.verdict is not None
+    assert ending.verdict.numbers()["opinion"] == "INCONCLUSIVE"
+    continued = "continuing: the canary was observed for 15 min, is inconclusive, and continues by policy"
+    assert any(text.endswith(continued) for text in run.reported)
+
+
 def test_while_the_environment_is_bad_the_deployment_waits_and_then_continues() -> None:
     time = FakeTime()
     ecs = CanaryEcs(time)
