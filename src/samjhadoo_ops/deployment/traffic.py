@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from samjhadoo_ops.environment import Environment
 
@@ -36,7 +36,9 @@ class LoadBalancing:
 def find_load_balancing(elbv2: Any, env: Environment) -> LoadBalancing:
     """Find the service's load balancer; raise `ConfigurationError` if a part that is named is missing."""
     settings = env.service
-    balancer = _named(elbv2, "load_balancer", settings.load_balancer)
+    balancer = _find(elbv2, "load_balancer", settings.load_balancer)
+    if balancer is None:
+        raise _absent("load balancer", settings.load_balancer)
     listeners = elbv2.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
     by_port = {listener["Port"]: listener["ListenerArn"] for listener in listeners}
     test_port = settings.test_listener_port
@@ -44,7 +46,7 @@ def find_load_balancing(elbv2: Any, env: Environment) -> LoadBalancing:
     return LoadBalancing(
         production_rule=_rule(elbv2, by_port, settings.production_listener_port, settings.load_balancer),
         test_rule=_rule(elbv2, by_port, test_port, settings.load_balancer) if tested else "",
-        target_groups=tuple(_target_group(elbv2, name) for name in settings.target_groups),
+        target_groups=_target_groups(elbv2, settings.target_groups),
         role=f"arn:aws:iam::{env.aws.account}:role/{settings.infrastructure_role}",
         subnets=tuple(
             zone["SubnetId"] for zone in balancer.get("AvailabilityZones", ()) if "SubnetId" in zone
@@ -71,11 +73,26 @@ def rule_weights(rule: Mapping[str, Any]) -> dict[str, float]:
     return {arn: weight / total for arn, weight in given.items()} if total else dict.fromkeys(given, 0.0)
 
 
-def _target_group(elbv2: Any, name: str) -> str:
-    return str(_named(elbv2, "target_group", name)["TargetGroupArn"])
+def _target_groups(elbv2: Any, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the target groups' ARNs; where only one of two exists, the error shows how to make the other."""
+    found = {name: _find(elbv2, "target_group", name) for name in names}
+    like = next(filter(None, found.values()), None)
+    for name, group in found.items():
+        if group is None:
+            raise _absent("target group", name, hint=_another(like, name) if like else "")
+    return tuple(str(group["TargetGroupArn"]) for group in found.values() if group)
 
 
-def _named(elbv2: Any, kind: str, name: str) -> dict[str, Any]:
+def _another(like: Mapping[str, Any], name: str) -> str:
+    return (
+        f"aws elbv2 create-target-group --name {name} --target-type {like.get('TargetType', 'ip')} "
+        f"--protocol {like['Protocol']} --port {like['Port']} --vpc-id {like['VpcId']} "
+        f"--health-check-path {like.get('HealthCheckPath', '/')}; "
+        'or name one target group only, with deployment.strategy = "ROLLING"'
+    )
+
+
+def _find(elbv2: Any, kind: str, name: str) -> dict[str, Any] | None:
     from botocore.exceptions import ClientError
 
     try:
@@ -84,19 +101,27 @@ def _named(elbv2: Any, kind: str, name: str) -> dict[str, Any]:
             if kind == "load_balancer"
             else elbv2.describe_target_groups(Names=[name])["TargetGroups"]
         )
-        return found[0]
-    except (ClientError, IndexError) as error:
-        if isinstance(error, ClientError) and "NotFound" not in error.response["Error"]["Code"]:
+    except ClientError as error:
+        if "NotFound" not in error.response["Error"]["Code"]:
             raise
-        raise ConfigurationError(
-            f"there is no {kind.replace('_', ' ')} {name!r}, which the settings of the service name",
-            hint="invoke config shows the section [service]",
-        ) from error
+        return None
+    return found[0] if found else None
+
+
+def _absent(what: str, name: str, *, hint: str = "") -> ConfigurationError:
+    return ConfigurationError(
+        f"there is no {what} {name!r}, which the settings of the service name",
+        hint=hint or "invoke config shows the section [service]",
+    )
 
 
 def _rule(elbv2: Any, by_port: Mapping[int, str], port: int, balancer: str) -> str:
     if port not in by_port:
-        raise ConfigurationError(f"load balancer {balancer!r} has no listener on port {port}")
+        raise ConfigurationError(
+            f"load balancer {balancer!r} has no listener on port {port}",
+            hint="create one (aws elbv2 create-listener), or correct the ports in [service]; "
+            'a canary needs a test listener, deployment.strategy = "ROLLING" does not',
+        )
     rules = elbv2.describe_rules(ListenerArn=by_port[port])["Rules"]
     default = [rule["RuleArn"] for rule in rules if rule["IsDefault"]]
     return str(default[0])

@@ -96,6 +96,13 @@ STICKY = {"TargetGroupStickinessConfig": {"Enabled": True, "DurationSeconds": 60
             State.REFUSED,
             id="no-test-rule",
         ),
+        pytest.param(traffic.test_rule, {"rules": rules({BLUE: 1}, {GREEN: 1})}, State.OK, id="one-each"),
+        pytest.param(
+            traffic.test_rule,
+            {"rules": rules({BLUE: 1}, {BLUE: 1})},
+            State.REFUSED,
+            id="no-rule-has-the-other-target-group",
+        ),
         pytest.param(
             traffic.test_rule,
             {"rules": rules({BLUE: 1}, {"arn:other": 1})},

@@ -80,7 +80,7 @@ def is_sticky(rule: Mapping[str, Any]) -> bool:
 
 @gate("the test listener has a rule")
 def test_rule(facts: Facts) -> Finding:
-    """Refuse unless the test listener's rule forwards to one of the service's target groups.
+    """Refuse unless the rules forward to both of the service's target groups, the test listener's to one.
 
     Without a rule of its own for tests, a release would meet production traffic untested.
     """
@@ -98,6 +98,17 @@ def test_rule(facts: Facts) -> Finding:
         return refused(
             f"the test rule {load_balancing.test_rule} forwards to none of the service's target groups",
             remedy=f"let it forward to {' or '.join(facts.env.service.target_groups)}",
+        )
+    missing = set(load_balancing.target_groups) - {
+        group for known in facts.rules.values() for group in rule_weights(known)
+    }
+    if missing:
+        # ECS checks only when it shifts traffic that both are "associated with" one of the rules.
+        listener = load_balancing.test_rule.replace(":listener-rule/", ":listener/").rpartition("/")[0]
+        return refused(
+            f"no rule forwards to the target group {_name(missing)}",
+            remedy=f"aws elbv2 modify-listener --listener-arn {listener} "
+            f"--default-actions Type=forward,TargetGroupArn={missing.pop()}",
         )
     return ok(f"port {port}")
 
