@@ -11,8 +11,8 @@ from samjhadoo_ops.environment import load_environment
 
 
 def plan(**variables: str) -> Thresholds:
-    """Return production's thresholds."""
-    return thresholds_of(load_environment("production", variables=variables))
+    """Return production's thresholds; the local ones if variables change them, as they may not there."""
+    return thresholds_of(load_environment("local" if variables else "production", variables=variables))
 
 
 def minutes(*canary: Counts | tuple[int, int], baseline: Counts | tuple[int, int] = (0, 0)) -> list[Minute]:
