@@ -178,7 +178,7 @@ def test_a_subnet_or_group_that_does_not_exist_is_refused_not_skipped(env: Envir
     assert state([known], [outside]) is State.REFUSED
 
 
-_WORST = (State.SKIPPED, State.OK, State.REFUSED)
+_WORST = (State.OFF, State.SKIPPED, State.OK, State.REFUSED)
 
 
 def test_a_service_made_for_rolling_deployments_is_adopted_by_the_command_that_is_shown(

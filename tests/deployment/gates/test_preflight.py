@@ -174,6 +174,25 @@ def test_every_finding_is_an_event_whatever_people_see() -> None:
             "could not be checked: AWS GetRole: AccessDenied",
             id="access-denied",
         ),
+        *(
+            pytest.param(
+                ClientError({"Error": {"Code": code, "Message": "no"}}, "X"), State.REFUSED, code, id=code
+            )
+            for code in (
+                "InvalidSubnetID.NotFound",
+                "InvalidSubnetID.Malformed",
+                "InvalidGroup.NotFound",
+                "RepositoryNotFoundException",
+                "ClusterNotFoundException",
+                "NoSuchBucket",
+            )
+        ),
+        *(
+            pytest.param(
+                ClientError({"Error": {"Code": code, "Message": "no"}}, "X"), State.SKIPPED, code, id=code
+            )
+            for code in ("ThrottlingException", "InternalFailure", "UnrecognizedClientException")
+        ),
         pytest.param(
             EndpointConnectionError(endpoint_url="http://x"),
             State.SKIPPED,
