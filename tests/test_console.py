@@ -222,6 +222,11 @@ def test_symbols_that_the_stream_cannot_encode_are_replaced(symbol: str, ascii_s
         ("release 761ce5718f32d3b9770d99b4ab300180d4015c37 is", "release 761ce5718f32 is"),
         (f"host:5000/app@sha256:{'ab' * 32} pushed", "host:5000/app@sha256:abababababab pushed"),
         ("arn:aws:ecs:eu-west-1:1:service-deployment/c/s/D-1_x is", "D-1_x is"),
+        (
+            "in (target-group arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/app-blue/f480e27e3a)",
+            "in (target-group app-blue)",
+        ),
+        ("arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/web/f480e27e3ad88a39 is", "web is"),
         (f"sha256:{'ab' * 33}", f"sha256:{'ab' * 33}"),
         ("v1.2.3 at 127.0.0.1:8080", "v1.2.3 at 127.0.0.1:8080"),
     ],

@@ -48,6 +48,11 @@ class Clock:
         """Whether a minute is not sixty real seconds."""
         return self.minute != REAL_MINUTE
 
+    @property
+    def minutes(self) -> str:
+        """What people call this clock's minutes."""
+        return "emulated min" if self.emulated else "min"
+
     def timestamp(self) -> float:
         """Return now, in Unix seconds of this clock."""
         wall = self.read()

@@ -35,6 +35,7 @@ _LONG = re.compile(
     r"(?<=sha256:)(?P<digest>[0-9a-f]{64})(?![0-9a-f])"
     r"|(?<![0-9a-f])(?P<id>[0-9a-f]{40}|[0-9a-f]{32})(?![0-9a-f])"
     r"|arn:aws[\w-]*:ecs:[^\s:]*:\d*:service-deployment/[^\s/]+/[^\s/]+/(?P<deployment>[\w-]+)"
+    r"|arn:aws[\w-]*:elasticloadbalancing:[^\s:]*:\d*:(?:targetgroup|loadbalancer/\w+)/(?P<name>[\w-]+)/\w+"
 )
 _COMPARED = 12
 """As much of a digest, git sha or task id as people compare."""
@@ -46,10 +47,10 @@ _BY_WORD: Any = {"replace_whitespace": False, "break_long_words": False, "break_
 
 
 def short(text: str) -> str:
-    """Return a text with its digests, git shas and ids at the length that people compare."""
+    """Return a text with its digests, shas and ids at the length that people compare, and names for ARNs."""
 
     def shortened(found: re.Match[str]) -> str:
-        return found["deployment"] or (found["digest"] or found["id"])[:_COMPARED]
+        return found["deployment"] or found["name"] or (found["digest"] or found["id"])[:_COMPARED]
 
     return _LONG.sub(shortened, text)
 

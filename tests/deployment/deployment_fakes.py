@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from types import SimpleNamespace
@@ -224,6 +225,7 @@ class FakeRun:
         self.clock, self.policy = time.clock, policy
         self.ecs: Any = None
         self.reported: list[str] = []
+        self.console = Console(err=io.StringIO())
         self.recorded: list[str] = []
         self.lost: Exception | None = None
 

@@ -167,7 +167,7 @@ ALARM = {
     ],
 )
 def test_an_alarm_is_shown_with_its_numbers(data: str, expected: str) -> None:
-    assert str(alarm_of({**ALARM, "StateReasonData": data})) == expected
+    assert alarm_of({**ALARM, "StateReasonData": data}).text() == expected
 
 
 def journal(*events: tuple[str, dict[str, Any]]) -> JournalEntry:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -9,13 +9,10 @@ from deployment_fakes import CanaryEcs, FakeRun, FakeTime
 
 from samjhadoo_ops.deployment.configuration import Policy
 from samjhadoo_ops.deployment.judge import NoJudge, Prober, ProbingJudge
-from samjhadoo_ops.deployment.outcome import Before, Ending, Opinion, Phase, Verdict
-from samjhadoo_ops.deployment.watch import Monitors, Watch
+from samjhadoo_ops.deployment.outcome import Before, Ending, Observation, Opinion, Phase, Verdict
+from samjhadoo_ops.deployment.watch import ChangeReporter, Monitors, Watch
 from samjhadoo_ops.errors import DeploymentFailed, PersonNeeded
 from samjhadoo_ops.report.failure import StartingTasks
-
-if TYPE_CHECKING:
-    from samjhadoo_ops.deployment.outcome import Observation
 
 MINUTE = 60.0
 POLICY = Policy(
@@ -44,6 +41,20 @@ def run(time: FakeTime) -> FakeRun:
 def watch(ecs: Any, run: FakeRun, **options: Any) -> Watch:
     run.ecs = ecs
     return Watch(run, CanaryEcs.ARN, **{"judge": NoJudge(), "test": lambda: None, **options})
+
+
+def test_tasks_that_come_and_go_are_no_news_for_people(run: FakeRun) -> None:
+    reporter = ChangeReporter(run)
+    events: list[str] = []
+    run.console.state = lambda _name, text, /, **_: events.append(text)  # type: ignore[method-assign]
+    for running, failures in ((0, 0), (1, 0), (2, 0), (1, 0), (0, 1), (1, 1), (3, 2), (2, 2), (3, 2)):
+        observed = Observation(
+            "arn:1", "IN_PROGRESS", production_weight=0.0, requested=2, running=running, failures=failures
+        )
+        reporter.report(observed, Phase.SCALING_UP)
+    shown = [text.removeprefix("scaling up, 0 % of traffic on the new release, ") for text in run.reported]
+    assert shown == ["0/2 tasks", "2/2 tasks", "1/2 tasks", "0/2 tasks, 1 failed", "3/2 tasks, 2 failed"]
+    assert len(events) == 4  # programs get every change
 
 
 class Failing:

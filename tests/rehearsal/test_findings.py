@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.environment.duration import Duration
 from samjhadoo_ops.rehearsal.findings import Observed, findings
 from samjhadoo_ops.rehearsal.observer import ServiceState
-from samjhadoo_ops.rehearsal.rehearsal import failed_for_good, row
+from samjhadoo_ops.rehearsal.rehearsal import failed_for_good, for_people, row
 from samjhadoo_ops.rehearsal.scenario import Expected, Scenario
 from samjhadoo_ops.rehearsal.scenario_run import ScenarioResult
 
@@ -91,4 +92,6 @@ def test_a_scenario_that_passes_on_a_retry_has_not_failed_and_every_try_is_shown
         ScenarioResult(second, None, ("no again",), 4.0),
     ]
     assert [each.problems for each in failed_for_good(tries)] == [("no again",)]
+    assert for_people(tries[0], Clock(minute=0.2)) == ("first", "FAILED", "", "", "", "")
+    assert for_people(tries[1], Clock(minute=0.2)) == ("first", "passed", "4", "4 of 200", "0.4 s", "0.6 s")
     assert [row(each)[1] for each in tries] == ["FAILED", "passed", "FAILED", "FAILED"]

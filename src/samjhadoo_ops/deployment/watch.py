@@ -50,6 +50,7 @@ class ChangeReporter:
         self._since = 0.0
         self._text = ""
         self._phase: Phase | None = None
+        self._news: tuple[Any, ...] = ()
         self._unknown: set[str] = set()
 
     def report(self, observed: Observation, phase: Phase) -> None:
@@ -65,9 +66,13 @@ class ChangeReporter:
         if phase is not before:
             self._since = self._run.clock.timestamp()
         self._text, self._phase = text, phase
+        # Tasks that come and go are no news: what counts is where the deployment is, and what has failed.
+        news = (phase, observed.production_weight, observed.failures, observed.running >= observed.requested)
+        report = self._run.console.state if news == self._news else self._run.report
+        self._news = news
         if phase is Phase.ROLLING_BACK and phase is not before and observed.reason:
             text = f"{text}: {observed.reason}"
-        self._run.report(
+        report(
             "phase",
             text,
             phase=phase.name,
@@ -197,7 +202,8 @@ class Readiness:
         if weight > 0.0:
             if not (self._canary_observed() and verdict.opinion is Opinion.PASS):
                 return ""
-            observed_for = f"the canary was observed for {self._policy.canary_time / 60:g} min"
+            spent = self._clock.timestamp() - (self.canary_since or 0.0)
+            observed_for = f"the canary was observed for {self._clock.words(spent)}"
             if verdict.evidence is Opinion.INCONCLUSIVE:
                 observed_for += ", is inconclusive, and continues by policy"
             return f"{observed_for}; {verdict.reason}" if verdict.reason else observed_for
@@ -426,9 +432,9 @@ class Watch:
         if verdict.opinion is Opinion.FAIL:
             return verdict.reason
         if self.phase is Phase.SCALING_UP and elapsed > self._policy.healthy_within:
-            return f"the new release was not healthy within {self._policy.healthy_within / 60:g} min"
+            return f"the new release was not healthy within {self._clock.words(self._policy.healthy_within)}"
         if elapsed > self._policy.ends_within:
-            return f"the deployment has not ended within {self._policy.ends_within / 60:g} min"
+            return f"the deployment has not ended within {self._clock.words(self._policy.ends_within)}"
         return self._unmonitored(observed)
 
     def _unmonitored(self, observed: Observation) -> str:
@@ -449,7 +455,8 @@ class Watch:
             self._stopping_since = self._clock.timestamp()
         if self._clock.timestamp() - self._stopping_since > self._policy.rollback_within:
             raise PersonNeeded(
-                f"the rollback of {self.arn} has not ended within {self._policy.rollback_within / 60:g} min",
+                f"the rollback of {self.arn} has not ended within "
+                f"{self._clock.words(self._policy.rollback_within)}",
                 changed=f"a rollback was requested; {share(self.last)}",
                 hint="invoke status; then check the service's events in ECS",
             )

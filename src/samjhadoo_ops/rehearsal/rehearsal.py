@@ -18,12 +18,15 @@ from samjhadoo_ops.stack.planning import OWNER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from samjhadoo_ops.clock import Clock
     from samjhadoo_ops.console import Console
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.rehearsal.scenario import Scenario
 
 PASSED, FAILED = "passed", "FAILED"
 COLUMNS = ("Scenario", "Verdict", "Exit", "Serving", "Requests", "Failed", "Detect", "Restore", "Seconds")
+SHOWN = ("Scenario", "Verdict", "Exit", "Failed requests", "Detect", "Restore")
+"""The columns for people, with times in real seconds."""
 
 
 @dataclass
@@ -44,7 +47,10 @@ class Rehearsal:
 
     def run(self, scenarios: Iterable[Scenario]) -> list[ScenarioResult]:
         """Play scenarios; return the result of each try, or raise `OpsError` if the first deploy fails."""
-        played = []
+        played, scenarios = [], list(scenarios)
+        self.console.line(
+            f"{len(scenarios)} scenarios, each of about half a minute; to end them earlier: Ctrl-C"
+        )
         with self._project() as project:
             fresh = False
             waiting = [(scenario, self.retries) for scenario in scenarios]
@@ -134,6 +140,18 @@ def row(played: ScenarioResult) -> tuple[str, ...]:
         "" if observed.restore is None else str(observed.restore),
         f"{played.seconds:.0f}",
     )
+
+
+def for_people(played: ScenarioResult, clock: Clock) -> tuple[str, ...]:
+    """Return a row of `SHOWN`."""
+    name, verdict, code, *_ = row(played)
+    observed = played.observed
+    if observed is None:
+        return (name, verdict, code, "", "", "")
+    times = [
+        "" if each is None else f"{clock.real(each):.1f} s" for each in (observed.detect, observed.restore)
+    ]
+    return (name, verdict, code, f"{observed.failed} of {observed.requests}", *times)
 
 
 def _compared(expected: object, observed: object) -> str:

@@ -88,11 +88,12 @@ class Alarm:
     window: float | None = None
     reason: str = ""
 
-    def __str__(self) -> str:
+    def text(self, minutes: str = "min") -> str:
+        """Return it in words; `minutes` is what people call the clock's."""
         if self.threshold is None:
             return f"{self.name}: {self.reason}" if self.reason else self.name
         value = f"{self.value:g} " if self.value is not None else ""
-        window = f" in {self.window / 60:g} min" if self.window else ""
+        window = f" in {self.window / 60:g} {minutes}" if self.window else ""
         return f"{self.name}: {self.metric} {value}{self.comparison} {self.threshold:g}{window}"
 
 
@@ -129,6 +130,11 @@ class FailureReport:
     gaps: tuple[str, ...] = ()
     schema: str = ""
 
+    @property
+    def minutes(self) -> str:
+        """What people call the minutes of the deployment's clock."""
+        return "min" if self.real_since is None else "emulated min"
+
     def document(self) -> dict[str, Any]:
         """Return the report as data, without what is unknown."""
         return {key: value for key, value in asdict(self).items() if value not in (None, "", (), {})}
@@ -147,8 +153,12 @@ def where(failure: FailureReport) -> str:
     return ", ".join(parts)
 
 
-def numbers(verdict: dict[str, Any]) -> str:
-    """Return a verdict's numbers in words: signal, rate, limit, window, sample, baseline."""
+def numbers(verdict: dict[str, Any], *, minutes: str = "min") -> str:
+    """Return a verdict's numbers in words: signal, rate, limit, window, sample, baseline.
+
+    Args:
+        minutes: What people call the minutes of the deployment's clock.
+    """
     if not verdict:
         return ""
     parts = [" ".join(str(verdict[key]) for key in ("opinion", "signal") if verdict.get(key))]
@@ -159,7 +169,7 @@ def numbers(verdict: dict[str, Any]) -> str:
     if verdict.get("sample") is not None:
         parts.append(f"{verdict['sample']} canary requests")
     if verdict.get("window") is not None:
-        parts.append(f"{verdict['window'] / 60:g} min")
+        parts.append(f"{verdict['window'] / 60:g} {minutes}")
     if verdict.get("baseline") is not None:
         parts.append(f"baseline {_percent(verdict['baseline'])}")
     return ", ".join(part for part in parts if part)
@@ -173,11 +183,11 @@ def screen(failure: FailureReport, *, lines: int = SCREEN - _FRAME) -> tuple[str
         lines: The most lines to return, without the message, the changes and the next command.
     """
     cause = explaining(failure.logs)
-    first = _titled(("log", cause), ("verdict", numbers(failure.verdict)))
+    first = _titled(("log", cause), ("verdict", numbers(failure.verdict, minutes=failure.minutes)))
     last = _titled(("where", where(failure)), ("schema", failure.schema))
     others = [line for line in failure.logs if line != cause]
     parts = {
-        "alarms": ("alarms that fired:", [str(alarm) for alarm in failure.alarms]),
+        "alarms": ("alarms that fired:", [alarm.text(failure.minutes) for alarm in failure.alarms]),
         "targets": ("health checks of the new release:", list(failure.targets)),
         "starting": ("tasks that were still starting:", list(failure.starting)),
         "tasks": ("stopped tasks of the new release:", task_lines(failure.tasks)),

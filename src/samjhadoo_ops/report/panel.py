@@ -134,9 +134,10 @@ def _facts(progress: RunProgress, now: float | None, *, width: int) -> list[tupl
         rows.append(("probes", _probes(progress)))
     clock = clock_of(progress)
     if clock is not None and now is not None:
-        left = [f"{clock.words(max(0.0, seconds))} {what}" for what, seconds in remaining(progress, now)]
+        left = [(seconds, what) for what, seconds in remaining(progress, now) if seconds > 0.0]
         if left:
-            rows.append(("left", _styled("; ".join(left))))
+            seconds, what = min(left)
+            rows.append(("left", _styled(f"{clock.words(seconds)} {what}")))
     if progress.stopping:
         rows.append(("why", _styled(progress.stopping, "red")))
     if progress.last:
@@ -182,7 +183,13 @@ def _counts(progress: RunProgress) -> Any:
 def _verdict(progress: RunProgress) -> Text:
     verdict = progress.counts.get("verdict", {})
     opinion = str(verdict.get("opinion", ""))
-    text = numbers(verdict) if verdict.get("signal") else f"{opinion} {verdict.get('reason', '')}".strip()
+    clock = clock_of(progress)
+    unit = clock.minutes if clock else "min"
+    text = (
+        numbers(verdict, minutes=unit)
+        if verdict.get("signal")
+        else f"{opinion} {verdict.get('reason', '')}".strip()
+    )
     return _styled(text, _OPINIONS.get(opinion, ""))
 
 

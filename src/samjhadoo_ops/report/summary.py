@@ -90,12 +90,12 @@ def _failure(failure: FailureReport) -> list[str]:
     for title, text in (
         ("Where", where(failure)),
         ("Reason", failure.reason),
-        ("Verdict", numbers(failure.verdict)),
+        ("Verdict", numbers(failure.verdict, minutes=failure.minutes)),
         ("Schema", failure.schema),
     ):
         if text:
             lines.append(f"- **{title}**: {markdown(text)}")
-    lines += [f"- **Alarm**: {markdown(str(alarm))}" for alarm in failure.alarms]
+    lines += [f"- **Alarm**: {markdown(alarm.text(failure.minutes))}" for alarm in failure.alarms]
     lines += [f"- **Stopped task**: {markdown(str(task))}" for task in failure.tasks]
     lines += [f"- **Not read**: {markdown(gap)}" for gap in failure.gaps]
     lines.append("")

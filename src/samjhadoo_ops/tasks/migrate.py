@@ -20,6 +20,9 @@ NEEDS_TASK = (
     "invoke migrate.info shows the migrations"
 )
 
+_SHOWN = ("Rank", "Script", "Installed on", "By", "Success")
+"""The columns of the history that people see: what fits a terminal."""
+
 
 @ops_task(
     default=True, help={**WHICH, "yes": "Skip the confirmation."}, example="invoke migrate --env staging"
@@ -123,22 +126,21 @@ def _show(session: Session, inspection: Inspection, *, only_pending: bool = Fals
 def _show_history(session: Session, rows: tuple[Row, ...]) -> None:
     if not rows:
         return
-    session.console.table(
-        ["Rank", "Version", "Script", "Installed on", "By", "Milliseconds", "Success"],
-        [
-            (
-                "" if row.installed_rank is None else row.installed_rank,
-                row.version or "",
-                row.script,
-                f"{row.installed_on:%Y-%m-%d %H:%M:%S}",
-                row.installed_by,
-                row.execution_time,
-                "yes" if row.success else "no",
-            )
-            for row in rows
-        ],
-        event="history",
-    )
+    columns = ("Rank", "Version", "Script", "Installed on", "By", "Milliseconds", "Success")
+    found = [
+        (
+            "" if row.installed_rank is None else row.installed_rank,
+            row.version or "",
+            row.script,
+            f"{row.installed_on:%Y-%m-%d %H:%M:%S}",
+            row.installed_by,
+            row.execution_time,
+            "yes" if row.success else "no",
+        )
+        for row in rows
+    ]
+    session.console.records(columns, found, event="history")
+    session.console.grid(_SHOWN, [(rank, script, on, by, good) for rank, _, script, on, by, _, good in found])
 
 
 migrations = Collection("migrate", info, validate, verify, repair)

@@ -30,9 +30,10 @@ def rehearse(
     retries: int = 0,
 ) -> None:
     """Rehearse good and bad releases on a local stack."""
+    from samjhadoo_ops.clock import Clock
     from samjhadoo_ops.console import current_console
     from samjhadoo_ops.environment import load_environment
-    from samjhadoo_ops.rehearsal.rehearsal import COLUMNS, Rehearsal, failed_for_good, row
+    from samjhadoo_ops.rehearsal.rehearsal import COLUMNS, SHOWN, Rehearsal, failed_for_good, for_people, row
     from samjhadoo_ops.rehearsal.scenario import scenarios
 
     settings, console = load_environment(env), current_console()
@@ -52,8 +53,9 @@ def rehearse(
         console.table(("Name", "Title"), [(each.name, each.title) for each in listed], event="scenario")
         return
     played = Rehearsal(settings, console, keep=keep, retries=retries).run(chosen)
-    console.table(COLUMNS, [row(each) for each in played], event="rehearsed")
-    console.show("detect and restore are times on the emulated clock; seconds are real ones")
+    console.records(COLUMNS, [row(each) for each in played], event="rehearsed")
+    clock = Clock(minute=settings.clock.minute)
+    console.grid(SHOWN, [for_people(each, clock) for each in played])
     failed = failed_for_good(played)
     if failed:
         raise OpsError(

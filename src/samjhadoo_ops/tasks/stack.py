@@ -73,7 +73,7 @@ def reset(c: Context, *, env: str = "local") -> None:
 
 @ops_task(example="invoke stack.pull")
 def pull(c: Context, *, env: str = "local") -> None:
-    """Fetch what the local stack needs without starting it."""
+    """Fetch what the stack needs, without starting it."""
     from samjhadoo_ops import stack
     from samjhadoo_ops.environment import load_environment
 
@@ -87,7 +87,7 @@ def pull(c: Context, *, env: str = "local") -> None:
 
 @ops_task(default=True, example="invoke stack.status --json")
 def status(_c: Context, *, env: str = "local") -> None:
-    """Show endpoints, processes and what serves each AWS service."""
+    """Show addresses, processes and AWS services."""
     from msgspec import to_builtins
 
     from samjhadoo_ops import stack
@@ -131,7 +131,7 @@ def logs(
 
 @ops_task(help=WHICH, example='eval "$(invoke stack.env)"')
 def env(_c: Context, *, env: str = "local", service: str = "") -> None:
-    """Print variables for other programs that use the stack."""
+    """Print variables for other programs."""
     from samjhadoo_ops.stack.lifecycle import find
     from samjhadoo_ops.stack.variables import client_variables, shell_lines
     from samjhadoo_ops.tasks.session import open_session

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from verdict_runs import Chance, bake, minutes, plan
 
 from samjhadoo_ops.deployment.outcome import Opinion
-from samjhadoo_ops.deployment.verdict.assessment import assess
+from samjhadoo_ops.deployment.verdict.assessment import assess, thresholds_of
 from samjhadoo_ops.deployment.verdict.counts import Counts, Minute
 from samjhadoo_ops.environment import load_environment
 
@@ -199,6 +199,13 @@ def test_a_failure_shows_metric_value_threshold_window_sample_and_baseline() -> 
 def test_too_few_requests_are_inconclusive_and_the_reason_says_so() -> None:
     told = assess(minutes(*[(0, 0)] * 15), PLAN).reason
     assert told == "errors: 0 canary requests failed (0) in 15 min, limit 5 %; 60 without an error would pass"
+
+
+@pytest.mark.parametrize("pairs", [[(0, 0)] * 15, [(6, 6)] * 5, [(60, 0)] * 5])
+def test_minutes_of_an_emulated_clock_are_called_so(pairs: list[tuple[int, int]]) -> None:
+    emulated = thresholds_of(load_environment("local", variables={}))
+    assert f" in {len(pairs)} emulated min, " in assess(minutes(*pairs), emulated).reason
+    assert f" in {len(pairs)} min, " in assess(minutes(*pairs), PLAN).reason
 
 
 def test_synthetic_requests_are_judged_apart() -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
+from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.deployment.outcome import Opinion, Verdict
 from samjhadoo_ops.deployment.verdict.counts import MINUTE, total
 from samjhadoo_ops.deployment.verdict.evidence import (
@@ -62,6 +63,7 @@ class Thresholds:
         literal_requests: … with at least this many requests in them.
         minimum: Requests at the canary below which there is no pass.
         provisional: Seconds in which counts may still change.
+        minutes: What people call the clock's minutes.
     """
 
     errors: Sprt
@@ -75,6 +77,7 @@ class Thresholds:
     literal_requests: int
     minimum: int
     provisional: float
+    minutes: str = "min"
 
 
 def thresholds_of(env: Environment) -> Thresholds:
@@ -96,6 +99,7 @@ def thresholds_of(env: Environment) -> Thresholds:
         literal_requests=canary.window_requests,
         minimum=canary.minimum_requests,
         provisional=float(canary.provisional),
+        minutes=Clock(minute=env.clock.minute).minutes,
     )
 
 
@@ -159,7 +163,7 @@ def _is_over(signal: str, recent: Sequence[Minute], thresholds: Thresholds) -> b
 def _judged(minutes: Sequence[Minute], thresholds: Thresholds) -> Verdict:
     """Return the verdict on minutes by all of them alike."""
     mismatch = share_mismatch(minutes, thresholds)
-    found = [each for signal in signals(thresholds) for each in _absolute(minutes, signal)]
+    found = [each for signal in signals(thresholds) for each in _absolute(minutes, signal, thresholds)]
     found += _literal(minutes, thresholds)
     found += [] if mismatch else _relative(minutes, thresholds)
     found += _synthetic(minutes, thresholds)
@@ -184,11 +188,15 @@ def _relative(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict
         if evidence >= -math.log(thresholds.alpha):
             words = f", {bad} of all {bad + beside} on {100 * thresholds.weight:g} % of the traffic"
             limit = tested.get(name, thresholds.errors.p1)
-            found.append(_verdict(Opinion.FAIL, name, shared, (sample, bad), limit, words=words))
+            found.append(
+                _verdict(
+                    Opinion.FAIL, name, shared, (sample, bad), limit, words=words, unit=thresholds.minutes
+                )
+            )
     return found
 
 
-def _absolute(minutes: Sequence[Minute], signal: Signal) -> list[Verdict]:
+def _absolute(minutes: Sequence[Minute], signal: Signal, thresholds: Thresholds) -> list[Verdict]:
     """Return where the new release breaks its promise by more than chance, the bake included."""
     batches = [_with_lost(minute, signal.name) for minute in minutes]
     alarms = examine(signal.sprt, batches).alarms
@@ -201,7 +209,16 @@ def _absolute(minutes: Sequence[Minute], signal: Signal) -> list[Verdict]:
     words = "" if guilty else ", and the baseline is just as bad"
     seen = (round(requests), round(bad))
     return [
-        _verdict(opinion, signal.name, minutes, seen, signal.sprt.p1, words=words, promised=signal.sprt.p0)
+        _verdict(
+            opinion,
+            signal.name,
+            minutes,
+            seen,
+            signal.sprt.p1,
+            words=words,
+            unit=thresholds.minutes,
+            promised=signal.sprt.p0,
+        )
     ]
 
 
@@ -229,7 +246,11 @@ def _synthetic(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdic
         return []
     seen = max(((round(of), round(bad)) for of, bad in alarms), key=lambda alarm: alarm[1] / alarm[0])
     sent = ", all synthetic"
-    return [_verdict(Opinion.FAIL, "errors", minutes, seen, thresholds.errors.p1, words=sent)]
+    return [
+        _verdict(
+            Opinion.FAIL, "errors", minutes, seen, thresholds.errors.p1, words=sent, unit=thresholds.minutes
+        )
+    ]
 
 
 def _literal(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict]:
@@ -247,7 +268,17 @@ def _literal(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict]
         as_bad = other >= thresholds.literal_requests and beside > thresholds.literal_rate * other
         opinion = Opinion.ENVIRONMENT if as_bad else Opinion.FAIL
         words = ", and the baseline is just as bad" if as_bad else " (plan 6.1)"
-        return [_verdict(opinion, "errors", window, (requests, bad), thresholds.literal_rate, words=words)]
+        return [
+            _verdict(
+                opinion,
+                "errors",
+                window,
+                (requests, bad),
+                thresholds.literal_rate,
+                words=words,
+                unit=thresholds.minutes,
+            )
+        ]
     return []
 
 
@@ -272,7 +303,7 @@ def share_mismatch(minutes: Sequence[Minute], thresholds: Thresholds) -> Verdict
     measured = on_canary / requests
     return Verdict(
         Opinion.ENVIRONMENT,
-        f"the canary got {100 * measured:.1f} % of {requests} requests in {len(pairs)} min, "
+        f"the canary got {100 * measured:.1f} % of {requests} requests in {len(pairs)} {thresholds.minutes}, "
         f"but its weight is {100 * weight:g} %: stickiness, a rule edited by hand, or a dead target group?",
         signal="share",
         observed=measured,
@@ -294,8 +325,8 @@ def _lost(minutes: Sequence[Minute], thresholds: Thresholds) -> list[Verdict]:
     return [
         Verdict(
             Opinion.ENVIRONMENT,
-            f"the load balancer itself answered {lost} of {requests} requests with 5xx in {len(shared)} min; "
-            "CloudWatch does not split them by release",
+            f"the load balancer itself answered {lost} of {requests} requests with 5xx in "
+            f"{len(shared)} {thresholds.minutes}; CloudWatch does not split them by release",
             signal="load balancer",
             observed=lost / requests,
             threshold=thresholds.errors.p1,
@@ -310,14 +341,16 @@ def _accepted(minutes: Sequence[Minute], thresholds: Thresholds) -> Verdict:
     seen = total((minute.canary for minute in minutes), "errors")
     if seen[0] >= thresholds.minimum and examine(sprt, [m.canary.of("errors") for m in minutes]).accepted:
         words = f", nearer to the objective of {100 * sprt.p0:g} % than to it"
-        return _verdict(Opinion.PASS, "errors", minutes, seen, sprt.p1, words=words)
+        return _verdict(Opinion.PASS, "errors", minutes, seen, sprt.p1, words=words, unit=thresholds.minutes)
     sent = total((minute.synthetic for minute in minutes), "errors")
     if examine(sprt, [minute.synthetic.of("errors") for minute in minutes]).accepted:
         words = f", all synthetic; {seen[0]} others"
-        return _verdict(Opinion.PASS, "errors", minutes, sent, sprt.p1, words=words)
+        return _verdict(Opinion.PASS, "errors", minutes, sent, sprt.p1, words=words, unit=thresholds.minutes)
     needed = max(thresholds.minimum, sprt.clean_to_pass)
     words = f"; {needed} without an error would pass"
-    return _verdict(Opinion.INCONCLUSIVE, "errors", minutes, seen, sprt.p1, words=words)
+    return _verdict(
+        Opinion.INCONCLUSIVE, "errors", minutes, seen, sprt.p1, words=words, unit=thresholds.minutes
+    )
 
 
 def _verdict(
@@ -328,6 +361,7 @@ def _verdict(
     threshold: float,
     *,
     words: str,
+    unit: str,
     promised: float | None = None,
 ) -> Verdict:
     """Return a verdict with its sentence: metric, value, threshold, window, sample size, baseline."""
@@ -340,7 +374,7 @@ def _verdict(
     compared = f"; baseline {beside} of {other}" if other else ""
     return Verdict(
         opinion,
-        f"{name}: {share}{sample} canary {_WORDS[name]} ({bad}) in {len(minutes)} min, "
+        f"{name}: {share}{sample} canary {_WORDS[name]} ({bad}) in {len(minutes)} {unit}, "
         f"{limits}{words}{compared}",
         signal=name,
         observed=rate,

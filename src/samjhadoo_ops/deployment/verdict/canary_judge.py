@@ -268,7 +268,7 @@ class CanaryJudge:
         if step is NextStep.ASK:
             return assessed.decided(Opinion.INCONCLUSIVE, reason)
         if step is NextStep.WAIT and situation.elapsed >= situation.observed:
-            self._stage = f"observing it for up to {situation.extend / MINUTE:g} min more"
+            self._stage = f"observing it for up to {self._clock.words(situation.extend)} more"
         return assessed.decided(Opinion.OPEN, f"{reason}; {self._stage}" if self._stage else reason)
 
     def _situation(self, observed: Observation, now: float) -> Situation:
