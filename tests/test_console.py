@@ -217,6 +217,28 @@ def test_symbols_that_the_stream_cannot_encode_are_replaced(symbol: str, ascii_s
 
 
 @pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        pytest.param(
+            'remedy: deploy only a fix, and name it: --override error_budget="what this fixes"',
+            ["remedy: deploy only a fix, and name", "  it:", '  --override error_budget="what this fixes"'],
+            id="options",
+        ),
+        pytest.param(
+            "if this command is killed: invoke watch --env local",
+            ["if this command is killed:", "  invoke watch --env local"],
+            id="invoke",
+        ),
+        pytest.param("then: invoke watch", ["then: invoke watch"], id="it fits"),
+    ],
+)
+def test_a_command_at_the_end_of_a_line_that_is_too_long_stands_unbroken(
+    line: str, expected: list[str]
+) -> None:
+    assert wrapped(line, 38, indent=2) == expected
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("release 761ce5718f32d3b9770d99b4ab300180d4015c37 is", "release 761ce5718f32 is"),

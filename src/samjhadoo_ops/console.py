@@ -308,13 +308,8 @@ def _hints(hint: str, room: int) -> list[str]:
     found: list[str] = []
     for number, part in enumerate(hint.split("; ") if hint else ()):
         title = "  hint: " if not number else " " * 8
-        text, colon, command = part.rpartition(": ")
-        if part.startswith("aws "):
-            found.append(f"{title}{part}")
-        elif room and len(title + part) > room and command.startswith(("invoke ", "--")):
-            found += [*wrapped(f"{title}{text}{colon.rstrip()}", room, indent=6), f"{' ' * 8}{command}"]
-        else:
-            found += wrapped(f"{title}{part}", room, indent=0 if number else 6)
+        unbroken = part.startswith("aws ")
+        found += wrapped(f"{title}{part}", 0 if unbroken else room, indent=0 if number else 6)
     return found
 
 

@@ -40,6 +40,8 @@ _LONG = re.compile(
 _COMPARED = 12
 """As much of a digest, git sha or task id as people compare."""
 _COMMAND = re.compile(r"\s*(?:invoke|aws)(?: [\w.-]+){1,3}(?: --[\w-]+(?:[= ][^\s-]\S*)?)+")
+_BEFORE_COMMAND = re.compile(r"(?P<text>.*:) (?P<command>(?:invoke|aws|--[a-z]|SAMJHADOO_\w+=)[^:]*)")
+"""A sentence that ends with a command."""
 _NARROWEST = 40
 _NARROWEST_COLUMN = 12
 _GAP = "  "
@@ -64,7 +66,7 @@ def width_of(stream: TextIO) -> int:
 
 
 def wrapped(text: str, width: int, *, indent: int) -> list[str]:
-    """Return the lines of a text wrapped by word; long words and lines that are commands stay whole.
+    """Return the lines of a text wrapped by word; long words and commands stay whole.
 
     Args:
         text: It may have several lines already; the first words of each keep their place.
@@ -78,12 +80,15 @@ def wrapped(text: str, width: int, *, indent: int) -> list[str]:
 
 
 def _parts(line: str, width: int, indent: int) -> list[str]:
-    if _COMMAND.fullmatch(line):
+    if len(line) <= width or _COMMAND.fullmatch(line):
         return [line]
+    below = " " * (indent + len(line) - len(line.lstrip()))
+    if found := _BEFORE_COMMAND.fullmatch(line):
+        return [*_parts(found["text"], width, indent), f"{below}{found['command']}"]
     return textwrap.wrap(
         line,
         width,
-        subsequent_indent=" " * (indent + len(line) - len(line.lstrip())),
+        subsequent_indent=below,
         **_BY_WORD,
     ) or [""]
 

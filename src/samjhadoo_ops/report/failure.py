@@ -26,7 +26,7 @@ _ERROR = re.compile(
 _FIGURES = re.compile(r"\d+")
 _SHARES = {"targets": 2, "starting": 2, "tasks": 3, "logs": 6, "alarms": 4, "events": 3, "gaps": 2}
 """The most lines each part may take; unused lines are not given to other parts."""
-_YIELD = ("events", "logs", "gaps", "tasks", "starting", "alarms", "targets")
+_YIELD = ("events", "gaps", "logs", "tasks", "starting", "alarms", "targets")
 """Which parts lose lines first when there are too many."""
 
 
@@ -195,7 +195,8 @@ def screen(failure: FailureReport, *, lines: int = SCREEN - _FRAME) -> tuple[str
         "events": ("last events of the service:", list(failure.events)),
         "gaps": ("could not be read:", list(failure.gaps)),
     }
-    room = _rooms({name: len(found) for name, (_, found) in parts.items()}, lines - len(first) - len(last))
+    found_in = {name: found for name, (_, found) in parts.items()}
+    room = _rooms(found_in, lines - _height(first) - _height(last))
     body = [
         line
         for name, (title, found) in parts.items()
@@ -235,16 +236,21 @@ def task_lines(tasks: Sequence[StoppedTask]) -> list[str]:
     return found
 
 
-def _rooms(wanted: dict[str, int], lines: int) -> dict[str, int]:
-    """Return how many lines each part gets, its title not counted."""
-    room = {name: min(count, _SHARES[name]) for name, count in wanted.items()}
-    while sum(count + 1 for count in room.values() if count) > lines:
+def _rooms(found: dict[str, list[str]], lines: int) -> dict[str, int]:
+    """Return how many entries of each part fit the lines of a small terminal, its title not counted."""
+    room = {name: min(len(each), _SHARES[name]) for name, each in found.items()}
+    while sum(1 + _height(_selected(name, found[name], room[name])) for name in room if room[name]) > lines:
         shortened = next((name for name in _YIELD if room[name] > 1), None)
         shortened = shortened or next((name for name in _YIELD if room[name]), None)
         if shortened is None:
             break
         room[shortened] -= 1
     return room
+
+
+def _height(texts: Sequence[str]) -> int:
+    """Return how many lines the texts take on a small terminal, where long ones are wrapped."""
+    return sum(max(1, -(-min(len(text), _LONGEST) // _ROW)) for text in texts)
 
 
 def _selected(name: str, found: list[str], count: int) -> list[str]:

@@ -188,7 +188,7 @@ def show_deployed(session: Session, deployed: Deployed) -> None:
         deployed.sentence(session.production),
         **deployed.fields(),
         url=session.production,
-        commands=next_commands(session),
+        commands=() if deployed.left else next_commands(session),
     )
 
 
