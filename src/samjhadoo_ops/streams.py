@@ -42,6 +42,8 @@ _COMPARED = 12
 _COMMAND = re.compile(r"\s*(?:invoke|aws)(?: [\w.-]+){1,3}(?: --[\w-]+(?:[= ][^\s-]\S*)?)+")
 _BEFORE_COMMAND = re.compile(r"(?P<text>.*:) (?P<command>(?:invoke|aws|--[a-z]|SAMJHADOO_\w+=)[^:]*)")
 """A sentence that ends with a command."""
+_TIED = "\0"
+"""A space at which no line is broken."""
 _NARROWEST = 40
 _NARROWEST_COLUMN = 12
 _GAP = "  "
@@ -84,13 +86,9 @@ def _parts(line: str, width: int, indent: int) -> list[str]:
         return [line]
     below = " " * (indent + len(line) - len(line.lstrip()))
     if found := _BEFORE_COMMAND.fullmatch(line):
-        return [*_parts(found["text"], width, indent), f"{below}{found['command']}"]
-    return textwrap.wrap(
-        line,
-        width,
-        subsequent_indent=below,
-        **_BY_WORD,
-    ) or [""]
+        line = f"{found['text']} {found['command'].replace(' ', _TIED)}"
+    parts = textwrap.wrap(line, width, subsequent_indent=below, **_BY_WORD) or [""]
+    return [part.replace(_TIED, " ") for part in parts]
 
 
 def columned(rows: Sequence[Sequence[str]], width: int) -> list[str]:
