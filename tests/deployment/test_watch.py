@@ -53,8 +53,8 @@ def test_tasks_that_come_and_go_are_no_news_for_people(run: FakeRun) -> None:
         )
         reporter.report(observed, Phase.SCALING_UP)
     shown = [text.removeprefix("scaling up, 0 % of traffic on the new release, ") for text in run.reported]
-    assert shown == ["0/2 tasks", "2/2 tasks", "1/2 tasks", "0/2 tasks, 1 failed", "3/2 tasks, 2 failed"]
-    assert len(events) == 4  # programs get every change
+    assert shown == ["0/2 tasks", "2/2 tasks", "0/2 tasks, 1 failed", "3/2 tasks, 2 failed"]
+    assert len(events) == 5  # programs get every change
 
 
 class Failing:

@@ -105,6 +105,12 @@ CRASH = '{"level": "error", "event": "crash", "detail": "' + "x" * 300 + '", "ex
             ["bye"],
             id="java",
         ),
+        pytest.param(
+            ["1.2 ERROR unhealthy", "1.3 ERROR unhealthy", "bye"],
+            "1.3 ERROR unhealthy",
+            ["bye"],
+            id="repeated lines are not shown again",
+        ),
         pytest.param(["2026-11-30 ERROR cannot listen"], "2026-11-30 ERROR cannot listen", [], id="level"),
         pytest.param(["started", "stopped"], "", ["started", "stopped"], id="no-error"),
     ],

@@ -51,6 +51,7 @@ class ChangeReporter:
         self._text = ""
         self._phase: Phase | None = None
         self._news: tuple[Any, ...] = ()
+        self._full = False
         self._unknown: set[str] = set()
 
     def report(self, observed: Observation, phase: Phase) -> None:
@@ -66,8 +67,10 @@ class ChangeReporter:
         if phase is not before:
             self._since = self._run.clock.timestamp()
         self._text, self._phase = text, phase
-        # Tasks that come and go are no news: what counts is where the deployment is, and what has failed.
-        news = (phase, observed.production_weight, observed.failures, observed.running >= observed.requested)
+        # Tasks that come and go are no news: what counts is where the deployment is, that all tasks run for
+        # the first time, and what has failed.
+        self._full = observed.running >= observed.requested or (self._full and phase is before)
+        news = (phase, observed.production_weight, observed.failures, self._full)
         report = self._run.console.state if news == self._news else self._run.report
         self._news = news
         if phase is Phase.ROLLING_BACK and phase is not before and observed.reason:

@@ -185,7 +185,7 @@ def screen(failure: FailureReport, *, lines: int = SCREEN - _FRAME) -> tuple[str
     cause = explaining(failure.logs)
     first = _titled(("log", cause), ("verdict", numbers(failure.verdict, minutes=failure.minutes)))
     last = _titled(("where", where(failure)), ("schema", failure.schema))
-    others = [line for line in failure.logs if line != cause]
+    others = [line for line in failure.logs if _without_figures(line) != _without_figures(cause)]
     parts = {
         "alarms": ("alarms that fired:", [alarm.text(failure.minutes) for alarm in failure.alarms]),
         "targets": ("health checks of the new release:", list(failure.targets)),
@@ -218,10 +218,14 @@ def explaining(logs: Sequence[str]) -> str:
 def folded(lines: Sequence[str]) -> list[str]:
     """Return log lines; neighbours that differ only in digits are folded into one line with a count."""
     found: list[str] = []
-    for _, alike in groupby(lines, key=lambda line: _FIGURES.sub("0", line)):
+    for _, alike in groupby(lines, key=_without_figures):
         *others, last = alike
         found.append(f"({len(others) + 1} similar) {last}" if others else last)
     return found
+
+
+def _without_figures(line: str) -> str:
+    return _FIGURES.sub("0", line)
 
 
 def task_lines(tasks: Sequence[StoppedTask]) -> list[str]:
