@@ -96,12 +96,15 @@ CHANGES = ("Minute", "Traffic", "Canary", "5xx", "Baseline", "5xx", "Verdict")
 
 
 def changes(minutes: Sequence[Minute], verdicts: Sequence[Verdict]) -> list[list[object]]:
-    """Return the table of the minutes after which the verdict was another one, by `CHANGES`."""
+    """Return the minutes after which the verdict was another one, with what was counted until then."""
     found: list[list[object]] = []
     for number, (minute, verdict) in enumerate(zip(minutes, verdicts, strict=True)):
         if not number or verdict.opinion is not verdicts[number - 1].opinion:
+            until = minutes[: number + 1]
             sides = [
-                each for side in (minute.canary, minute.baseline) for each in (side.requests, side.errors)
+                sum(getattr(getattr(each, side), count) for each in until)
+                for side in ("canary", "baseline")
+                for count in ("requests", "errors")
             ]
             found.append([number + 1, f"{minute.weight:g} %", *sides, verdict.opinion.name])
     return found
