@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 from msgspec.structs import replace
 
+from samjhadoo_ops.clock import in_words
 from samjhadoo_ops.deployment.journal import run_url, this_user
 from samjhadoo_ops.deployment.objects import Conflict, Unreadable, decoded
 from samjhadoo_ops.errors import PersonNeeded, Refused
@@ -166,8 +167,8 @@ def lock_is_held(owner: LockOwner, age: float) -> Refused:
     return Refused(
         f"the deployment lock is held by {owner}",
         hint=(
-            f"wait for it (--lock-wait 15m); it was renewed {age:.0f} s ago and expires "
-            f"{owner.lease:.0f} s after its last renewal. If its process is gone for good: invoke unlock"
+            f"wait for it (--lock-wait 15m); it was renewed {in_words(age)} ago and expires "
+            f"{in_words(owner.lease)} after its last renewal. If its process is gone for good: invoke unlock"
         ),
         details=(f"service deployment: {owner.deployment}",) if owner.deployment else (),
     )
@@ -250,7 +251,9 @@ class DeploymentLock:
                     raise
                 if refusal.message != reported:
                     reported = refusal.message
-                    self._report(f"waiting up to {self._patience:.0f} s: {reported}")
+                    self._report(
+                        f"waiting up to {in_words(self._patience)}: {reported}; to stop waiting: Ctrl-C"
+                    )
                 self._done.wait(self._retry_pause)
         self._renewer = threading.Thread(target=self._renew, name="lock-lease", daemon=True)
         self._renewer.start()

@@ -264,7 +264,10 @@ def _await_weight(context: ServiceContext, target_group: str, began: float) -> f
             )
             return restored
         clock.wait(pause)
-    context.console.event("waiting", f"production traffic is not back after {waited:.0f} s; ECS goes on")
+    context.console.event(
+        "waiting",
+        f"production traffic is not back after {waited:.0f} s; ECS continues; to look on: invoke status",
+    )
     return None
 
 

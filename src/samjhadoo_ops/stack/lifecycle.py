@@ -137,7 +137,8 @@ def _alone(paths: StackPaths, progress: Progress) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         progress(
-            f"waiting up to {_LOCK_TIME / 60:.0f} min for another command that starts or stops the stack"
+            f"waiting up to {_LOCK_TIME / 60:.0f} min for another command that starts or stops the stack; "
+            "to stop waiting: Ctrl-C"
         )
         _await_lock(lock, paths)
     except OSError as error:
