@@ -40,7 +40,6 @@ def test_the_panel_of_a_canary_that_is_failing() -> None:
         "│           emulated min, baseline 0 %                                         │",
         "│ probes    test healthy  production 2 of 5 failed                             │",
         "│ left      2 s (10 min emulated) of the canary                                │",
-        "│ last      canary, 10 % of traffic                                            │",
         "╰─────────────────────────────────────────────────────────────────────── 12 s ─╯",
     ]
 

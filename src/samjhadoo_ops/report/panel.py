@@ -140,8 +140,6 @@ def _facts(progress: RunProgress, now: float | None, *, width: int) -> list[tupl
             rows.append(("left", _styled(f"{clock.words(seconds)} {what}")))
     if progress.stopping:
         rows.append(("why", _styled(progress.stopping, "red")))
-    if progress.last:
-        rows.append(("last", _cut(progress.last, width - 16)))
     return rows
 
 
@@ -215,14 +213,6 @@ def _styled(text: str, style: str = "") -> Text:
     from rich.text import Text
 
     return Text(text, style=style)
-
-
-def _cut(text: str, width: int) -> Text:
-    from rich.text import Text
-
-    found = Text(" ".join(text.split()), style="dim", no_wrap=True)
-    found.truncate(max(20, min(width, 84)), overflow="ellipsis")
-    return found
 
 
 def _seconds(moment: Any) -> float:

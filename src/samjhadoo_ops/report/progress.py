@@ -29,7 +29,6 @@ _ROLLING = {
     "CLEANING_UP": CLEAN,
 }
 BACK = frozenset({"ROLLING_BACK", "STOPPING", "ROLLED_BACK", "ROLLBACK_FAILED", "STOPPED", "SUPERSEDED"})
-_QUIET = frozenset({"difference", "item", "row"})
 
 
 @dataclass
@@ -66,7 +65,6 @@ class RunProgress:
     rows: list[dict[str, Any]] = field(default_factory=list)
     stopping: str = ""
     canary_since: float | None = None
-    last: str = ""
     ended: float | None = None
     result: dict[str, Any] = field(default_factory=dict)
 
@@ -82,8 +80,6 @@ class RunProgress:
         take = getattr(self, f"_on_{event.replace('-', '_')}", None)
         if take is not None:
             take(text, fields, at)
-        if text and event not in _QUIET:
-            self.last = text
 
     @property
     def preparing(self) -> bool:
