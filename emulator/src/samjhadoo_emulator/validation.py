@@ -68,7 +68,10 @@ def check(model: OperationModel, params: dict[str, Any]) -> None:
         return
     found = list(_violations(model.input_shape, params, ""))
     if found:
-        raise _REFUSALS.get(model.service_model.service_name, _validation_error)(model.name, found)
+        service = model.service_model
+        form = service.protocol in ("query", "ec2", "rest-xml")
+        default = _validation_error if form else _validation_exception
+        raise _REFUSALS.get(service.service_name, default)(model.name, found)
 
 
 def _mistyped(shape: Shape, value: Any) -> str:
@@ -261,9 +264,15 @@ def _of_ecs(operation: str, found: list[Violation]) -> AwsError:
     return refuse(_detected(found))
 
 
+def _invalid_parameter(_: str, found: list[Violation]) -> AwsError:
+    return invalid_parameter(_detected(found))
+
+
 _REFUSALS = {
-    "application-autoscaling": _validation_exception,
+    "cloudwatch": _validation_error,
+    "cognito-idp": _invalid_parameter,
     "ecr": _of_ecr,
     "ecs": _of_ecs,
+    "logs": _invalid_parameter,
 }
-"""How services refuse; the others as CloudWatch and Elastic Load Balancing do."""
+"""How services refuse that do not do it as the others of their protocol."""

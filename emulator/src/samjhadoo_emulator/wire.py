@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.utils import parse_timestamp
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.serialize import SerializationContext, get_serializer_class
@@ -47,9 +48,17 @@ def operation_model(service: str, operation: str) -> OperationModel:
     return service_model(service).operation_model(operation)
 
 
+def has_service(service: str) -> bool:
+    """Return whether AWS has a service of this name."""
+    try:
+        return bool(service_model(service))
+    except (UnknownServiceError, DataNotFoundError):
+        return False
+
+
 def has_operation(service: str, operation: str) -> bool:
     """Return whether AWS's model of a service has an operation."""
-    return operation in service_model(service).operation_names
+    return has_service(service) and operation in service_model(service).operation_names
 
 
 def unknown_operation(service: str, operation: str, protocol: str) -> AwsError:

@@ -8,10 +8,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator import lean
-from samjhadoo_emulator.error_responses import error_response
-from samjhadoo_emulator.errors import AwsError, not_implemented
 from samjhadoo_emulator.exchange import Exchange
 from samjhadoo_emulator.identify import service_of
+from samjhadoo_emulator.upstream.crashes import answering
 from samjhadoo_emulator.upstream.info import UpstreamInfo
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ WORKERS = 16
 MOST_READ = 70_167_211
 """Bytes of the longest request to AWS besides S3's: Lambda's CreateFunction with a package of 50 MB."""
 _NOT_AWS = {"core", "moto_api", "moto_server", "s3bucket_path", "utilities"}
-_EXTRAS = {"cfnlint": "cfn-lint", "docker": "docker"}
-"""Modules that moto imports when it needs them, and the extra of this distribution that installs each."""
 
 
 def moto_application(account: str, region: str) -> ASGIApp:
@@ -35,22 +32,7 @@ def moto_application(account: str, region: str) -> ASGIApp:
 
     application: Any = WSGIMiddleware(DomainDispatcherApplication(create_backend_app), workers=WORKERS)
 
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await application(scope, receive, send)
-        except NotImplementedError as error:  # no answer has begun; clients do not repeat such a call
-            await error_response(scope, not_implemented(f"moto: {error}"))(scope, receive, send)
-        except ModuleNotFoundError as error:
-            await error_response(scope, _needs(error.name or ""))(scope, receive, send)
-
-    return serve
-
-
-def _needs(module: str) -> AwsError:
-    """Return the refusal of a request that moto can answer only with a package that is not installed."""
-    extra = _EXTRAS.get(module)
-    package = f"samjhadoo-emulator[{extra}]" if extra else module
-    return not_implemented(f"moto needs {module} for this: pip install '{package}'")
+    return answering(application, lambda service: moto_name(service) in moto_services())
 
 
 @functools.cache
