@@ -144,9 +144,9 @@ def test_a_form_is_checked_as_a_document_is(form: bytes, path: str, constraint: 
     [
         ({"serviceName": 5}, "NUMBER_VALUE can not be converted to a String"),
         ({"serviceName": True}, "TRUE_VALUE can not be converted to a String"),
-        ({"desiredCount": "5"}, "STRING_VALUE can not be converted to a Integer"),
-        ({"desiredCount": 1.5}, "NUMBER_VALUE can not be converted to a Integer"),
-        ({"desiredCount": 1 << 31}, "NUMBER_VALUE can not be converted to a Integer"),
+        ({"desiredCount": "5"}, "STRING_VALUE can not be converted to an Integer"),
+        ({"desiredCount": 1.5}, "NUMBER_VALUE can not be converted to an Integer"),
+        ({"desiredCount": 1 << 31}, "NUMBER_VALUE can not be converted to an Integer"),
         ({"serviceName": {}}, "Start of structure or map found where not expected."),
         ({"tags": "a"}, "Expected list or null"),
         ({"tags": ["a"]}, "Expected null"),
@@ -159,6 +159,14 @@ def test_another_type_is_no_parameter(members: dict[str, Any], message: str) -> 
             "SerializationException",
             message,
         )
+
+
+@pytest.mark.parametrize("number", [str(1 << 31), "-99999999999", "1" + "0" * 40])
+def test_a_number_beyond_its_type_is_malformed_in_a_form(number: str) -> None:
+    assert refusal("elbv2", "CreateTargetGroup", f"Name=a&Port={number}".encode(), "query") == (
+        "MalformedInput",
+        f"{number} can not be converted to an Integer",
+    )
 
 
 @pytest.mark.parametrize("name", ["NaN", "Infinity"])

@@ -19,6 +19,7 @@ from samjhadoo_emulator.errors import AwsError, BodyTooLargeError, not_implement
 from samjhadoo_emulator.exchange import Exchange, chain
 from samjhadoo_emulator.faults.effects import disturb, striking
 from samjhadoo_emulator.internal import InternalAws
+from samjhadoo_emulator.one_truth import check_upstream
 from samjhadoo_emulator.reset import Requests, Resets, remove_task_files
 
 if TYPE_CHECKING:
@@ -223,7 +224,13 @@ class Edge:
         await response(exchange.scope, exchange.receive, exchange.send)
 
     async def _pass_on(self, exchange: Exchange, proceed: Proceed) -> None:  # noqa: ARG002 - the last handler
-        """Give a request to the upstream."""
+        """Give a request to the upstream, unless it is about what only the live services know."""
+        try:
+            await check_upstream(exchange, self._services, self.aws(exchange.address.region or self.region))
+        except AwsError as error:
+            refusal = error_response(exchange.scope, error, exchange.address)
+            await refusal(exchange.scope, exchange.receive, exchange.send)
+            return
         self.host.passed_on.add(exchange.address.operation)
         scope = {**exchange.scope, "aws.service": exchange.address.service}
         await self.upstream(scope, exchange.replayed, exchange.send)

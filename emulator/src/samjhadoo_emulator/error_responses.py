@@ -35,7 +35,8 @@ def error_response(scope: Scope, error: AwsError, address: identify.Address | No
     address = address or identify.Address()
     service = address.service or service_of(headers, query=query, path=scope["path"])
     if service and address.operation and wire.has_operation(service, address.operation):
-        protocol = address.protocol if address.service else ""
+        speaks = wire.protocols(service)
+        protocol = address.protocol if address.service or address.protocol in speaks else ""
         status, named, content = wire.serialise(service, address.operation, error, protocol=protocol)
         return Response(content, max(status, error.status), named)
     request_id = str(uuid.uuid4())

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PATHS = ("/_emulator/reset", "/moto-api/reset")
-"""The second is moto's own, which its users know."""
+PATHS = ("/_emulator/reset", "/moto-api/reset", "/_localstack/state/reset", "/_ministack/reset")
+"""The others are those of upstreams, which their users know."""
 LONGEST_REQUEST = 2.0
 """Real seconds that a request gets to be answered before a reset breaks it off."""
 LONGEST_CALL = 10.0

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 _NUMBERS = {"integer": 31, "long": 63}
 """The bits of a number, its sign left out."""
 _NO_NUMBERS = ("NaN", "Infinity", "-Infinity")
-_NAMES = {"string": "a String", "blob": "a Blob", "timestamp": "milliseconds since epoch"}
+_NAMES = {
+    "integer": "an Integer",
+    "string": "a String",
+    "long": "a Long",
+    "blob": "a Blob",
+    "timestamp": "milliseconds since epoch",
+}
 _LENGTHS = ("string", "blob", "list", "map")
 _SURROGATES = (r"\uD800\uDC00-\uDBFF\uDFFF", "\U00010000-\U0010ffff")
 """The characters beyond 16 bits in Java's patterns, and in Python's."""
@@ -56,6 +62,25 @@ def check_types(shape: Shape | None, document: Any) -> None:
     """
     if shape is not None and (wrong := _mistyped(shape, document)):
         raise AwsError("SerializationException", wrong)
+
+
+def check_numbers(shape: Shape | None, value: Any) -> None:
+    """Refuse whole numbers that do not fit their type in what was read from a form.
+
+    Raises:
+        AwsError: In the words of AWS's parser (`MalformedInput`).
+    """
+    kind = shape.type_name if shape is not None else ""
+    if shape is None or value is None:
+        return
+    if kind == "structure":
+        for name, member in shape.members.items():
+            check_numbers(member, value.get(name))
+    elif kind in ("list", "map"):
+        for each in value if kind == "list" else value.values():
+            check_numbers(shape.member if kind == "list" else shape.value, each)
+    elif kind in _NUMBERS and not _is_whole(kind, value):
+        raise AwsError("MalformedInput", f"{value} can not be converted to {_NAMES[kind]}")
 
 
 def check(model: OperationModel, params: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import uuid
 import zlib
 from datetime import UTC, datetime
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 CBOR = cbor.PROTOCOL
 
 MOST_UNPACKED = 32 << 20
+_LARGE = re.compile(rb"\d{10}")
+_IN_BODY = ("json", "query", "ec2")
+"""Protocols whose parameters are all in the body."""
 _SUBTYPE_OF_JSON = "application/x-amz-json-{}"
 
 
@@ -61,11 +65,17 @@ def has_operation(service: str, operation: str) -> bool:
     return has_service(service) and operation in service_model(service).operation_names
 
 
+def protocols(service: str) -> list[str]:
+    """Return the protocols that a service speaks."""
+    metadata = service_model(service).metadata
+    named = metadata.get("protocols", [metadata["protocol"]])
+    return [protocol.removeprefix("smithy-") for protocol in named]
+
+
 def unknown_operation(service: str, operation: str, protocol: str) -> AwsError:
     """Return AWS's refusal of an operation that a service does not have, in a protocol."""
-    metadata = service_model(service).metadata
-    if protocol == "query" and protocol in metadata.get("protocols", [metadata["protocol"]]):
-        version = metadata["apiVersion"]
+    if protocol == "query" and protocol in protocols(service):
+        version = service_model(service).metadata["apiVersion"]
         return AwsError("InvalidAction", f"Could not find operation {operation} for version {version}")
     return AwsError("UnknownOperationException", "")
 
@@ -133,10 +143,29 @@ def parse(
             "values": MultiDict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True)),
         }
         parser = PROTOCOL_PARSERS[protocol](model, timestamp_parser=_moment)
-        code = "MalformedInput" if protocol == "query" else "SerializationException"
+        code = "SerializationException" if protocol == "json" else "MalformedInput"
         params = _read(lambda: parser.parse(request), code)
+        if protocol != "json":
+            validation.check_numbers(model.input_shape, params)
     validation.check(model, params)
     return params
+
+
+def check_numbers(
+    service: str, operation: str, headers: Mapping[str, str], body: bytes, protocol: str
+) -> None:
+    """Refuse numbers that do not fit their type, as AWS's parser does: some servers count to them.
+
+    Raises:
+        AwsError: By the number's type.
+    """
+    if not (_LARGE.search(body) and has_operation(service, operation) and protocol in _IN_BODY):
+        return
+    try:
+        parse(service, operation, method="POST", path="/", headers=headers, body=body, protocol=protocol)
+    except AwsError as error:
+        if error.code in ("SerializationException", "MalformedInput"):
+            raise
 
 
 def _read(read: Callable[[], dict[str, Any]], code: str = "SerializationException") -> dict[str, Any]:

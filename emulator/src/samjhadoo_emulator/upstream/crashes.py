@@ -111,7 +111,9 @@ def _refusal(scope: Scope, body: bytes, error: Exception | None, has: Callable[[
     elif operation and wire.has_service(service) and "x-amz-target" in headers:
         return wire.unknown_operation(service, operation, "json")
     why = f": {type(error).__name__}: {error}" if error else ""
-    return not_implemented(f"moto cannot answer {operation or scope['path']} of {service or 'S3'}{why}"[:1000])
+    return not_implemented(
+        f"moto cannot answer {operation or scope['path']} of {service or 'S3'}{why}"[:1000]
+    )
 
 
 def _needs(module: str) -> AwsError:
