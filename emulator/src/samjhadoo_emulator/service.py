@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from samjhadoo_emulator.arns import Home
 from samjhadoo_emulator.faults.table import FaultTable, JumpingTime
 from samjhadoo_emulator.guard.keys import Keys
 
@@ -90,6 +91,10 @@ class LiveService:
     @property
     def account(self) -> str:
         return self.host.account
+
+    def home(self, service: str = "") -> Home:
+        """Return what ARNs of this region begin with, of this service or of one that is named."""
+        return Home(service or self.name, self.region, self.account)
 
     @property
     def clock(self) -> Clock:

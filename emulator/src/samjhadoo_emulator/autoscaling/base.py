@@ -75,8 +75,8 @@ class AutoScalingBase(LiveService):
 
     def arn_of(self, kind: str, identity: str, resource: str, named: str) -> str:
         """Return the ARN of a policy or a scheduled action, which is in EC2 Auto Scaling's namespace."""
-        prefix = f"arn:aws:autoscaling:{self.region}:{self.account}"
-        return f"{prefix}:{kind}:{identity}:resource/{NAMESPACE}/{resource}:{named}"
+        prefix = self.home("autoscaling").prefix
+        return f"{prefix}{kind}:{identity}:resource/{NAMESPACE}/{resource}:{named}"
 
 
 def served(params: Params) -> None:

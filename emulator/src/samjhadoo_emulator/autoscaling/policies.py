@@ -199,7 +199,7 @@ class Policies(ScalableTargets):
             setattr(policy, kind, alarm["AlarmName"])
 
     def _alarms(self, names: list[str]) -> list[dict[str, str]]:
-        prefix = f"arn:aws:cloudwatch:{self.region}:{self.account}:alarm"
+        prefix = f"{self.home('cloudwatch').prefix}alarm"
         return [{"AlarmName": name, "AlarmARN": f"{prefix}:{name}"} for name in names]
 
     async def _view(self, target: ScalableTarget, policy: Policy) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_emulator.arns import partition
 from samjhadoo_emulator.autoscaling.activities import (
     FAILED,
     IN_PROGRESS,
@@ -145,11 +146,10 @@ class ScalableTargets(Changes):
         maximum = params.get("MaxCapacity", known.maximum if known else 0)
         check_range(minimum, maximum)
         identity = uuid.uuid4().hex + uuid.uuid4().hex[:4]
-        prefix = f"arn:aws:application-autoscaling:{self.region}:{self.account}"
         target = known or ScalableTarget(
             resource,
-            f"{prefix}:scalable-target/{identity}",
-            f"arn:aws:iam::{self.account}:{LINKED_ROLE}",
+            f"{self.home().prefix}scalable-target/{identity}",
+            f"arn:{partition(self.region)}:iam::{self.account}:{LINKED_ROLE}",
             minimum,
             maximum,
             self.clock.now(),

@@ -30,4 +30,4 @@ class CloudWatchBase(LiveService):
 
     def alarm_arn(self, name: str) -> str:
         """Return an alarm's ARN."""
-        return f"arn:aws:cloudwatch:{self.region}:{self.account}:alarm:{name}"
+        return f"{self.home().prefix}alarm:{name}"

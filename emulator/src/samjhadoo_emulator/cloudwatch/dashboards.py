@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from samjhadoo_emulator.arns import partition
 from samjhadoo_emulator.cloudwatch.base import CloudWatchBase
 from samjhadoo_emulator.errors import AwsError
 from samjhadoo_emulator.pagination import CLOUDWATCH
@@ -87,4 +88,4 @@ class Dashboards(CloudWatchBase):
         return {}
 
     def _arn(self, name: str) -> str:
-        return f"arn:aws:cloudwatch::{self.account}:dashboard/{name}"
+        return f"arn:{partition(self.region)}:cloudwatch::{self.account}:dashboard/{name}"

@@ -96,7 +96,7 @@ class RepositoryOperations(RegistryService):
 
     @property
     def _arn_prefix(self) -> str:
-        return f"arn:aws:ecr:{self.region}:{self.account}:repository/"
+        return f"{self.home().prefix}repository/"
 
     def _by_arn(self, arn: str) -> Repository:
         if not arn.startswith(self._arn_prefix):

@@ -86,7 +86,7 @@ class ScanOperations(RegistryService):
             on_push = repository.scan_on_push
             configurations.append(
                 {
-                    "repositoryArn": f"arn:aws:ecr:{self.region}:{self.account}:repository/{name}",
+                    "repositoryArn": f"{self.home().prefix}repository/{name}",
                     "repositoryName": name,
                     "scanOnPush": on_push,
                     "scanFrequency": "SCAN_ON_PUSH" if on_push else "MANUAL",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_emulator.arns import is_arn
 from samjhadoo_emulator.ecs.definition_rules import FAMILY
 from samjhadoo_emulator.ecs.model import Cluster, Service
 from samjhadoo_emulator.ecs.tag_rules import check_tags
@@ -29,7 +30,7 @@ class ClusterOperations(LiveService):
 
     def cluster(self, name: str | None) -> Cluster:
         """Return an active cluster by name or ARN."""
-        cluster = self.clusters.get((name or DEFAULT_CLUSTER).rpartition("/")[2])
+        cluster = self.clusters.get(self.named("cluster", name or DEFAULT_CLUSTER))
         if cluster is None:
             raise AwsError("ClusterNotFoundException", "Cluster not found.")
         if cluster.status != "ACTIVE":
@@ -38,7 +39,28 @@ class ClusterOperations(LiveService):
 
     def arn(self, kind: str, *parts: str) -> str:
         """Return an ECS ARN of this account and region."""
-        return f"arn:aws:ecs:{self.region}:{self.account}:{kind}/{'/'.join(parts)}"
+        return f"{self.home().prefix}{kind}/{'/'.join(parts)}"
+
+    def named(self, kind: str, given: str) -> str:
+        """Return the name in an ARN of a kind, or what is no such ARN as it is: it names nothing here."""
+        own, _, name = self.home().resource(given).partition("/")
+        return name if own == kind else given
+
+    def in_cluster(self, kind: str, given: str, cluster: str) -> str:
+        """Return `cluster/name` of a name or an ARN; what is no ARN of the kind here names nothing.
+
+        Raises:
+            AwsError: The ARN is of another cluster.
+        """
+        name = self.named(kind, given)
+        other, _, last = name.rpartition("/")
+        if name == given:
+            return f"{cluster}/{given}"
+        if other not in ("", cluster):
+            raise invalid_parameter(
+                f"Invalid identifier: Identifier is for cluster {other}. Your cluster is {cluster}"
+            )
+        return f"{cluster}/{last}"
 
     @operation("CreateCluster")
     async def create_cluster(self, params: Params) -> Params:
@@ -82,9 +104,9 @@ class ClusterOperations(LiveService):
         include = set(params.get("include", []))
         found, failures = [], []
         for name in params.get("clusters") or [DEFAULT_CLUSTER]:
-            cluster = self.clusters.get(name.rpartition("/")[2])
+            cluster = self.clusters.get(self.named("cluster", name))
             if cluster is None:
-                arn = name if name.startswith("arn:") else self.arn("cluster", name)
+                arn = name if is_arn(name) else self.arn("cluster", name)
                 failures.append({"arn": arn, "reason": "MISSING"})
             else:
                 found.append(self._view(cluster, include))

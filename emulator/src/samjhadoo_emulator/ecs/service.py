@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from samjhadoo_emulator.ecs.capacity import CapacityOperations
 from samjhadoo_emulator.ecs.clusters import ClusterOperations
 from samjhadoo_emulator.ecs.deployment_operations import DeploymentOperations
 from samjhadoo_emulator.ecs.eventbridge import EventBridgePublisher
 from samjhadoo_emulator.ecs.runtime import runtime_for
 from samjhadoo_emulator.ecs.tag_rules import check_tags
+from samjhadoo_emulator.ecs.task_definitions import TaskDefinitionOperations
 from samjhadoo_emulator.ecs.tasks import Task, TaskOperations, Tasks
 from samjhadoo_emulator.ecs.utilization import Utilization
 from samjhadoo_emulator.errors import AwsError, invalid_parameter
@@ -20,11 +22,11 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.service import AwsApi, Host
 
 
-class TagOperations(ClusterOperations):
+class TagOperations(ClusterOperations, TaskDefinitionOperations):
     """Operations on tags."""
 
     def _tags(self, arn: str) -> list[dict[str, str]]:
-        kind = arn.partition("/")[0].rpartition(":")[2]
+        kind = self.home().resource(arn).partition("/")[0]
         if kind == "service":
             for service in self.services.values():
                 if service.arn == arn:
@@ -36,7 +38,9 @@ class TagOperations(ClusterOperations):
             return self.tasks.tasks[arn].tags
         if kind not in ("cluster", "task-definition"):
             raise invalid_parameter("Invalid ARN")
-        return self.tags.setdefault(arn, [])
+        if kind == "cluster":
+            return self.tags.setdefault(self.cluster(arn).arn, [])
+        return self.tags.setdefault(self.task_definition(arn, active=False)["taskDefinitionArn"], [])
 
     @operation("TagResource")
     async def tag_resource(self, params: Params) -> Params:
@@ -57,7 +61,7 @@ class TagOperations(ClusterOperations):
         return {"tags": list(self._tags(params["resourceArn"]))}
 
 
-class Ecs(DeploymentOperations, TaskOperations, TagOperations):
+class Ecs(CapacityOperations, DeploymentOperations, TaskOperations, TagOperations):
     """ECS in one region."""
 
     name: ClassVar[str] = "ecs"

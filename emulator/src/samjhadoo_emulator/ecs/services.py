@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_emulator.arns import is_arn
 from samjhadoo_emulator.ecs import service_rules, views
 from samjhadoo_emulator.ecs.clusters import ClusterOperations
 from samjhadoo_emulator.ecs.deployments import machine
@@ -87,7 +88,7 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
 
     def find_service(self, name: str, cluster: str | None) -> Service | None:
         """Return a service by name or ARN, gone ones included."""
-        return self.services.get(f"{self.cluster(cluster).name}/{name.rpartition('/')[2]}")
+        return self.services.get(self.in_cluster("service", name, self.cluster(cluster).name))
 
     def active_service(self, name: str, cluster: str | None) -> Service:
         """Return an active service.
@@ -201,9 +202,9 @@ class ServiceOperations(ClusterOperations, TaskDefinitionOperations):
         cluster = self.cluster(params.get("cluster"))
         found, failures = [], []
         for name in names:
-            service = self.services.get(f"{cluster.name}/{name.rpartition('/')[2]}")
+            service = self.find_service(name, cluster.name)
             if service is None:
-                arn = name if name.startswith("arn:") else self.arn("service", cluster.name, name)
+                arn = name if is_arn(name) else self.arn("service", cluster.name, name)
                 failures.append({"arn": arn, "reason": "MISSING"})
             else:
                 found.append(self.view(service, include_tags="TAGS" in params.get("include", [])))

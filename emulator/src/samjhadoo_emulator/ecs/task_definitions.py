@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from samjhadoo_emulator.arns import partition
 from samjhadoo_emulator.ecs import definition_rules
 from samjhadoo_emulator.ecs.capabilities import required_attributes
 from samjhadoo_emulator.ecs.tag_rules import check_tags
@@ -26,7 +27,8 @@ class TaskDefinitionOperations(LiveService):
         Raises:
             AwsError: There is none (`ClientException`, as on AWS).
         """
-        family, _, revision = name.rpartition("/")[2].partition(":")
+        own = self.home().resource(name).removeprefix("task-definition/")
+        family, _, revision = (own or name).partition(":")
         revisions = self.definitions.get(family, [])
         if revision:
             if revision.isdecimal() and 0 < int(revision) <= len(revisions):
@@ -43,7 +45,7 @@ class TaskDefinitionOperations(LiveService):
         )
 
     def _prefix(self) -> str:
-        return f"arn:aws:ecs:{self.region}:{self.account}:task-definition"
+        return f"{self.home().prefix}task-definition"
 
     @operation("RegisterTaskDefinition")
     async def register_task_definition(self, params: Params) -> Params:
@@ -62,7 +64,7 @@ class TaskDefinitionOperations(LiveService):
             "revision": number,
             "status": "ACTIVE",
             "registeredAt": self.clock.now(),
-            "registeredBy": f"arn:aws:iam::{self.account}:root",
+            "registeredBy": f"arn:{partition(self.region)}:iam::{self.account}:root",
             "compatibilities": ["EC2", *([] if definition_rules.fargate_problem(params) else ["FARGATE"])],
         }
         for container in definition["containerDefinitions"]:

@@ -40,7 +40,7 @@ def present(members: dict[str, Any]) -> dict[str, Any]:
 
 def service_view(service: Service, counts: dict[str, Counts], *, include_tags: bool) -> dict[str, Any]:
     """Return `Service`."""
-    account = service.arn.split(":")[4]
+    partition, account = service.arn.split(":")[1:5:3]
     primary = service.primary
     workload = primary.workload if primary else service.workload
     current = service.current
@@ -59,9 +59,9 @@ def service_view(service: Service, counts: dict[str, Counts], *, include_tags: b
             **{key: workload.get(key) for key in _DEPLOYMENT_MEMBERS[:4]},
             "platformFamily": "Linux" if launch_type(workload) == "FARGATE" else None,
             **{key: service.settings.get(key) for key in _SERVICE_MEMBERS},
-            "roleArn": f"arn:aws:iam::{account}:role/{SERVICE_ROLE}",
+            "roleArn": f"arn:{partition}:iam::{account}:role/{SERVICE_ROLE}",
             "createdAt": service.created_at,
-            "createdBy": f"arn:aws:iam::{account}:root",
+            "createdBy": f"arn:{partition}:iam::{account}:root",
             "deploymentConfiguration": service.configuration,
             "deployments": deployments_view(service, counts),
             "events": list(service.events),

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from samjhadoo_emulator.elbv2.data_plane.plane import DataPlane
 from samjhadoo_emulator.elbv2.model import Listener, LoadBalancer, RegionState, Rule, TargetGroup
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.elbv2.names import SERVICE
+from samjhadoo_emulator.errors import AwsError, validation_error
 from samjhadoo_emulator.service import LiveService
 
 if TYPE_CHECKING:
@@ -48,12 +49,14 @@ class Elbv2Base(LiveService):
     def load_balancer(self, arn: str) -> LoadBalancer:
         """Return a load balancer, or refuse as AWS does."""
         if arn not in self.state.load_balancers:
+            self._check_arn(arn, "loadbalancer", "load balancer")
             raise AwsError("LoadBalancerNotFound", f"Load balancer '{arn}' not found")
         return self.state.load_balancers[arn]
 
     def target_group(self, arn: str) -> TargetGroup:
         """Return a target group, or refuse as AWS does."""
         if arn not in self.state.target_groups:
+            self._check_arn(arn, "targetgroup", "target group")
             raise AwsError("TargetGroupNotFound", f"Target groups '{arn}' not found")
         return self.state.target_groups[arn]
 
@@ -62,6 +65,7 @@ class Elbv2Base(LiveService):
         for listener in self.state.listeners():
             if listener.arn == arn:
                 return listener
+        self._check_arn(arn, "listener", "listener")
         raise AwsError("ListenerNotFound", "One or more listeners not found")
 
     def rule(self, arn: str) -> tuple[Listener, Rule]:
@@ -71,7 +75,13 @@ class Elbv2Base(LiveService):
                 return listener, listener.default
             if arn in listener.rules:
                 return listener, listener.rules[arn]
+        self._check_arn(arn, "listener-rule", "listener rule")
         raise AwsError("RuleNotFound", "One or more rules not found")
+
+    def _check_arn(self, arn: str, kind: str, words: str) -> None:
+        """Refuse what is no ARN of a kind in this region and account."""
+        if not self.home(SERVICE).resource(arn).startswith(f"{kind}/"):
+            raise validation_error(f"'{arn}' is not a valid {words} ARN")
 
     def check_limit(self, name: str, amount: int, code: str) -> None:
         """Refuse to go beyond a quota of the account."""

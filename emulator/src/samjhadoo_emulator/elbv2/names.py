@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import secrets
 
+from samjhadoo_emulator.arns import Home
 from samjhadoo_emulator.errors import validation_error
 
 LONGEST = 32
+SERVICE = "elasticloadbalancing"
+"""The service's name in ARNs."""
 _PERMITTED = re.compile("[a-zA-Z0-9-]+")
 
 
@@ -33,12 +36,12 @@ def new_id() -> str:
 
 def load_balancer_arn(region: str, account: str, name: str) -> str:
     """Return a new Application Load Balancer's ARN."""
-    return f"arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/app/{name}/{new_id()}"
+    return f"{Home(SERVICE, region, account).prefix}loadbalancer/app/{name}/{new_id()}"
 
 
 def target_group_arn(region: str, account: str, name: str) -> str:
     """Return a new target group's ARN."""
-    return f"arn:aws:elasticloadbalancing:{region}:{account}:targetgroup/{name}/{new_id()}"
+    return f"{Home(SERVICE, region, account).prefix}targetgroup/{name}/{new_id()}"
 
 
 def listener_arn(load_balancer: str) -> str:

@@ -189,7 +189,8 @@ class States(Actions):
 
     def named(self, name: str) -> Alarm | None:
         """Return an alarm by name or ARN."""
-        return self.alarms.get(name.partition(":alarm:")[2] if name.startswith("arn:") else name)
+        own = self.home().resource(name)
+        return self.alarms.get(own.removeprefix("alarm:") if own.startswith("alarm:") else name)
 
     def judge(self, composite: Alarm, *, depth: int = 0) -> None:
         """Evaluate a composite alarm's rule."""

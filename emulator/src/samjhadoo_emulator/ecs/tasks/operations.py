@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_emulator.arns import is_arn
 from samjhadoo_emulator.ecs import service_rules
 from samjhadoo_emulator.ecs.tag_rules import check_tags
 from samjhadoo_emulator.ecs.tasks.protection import ProtectionOperations
@@ -31,11 +32,13 @@ class TaskOperations(ProtectionOperations):
     Attributes:
         tasks: The region's tasks.
         cluster: Returns a cluster (with `arn` and `name`) by name or ARN, the default one for None.
+        in_cluster: Returns `cluster/id` of a task's id or ARN.
         task_definition: Returns an active task definition by family, `family:revision` or ARN.
     """
 
     tasks: Tasks
     cluster: Callable[..., Any]
+    in_cluster: Callable[[str, str, str], str]
     task_definition: Callable[..., dict[str, Any]]
     _run_task_tokens: dict[str, tuple[str, list[Task]]]
 
@@ -150,16 +153,11 @@ class TaskOperations(ProtectionOperations):
 
     def find_task(self, cluster_arn: str, name: str) -> Task | None:
         """Return a task of a cluster by ARN or id."""
-        task_id = name.rpartition("/")[2]
-        task = self.tasks.tasks.get(f"{cluster_arn.replace(':cluster/', ':task/')}/{task_id}")
-        return task if task is not None and name in (task.id, task.arn) else None
+        path = self.in_cluster("task", name, cluster_arn.rpartition("/")[2])
+        return self.tasks.tasks.get(f"{self.home().prefix}task/{path}")
 
     def task_arn(self, cluster_name: str, name: str) -> str:
-        return (
-            name
-            if name.startswith("arn:")
-            else f"arn:aws:ecs:{self.region}:{self.account}:task/{cluster_name}/{name}"
-        )
+        return name if is_arn(name) else f"{self.home().prefix}task/{cluster_name}/{name}"
 
 
 def _task_view(task: Task, *, with_tags: bool) -> dict[str, Any]:

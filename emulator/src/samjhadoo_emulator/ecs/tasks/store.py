@@ -10,6 +10,7 @@ import shutil
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_emulator.arns import Home
 from samjhadoo_emulator.ecs.tasks.driver import TaskDriver
 from samjhadoo_emulator.ecs.tasks.task import ContainerState, Task
 
@@ -136,4 +137,4 @@ class Tasks:
             shutil.rmtree(self._host.data_dir / "logs" / task.id, ignore_errors=True)
 
     def _arn(self, *parts: Any) -> str:
-        return f"arn:aws:ecs:{self._region}:{self._host.account}:{'/'.join(parts)}"
+        return Home("ecs", self._region, self._host.account).prefix + "/".join(parts)
