@@ -92,7 +92,7 @@ NO_SCHEMA = {"inspection": None, "findings": {"migrations": unknown("the databas
         pytest.param(
             {"configuration": CHANGED},
             {},
-            "1 values differ; a deployment sets them, and none would start",
+            "1 value differs from the settings; a deployment sets that, and none would start",
             "nothing would change",
             id="deployment-configuration",
         ),

@@ -236,7 +236,9 @@ def _left_alone(plan: DeployPlan) -> list[str]:
 
 def _configuration(plan: DeployPlan) -> list[str]:
     if plan.configuration and "start" not in plan.steps:
-        return [f"{len(plan.configuration)} values differ; a deployment sets them, and none would start"]
+        count = len(plan.configuration)
+        differ = "1 value differs" if count == 1 else f"{count} values differ"
+        return [f"{differ} from the settings; a deployment sets that, and none would start"]
     return [str(item) for item in plan.configuration]
 
 
