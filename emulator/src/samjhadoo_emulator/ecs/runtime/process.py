@@ -112,7 +112,6 @@ class ProcessRuntime:
             host.options.get("host_packages", ()),
         )
         self._scratch = ScratchFolders(host.data_dir / "scratch")
-        self._scratch.remove()
         self._scratches: dict[str, dict[str, Path]] = {}
         self._ports = Ports()
         self._given: dict[str, dict[int, int]] = {}
