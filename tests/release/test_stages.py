@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from samjhadoo_ops.release import dockerfile
-from samjhadoo_ops.release.dockerfile import instructions
+from samjhadoo_ops.release.context import BuildContext
+from samjhadoo_ops.release.dockerfile import images, instructions
+from samjhadoo_ops.release.engine_builder import mark
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -64,3 +71,25 @@ def test_the_images_that_a_build_begins_with_are_found(
 )
 def test_the_files_that_a_build_uses_are_known(text: str, path: str, expected: bool) -> None:
     assert dockerfile.matches(path, dockerfile.copied(instructions(f"FROM a\n{text}"))) is expected
+
+
+def test_the_mark_of_a_base_image_covers_what_links_lead_to(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a").write_text("a")
+    (tmp_path / "conf").symlink_to("real")
+    (tmp_path / "other").write_text("a")
+    (tmp_path / "Dockerfile").write_text("FROM x\nCOPY conf /conf\n")
+    context = BuildContext(tmp_path)
+    marks = [mark(context, {}, name="Dockerfile")]
+    (tmp_path / "real" / "a").write_text("b")
+    marks.append(mark(context, {}, name="Dockerfile"))
+    (tmp_path / "Dockerfile").write_text("FROM x\nCOPY real /conf\n")
+    marks.append(mark(context, {}, name="Dockerfile"))
+    (tmp_path / "other").write_text("not copied")
+    assert mark(context, {}, name="Dockerfile") == marks[-1]
+    assert len(set(marks)) == 3
+
+
+def test_predefined_arguments_name_base_images() -> None:
+    found = images(instructions("FROM base-$TARGETARCH\n"), {}, platform="linux/arm64")
+    assert found == ["base-arm64"]
