@@ -132,7 +132,8 @@ def test_java_is_the_version_of_the_base_where_there_is_one(tmp_path: Path, mach
     assert machine.is_dir()
     given = java(tmp_path / "given", "25.0.2")
     commands = HostCommands({"java": [str(given)]}, tmp_path / "a").of(base)
-    assert commands.remark == f"{base} has Java 21, but this machine has no such Java, only: 25"
+    remark = "has Java 21, but the task runs on Java 25: this machine has only 25"
+    assert commands.remark == f"{base} {remark}"
     assert commands.find("java") == [str(given)]
     right = java(tmp_path / ".sdkman/candidates/java/21-tem", "21.0.4")
     commands = HostCommands({"java": [str(given)]}, tmp_path / "b").of(base)
@@ -161,3 +162,19 @@ def test_java_home_and_old_versions_are_understood(
     (machine / "linked").symlink_to(old)
     assert java_version(machine / "linked") == 8
     assert HostCommands({}, tmp_path / "made").of("openjdk:17").find("java") == [str(old)]
+
+
+@pytest.mark.parametrize(("wanted", "chosen"), [(8, 17), (17, 17), (18, 25), (25, 25), (26, 25)])
+def test_the_nearest_newer_java_is_chosen(tmp_path: Path, machine: Path, wanted: int, chosen: int) -> None:
+    homes = tmp_path / ".sdkman/candidates/java"
+    javas = {version: java(homes / str(version), f"{version}.0.1") for version in (17, 25)}
+    found = HostCommands({}, machine / "made").of(f"eclipse-temurin:{wanted}")
+    assert found.find("java") == [str(javas[chosen])]
+    assert (found.remark == "") is (wanted == chosen)
+
+
+def test_a_machine_without_a_known_java_is_reported(tmp_path: Path, machine: Path) -> None:
+    found = HostCommands({"java": ["/given/java"]}, tmp_path / "made").of("eclipse-temurin:21")
+    assert found.find("java") == ["/given/java"]
+    assert found.remark == "eclipse-temurin:21 has Java 21, but this machine has none whose version is known"
+    assert machine.is_dir()

@@ -137,13 +137,15 @@ class HostCommands:
         wanted = _java_of(base)
         if not wanted:
             return ""
-        if wanted in self._javas:
-            named["java"] = [os.fspath(self._javas[wanted])]
+        if not self._javas:
+            return f"{base} has Java {wanted}, but this machine has none whose version is known"
+        # A newer Java runs what was compiled for an older one.
+        chosen = min((each for each in self._javas if each >= wanted), default=max(self._javas))
+        named["java"] = [os.fspath(self._javas[chosen])]
+        if chosen == wanted:
             return ""
-        if "java" not in named and self._javas:
-            named["java"] = [os.fspath(self._javas[max(self._javas)])]
-        has = ", ".join(map(str, sorted(self._javas))) or "none"
-        return f"{base} has Java {wanted}, but this machine has no such Java, only: {has}"
+        has = ", ".join(map(str, sorted(self._javas)))
+        return f"{base} has Java {wanted}, but the task runs on Java {chosen}: this machine has only {has}"
 
     @cached_property
     def _javas(self) -> dict[int, Path]:
