@@ -85,7 +85,8 @@ class TaskProject:
         env = self.env(**variables)
         console = Console()
         console.attach(self.listener)
-        return Schema(runner_for(env, Aws(env, self.emulator.url), console, Clock(minute=MINUTE)), console)
+        runner = runner_for(env, Aws(env, self.emulator.url), console, Clock(minute=MINUTE))
+        return Schema(runner, console, [env.root / each for each in env.database.migrations])
 
     def told(self, event: str, member: str) -> list[Any]:
         return [fields[member] for name, fields in self.listener.events if name == event]
