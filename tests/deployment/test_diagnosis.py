@@ -10,6 +10,7 @@ from samjhadoo_ops.deployment.diagnosis import Diagnosis, alarm_of, schema_state
 from samjhadoo_ops.deployment.journal import Event, JournalEntry
 from samjhadoo_ops.deployment.outcome import Observation
 from samjhadoo_ops.environment import Secret
+from samjhadoo_ops.redaction import register_secret
 from samjhadoo_ops.report.failure import Alarm, StoppedContainer, StoppedTask, screen
 
 NOW = datetime(2026, 11, 2, 22, tzinfo=UTC)
@@ -73,8 +74,10 @@ class Service:
     def task_definition(self, _arn: str) -> Any:
         return SimpleNamespace(document=DOCUMENT)
 
-    def get_parameter(self, **_: Any) -> dict[str, Any]:
-        raise ConnectionError("no parameters")
+    def conceal(self, arn: str) -> str:
+        assert arn == FAMILY
+        register_secret("planted-in-the-task")
+        return "secrets: A (AccessDeniedException)" if self.down else ""
 
     def describe(self) -> dict[str, Any]:
         if self.down:
@@ -83,7 +86,9 @@ class Service:
 
     def get_log_events(self, *, logGroupName: str, logStreamName: str, **_: Any) -> dict[str, Any]:  # noqa: N803
         assert (logGroupName, logStreamName) == ("g", "ecs/backend/t1")
-        return {"events": [{"message": "boom, password planted-Secret-7\n\x1b[1mlast\x1b[0m"}]}
+        return {
+            "events": [{"message": "boom, password planted-Secret-7 planted-in-the-task\n\x1b[1mlast\x1b[0m"}]
+        }
 
     def revisions(self, _arns: list[str]) -> dict[str, Any]:
         return {"r/2": {"resolvedConfiguration": {"loadBalancers": [{"targetGroupArn": "tg/green"}]}}}
@@ -104,7 +109,9 @@ class Service:
 def diagnosis(service: Service, observed: Observation) -> Diagnosis:
     aws = SimpleNamespace(client=lambda _name: service)
     clock = SimpleNamespace(timestamp=lambda: NOW.timestamp() + 900)
-    context: Any = SimpleNamespace(ecs=service, aws=aws, journal=service, clock=clock)
+    context: Any = SimpleNamespace(
+        ecs=service, aws=aws, journal=service, clock=clock, conceal=service.conceal
+    )
     return Diagnosis(context, observed, task_definition=FAMILY, deploy="1")
 
 
@@ -113,7 +120,7 @@ def test_tasks_logs_events_and_alarms_are_found_and_secrets_are_not() -> None:
     observed = Observation("arn:d", "ROLLBACK_SUCCESSFUL", triggered_alarms=("one", "gone"), started_at=NOW)
     found = diagnosis(Service(), observed).found(phase="canary")
     assert found.tasks == (StoppedTask("t1", TASK["stoppedReason"], (StoppedContainer("backend", 1),)),)
-    assert found.logs == ("boom, password ***", " last ")
+    assert found.logs == ("boom, password *** ***", " last ")
     assert found.events == ("(service s) has started 2 tasks",)
     assert found.alarms == (Alarm("one", "5XX", threshold=5.0), Alarm("gone"))
     assert (found.phase, found.gaps) == ("canary", ())
@@ -121,7 +128,11 @@ def test_tasks_logs_events_and_alarms_are_found_and_secrets_are_not() -> None:
 
 def test_what_cannot_be_read_is_named() -> None:
     found = diagnosis(Service(down=True), Observation("arn:d", "ROLLBACK_FAILED")).found()
-    assert found.gaps == ("stopped tasks: no answer", "events: no answer")
+    assert found.gaps == (
+        "secrets: A (AccessDeniedException)",
+        "stopped tasks: no answer",
+        "events: no answer",
+    )
 
 
 def test_tasks_that_are_not_healthy_in_time_are_shown_with_their_health_checks_and_log() -> None:
@@ -142,7 +153,8 @@ def test_tasks_that_are_not_healthy_in_time_are_shown_with_their_health_checks_a
 def test_what_cannot_be_read_of_starting_tasks_is_named_too() -> None:
     observed = Observation("arn:d", "IN_PROGRESS", target_revision="r/2")
     seen = diagnosis(Service(down=True), observed).starting()
-    assert seen.gaps == ("running tasks: no answer", "target health: no answer")
+    denied = "secrets: A (AccessDeniedException)"
+    assert seen.gaps == (denied, "running tasks: no answer", "target health: no answer")
     assert diagnosis(Service(), observed).found(seen).gaps == seen.gaps
 
 

@@ -9,9 +9,9 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samjhadoo_ops.deployment.task_secrets import conceal, secret_values
 from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.redaction import clean
+from samjhadoo_ops.release.task_secrets import conceal, references, secret_id, secret_values
 
 ARN = "arn:aws:secretsmanager:ap-south-1:000000000000:secret:app-AbCdEf"
 PARAMETER = "arn:aws:ssm:ap-south-1:000000000000:parameter/app/key"
@@ -43,13 +43,8 @@ class Store:
 
 
 def concealed(store: Store, *containers: dict[str, Any]) -> str:
-    registered = SimpleNamespace(document={"containerDefinitions": list(containers)})
-    context: Any = SimpleNamespace(
-        env=load_environment("local", variables={}),
-        aws=SimpleNamespace(client=lambda _name: store),
-        ecs=SimpleNamespace(task_definition=lambda _arn: registered),
-    )
-    return conceal(context, "app:1")
+    aws: Any = SimpleNamespace(client=lambda _name: store)
+    return conceal(load_environment("local", variables={}), aws, {"containerDefinitions": list(containers)})
 
 
 def secret(name: str, reference: str) -> dict[str, str]:
@@ -124,3 +119,15 @@ def test_every_text_in_a_secret_of_json_is_found(document: list[Any]) -> None:
         json.dumps(document), object_pairs_hook=lambda pairs: {f"_{key}": item for key, item in pairs}
     )
     assert set(texts(named)) <= set(secret_values(json.dumps(named)))
+
+
+def test_every_secret_of_a_task_definition_is_found_without_its_key() -> None:
+    arn = "arn:aws:secretsmanager:r:a:secret:db"
+    document = {
+        "containerDefinitions": [
+            {"secrets": [{"name": "DB", "valueFrom": f"{arn}:password::"}]},
+            {"name": "other"},
+        ]
+    }
+    assert [name for name, _ in references(document)] == ["DB"]
+    assert secret_id(f"{arn}:password::") == arn

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.clock import in_words
 from samjhadoo_ops.database.effects import Compatibility
 from samjhadoo_ops.database.judge import recorded_judgement
-from samjhadoo_ops.deployment.task_secrets import conceal
 from samjhadoo_ops.redaction import clean
 from samjhadoo_ops.report.failure import Alarm, FailureReport, StartingTasks, StoppedContainer, StoppedTask
 
@@ -79,7 +78,7 @@ class Diagnosis:
 
     def _conceal(self) -> None:
         """Have the release's secrets taken out of what follows; name what may not be read."""
-        unread = self._attempt("secrets", lambda: conceal(self._context, self._task_definition), "")
+        unread = self._attempt("secrets", lambda: self._context.conceal(self._task_definition), "")
         self._gaps += [unread] if unread else []
 
     def _attempt(self, what: str, read: Callable[[], Any], otherwise: Any) -> Any:

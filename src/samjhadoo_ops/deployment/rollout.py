@@ -23,7 +23,6 @@ from samjhadoo_ops.deployment.finish import UNTIL, Deployed, finish, interrupted
 from samjhadoo_ops.deployment.interrupts import held_back
 from samjhadoo_ops.deployment.judge import NoJudge
 from samjhadoo_ops.deployment.outcome import Phase, PinnedDeployment
-from samjhadoo_ops.deployment.task_secrets import conceal
 from samjhadoo_ops.deployment.verdict.factory import build_judge
 from samjhadoo_ops.deployment.watch import Monitors, Watch
 from samjhadoo_ops.errors import OpsError, PersonNeeded
@@ -305,7 +304,7 @@ def _concealing(run: Run, pinned: PinnedDeployment) -> Iterator[None]:
         yield
     except OpsError:
         with suppress(Exception):  # the test's failure is what matters
-            conceal(run, pinned.task_definition)
+            run.conceal(pinned.task_definition)
         raise
 
 

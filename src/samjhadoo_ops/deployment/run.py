@@ -19,6 +19,7 @@ from samjhadoo_ops.deployment.lock import DeploymentLock
 from samjhadoo_ops.deployment.objects import S3Objects
 from samjhadoo_ops.environment.view import set_by_variables
 from samjhadoo_ops.errors import ConfigurationError, DeploymentFailed, Refused
+from samjhadoo_ops.release.task_secrets import conceal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +87,11 @@ class ServiceContext:
     def origin(self) -> dict[str, Any]:
         """Return with whose credentials, and with which settings that no file has, this process works."""
         return {"caller": self.aws.caller, "settings": set_by_variables(self.env)}
+
+    def conceal(self, task_definition: str) -> str:
+        """Have a task definition's secrets taken out of what is shown; return what could not be read."""
+        found = self.ecs.task_definition(task_definition) if task_definition else None
+        return conceal(self.env, self.aws, found.document) if found else ""
 
     def ensure(self) -> None:
         """Go on only while changes are allowed; see `Run.ensure`."""

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from samjhadoo_ops.aws_errors import AwsCallFailed, aws_errors
-from samjhadoo_ops.deployment.gates.access import references, secret_id
 from samjhadoo_ops.environment.view import rows
 from samjhadoo_ops.errors import OpsError
 from samjhadoo_ops.redaction import register_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from samjhadoo_ops.aws import Aws
-    from samjhadoo_ops.deployment.run import ServiceContext
+    from samjhadoo_ops.environment import Environment
 
 _FIELDS = 7
 _ADDRESSES = frozenset(
@@ -29,24 +28,36 @@ _ADDRESSES = frozenset(
 """Keys of a database's secret (Secrets Manager user guide, "JSON structure") that are no secrets."""
 
 
-def conceal(context: ServiceContext, task_definition: str) -> str:
+def references(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Return the variable and the reference of each secret of a task definition."""
+    for container in document.get("containerDefinitions", ()):
+        log_options = container.get("logConfiguration", {}).get("secretOptions", ())
+        for secret in (*container.get("secrets", ()), *log_options):
+            yield secret["name"], secret["valueFrom"]
+
+
+def secret_id(reference: str) -> str:
+    """Return the secret's own ARN of a `valueFrom`: without JSON key, version stage and version id."""
+    return ":".join(reference.split(":")[:_FIELDS])
+
+
+def conceal(env: Environment, aws: Aws, document: Mapping[str, Any]) -> str:
     """Have the secrets of a task definition taken out of everything that is shown.
 
     Returns:
         What could not be read, and why; empty if all was.
     """
-    registered = context.ecs.task_definition(task_definition) if task_definition else None
     wanted: dict[str, list[str]] = {}
-    for name, reference in references(registered.document) if registered else ():
+    for name, reference in references(document):
         wanted.setdefault(reference, []).append(name)
     if not wanted:
         return ""
-    plain = {context.env.name, *(str(value) for _, value, _ in rows(context.env))}
+    plain = {env.name, *(str(value) for _, value, _ in rows(env))}
     unread: dict[str, list[str]] = {}
     for reference, names in wanted.items():
         try:
             with aws_errors():
-                text = _value(context.aws, reference)
+                text = _value(aws, reference)
         except OpsError as error:
             why = error.code if isinstance(error, AwsCallFailed) and error.code else error.message
             unread.setdefault(why, []).extend(names)

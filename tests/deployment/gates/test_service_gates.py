@@ -129,18 +129,6 @@ def test_another_account_is_refused(env: Environment) -> None:
     assert (finding.state, finding.remedy) == (State.REFUSED, "use others")
 
 
-def test_every_secret_of_a_task_definition_is_found_without_its_key() -> None:
-    arn = "arn:aws:secretsmanager:r:a:secret:db"
-    document = {
-        "containerDefinitions": [
-            {"secrets": [{"name": "DB", "valueFrom": f"{arn}:password::"}]},
-            {"name": "other"},
-        ]
-    }
-    assert [name for name, _ in access.references(document)] == ["DB"]
-    assert access.secret_id(f"{arn}:password::") == arn
-
-
 def test_a_secret_named_without_its_arn_is_refused(env: Environment) -> None:
     def get_parameter(**_: str) -> dict[str, Any]:
         # SSM's words for a name with colons.

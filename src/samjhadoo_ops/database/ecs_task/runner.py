@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from samjhadoo_ops.database.connection import jdbc_query
 from samjhadoo_ops.database.ecs_task import definition, result
 from samjhadoo_ops.database.runner import FlywayRun, NoAnswerError, RunTimeoutError, timed_out
 from samjhadoo_ops.errors import ConfigurationError, OpsError, Refused
+from samjhadoo_ops.release.task_secrets import conceal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,17 +113,20 @@ class EcsTask:
         return Tasks(self.aws, placement_of(self.env, self.aws, self._template))
 
     @cached_property
-    def _task_definition(self) -> str:
+    def _document(self) -> dict[str, Any]:
         from samjhadoo_ops.database.ecs_task.image import pushed
 
-        document = definition.definition(
+        return definition.definition(
             self.env,
             self._template,
             self._tasks.placement,
             image=pushed(self.env, self.aws, self.console),
             secret=secret_arn(self.env, self.aws),
         )
-        return self._tasks.register(document)
+
+    @cached_property
+    def _task_definition(self) -> str:
+        return self._tasks.register(self._document)
 
     def _wait_for_others(self) -> None:
         """Wait until no other migrations task is running: one of a killed run, or somebody else's."""
@@ -203,6 +207,9 @@ class EcsTask:
         if not end.began:
             raise result.not_begun(end.why, log_group=self._tasks.placement.log_group)
         read = self._transcript(arn)
+        unread = conceal(self.env, self.aws, self._document) if end.exit_code != 0 else ""
+        if unread:
+            read = replace(read, log=f"{read.log}\ncould not be read: {unread}")
         if not read.complete or end.exit_code is None:
             message, hint = result.incomplete(
                 end,

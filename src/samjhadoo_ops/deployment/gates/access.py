@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.deployment.gates.gate import Facts, Finding, GatePolicy, gate, ok, refused, skipped
 from samjhadoo_ops.errors import OpsError, Refused
+from samjhadoo_ops.release.task_secrets import references, secret_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from samjhadoo_ops.deployment.gates.gate import Overrides
     from samjhadoo_ops.environment.schema import Windows
 
 _TASKS, _ECS = "ecs-tasks.amazonaws.com", "ecs.amazonaws.com"
-_ARN_PARTS = 7
 _ABSENT = frozenset({"ResourceNotFoundException", "ParameterNotFound", "ParameterVersionNotFound"})
 
 
@@ -217,19 +217,6 @@ def secrets(facts: Facts) -> Finding:
     if missing:
         return refused(f"missing: {', '.join(missing)}", remedy="create them, or correct the task definition")
     return ok(f"{count} of {count}")
-
-
-def references(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Return the variable and the reference of each secret of a task definition."""
-    for container in document.get("containerDefinitions", ()):
-        log_options = container.get("logConfiguration", {}).get("secretOptions", ())
-        for secret in (*container.get("secrets", ()), *log_options):
-            yield secret["name"], secret["valueFrom"]
-
-
-def secret_id(reference: str) -> str:
-    """Return the secret's own ARN of a `valueFrom`: without JSON key, version stage and version id."""
-    return ":".join(reference.split(":")[:_ARN_PARTS])
 
 
 def _describe_secret(facts: Facts, reference: str) -> dict[str, Any]:
