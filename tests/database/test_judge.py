@@ -10,8 +10,9 @@ import pytest
 
 from samjhadoo_ops.database import Inspection, Migration
 from samjhadoo_ops.database.effects import Compatibility
-from samjhadoo_ops.database.judge import judge_migrations, recorded_judgement, since
+from samjhadoo_ops.database.judge import judge_migrations, recorded_judgement, require_end, since
 from samjhadoo_ops.environment import load_environment
+from samjhadoo_ops.errors import Refused
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,6 +147,15 @@ def test_without_the_parser_nothing_is_known(
     assert judgement.answer is UNKNOWN
     assert len(judgement.of(UNKNOWN)) == 2
     assert "pgparse" in str(judgement.reasons[0])
+
+
+def test_a_script_that_never_ends_is_refused_before_flyway_starts(env: Environment, tmp_path: Path) -> None:
+    require_end(scripts(tmp_path, V1__a="COPY t FROM stdin;\n1\n\\.\n", V2__b="SELECT '${nope}'"), env)
+    endless = scripts(tmp_path, V1__a="SELECT 1;", V2__b="COPY t FROM stdin;\n1\n")
+    with pytest.raises(Refused) as refused:
+        require_end(endless, env)
+    (line,) = refused.value.details
+    assert line.startswith("V2__b.sql:1: the data of COPY")
 
 
 @pytest.mark.parametrize("name", ["V3__missing.sql", "V3__x.sh", "V3__X.java"])

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.database.catalogue import Catalogue
 from samjhadoo_ops.database.effects import Compatibility, Effects, Reason
 from samjhadoo_ops.database.script import Script, read_script, settings_in, split
+from samjhadoo_ops.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -163,6 +164,20 @@ def read(migration: Migration, env: Environment) -> Script:
     if path.suffix.lower() == ".sql":
         return read_script(path, settings_in(env.root, env.database.flyway))
     return Script(path.name or migration.script, readable=False)
+
+
+def require_end(migrations: Iterable[Migration], env: Environment) -> None:
+    """Refuse scripts with which Flyway would never end, holding its lock."""
+    endless = [
+        f"{migration.script}:{trouble.line}: {trouble.what}"
+        for migration in migrations
+        for trouble in read(migration, env).troubles
+        if trouble.endless
+    ]
+    if endless:
+        raise Refused(
+            "nothing was migrated: Flyway would never end", hint="correct it", details=tuple(endless)
+        )
 
 
 def since(text: str) -> str:

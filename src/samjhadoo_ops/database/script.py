@@ -63,10 +63,15 @@ _STAND_IN = "placeholder"
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why Flyway or PostgreSQL fails on a script, or hangs; line 0 stands for all of it."""
+    """Why Flyway or PostgreSQL fails on a script; line 0 stands for all of it.
+
+    Attributes:
+        endless: Whether Flyway does not fail, but never ends.
+    """
 
     line: int
     what: str
+    endless: bool = False
 
 
 @dataclass(frozen=True)
@@ -372,9 +377,8 @@ class _Splitter:
         """Return the position after a COPY's data, which is blanked in `sql`."""
         found = _COPY_END.search(self.text, position)
         if found is None:
-            self.troubles.append(
-                Trouble(line, r"the data of COPY … FROM stdin has no end mark (a line \.): Flyway never ends")
-            )
+            what = r"the data of COPY … FROM stdin has no end mark (a line \.): Flyway never ends"
+            self.troubles.append(Trouble(line, what, endless=True))
         end = found.end() if found else len(self.text)
         blank = re.sub(r"[^\n]", " ", self.text[position:end])
         self.sql = self.sql[:position] + blank + self.sql[end:]

@@ -29,6 +29,8 @@ _SHOWN = ("Rank", "Script", "Installed on", "By", "Success")
 )
 def migrate(c: Context, *, env: str = "local", service: str = "", yes: bool = False) -> None:
     """Apply pending migrations and verify the result."""
+    from samjhadoo_ops.database.judge import require_end
+
     session, schema = _open(env, service, start=not c.config.run.dry)
     if c.config.run.dry and not schema.leaves_nothing:
         session.console.show(NEEDS_TASK)
@@ -37,6 +39,7 @@ def migrate(c: Context, *, env: str = "local", service: str = "", yes: bool = Fa
     if c.config.run.dry:
         _show(session, inspection, only_pending=True)
         return
+    require_end(inspection.to_run, session.env)
     if inspection.to_run:
         session.confirm(f"Migrate the database of {env}?", yes=yes)
     state = schema.migrate(inspection)
