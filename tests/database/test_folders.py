@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from samjhadoo_ops.database.answer import Inspection, Migration, version_order
-from samjhadoo_ops.database.folders import callbacks, left_out
+from samjhadoo_ops.database.folders import callback_folders, callbacks, left_out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,3 +71,16 @@ def test_versions_are_ordered_as_numbers() -> None:
     versions = ["10", "9.1", "2026.01.01", "1.10", "1.9", "1_2"]
     assert sorted(versions, key=version_order) == ["1_2", "1.9", "1.10", "9.1", "10", "2026.01.01"]
     assert version_order("2.0") == version_order("2") == version_order("2.0.0")
+
+
+@pytest.mark.parametrize(
+    ("locations", "folders"),
+    [
+        ("", []),
+        ("filesystem:db/callbacks", ["db/callbacks"]),
+        ("filesystem:a, b,", ["a", "b"]),
+    ],
+)
+def test_a_setting_names_other_folders_for_callbacks(locations: str, folders: list[str]) -> None:
+    assert callback_folders({"callbackLocations": locations}) == folders
+    assert callback_folders({}) == []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from samjhadoo_ops.database.risks import Risk, RiskKind, Tables, find_risks
-from samjhadoo_ops.database.script import Script, read_script
+from samjhadoo_ops.database.script import Script, read_script, split
 from samjhadoo_ops.environment import load_environment
 
 if TYPE_CHECKING:
@@ -274,6 +274,28 @@ def test_a_table_that_exists_already_is_not_made_by_the_script(risks: Callable[.
     sql = "CREATE TABLE IF NOT EXISTS users (id int); CREATE INDEX ON users (id)"
     assert [each.kind for each in risks(sql, sizes={"public.users": 99 * MIB})] == [L]
     assert risks(sql, sizes={}) == []
+
+
+@pytest.mark.parametrize("schema", ["public", "app"])
+@pytest.mark.parametrize(
+    ("change", "kinds"),
+    [
+        ("ALTER name TYPE varchar(99)", set()),
+        ("ALTER name TYPE varchar(9)", {W}),
+        ("ALTER name SET NOT NULL", set()),
+        ("ALTER email SET NOT NULL", {L}),
+    ],
+)
+def test_columns_are_known_whether_or_not_a_script_names_the_schema(
+    script: Callable[..., Script], schema: str, change: str, kinds: set[RiskKind]
+) -> None:
+    described = f"CREATE TABLE {schema}.users (name character varying(50) NOT NULL, email text)"
+    before = split(
+        "", f"CREATE TABLE archive.users (name text);{described}" if schema == "public" else described
+    )
+    for table in ("users", f"{schema}.users"):
+        found = find_risks([script(f"ALTER TABLE {table} {change}")], Tables(), before=[before])
+        assert {each.kind for each in found} == kinds
 
 
 def test_what_an_earlier_pending_script_made_is_empty_for_a_later_one(

@@ -12,14 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from samjhadoo_ops.artifacts import flyway_command
 from samjhadoo_ops.console import Console
 from samjhadoo_ops.database.command_line import CommandLine
 from samjhadoo_ops.database.flyway import Flyway, Timeouts
+from samjhadoo_ops.database.risks import find_pending_risks
 from samjhadoo_ops.database.schema import Schema, SchemaState
 from samjhadoo_ops.database.script import read_script
+from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.errors import ConfigurationError, DeploymentFailed, ExitCode, OpsError, Refused
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from real_services import PostgresServer
 
     from samjhadoo_ops.database.connection import Connection
+    from samjhadoo_ops.environment import Environment
 
 SCRIPTS = Path(__file__).parents[2] / "docker" / "backend" / "db" / "migration"
 MINIMAL = {"V1__start.sql": "CREATE TABLE t (id bigint PRIMARY KEY);"}
@@ -380,6 +384,18 @@ def test_a_placeholder_of_a_callback_without_a_value_is_reported_with_the_callba
     assert '"placeholders.greeting" = "VALUE"' in caught.value.hint
 
 
+def test_callbacks_may_be_in_a_folder_of_their_own(small: Project) -> None:
+    (small.folder / "callbacks").mkdir()
+    small.write(afterMigrate="SELECT 1;")
+    small.write(**{"callbacks/afterMigrate__two": "CREATE TABLE IF NOT EXISTS two (i int);"})
+    elsewhere = small.with_settings(callbackLocations="filesystem:callbacks")
+    schema = replace(elsewhere.schema, callback_folders=[small.folder / "callbacks"])
+    schema.migrate()
+
+    assert [each.script for each in schema.inspect().callbacks] == ["afterMigrate__two.sql"]
+    assert small.query("SELECT count(*) FROM two") == [(0,)]
+
+
 def test_a_version_applied_out_of_order_does_not_lower_the_schemas_version(small: Project) -> None:
     small.write(V3__later="SELECT 3;")
     assert small.schema.migrate().version == "3"
@@ -497,3 +513,26 @@ def test_flyway_fails_where_the_reader_finds_trouble_and_nowhere_else(
     except OpsError:
         failed = True
     assert bool(read_script(path, settings).troubles) is failed
+
+
+def test_the_databases_own_description_decides_what_a_script_rewrites(small: Project) -> None:
+    small.write(
+        V1__start="CREATE TABLE t (name varchar(20) NOT NULL, age int); INSERT INTO t VALUES ('a', 1);"
+    )
+    small.schema.migrate()
+    small.write(
+        V2__wider="ALTER TABLE t ALTER name TYPE varchar(50), ALTER name SET NOT NULL;",
+        V3__other="ALTER TABLE t ALTER age TYPE bigint;",
+        V4__new="CREATE TABLE z (i int); CREATE INDEX ON z (i);",
+    )
+    known = small.schema.described(small.schema.validate())
+
+    found = find_pending_risks(known, with_small_table(0), alone=False)
+    assert [str(each).partition(": ")[0] for each in found] == ["V3__other.sql:1"]
+    assert find_pending_risks(known, with_small_table(1), alone=False) == []
+
+
+def with_small_table(mebibytes: int) -> Environment:
+    env = load_environment("local", variables={})
+    settings = msgspec.structs.replace(env.gates.migrations, small_table=mebibytes)
+    return msgspec.structs.replace(env, gates=msgspec.structs.replace(env.gates, migrations=settings))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from samjhadoo_ops.database.answer import ALWAYS, WITH_PLANS, Migration, version_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 _EVENTS = {
@@ -24,6 +24,12 @@ _EVENTS = {
 """Events of `info`, `validate` and a `migrate` that succeeds."""
 _CALLBACK = re.compile(r"(?P<event>[a-z][A-Za-z]+?)(?:__.*)?\.(?i:sql|sh|bash|py|ps1|bat|cmd)")
 _MIGRATION = re.compile(r"(?:V(?P<version>\d+(?:[._]\d+)*)|R)__(?P<description>[^.]+)\..+")
+
+
+def callback_folders(settings: Mapping[str, str]) -> list[str]:
+    """Return the folders that Flyway's setting names instead of the scripts' ones; none without it."""
+    named = settings.get("callbackLocations", "").split(",")
+    return [each.strip().removeprefix("filesystem:") for each in named if each.strip()]
 
 
 def callbacks(folders: Iterable[Path]) -> Iterator[Migration]:

@@ -92,6 +92,8 @@ class Tables:
         sizes: Bytes of each table in the database, by `schema.table`; None if they are not known.
         small: Up to how many bytes reading or rewriting a table blocks nobody.
         made: The tables that the pending scripts make.
+        names: What renamed tables were called before.
+        homes: The names of the tables that statements have made.
         types: The types of columns, as far as scripts have them.
         bare: Columns that the pending scripts add without a default, and have not filled.
         checks: The column that each constraint `CHECK (column IS NOT NULL)` guards, by table and constraint.
@@ -106,6 +108,14 @@ class Tables:
     checks: dict[tuple[str, str], str] = field(default_factory=dict)
     proven: set[tuple[str, str]] = field(default_factory=set)
     names: dict[str, str] = field(default_factory=dict)
+    homes: set[str] = field(default_factory=set)
+
+    def home(self, name: str) -> str:
+        """Return the name under which a table's columns are known: with its schema, if that was seen."""
+        if name in self.homes:
+            return name
+        same = [home for home in self.homes if _same(home, name)]
+        return min(same, key=lambda home: (not home.startswith("public."), home), default=name)
 
     def size(self, name: str) -> int | None:
         """Return a table's size: 0 for one that does not exist or is being made, None if it is not known."""
@@ -128,6 +138,7 @@ class Tables:
     def learn(self, kind: str, node: Node, *, pending: bool) -> None:
         """Take note of what a statement makes."""
         made = _made(kind, node)
+        self.homes |= {made} if made else set()
         if made and pending and not (node.get("if_not_exists") and self.sizes and self.has_rows(made)):
             self.made.add(made)
         for item in node.get("tableElts", ()) if kind == "CreateStmt" else ():
@@ -135,13 +146,12 @@ class Tables:
                 self._define(made, item["ColumnDef"])
         if kind == "AlterTableStmt":
             for command in _commands(node):
-                self._alter(name_of(node["relation"]), command, pending=pending)
+                self._alter(self.home(name_of(node["relation"])), command, pending=pending)
         elif kind == "RenameStmt" and "relation" in node:
             self._rename(node)
         elif kind == "UpdateStmt":
-            self.bare -= {
-                (name_of(node["relation"]), each["ResTarget"]["name"]) for each in node.get("targetList", ())
-            }
+            table = self.home(name_of(node["relation"]))
+            self.bare -= {(table, each["ResTarget"]["name"]) for each in node.get("targetList", ())}
 
     def _alter(self, table: str, command: Node, *, pending: bool) -> None:
         definition, name = command.get("def", {}), command.get("name", "")
@@ -172,13 +182,14 @@ class Tables:
             self.proven.add(key)
 
     def _rename(self, node: Node) -> None:
-        table, new = name_of(node["relation"]), node["newname"]
+        table, new = self.home(name_of(node["relation"])), node["newname"]
         if node["renameType"] == "OBJECT_COLUMN":
             known = self.types.pop((table, node["subname"]), None)
             self.types |= {(table, new): known} if known else {}
         elif node["renameType"] == "OBJECT_TABLE":
             schema, dot, _ = table.rpartition(".")
             renamed = f"{schema}{dot}{new}"
+            self.homes.add(renamed)
             self.names[renamed] = self.names.get(table, table)
             self.made |= {renamed} if self.size(table) == 0 and table in self.made else set()
             for (owner, column), kind in list(self.types.items()):
@@ -432,7 +443,7 @@ def _add_constraint(table: str, command: Node, at: _Reading) -> Found:
 
 
 def _set_not_null(table: str, command: Node, at: _Reading) -> Found:
-    column = (table, command["name"])
+    column = (at.tables.home(table), command["name"])
     if column in at.tables.bare:
         remedy = "fill the column first, or give it a default when it is added"
         yield RiskKind.FAILURE, f"{command['name']} was just added: it is null in all rows of {table}", remedy
@@ -445,7 +456,7 @@ def _set_not_null(table: str, command: Node, at: _Reading) -> Found:
 def _change_type(table: str, command: Node, at: _Reading) -> Found:
     definition = command["def"]["ColumnDef"]
     using = definition.get("raw_default")
-    old, new = at.tables.types.get((table, command["name"])), _type(definition["typeName"])
+    old, new = at.tables.types.get((at.tables.home(table), command["name"])), _type(definition["typeName"])
     if at.tables.is_large(table) and (_computes(using) or _is_rewritten(old, new) or (old is None and using)):
         change = f"{command['name']} from {old[0] if old else 'its type'} to {new[0]}"
         yield (
@@ -503,7 +514,7 @@ def _move(table: str, command: Node, at: _Reading) -> Found:
 
 
 def _drop_column(table: str, command: Node, at: _Reading) -> Found:
-    if at.alone and (table, command["name"]) not in at.tables.bare:
+    if at.alone and (at.tables.home(table), command["name"]) not in at.tables.bare:
         yield RiskKind.DATA_LOSS, f"{table} loses the column {command['name']}", "drop it in a later release"
 
 

@@ -38,11 +38,17 @@ class SchemaState:
 
 @dataclass(frozen=True)
 class Schema:
-    """A database's schema and its migration scripts; `folders` are those of the scripts on this machine."""
+    """A database's schema and its migration scripts.
+
+    Args:
+        folders: Those of the scripts, on this machine.
+        callback_folders: Those of the callbacks; empty for the same ones.
+    """
 
     runner: Runner
     console: Console
     folders: Sequence[Path]
+    callback_folders: Sequence[Path] = ()
 
     @classmethod
     def of(cls, env: Environment, aws: Aws, console: Console, clock: Clock) -> Schema:
@@ -53,7 +59,10 @@ class Schema:
                 hint="set database.migrations to the folders with scripts",
             )
         own = [env.root / folder for folder in env.database.migrations]
-        return cls(runner_for(env, aws, console, clock), console, own)
+        named = folders.callback_folders(env.database.flyway)
+        return cls(
+            runner_for(env, aws, console, clock), console, own, [env.root / folder for folder in named]
+        )
 
     @property
     def leaves_nothing(self) -> bool:
@@ -75,7 +84,7 @@ class Schema:
             raise Refused(str(error)) from error
         return replace(
             found,
-            callbacks=tuple(folders.callbacks(self.folders)),
+            callbacks=tuple(folders.callbacks(self.callback_folders or self.folders)),
             left_out=tuple(map(str, folders.left_out(self.folders, found.migrations))),
         )
 
