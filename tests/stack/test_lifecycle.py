@@ -204,7 +204,7 @@ def test_a_failing_hook_fails_the_start_and_leaves_nothing(bare):
     hooks = bare.root / "localstack" / "init" / "ready.d"
     hooks.mkdir(parents=True)
     (hooks / "10_broken.py").write_text("raise RuntimeError('no such thing')\n")
-    with pytest.raises(lifecycle.StackFailed, match="10_broken.py failed: RuntimeError: no such thing") as caught:
+    with pytest.raises(lifecycle.StackFailed, match="10_broken.py failed: RuntimeError") as caught:
         bare.up()
     assert any("no such thing" in line for line in caught.value.details)
     assert any("no such thing" in line for line in caught.value.__notes__)
