@@ -19,8 +19,10 @@ from samjhadoo_ops.release.image import BuiltImage
 from samjhadoo_ops.tasks.plan import show_before_asking
 from samjhadoo_ops.tasks.session import Session
 
+ENV = load_environment("production", variables={})
+FACTS = SimpleNamespace(first=False, env=ENV, scaled=False, service={})
 GOOD = DeployPlan(
-    facts=cast("Any", SimpleNamespace(first=False)),
+    facts=cast("Any", FACTS),
     image=BuiltImage("v2", "v2", "registry/backend", "sha256:2", reused=True),
     inspection=Inspection("2", (), ()),
     task_definition=(Difference("containerDefinitions[backend].image", "v1", "v2"),),
@@ -32,7 +34,7 @@ CLOSED = replace(GOOD, findings={"window": Finding(State.REFUSED, "it opens on M
 
 @pytest.fixture
 def session() -> Session:
-    made = Session(load_environment("production", variables={}), Console(out=io.StringIO()), Clock(), "", "")
+    made = Session(ENV, Console(out=io.StringIO()), Clock(), "", "")
     made.__dict__["context"] = None  # the value of its cached property
     return made
 
