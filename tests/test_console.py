@@ -5,15 +5,17 @@ import json
 import os
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samjhadoo_ops.console import Console, Mode, current_console
+from samjhadoo_ops.console import Console, Mode, View, current_console
 from samjhadoo_ops.environment import Duration, Secret, Window
 from samjhadoo_ops.errors import DeploymentFailed
+from samjhadoo_ops.redaction import register_secret
 from samjhadoo_ops.streams import columned, short, wrapped
 
 _CELLS = st.lists(st.text("ab-:/", min_size=1, max_size=50), max_size=5).map(" ".join)
@@ -180,6 +182,25 @@ def test_a_line_of_a_table_is_too_long_only_for_a_word_that_is(rows: list[tuple[
     first = max(len(row[0]) for row in rows)
     for line in columned(rows, 80):
         assert len(line) <= 80 or len(line.split()) <= 1 or first > 60
+
+
+def test_secrets_are_written_only_where_they_were_asked_for_and_not_to_views() -> None:
+    register_secret("a-password-of-a-database")
+    received: list[str] = []
+    for mode, expected in (
+        ("lines", "export PGPASSWORD=a-password-of-a-database\n"),
+        ("json", '{"event": "variables", "PGPASSWORD": "a-password-of-a-database"}\n'),
+    ):
+        shown, out, _ = console(cast("Mode", mode))
+        view = Mock(spec=View)
+        view.receive.side_effect = lambda event, *_: received.append(event)
+        shown.attach(view)
+        lines = ["export PGPASSWORD=a-password-of-a-database"]
+        shown.disclose("variables", lines, PGPASSWORD="a-password-of-a-database")
+        assert out.getvalue() == expected
+        shown.command(lines[0])
+        assert "a-password" not in out.getvalue().removeprefix(expected)
+    assert received == []
 
 
 def test_commands_after_the_result_stand_unbroken_on_lines_of_their_own() -> None:

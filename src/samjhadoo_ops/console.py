@@ -192,6 +192,11 @@ class Console:
         if self.mode != "json":
             write(self.out, self.escape(clean(text)))
 
+    def disclose(self, event: str, lines: Sequence[str], /, **fields: str) -> None:
+        """Write secrets that were asked for: lines, or an event in JSON mode; views do not get them."""
+        for line in [as_json({"event": event, **fields})] if self.mode == "json" else lines:
+            write(self.out, line)
+
     def result(
         self, outcome: str, exit_code: int, /, text: str = "", *, commands: Sequence[str] = (), **fields: Any
     ) -> None:

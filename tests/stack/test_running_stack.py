@@ -241,7 +241,8 @@ assert redis.from_url(os.environ["REDIS_URL"]).ping()
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stderr == ""
+    assert done.returncode == 0
 
 
 def test_a_load_on_a_stack_without_a_service_says_that_nothing_answers(seeded):

@@ -142,10 +142,7 @@ def env(_c: Context, *, env: str = "local", service: str = "") -> None:
         raise ConfigurationError(f"the environment {env} has no local stack", hint="use --env local")
     own = structs.replace(state.endpoints, production=session.production, test=session.test)
     variables = client_variables(session.env, session.aws, own)
-    if session.console.mode == "json":
-        session.console.event("variables", **variables)
-    for line in shell_lines(variables):
-        session.console.command(line)
+    session.console.disclose("variables", shell_lines(variables), **variables)
 
 
 collection = Collection("stack", up, down, reset, pull, status, logs, env, load)
