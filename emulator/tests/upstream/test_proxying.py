@@ -280,7 +280,12 @@ def lonely(tmp_path_factory):
         pytest.param("sns", "list_topics", {}, id="query"),
         pytest.param("lambda", "list_functions", {}, id="rest-json"),
         pytest.param("route53", "list_hosted_zones", {}, id="rest-xml-of-others"),
-        pytest.param("cloudwatch", "list_dashboards", {}, id="cbor-of-a-live-service"),
+        pytest.param(
+            "resourcegroupstaggingapi",
+            "get_resources",
+            {"ResourceTypeFilters": ["s3"]},
+            id="several-protocols",
+        ),
     ],
 )
 def test_an_unreachable_upstream_is_named_in_the_services_own_protocol(lonely, service, operation, arguments):
