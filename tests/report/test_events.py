@@ -14,7 +14,7 @@ from samjhadoo_ops.errors import DeploymentFailed
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "samjhadoo_ops"
-REPORTING = {"event", "state", "tell", "report", "_report", "complain"}
+REPORTING = {"disclose", "event", "state", "tell", "report", "_report", "complain"}
 
 
 def documented() -> dict[str, set[str]]:
