@@ -10,6 +10,7 @@ import io
 import json
 import re
 import uuid
+import warnings
 import zlib
 from datetime import UTC, datetime
 from functools import cache
@@ -38,6 +39,10 @@ _LARGE = re.compile(rb"\d{10}")
 _IN_BODY = ("json", "query", "ec2")
 """Protocols whose parameters are all in the body."""
 _SUBTYPE_OF_JSON = "application/x-amz-json-{}"
+
+
+# Every service answers some errors that its model does not list: `SerializationException`, for example.
+warnings.filterwarnings("ignore", r"Exception\(AwsError\) with code", UserWarning)
 
 
 @cache

@@ -81,8 +81,13 @@ def test_what_does_not_exist_has_the_error_of_aws(balancing, to):
         "TargetGroupNotFound",
         f"Target group '{group}' not found",
     )
-    assert refused(elbv2.describe_listeners, ListenerArns=[nobody])[0] == "ListenerNotFound"
-    assert refused(elbv2.describe_rules, RuleArns=[nobody]) == ("RuleNotFound", "One or more rules not found")
+    listener_of_nobody = f"{nobody.replace(':loadbalancer/', ':listener/')}/1"
+    rule_of_nobody = f"{listener_of_nobody.replace(':listener/', ':listener-rule/')}/1"
+    assert refused(elbv2.describe_listeners, ListenerArns=[listener_of_nobody])[0] == "ListenerNotFound"
+    assert refused(elbv2.describe_rules, RuleArns=[rule_of_nobody]) == (
+        "RuleNotFound",
+        "One or more rules not found",
+    )
     assert elbv2.delete_load_balancer(LoadBalancerArn=nobody)
 
 
