@@ -56,7 +56,7 @@ def careless(noop_emulator: Any) -> Any:
         (
             "ecr",
             "put_image",
-            {"repositoryName": "odd/image", "imageManifest": "{}", "imageDigest": "md6:0"},
+            {"repositoryName": "odd/image", "imageManifest": '{"mediaType": "a"}', "imageDigest": "md6:0"},
             "ImageDigestDoesNotMatchException",
         ),
     ],

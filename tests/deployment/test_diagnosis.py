@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.deployment.diagnosis import Diagnosis, alarm_of, schema_state
 from samjhadoo_ops.deployment.journal import Event, JournalEntry
 from samjhadoo_ops.deployment.outcome import Observation
@@ -108,7 +109,7 @@ class Service:
 
 def diagnosis(service: Service, observed: Observation) -> Diagnosis:
     aws = SimpleNamespace(client=lambda _name: service)
-    clock = SimpleNamespace(timestamp=lambda: NOW.timestamp() + 900)
+    clock = Clock(read=lambda: NOW.timestamp() + 900)
     context: Any = SimpleNamespace(
         ecs=service, aws=aws, journal=service, clock=clock, conceal=service.conceal
     )

@@ -7,7 +7,7 @@ import pytest
 
 from samjhadoo_ops.clock import Clock
 from samjhadoo_ops.deployment.outcome import Hook, Observation
-from samjhadoo_ops.deployment.status import Status, lines, shown
+from samjhadoo_ops.deployment.status import Status, for_people, lines
 
 NOW = datetime(2026, 11, 2, 22, tzinfo=UTC)
 REAL = Clock(read=NOW.timestamp)
@@ -23,11 +23,11 @@ ROW = ("d-1", "deploy", SHA, "sha256:1", NOW - timedelta(minutes=3), 1.5, "succe
         pytest.param(EMULATED, EMULATED.now() - timedelta(minutes=30), "6 s ago", id="emulated"),
     ],
 )
-def test_the_history_has_short_releases_and_real_relative_times(
+def test_a_past_deployment_is_a_sentence_with_a_short_release_and_a_real_relative_time(
     clock: Clock, started: datetime, expected: str
 ) -> None:
     row = (*ROW[:4], started, *ROW[5:])
-    assert shown([row], clock) == [("d-1", "deploy", SHA[:12], expected, "ada", "succeeded")]
+    assert for_people(row, clock) == (f"deploy of {SHA[:12]} by ada, {expected}: succeeded", "d-1")
 
 
 def status(**changes: Any) -> Status:

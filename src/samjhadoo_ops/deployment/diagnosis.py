@@ -6,7 +6,6 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.clock import in_words
 from samjhadoo_ops.database.effects import Compatibility
 from samjhadoo_ops.database.judge import recorded_judgement
 from samjhadoo_ops.redaction import clean
@@ -15,6 +14,7 @@ from samjhadoo_ops.report.failure import Alarm, FailureReport, StartingTasks, St
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from samjhadoo_ops.clock import Clock
     from samjhadoo_ops.deployment.ecs import EcsService, Registered
     from samjhadoo_ops.deployment.journal import JournalEntry
     from samjhadoo_ops.deployment.outcome import Observation
@@ -48,9 +48,9 @@ class Diagnosis:
         """Return how far the new tasks have come; a rollback stops them."""
         self._conceal()
         tasks = self._tasks("RUNNING")
-        now = self._context.clock.timestamp()
+        clock = self._context.clock
         return StartingTasks(
-            tuple(starting_task(task, now=now) for task in tasks[:SHOWN_TASKS]),
+            tuple(starting_task(task, clock) for task in tasks[:SHOWN_TASKS]),
             tuple(self._attempt("target health", self._targets, [])),
             tuple(self._logs(tasks[:1])),
             tuple(self._gaps),
@@ -129,14 +129,14 @@ class Diagnosis:
         return schema_state(entry) if entry else ""
 
 
-def starting_task(task: Mapping[str, Any], *, now: float) -> str:
-    """Return how far a task has come, and for how long it has been starting, on the clock."""
+def starting_task(task: Mapping[str, Any], clock: Clock) -> str:
+    """Return how far a task has come, and for how long it has been starting."""
     containers = ", ".join(
         " ".join(filter(None, [f"{each['name']}: {each.get('lastStatus', '')}", _health(each)]))
         for each in task.get("containers", ())
     )
     created = task.get("createdAt")
-    since = f" for {in_words(now - created.timestamp())}" if created else ""
+    since = f" for {clock.words(clock.timestamp() - created.timestamp())}" if created else ""
     name = str(task["taskArn"]).rpartition("/")[2]
     return clean(f"{name}: {task.get('lastStatus', '')}{since}{f' ({containers})' if containers else ''}")
 
