@@ -170,7 +170,7 @@ def test_errors_of_a_canary_are_found_under_load_rolled_back_and_told_in_numbers
     assert verdict["baseline"] == 0.0
     told = f"of {verdict['sample']} canary requests failed"
     assert told in bad.result["message"]
-    assert f"in {verdict['window'] / 60:g} min, limit 5 %" in bad.result["message"]
+    assert f"in {verdict['window'] / 60:g} emulated min, limit 5 %" in bad.result["message"]
     assert {status for _, status in requests.failures} == {500}
     assert get(f"{production}/api/v1/version")[1]["git_sha"] == old
     again = project.invoke("verdict", "--json")

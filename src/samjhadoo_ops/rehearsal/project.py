@@ -55,8 +55,8 @@ class Project:
     def copy(cls, root: Path, folder: Path, name: str, own: Mapping[str, str]) -> Self:
         """Copy a project into a new git repository, without what was built, or raise `ConfigurationError`."""
         try:
-            shutil.copytree(root, folder, ignore=_IGNORED, symlinks=True, dirs_exist_ok=True)
-        except (OSError, shutil.Error) as error:
+            _copy(root, folder)
+        except OSError as error:
             raise ConfigurationError(f"the project cannot be copied for the rehearsal: {error}") from error
         project = cls(folder, name, dict(own))
         project._git("init", "--quiet")
@@ -157,3 +157,13 @@ def _variable(path: str) -> str:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _copy(root: Path, folder: Path) -> None:
+    """Copy a tree, without what is gone by then: editors and tests make and remove files all the time."""
+    try:
+        shutil.copytree(root, folder, ignore=_IGNORED, symlinks=True, dirs_exist_ok=True)
+    except shutil.Error as error:
+        left = [each for each in error.args[0] if os.path.lexists(each[0])]
+        if left:
+            raise shutil.Error(left) from error
