@@ -198,7 +198,7 @@ def test_a_conf_is_a_java_properties_file() -> None:
         ("SELECT 'ä'".encode("latin-1"), None, {"detectEncoding": "true"}, "SELECT 'ä'"),
     ],
 )
-def test_a_script_is_decoded_as_flyway_is_told_to(
+def test_a_script_is_decoded_as_flyway_is_configured(
     read: Callable[..., Script], content: bytes, conf: str | None, settings: dict[str, str], text: str
 ) -> None:
     script = read(content, conf, **settings)

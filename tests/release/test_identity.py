@@ -201,7 +201,7 @@ def test_build_arguments_are_part_of_a_release_that_is_no_commit(folder_project:
     assert version(folder_project) == identify(folder_project.env(**other)).version
 
 
-def test_names_that_are_not_utf8_are_told_apart(project: Any) -> None:
+def test_names_that_are_not_utf8_are_distinguished(project: Any) -> None:
     for name in (b"caf\xe9", b"caf\xe8"):
         (project.context / "app" / os.fsdecode(name)).write_text("x")
     found = identify(project.env())

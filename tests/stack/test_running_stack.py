@@ -245,7 +245,7 @@ assert redis.from_url(os.environ["REDIS_URL"]).ping()
     assert done.returncode == 0
 
 
-def test_a_load_on_a_stack_without_a_service_says_that_nothing_answers(seeded):
+def test_a_load_on_a_stack_without_a_service_reports_that_nothing_answers(seeded):
     done = subprocess.run(
         [sys.executable, "-m", "samjhadoo_ops.tasks", "stack.load", "--rate", "20", "--duration", "1s"],
         cwd=seeded.root,

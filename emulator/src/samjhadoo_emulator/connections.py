@@ -60,7 +60,7 @@ class Connections:
         return partial(Connection, shared=self)
 
     def warn_once(self, text: str) -> None:
-        """Log a text the first time: who attacks shall not fill the log, too."""
+        """Log a text only the first time, so that an attacker cannot fill the log."""
         if text not in self._logged:
             self._logged.add(text)
             log.warning(text)

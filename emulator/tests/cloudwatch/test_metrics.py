@@ -333,7 +333,7 @@ def test_each_operation_refuses_a_time_range_in_its_own_words(
         cloudwatch.get_metric_data(MetricDataQueries=[query], **times)
 
 
-def test_a_number_that_is_none_is_named(cloudwatch: Any, namespace: str) -> None:
+def test_an_invalid_number_is_named(cloudwatch: Any, namespace: str) -> None:
     for value, shown in ((float("nan"), "NaN"), (float("-inf"), "-Infinity")):
         with pytest.raises(cloudwatch.exceptions.InvalidParameterValueException) as refused:
             cloudwatch.put_metric_data(Namespace=namespace, MetricData=[{"MetricName": "m", "Value": value}])

@@ -336,7 +336,7 @@ class Effects:
             self._make(key, entry)
 
     def _reading(self, kind: str, query: Node, aliases: Any) -> Entry:
-        """Return the entry of a view, with its columns where they can be told from its query."""
+        """Return the entry of a view, with its columns where its query shows them."""
         names = {self._key(each)[1] for each in find(query, "RangeVar")}
         reads = {name for each in find(query, "ColumnRef") for name in strings(each["fields"])[-1:]}
         columns = self._columns(query)
@@ -347,7 +347,7 @@ class Effects:
         return Entry(kind, columns=known, uses=frozenset(names), reads=frozenset(reads))
 
     def _columns(self, query: Node) -> list[str] | None:
-        """Return the names of a query's columns; None if they cannot be told from it."""
+        """Return the names of a query's columns; None if it does not show them."""
         select = query.get("SelectStmt", query)
         while "larg" in select:
             select = select["larg"]

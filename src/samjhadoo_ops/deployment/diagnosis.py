@@ -77,7 +77,7 @@ class Diagnosis:
         )
 
     def _conceal(self) -> None:
-        """Have the release's secrets taken out of what follows; name what may not be read."""
+        """Remove the release's secrets from what follows; name those that may not be read."""
         unread = self._attempt("secrets", lambda: self._context.conceal(self._task_definition), "")
         self._gaps += [unread] if unread else []
 

@@ -80,7 +80,7 @@ def _sorted(value: Any) -> Any:
 
 
 def _keep_out_secrets(document: Mapping[str, Any]) -> None:
-    """Have the values of variables that are secrets by their names taken out of everything that is shown."""
+    """Remove the values of variables whose names mark them as secrets from everything that is shown."""
     for container in document.get("containerDefinitions", ()):
         for variable in container.get("environment", ()):
             if _SECRET_NAME.search(str(variable.get("name", ""))):

@@ -299,7 +299,7 @@ def _test_release(run: Run, pinned: PinnedDeployment) -> None:
 
 @contextmanager
 def _concealing(run: Run, pinned: PinnedDeployment) -> Iterator[None]:
-    """Have the release's secrets taken out of the block's error, which may quote what its tasks answered."""
+    """Remove the release's secrets from the block's error, which may quote what its tasks answered."""
     try:
         yield
     except OpsError:

@@ -89,7 +89,7 @@ class ServiceContext:
         return {"caller": self.aws.caller, "settings": set_by_variables(self.env)}
 
     def conceal(self, task_definition: str) -> str:
-        """Have a task definition's secrets taken out of what is shown; return what could not be read."""
+        """Remove a task definition's secrets from what is shown; return what could not be read."""
         found = self.ecs.task_definition(task_definition) if task_definition else None
         return conceal(self.env, self.aws, found.document) if found else ""
 

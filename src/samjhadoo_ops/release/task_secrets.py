@@ -42,7 +42,7 @@ def secret_id(reference: str) -> str:
 
 
 def conceal(env: Environment, aws: Aws, document: Mapping[str, Any]) -> str:
-    """Have the secrets of a task definition taken out of everything that is shown.
+    """Remove the secrets of a task definition from everything that is shown.
 
     Returns:
         What could not be read, and why; empty if all was.
