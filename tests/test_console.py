@@ -251,13 +251,13 @@ def test_symbols_that_the_stream_cannot_encode_are_replaced(symbol: str, ascii_s
             id="invoke",
         ),
         pytest.param(
-            "at most 200 s; to look on: invoke stack.logs",
-            ["at most 200 s; to look on:", "  invoke stack.logs"],
+            "at most 200 s; to follow it: invoke stack.logs",
+            ["at most 200 s; to follow it:", "  invoke stack.logs"],
             id="on the next line",
         ),
         pytest.param(
-            "a few seconds, at most 200 s; to look on: invoke stack.logs",
-            ["a few seconds, at most 200 s; to look", "  on: invoke stack.logs"],
+            "a few seconds, at most 200 s; to follow it: invoke stack.logs",
+            ["a few seconds, at most 200 s; to", "  follow it: invoke stack.logs"],
             id="behind words that are wrapped",
         ),
         pytest.param("then: invoke watch", ["then: invoke watch"], id="it fits"),

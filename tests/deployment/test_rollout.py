@@ -43,7 +43,7 @@ RUN = cast(
         pytest.param(
             "stop",
             False,
-            "waiting for ECS to roll back, at most 10 min; to look on: invoke status --env staging",
+            "waiting for ECS to roll back, at most 10 min; to follow it: invoke status --env staging",
             id="rollback",
         ),
     ],

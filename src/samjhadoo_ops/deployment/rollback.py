@@ -72,7 +72,7 @@ def rollback(
         if to:
             raise Refused(
                 f"{running} is running: it can only be stopped",
-                hint=f"stop it, then go there: invoke rollback; then: invoke rollback --to {to}",
+                hint=f"stop it first: invoke rollback; then: invoke rollback --to {to}",
             )
         stopped = _stop(context, running)
         if stopped is not None:
@@ -266,7 +266,7 @@ def _await_weight(context: ServiceContext, target_group: str, began: float) -> f
         clock.wait(pause)
     context.console.event(
         "waiting",
-        f"production traffic is not back after {waited:.0f} s; ECS continues; to look on: invoke status",
+        f"production traffic is not back after {waited:.0f} s; ECS continues; to follow it: invoke status",
     )
     return None
 

@@ -257,7 +257,7 @@ def expectation(run: Run, pinned: PinnedDeployment) -> str:
     """Return what a watch waits for, how long that may take, and what to do if it is cut short."""
     if pinned.kind == "stop":
         most = run.clock.words(run.policy.rollback_within)
-        return f"waiting for ECS to roll back, at most {most}; to look on: invoke status {run.env.options}"
+        return f"waiting for ECS to roll back, at most {most}; to follow it: invoke status {run.env.options}"
     usual = 0.0 if pinned.all_at_once else run.policy.canary_time + float(run.env.deployment.bake_time)
     takes = f"about {run.clock.words(usual)} once the new tasks are healthy, " if usual else ""
     return (

@@ -82,7 +82,7 @@ def start(env: Environment, progress: Progress, *, owner: int | None = None) -> 
         _clean(paths, progress)
         plan = make_plan(env, paths, progress, owner=owner)
         began = time.monotonic()
-        progress(f"{_STARTING[plan.kind]}, at most {_START_TIME:.0f} s; to look on: invoke stack.logs")
+        progress(f"{_STARTING[plan.kind]}, at most {_START_TIME:.0f} s; to follow it: invoke stack.logs")
         _launch(plan, paths)
         started = find(env)
         if started is None:
