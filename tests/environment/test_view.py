@@ -32,5 +32,11 @@ def test_references_are_shown_and_what_may_be_a_secret_is_not(project: Project) 
     assert shown["payments.secret_key"] == "secretsmanager:samjhadoo/local/stripe#secret_key"
 
 
+def test_the_policy_of_a_gate_is_shown_whatever_the_gate_is_called(project: Project) -> None:
+    variables = {"SAMJHADOO_GATES__POLICY__SECRETS": "warn"}
+    shown = {key: value for key, value, _ in rows(project.load("local", variables))}
+    assert shown["gates.policy.secrets"] == "warn"
+
+
 def test_the_rows_are_plain_data(project: Project) -> None:
     assert msgspec.json.encode(rows(project.load("local")))

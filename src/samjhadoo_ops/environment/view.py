@@ -64,21 +64,23 @@ def _rows(value: Any, path: KeyPath, environment: Environment) -> Iterator[tuple
         for key, item in value.items():
             yield from _rows(item, (*path, key), environment)
     else:
-        yield ".".join(path), _shown(path[-1], value), _source(path, environment)
+        yield ".".join(path), _shown(path, value), _source(path, environment)
 
 
-def _shown(key: str, value: Any) -> Any:
+def _shown(path: KeyPath, value: Any) -> Any:
     if isinstance(value, (Duration, Window, SecretRef)):
         return str(value)
-    if isinstance(value, str) and value and (looks_secret(value) or _names_secret(key, value)):
+    if isinstance(value, str) and value and (looks_secret(value) or _names_secret(path, value)):
         return REDACTED
     if isinstance(value, bool) or (isinstance(value, (list, dict)) and not value):
         return json.dumps(value)
     return value
 
 
-def _names_secret(key: str, value: str) -> bool:
-    return _SECRET_NAME.search(key) is not None and _REFERENCE.fullmatch(value) is None
+def _names_secret(path: KeyPath, value: str) -> bool:
+    """Return whether a setting is a secret by its name; a policy has the name of its gate, as `secrets`."""
+    is_policy = path[:-1] == ("gates", "policy")
+    return not is_policy and _SECRET_NAME.search(path[-1]) is not None and _REFERENCE.fullmatch(value) is None
 
 
 def _source(path: KeyPath, environment: Environment) -> str:
