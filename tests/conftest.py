@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 sys.path.insert(0, str(Path(__file__).parent))
 
 from samjhadoo_emulator.testing import eventually as wait_until
+from samjhadoo_ops import redaction
 from samjhadoo_ops.engine import EngineUnavailable, connect
 from samjhadoo_ops.testing.plugin import refuse_or_skip
 
@@ -26,6 +27,15 @@ settings.load_profile("any-speed")
 
 # A shell that starts the tests with `&` has them, and their children, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_other_tests() -> Iterator[None]:
+    """Forget what a test registers as a secret: it would be masked in the texts of the next."""
+    before = set(redaction._secrets)
+    yield
+    redaction._secrets.intersection_update(before)
+
 
 STACKS = Path(__file__).parent / "integration"
 DURATIONS = "durations/files"

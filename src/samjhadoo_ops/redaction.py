@@ -16,11 +16,11 @@ REDACTED = "***"
 SHORTEST = 6
 """The length from which a secret value is removed; shorter ones would be found everywhere."""
 STRONG = 16
-_SEQUENCES = r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
+_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 # Besides the control characters, what changes the direction of text, and Unicode's own line breaks.
 _CHARACTERS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
-_CONTROL = re.compile(rf"{_SEQUENCES}|[\n{_CHARACTERS}]")
-_CONTROL_IN_LINES = re.compile(rf"{_SEQUENCES}|[{_CHARACTERS}]")
+_CONTROL = re.compile(rf"[\n{_CHARACTERS}]")
+_CONTROL_IN_LINES = re.compile(rf"[{_CHARACTERS}]")
 _PATTERNS = re.compile(
     r"\b(?:(?:sk|rk)_(?:live|test)_|whsec_|AKIA|ASIA|xox[abeprs]-|gh[pousr]_|github_pat_)[A-Za-z0-9_+/=-]{8,}"
     r"|(?<=hooks\.slack\.com/services/)[A-Za-z0-9/]+"
@@ -50,13 +50,20 @@ def clean(text: str, *, lines: bool = False) -> str:
     Args:
         lines: Whether line breaks stay.
     """
+    text = _masked(text)
+    if "\x1b" in text:  # a secret that is coloured in parts is one only without the colours
+        text = _masked(_SEQUENCE.sub("", text))
+    text = text.replace("\r\n", "\n")
+    return (_CONTROL_IN_LINES if lines else _CONTROL).sub(" ", text)
+
+
+def _masked(text: str) -> str:
     with _lock:
         values = sorted(_secrets, key=len, reverse=True)
     for value in values:
         if value in text:
             text = re.sub(_whole(value) if _weak(value) else re.escape(value), REDACTED, text)
-    text = _PATTERNS.sub(REDACTED, text).replace("\r\n", "\n")
-    return (_CONTROL_IN_LINES if lines else _CONTROL).sub(" ", text)
+    return _PATTERNS.sub(REDACTED, text)
 
 
 def cleaned(value: Any) -> Any:

@@ -121,7 +121,7 @@ def test_tasks_logs_events_and_alarms_are_found_and_secrets_are_not() -> None:
     observed = Observation("arn:d", "ROLLBACK_SUCCESSFUL", triggered_alarms=("one", "gone"), started_at=NOW)
     found = diagnosis(Service(), observed).found(phase="canary")
     assert found.tasks == (StoppedTask("t1", TASK["stoppedReason"], (StoppedContainer("backend", 1),)),)
-    assert found.logs == ("boom, password *** ***", " last ")
+    assert found.logs == ("boom, password *** ***", "last")
     assert found.events == ("(service s) has started 2 tasks",)
     assert found.alarms == (Alarm("one", "5XX", threshold=5.0), Alarm("gone"))
     assert (found.phase, found.gaps) == ("canary", ())

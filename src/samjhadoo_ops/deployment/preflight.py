@@ -296,8 +296,6 @@ def read_overrides(
     overrides: Iterable[str] | None = None, emergency: str = "", approved_by: str = ""
 ) -> Overrides:
     """Read `--override GATE=reason`, `--emergency` and `--approved-by`, or raise `ConfigurationError`."""
-    from samjhadoo_ops.deployment.gates import GATES
-
     reasons: dict[str, str] = {}
     for option in overrides or ():
         given, _, reason = option.partition("=")

@@ -43,7 +43,7 @@ def lock(facts: Facts) -> Finding:
 
 @gate("the deployment window is open", overridable=False)
 def window(facts: Facts) -> Finding:
-    """Refuse outside the deployment window and in the maintenance window (plan 9).
+    """Refuse outside the deployment window and in the maintenance window.
 
     Deployments happen when people are there to repair them, never while the database is being maintained.
     `--emergency` takes the place of `--override`.
