@@ -130,18 +130,7 @@ def measure(running: Running) -> None:
     began = time.perf_counter()
     groups, rules = balance(elbv2, [each["SubnetId"] for each in subnets], subnets[0]["VpcId"])
     row(f"{2 * SERVICES} target groups and {2 * SERVICES} rules made", time.perf_counter() - began, "s")
-    ecs.call("CreateCluster", clusterName="bench")
-    ecs.call(
-        "RegisterTaskDefinition",
-        family="bench",
-        networkMode="awsvpc",
-        requiresCompatibilities=["FARGATE"],
-        cpu="256",
-        memory="512",
-        containerDefinitions=[
-            {"name": "web", "image": "example/web:1", "portMappings": [{"containerPort": 8080}]}
-        ],
-    )
+    ecs.prepare()
     began = time.perf_counter()
     for number in range(SERVICES):
         create(ecs, number, groups[number], rules[number])

@@ -19,18 +19,9 @@ def ended(running: Running) -> bool:
     return bool(service["deployment"] == "SUCCESSFUL")
 
 
-def prepare(ecs: Ecs) -> None:
+def make_service(ecs: Ecs) -> None:
     """Make a service of two tasks that run nothing."""
-    ecs.call("CreateCluster", clusterName="bench")
-    ecs.call(
-        "RegisterTaskDefinition",
-        family="bench",
-        networkMode="awsvpc",
-        requiresCompatibilities=["FARGATE"],
-        cpu="256",
-        memory="512",
-        containerDefinitions=[{"name": "web", "image": "example/web:1"}],
-    )
+    ecs.prepare()
     ecs.call(
         "CreateService",
         cluster="bench",
@@ -46,7 +37,7 @@ def main() -> None:
     """Measure and print."""
     with emulator("--runtime", "noop", minute=MINUTE) as running:
         ecs = running.ecs()
-        prepare(ecs)
+        make_service(ecs)
         until(lambda: ended(running))
         before = 0.0
         for number in range(ALL):

@@ -35,22 +35,6 @@ class Cost:
     idle: float
 
 
-def prepare(ecs: Ecs) -> None:
-    """Make the cluster and the task definition."""
-    ecs.call("CreateCluster", clusterName="bench")
-    ecs.call(
-        "RegisterTaskDefinition",
-        family="bench",
-        networkMode="awsvpc",
-        requiresCompatibilities=["FARGATE"],
-        cpu="256",
-        memory="512",
-        containerDefinitions=[
-            {"name": "web", "image": "example/web:1", "portMappings": [{"containerPort": 8080}]}
-        ],
-    )
-
-
 def create(ecs: Ecs, number: int) -> None:
     """Make one service."""
     ecs.call(
@@ -88,7 +72,7 @@ def deploy_all(running: Running, ecs: Ecs) -> None:
 def latencies(running: Running) -> None:
     """Measure questions while 100 services are created, then deployed, then at rest."""
     ecs, asking = running.ecs(), running.ecs()
-    prepare(ecs)
+    ecs.prepare()
     create(ecs, 0)
     arn = ecs.call("ListServiceDeployments", cluster="bench", service="service-0")
     deployment = arn["serviceDeployments"][0]["serviceDeploymentArn"]
@@ -130,7 +114,7 @@ def cost(count: int) -> Cost:
     """Return what so many services cost."""
     with emulator("--runtime", "noop") as running:
         ecs = running.ecs()
-        prepare(ecs)
+        ecs.prepare()
         cpu, memory, began = running.cpu(), running.memory(), time.perf_counter()
         for number in range(count):
             create(ecs, number)

@@ -54,6 +54,21 @@ class Ecs:
         answer: dict[str, Any] = json.loads(body)
         return answer
 
+    def prepare(self) -> None:
+        """Make a cluster and a task definition, both called `bench`."""
+        self.call("CreateCluster", clusterName="bench")
+        self.call(
+            "RegisterTaskDefinition",
+            family="bench",
+            networkMode="awsvpc",
+            requiresCompatibilities=["FARGATE"],
+            cpu="256",
+            memory="512",
+            containerDefinitions=[
+                {"name": "web", "image": "example/web:1", "portMappings": [{"containerPort": 8080}]}
+            ],
+        )
+
 
 class Running:
     """A running emulator."""
