@@ -1,0 +1,1 @@
+"""CloudFormation, live: templates become calls to the same APIs that clients use."""
