@@ -28,7 +28,7 @@ class Recreation(StrEnum):
 
 
 class CreateOnly(Protocol):
-    """The part of a type's schema that decides about replacements; paths are JSON pointers of the schema."""
+    """The part of a type's schema that decides about replacements; paths have dots, as in `Volumes.*.Id`."""
 
     @property
     def create_only(self) -> Collection[str]: ...
@@ -100,9 +100,9 @@ def recreation(path: Path, schema: CreateOnly | None) -> Recreation:
     """Return whether a change at a path replaces a resource of a type."""
     if schema is None:
         return Recreation.NEVER
-    if any(_concerns(path, pointer) for pointer in schema.create_only):
+    if any(_concerns(path, named) for named in schema.create_only):
         return Recreation.ALWAYS
-    if any(_concerns(path, pointer) for pointer in schema.conditional_create_only):
+    if any(_concerns(path, named) for named in schema.conditional_create_only):
         return Recreation.CONDITIONALLY
     return Recreation.NEVER
 
@@ -130,10 +130,9 @@ def _walk(path: Path, before: Any, after: Any) -> Iterator[tuple[Path, Any, Any]
         yield path, before, after
 
 
-def _concerns(path: Path, pointer: str) -> bool:
-    """Return whether a value at `path` is, holds or belongs to what a schema's pointer names."""
-    names = pointer.split("/")[2:]
-    return all(name in ("*", step) for name, step in zip(names, path, strict=False))
+def _concerns(path: Path, named: str) -> bool:
+    """Return whether a value at `path` is, holds or belongs to what a schema's path names."""
+    return all(name in ("*", step) for name, step in zip(named.split("."), path, strict=False))
 
 
 def _text(value: Any) -> Any:
