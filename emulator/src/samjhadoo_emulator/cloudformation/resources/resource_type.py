@@ -50,6 +50,7 @@ class Request:
         id: The physical id; empty before creation.
         attributes: The attributes so far.
         suffix: Random characters for generated names.
+        snapshot: For a deletion: whether a snapshot of the data is to be kept, as the deletion policy asks.
         created: Call it as soon as the resource exists at AWS, before waiting for its state: the resource is
             then deleted when its creation fails or is cancelled. `create` may just return instead.
     """
@@ -68,6 +69,7 @@ class Request:
     id: str = ""
     attributes: Properties = field(default_factory=dict)
     suffix: str = ""
+    snapshot: bool = False
     partition: str = "aws"
     created: Callable[[Resource], None] = lambda _resource: None
 
