@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.cloudformation.functions import arguments, as_text, evaluate
+from samjhadoo_emulator.cloudformation import shapes
+from samjhadoo_emulator.cloudformation.functions import as_text, evaluate
 from samjhadoo_emulator.errors import validation_error
 
 if TYPE_CHECKING:
@@ -12,8 +14,14 @@ if TYPE_CHECKING:
 
     from samjhadoo_emulator.cloudformation.context import Context
 
-FEWEST, MOST = 2, 10
-"""How many operands `Fn::And` and `Fn::Or` have."""
+
+def with_conditions(declared: Mapping[str, Any], context: Context) -> Context:
+    """Return the context with the values of a template's conditions.
+
+    Raises:
+        AwsError: A condition is malformed, or depends on itself or on one that is not declared.
+    """
+    return dataclasses.replace(context, conditions=evaluate_conditions(declared, context))
 
 
 def evaluate_conditions(declared: Mapping[str, Any], context: Context) -> dict[str, bool]:
@@ -31,14 +39,11 @@ def evaluate_conditions(declared: Mapping[str, Any], context: Context) -> dict[s
 def _named(
     name: Any, declared: Mapping[str, Any], context: Context, found: dict[str, bool], path: tuple[str, ...]
 ) -> bool:
-    if not isinstance(name, str) or name not in declared:
-        raise validation_error(
-            f"Template format error: Unresolved condition dependency {name} "
-            "in the Conditions block of the template"
-        )
+    if name not in declared:
+        raise validation_error(f"Template error: unresolved condition dependency {name} in Condition")
     if name in path:
         raise validation_error(
-            f"Template format error: Circular dependencies between conditions: [{', '.join(sorted(path))}]"
+            f"Template error: Found circular condition dependency: [{', '.join(sorted(path))}]"
         )
     if name not in found:
         found[name] = holds(
@@ -47,48 +52,21 @@ def _named(
     return found[name]
 
 
-def holds(expression: Any, context: Context, named: Callable[[Any], bool]) -> bool:
+def holds(expression: Any, context: Context, named: Callable[[str], bool]) -> bool:
     """Return a condition's value.
 
     Args:
         named: Returns the value of another condition, by name.
     """
-    name, argument = _function(expression)
+    name, argument = shapes.function_of(expression)
     if name == "Condition":
-        return named(argument)
+        return named(shapes.condition(argument))
     if name == "Fn::Equals":
-        return _equals(argument, context)
-    if name == "Fn::Not":
-        operand = arguments(argument, 1)
-        if operand is None:
-            raise validation_error("Template error: every Fn::Not object requires one boolean parameter.")
-        return not holds(operand[0], context, named)
-    if name in {"Fn::And", "Fn::Or"}:
-        if not isinstance(argument, list) or not FEWEST <= len(argument) <= MOST:
-            raise validation_error(
-                f"Template error: every {name} object requires a list of at least {FEWEST} and "
-                f"at most {MOST} boolean parameters."
-            )
-        combine = all if name == "Fn::And" else any
-        return combine([holds(each, context, named) for each in argument])
+        first, second = (evaluate(each, context) for each in shapes.equals(argument))
+        return (as_text(first) or first) == (as_text(second) or second)
+    if name in {"Fn::Not", "Fn::And", "Fn::Or"}:
+        operands = [holds(each, context, named) for each in shapes.SHAPES[name](argument)]
+        return not operands[0] if name == "Fn::Not" else (all if name == "Fn::And" else any)(operands)
     raise validation_error(
-        "Template error: Every Condition member must be a string or an object with one of the functions "
-        "Fn::And, Fn::Equals, Fn::Not, Fn::Or"
+        "Template format error: Conditions can only be boolean operations on parameters and other conditions"
     )
-
-
-def _function(expression: Any) -> tuple[str, Any]:
-    if isinstance(expression, dict) and len(expression) == 1:
-        ((name, argument),) = expression.items()
-        return name, argument
-    return "", expression
-
-
-def _equals(argument: Any, context: Context) -> bool:
-    pair = arguments(argument, 2)
-    if pair is None:
-        raise validation_error(
-            "Template error: every Fn::Equals object requires a list of 2 string parameters."
-        )
-    first, second = (evaluate(each, context) for each in pair)
-    return bool((as_text(first) or first) == (as_text(second) or second))

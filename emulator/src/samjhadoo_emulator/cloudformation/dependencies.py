@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import graphlib
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.cloudformation.functions import arguments
+from samjhadoo_emulator.cloudformation import shapes
 from samjhadoo_emulator.errors import validation_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from samjhadoo_emulator.cloudformation.template import Template, TemplateResource
 
-_VARIABLE: Final = re.compile(r"\$\{([^!${}][^${}]*)\}")
+
+def made(template: Template, conditions: Mapping[str, bool]) -> dict[str, TemplateResource]:
+    """Return the resources whose condition holds."""
+    return {
+        name: resource
+        for name, resource in template.resources.items()
+        if not resource.condition or conditions[resource.condition]
+    }
 
 
 def order(template: Template, conditions: Mapping[str, bool]) -> dict[str, set[str]]:
@@ -26,23 +32,28 @@ def order(template: Template, conditions: Mapping[str, bool]) -> dict[str, set[s
     Raises:
         AwsError: Resources depend on each other in a circle, or on one that is not made.
     """
-    made = {
-        name: resource
-        for name, resource in template.resources.items()
-        if not resource.condition or conditions.get(resource.condition, False)
-    }
+    wanted = made(template, conditions)
     needs: dict[str, set[str]] = {}
     missing: set[str] = set()
-    for name, resource in made.items():
+    for name, resource in wanted.items():
         found = set(_needed(resource, conditions)) & template.resources.keys()
-        missing |= found - made.keys()
-        needs[name] = found | (set(resource.depends_on) & made.keys())
+        missing |= found - wanted.keys()
+        needs[name] = found | (set(resource.depends_on) & wanted.keys())
     if missing:
-        raise validation_error(
-            f"Template format error: Unresolved resource dependencies [{', '.join(sorted(missing))}] "
-            "in the Resources block of the template"
-        )
+        unresolved(missing, "Resources")
     return _sorted(needs)
+
+
+def unresolved(names: Iterable[str], section: str) -> None:
+    """Refuse references to what is not there.
+
+    Raises:
+        AwsError: Always.
+    """
+    raise validation_error(
+        f"Template format error: Unresolved resource dependencies [{', '.join(sorted(set(names)))}] "
+        f"in the {section} block of the template"
+    )
 
 
 def _needed(resource: TemplateResource, conditions: Mapping[str, bool]) -> Iterator[str]:
@@ -54,9 +65,8 @@ def _sorted(needs: dict[str, set[str]]) -> dict[str, set[str]]:
     try:
         return {name: needs[name] for name in graphlib.TopologicalSorter(needs).static_order()}
     except graphlib.CycleError as error:
-        raise validation_error(
-            f"Circular dependency between resources: [{', '.join(sorted(set(error.args[1])))}]"
-        ) from None
+        circle = sorted(set(error.args[1]))
+        raise validation_error(f"Circular dependency between resources: [{', '.join(circle)}]") from None
 
 
 def references(value: Any, conditions: Mapping[str, bool] | None = None) -> Iterator[str]:
@@ -69,30 +79,23 @@ def references(value: Any, conditions: Mapping[str, bool] | None = None) -> Iter
         for member in value:
             yield from references(member, conditions)
     elif isinstance(value, dict):
-        if len(value) == 1:
-            ((name, argument),) = value.items()
-            yield from _referred(name, argument)
-            if name == "Fn::If" and conditions is not None:
-                value = {"chosen": _chosen(argument, conditions)}
-        for member in value.values():
-            yield from references(member, conditions)
+        function, argument = shapes.function_of(value)
+        yield from _referred(function, argument)
+        if function == "Fn::If" and conditions is not None:
+            name, then, otherwise = shapes.if_(argument)
+            yield from references(then if conditions.get(name, True) else otherwise, conditions)
+        else:
+            for member in value.values():
+                yield from references(member, conditions)
 
 
 def _referred(function: str, argument: Any) -> Iterator[str]:
-    if function == "Ref" and isinstance(argument, str):
-        yield argument
+    if function == "Ref":
+        yield shapes.ref(argument)
     elif function == "Fn::GetAtt":
-        name = argument.split(".")[0] if isinstance(argument, str) else (argument or [""])[0]
-        if isinstance(name, str):
-            yield name
+        yield shapes.get_att(argument)[0]
     elif function == "Fn::Sub":
-        text, variables = arguments(argument, 2) or (argument, {})
-        if isinstance(text, str):
-            for variable in _VARIABLE.findall(text):
-                if variable.strip() not in variables:
-                    yield variable.strip().split(".")[0]
-
-
-def _chosen(argument: Any, conditions: Mapping[str, bool]) -> Any:
-    name, then, otherwise = arguments(argument, 3) or ("", argument, argument)
-    return then if conditions.get(name, True) else otherwise
+        text, variables = shapes.sub(argument)
+        for variable in map(str.strip, shapes.VARIABLE.findall(text)):
+            if not variable.startswith("!") and variable not in variables:
+                yield variable.split(".")[0]

@@ -8,18 +8,17 @@ from __future__ import annotations
 import base64
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
-from samjhadoo_emulator.cloudformation import cidr
+from samjhadoo_emulator.cloudformation import cidr, shapes
 from samjhadoo_emulator.cloudformation.context import NO_VALUE, UNKNOWN, Context
 from samjhadoo_emulator.errors import validation_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_VARIABLE: Final = re.compile(r"\$\{([^${}]*)\}")
-_VARIABLE_NAME: Final = re.compile(r"\s*[A-Za-z0-9_.:]+\s*")
-_STACK_OUTPUT: Final = ("StackName", "OutputName")
+__all__ = ["NO_VALUE", "UNKNOWN", "Context", "as_text", "evaluate", "evaluate_part", "is_unknown"]
+
 _MAP_KEYS: Final = 3
 
 
@@ -40,10 +39,10 @@ def evaluate_part(value: Any, context: Context) -> Any:
     if isinstance(value, dict):
         if len(value) == 1:
             ((name, argument),) = value.items()
-            if name in FUNCTIONS:
-                return FUNCTIONS[name](argument, context)
+            if name in _FUNCTIONS:
+                return _FUNCTIONS[name](argument, context)
             if name.startswith("Fn::"):
-                unsupported(name)
+                shapes.unsupported(name)
         return {
             name: found
             for name, member in value.items()
@@ -54,19 +53,6 @@ def evaluate_part(value: Any, context: Context) -> Any:
     return value
 
 
-def unsupported(name: str) -> NoReturn:
-    """Refuse a function that CloudFormation does not have, or not here."""
-    raise validation_error(
-        f"Template error: Encountered unsupported function: {name} "
-        f"Supported functions are: [{', '.join(SUPPORTED)}]"
-    )
-
-
-def arguments(given: Any, count: int) -> list[Any] | None:
-    """Return a function's arguments if they are a list of this length."""
-    return given if isinstance(given, list) and len(given) == count else None
-
-
 def as_text(value: Any) -> str | None:
     """Return a scalar as the text that CloudFormation makes of it; None for anything else."""
     if isinstance(value, bool):
@@ -74,9 +60,17 @@ def as_text(value: Any) -> str | None:
     return str(value) if isinstance(value, str | int | float) else None
 
 
-def _ref(name: Any, context: Context) -> Any:
-    if not isinstance(name, str) or not name:
-        raise validation_error("Template error: every Ref object must have a single String value.")
+def is_unknown(value: Any) -> bool:
+    """Return whether an evaluated value is, or contains, what is not known yet."""
+    if isinstance(value, dict):
+        return any(map(is_unknown, value.values()))
+    if isinstance(value, list):
+        return any(map(is_unknown, value))
+    return value is UNKNOWN
+
+
+def _ref(argument: Any, context: Context) -> Any:
+    name = shapes.ref(argument)
     if name == "AWS::NoValue":
         return NO_VALUE
     for values in (context.pseudo, context.parameters):
@@ -84,10 +78,10 @@ def _ref(name: Any, context: Context) -> Any:
             return values[name]
     if name in context.resources:
         return context.resources[name].id
-    return _unknown(context, name)
+    return _missing(context, name)
 
 
-def _unknown(context: Context, name: str) -> Any:
+def _missing(context: Context, name: str) -> Any:
     if context.unknown_resources:
         return UNKNOWN
     raise validation_error(
@@ -97,17 +91,12 @@ def _unknown(context: Context, name: str) -> Any:
 
 
 def _get_att(argument: Any, context: Context) -> Any:
-    parts = argument.split(".", 1) if isinstance(argument, str) else argument
-    if not arguments(parts, 2) or not isinstance(parts[0], str) or not all(parts):
-        raise validation_error(
-            "Template error: every Fn::GetAtt object requires two non-empty parameters, "
-            "the resource name and the resource attribute"
-        )
-    name, attribute = parts[0], evaluate(parts[1], context)
+    name, attribute = shapes.get_att(argument)
+    attribute = evaluate(attribute, context)
     resource = context.resources.get(name)
     if resource is None:
-        return _unknown(context, name)
-    if attribute in resource.attributes:
+        return _missing(context, name)
+    if isinstance(attribute, str) and attribute in resource.attributes:
         return resource.attributes[attribute]
     if context.unknown_resources:
         return UNKNOWN
@@ -117,16 +106,10 @@ def _get_att(argument: Any, context: Context) -> Any:
 
 
 def _sub(argument: Any, context: Context) -> Any:
-    text, variables = arguments(argument, 2) or (argument, {})
-    if not isinstance(text, str) or not isinstance(variables, dict):
-        raise validation_error(
-            "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. "
-            "Specify a string as first argument, and an optional second argument to specify a mapping of "
-            "values to replace in the string"
-        )
+    text, variables = shapes.sub(argument)
     parts: list[Any] = []
     end = 0
-    for match in _VARIABLE.finditer(text):
+    for match in shapes.VARIABLE.finditer(text):
         parts += [text[end : match.start()], _variable(match[1], variables, context)]
         end = match.end()
     return _joined([*parts, text[end:]])
@@ -135,11 +118,6 @@ def _sub(argument: Any, context: Context) -> Any:
 def _variable(name: str, variables: dict[str, Any], context: Context) -> Any:
     if name.startswith("!"):
         return f"${{{name[1:]}}}"
-    if not _VARIABLE_NAME.fullmatch(name):
-        raise validation_error(
-            "Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters, "
-            "underscores, periods, and colons"
-        )
     name = name.strip()
     if name in variables:
         value = evaluate_part(variables[name], context)
@@ -161,71 +139,63 @@ def _joined(parts: Iterable[Any], delimiter: str = "") -> Any:
 
 
 def _join(argument: Any, context: Context) -> Any:
-    found = evaluate_part(argument, context)
-    if found is UNKNOWN or (arguments(found, 2) and UNKNOWN in found):
+    delimiter, members = (evaluate_part(part, context) for part in shapes.join(argument))
+    if UNKNOWN in (delimiter, members):
         return UNKNOWN
-    if not arguments(found, 2) or not isinstance(found[1], list):
-        _misused_join()
-    delimiter = as_text(found[0])
-    parts = [part if part is UNKNOWN else as_text(part) for part in found[1]]
-    if delimiter is None or None in parts:
-        _misused_join()
-    return _joined(parts, delimiter)
-
-
-def _misused_join() -> NoReturn:
-    raise validation_error(
-        "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and "
-        "(2) a list of strings to be joined or a function that returns a list of strings "
-        "(such as Fn::GetAZs) to be joined."
-    )
+    text = as_text(delimiter)
+    if text is None or not isinstance(members, list):
+        shapes.misused_join()
+    parts = [part if part is UNKNOWN else as_text(part) for part in members]
+    if None in parts:
+        shapes.misused_join()
+    return _joined(parts, text)
 
 
 def _split(argument: Any, context: Context) -> Any:
-    found = evaluate_part(argument, context)
-    parts = arguments(found, 2) or [None, None]
+    parts = [evaluate_part(part, context) for part in shapes.split(argument)]
     if UNKNOWN in parts:
         return UNKNOWN
     delimiter, text = map(as_text, parts)
     if not delimiter or text is None:
-        raise validation_error(
-            "Template error: every Fn::Split object requires two parameters, (1) a string delimiter and "
-            "(2) a string to be split or a function that returns a string to be split."
-        )
+        shapes.misused_split()
     return text.split(delimiter)
 
 
 def _select(argument: Any, context: Context) -> Any:
-    parts = arguments(argument, 2) or [None, None]
-    index, choices = (evaluate_part(part, context) for part in parts)
+    index, choices = (evaluate_part(part, context) for part in shapes.select(argument))
     if UNKNOWN in (index, choices):
         return UNKNOWN
-    index = as_text(index)
-    if index is None or not isinstance(choices, list):
+    text = as_text(index)
+    if text is None or not re.fullmatch(r"-?[0-9]{1,9}", text):
         raise validation_error(
-            "Template error: Fn::Select requires a list argument with two elements: "
-            "an integer index and a list"
+            "Template error: Fn::Select requires a list argument with a valid index value "
+            "as its first element"
         )
-    if not re.fullmatch(r"[0-9]{1,9}", index) or int(index) >= len(choices):
-        raise validation_error(f"Template error: Fn::Select cannot select nonexistent value at index {index}")
-    return choices[int(index)]
+    if not isinstance(choices, list):
+        shapes.misused_select()
+    if not 0 <= int(text) < len(choices):
+        raise validation_error(f"Template error: Fn::Select cannot select nonexistent value at index {text}")
+    return choices[int(text)]
 
 
 def _find_in_map(argument: Any, context: Context) -> Any:
-    extended = arguments(argument, _MAP_KEYS + 1) if context.extensions else None
-    if extended is None and arguments(argument, _MAP_KEYS) is None:
-        raise validation_error(
-            "Template error: every Fn::FindInMap object requires three parameters, the map name, map key and "
-            "the attribute for return value"
-        )
-    keys = [as_text(evaluate(part, context)) for part in argument[:_MAP_KEYS]]
+    parts = shapes.find_in_map(argument)
+    default = parts[_MAP_KEYS:]
+    if default and not context.extensions:
+        shapes.misused_find_in_map()
+    evaluated = [evaluate_part(part, context) for part in parts[:_MAP_KEYS]]
+    if UNKNOWN in evaluated:
+        return UNKNOWN
+    keys = [as_text(part) for part in evaluated]
+    if None in keys:
+        shapes.misused_find_in_map()
     found: Any = context.mappings
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None
     if found is not None:
         return found
-    if extended and isinstance(extended[-1], dict) and "DefaultValue" in extended[-1]:
-        return evaluate_part(extended[-1]["DefaultValue"], context)
+    if default:
+        return evaluate_part(default[0]["DefaultValue"], context)
     if keys[0] not in context.mappings:
         raise validation_error(
             f"Template error: Mapping named '{keys[0]}' is not present in the 'Mappings' section of template."
@@ -244,17 +214,19 @@ def _base64(argument: Any, context: Context) -> Any:
 
 
 def _cidr(argument: Any, context: Context) -> Any:
-    found = evaluate_part(argument, context)
-    parts = found if isinstance(found, list) else []
-    if UNKNOWN in parts:
+    found = evaluate_part(shapes.cidr(argument), context)
+    parts = shapes.listed(found, 2, 3) or [None]
+    if UNKNOWN in parts or found is UNKNOWN:
         return UNKNOWN
-    return cidr.blocks([as_text(part) for part in parts])
+    return cidr.blocks([as_text(part) or shapes.misused_cidr() for part in parts])
 
 
 def _get_azs(argument: Any, context: Context) -> Any:
     region = evaluate_part(argument, context)
+    if region is UNKNOWN:
+        return UNKNOWN
     if not isinstance(region, str):
-        raise validation_error("Template error: Fn::GetAZs requires a string argument")
+        raise validation_error("Template error: every Fn::GetAZs object must have a String-typed value.")
     return list(context.zones.get(region or context.region, []))
 
 
@@ -262,6 +234,8 @@ def _import_value(argument: Any, context: Context) -> Any:
     name = evaluate_part(argument, context)
     if name is UNKNOWN:
         return UNKNOWN
+    if not isinstance(name, str):
+        raise validation_error("Template error: the attribute in Fn::ImportValue must be a string")
     if name in context.exports:
         return context.exports[name]
     if context.unknown_resources:
@@ -274,59 +248,55 @@ def _get_stack_output(argument: Any, context: Context) -> Any:
     given = found if isinstance(found, dict) else {}
     if UNKNOWN in given.values():
         return UNKNOWN
-    if not all(isinstance(given.get(name), str) for name in _STACK_OUTPUT):
+    stack, output = as_text(given.get("StackName")), as_text(given.get("OutputName"))
+    region = as_text(given.get("Region", context.region))
+    if not region or not stack or not output:
         raise validation_error(
             "Template error: every Fn::GetStackOutput object requires StackName and OutputName."
         )
-    stack, output = given["StackName"], given["OutputName"]
-    key = (given.get("Region") or context.region, stack, output)
-    if key in context.outputs:
-        return context.outputs[key]
+    if (region, stack, output) in context.outputs:
+        return context.outputs[region, stack, output]
     if context.unknown_resources:
         return UNKNOWN
-    raise validation_error(f"Output {output} of stack {stack} does not exist.")
+    raise validation_error(f"Output {output} of stack {stack} does not exist in {region}.")
 
 
 def _if(argument: Any, context: Context) -> Any:
-    chosen = arguments(argument, 3)
-    if chosen is None:
-        raise validation_error("Template error: Fn::If requires a list argument with three elements")
-    name, then, otherwise = chosen
-    if not isinstance(name, str) or name not in context.conditions:
-        raise validation_error(
-            f"Template error: unresolved condition dependency {name} in the Resources block of the template"
-        )
+    name, then, otherwise = shapes.if_(argument)
+    if name not in context.conditions:
+        raise validation_error(f"Template error: unresolved condition dependency {name} in Fn::If")
     return evaluate_part(then if context.conditions[name] else otherwise, context)
 
 
 def _length(argument: Any, context: Context) -> Any:
     if not context.extensions:
-        unsupported("Fn::Length")
+        shapes.unsupported("Fn::Length")
     found = evaluate_part(argument, context)
     if found is UNKNOWN:
         return UNKNOWN
     if not isinstance(found, list):
-        raise validation_error("Transform AWS::LanguageExtensions failed with: Fn::Length needs a list.")
+        raise validation_error(
+            "Transform AWS::LanguageExtensions failed with: Fn::Length layout is incorrect"
+        )
     return len(found)
 
 
 def _to_json_string(argument: Any, context: Context) -> Any:
     if not context.extensions:
-        unsupported("Fn::ToJsonString")
+        shapes.unsupported("Fn::ToJsonString")
     found = evaluate_part(argument, context)
+    if not isinstance(found, dict | list) and found is not UNKNOWN:
+        raise validation_error(
+            "Transform AWS::LanguageExtensions failed with: Fn::ToJsonString layout is incorrect"
+        )
     return UNKNOWN if is_unknown(found) else json.dumps(found, separators=(",", ":"))
 
 
-def is_unknown(value: Any) -> bool:
-    """Return whether an evaluated value is, or contains, what is not known yet."""
-    if isinstance(value, dict):
-        return any(map(is_unknown, value.values()))
-    if isinstance(value, list):
-        return any(map(is_unknown, value))
-    return value is UNKNOWN
+def _transform(argument: Any, _context: Context) -> Any:
+    return shapes.transform(argument)
 
 
-FUNCTIONS: Final[dict[str, Callable[[Any, Context], Any]]] = {
+_FUNCTIONS: Final[dict[str, Callable[[Any, Context], Any]]] = {
     "Ref": _ref,
     "Fn::Base64": _base64,
     "Fn::Cidr": _cidr,
@@ -342,30 +312,5 @@ FUNCTIONS: Final[dict[str, Callable[[Any, Context], Any]]] = {
     "Fn::Split": _split,
     "Fn::Sub": _sub,
     "Fn::ToJsonString": _to_json_string,
+    "Fn::Transform": _transform,
 }
-SUPPORTED: Final = (
-    "Fn::Base64",
-    "Fn::GetAtt",
-    "Fn::GetAZs",
-    "Fn::ImportValue",
-    "Fn::Join",
-    "Fn::Split",
-    "Fn::FindInMap",
-    "Fn::Select",
-    "Ref",
-    "Fn::Equals",
-    "Fn::If",
-    "Fn::Not",
-    "Condition",
-    "Fn::And",
-    "Fn::Or",
-    "Fn::Contains",
-    "Fn::EachMemberEquals",
-    "Fn::EachMemberIn",
-    "Fn::ValueOf",
-    "Fn::ValueOfAll",
-    "Fn::RefAll",
-    "Fn::Sub",
-    "Fn::Cidr",
-)
-"""The functions that CloudFormation lists when it refuses another, in its order."""

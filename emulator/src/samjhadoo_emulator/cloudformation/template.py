@@ -1,15 +1,17 @@
-"""A CloudFormation template: its sections, and what CloudFormation says of a text that is none.
-
-Error texts are AWS's, as ValidateTemplate and CreateStack answer them.
-"""
+"""A CloudFormation template: its sections, read from its text."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from samjhadoo_emulator.cloudformation import sections
+from samjhadoo_emulator.cloudformation.template_checks import check_references
 from samjhadoo_emulator.cloudformation.template_text import load
 from samjhadoo_emulator.errors import validation_error
+
+LARGEST_BODY: Final = 51_200
+LARGEST_STORED: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,17 @@ class TemplateResource:
 
 @dataclass(frozen=True)
 class Template:
-    """A template's sections; values still have their functions, in long form: `{"Ref": "X"}`."""
+    """A template's sections; values still have their functions, in long form: `{"Ref": "X"}`.
+
+    Attributes:
+        text: What the caller sent.
+        document: The whole template as plain values; after `transforms.transformed`, what they made of it.
+        transforms: The macros that the template names and that were not run yet.
+    """
 
     text: str
+    document: dict[str, Any] = field(default_factory=dict, repr=False)
+    version: str = ""
     description: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     transforms: tuple[str, ...] = ()
@@ -43,24 +53,30 @@ class Template:
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-_SECTIONS: Final = (
-    "AWSTemplateFormatVersion",
-    "Description",
-    "Metadata",
-    "Transform",
-    "Parameters",
-    "Mappings",
-    "Conditions",
-    "Rules",
-    "Resources",
-    "Outputs",
-    "Hooks",
-    "Globals",
-)
+def check_size(text: str, *, stored: bool = False) -> None:
+    """Refuse a text that is too large.
+
+    Args:
+        stored: Whether it was read from S3 (`TemplateURL`), where it may be larger.
+
+    Raises:
+        AwsError: It is.
+    """
+    size = len(text.encode())
+    if stored and size > LARGEST_STORED:
+        raise validation_error(f"Template may not exceed {LARGEST_STORED} bytes in size.")
+    if not stored and size > LARGEST_BODY:
+        raise validation_error(
+            f"1 validation error detected: Value '{text}' at 'templateBody' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {LARGEST_BODY}"
+        )
 
 
 def parse(text: str) -> Template:
     """Read a template.
+
+    What its functions refer to is checked too, unless transforms come first: `transforms.transformed` then
+    does it.
 
     Raises:
         AwsError: It is no template, with AWS's text.
@@ -68,39 +84,61 @@ def parse(text: str) -> Template:
     document = load(text)
     if not isinstance(document, dict):
         raise validation_error("Template format error: unsupported structure.")
-    return from_document(document, text)
+    template = from_document(document, text)
+    if not template.transforms:
+        check_references(template)
+    return template
 
 
-def from_document(document: dict[str, Any], text: str) -> Template:
-    """Return the template of an already loaded document, for example one that a transform has changed."""
-    unknown = [name for name in document if name not in _SECTIONS]
-    if unknown:
-        raise validation_error(f"Invalid template property or properties [{', '.join(unknown)}]")
-    transforms = document.get("Transform") or ()
+def from_document(document: dict[str, Any], text: str, *, transformed: bool = False) -> Template:
+    """Return the template of an already loaded document.
+
+    Args:
+        transformed: Whether its transforms were run already.
+
+    Raises:
+        AwsError: A section is malformed.
+    """
+    names = () if transformed else sections.transforms(document)
+    plain = _without_loops(document) if names else document
+    sections.check(plain)
     return Template(
         text=text,
-        description=document.get("Description") or "",
-        metadata=document.get("Metadata") or {},
-        transforms=(transforms,) if isinstance(transforms, str) else tuple(transforms),
-        parameters=document.get("Parameters") or {},
-        mappings=document.get("Mappings") or {},
-        conditions=document.get("Conditions") or {},
-        rules=document.get("Rules") or {},
-        resources={name: _resource(each) for name, each in (document.get("Resources") or {}).items()},
-        outputs=document.get("Outputs") or {},
+        document=document,
+        version=document.get("AWSTemplateFormatVersion", ""),
+        description=document.get("Description", ""),
+        metadata=document.get("Metadata", {}),
+        transforms=names,
+        parameters=plain.get("Parameters", {}),
+        mappings=plain.get("Mappings", {}),
+        conditions=plain.get("Conditions", {}),
+        rules=plain.get("Rules", {}),
+        resources={name: _resource(each) for name, each in plain.get("Resources", {}).items()},
+        outputs=plain.get("Outputs", {}),
     )
 
 
+def _without_loops(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document without what only transforms make: members of sections named `Fn::…`."""
+    return {
+        section: {name: member for name, member in members.items() if not name.startswith("Fn::")}
+        if isinstance(members, dict)
+        else members
+        for section, members in document.items()
+        if not section.startswith("Fn::")
+    }
+
+
 def _resource(declared: dict[str, Any]) -> TemplateResource:
-    depends_on = declared.get("DependsOn") or ()
+    depends_on = declared.get("DependsOn", ())
     return TemplateResource(
         type=declared["Type"],
-        properties=declared.get("Properties") or {},
-        condition=declared.get("Condition") or "",
+        properties=declared.get("Properties", {}),
+        condition=declared.get("Condition", ""),
         depends_on=(depends_on,) if isinstance(depends_on, str) else tuple(depends_on),
-        deletion_policy=declared.get("DeletionPolicy") or "",
-        update_replace_policy=declared.get("UpdateReplacePolicy") or "",
-        creation_policy=declared.get("CreationPolicy") or {},
-        update_policy=declared.get("UpdatePolicy") or {},
-        metadata=declared.get("Metadata") or {},
+        deletion_policy=declared.get("DeletionPolicy", ""),
+        update_replace_policy=declared.get("UpdateReplacePolicy", ""),
+        creation_policy=declared.get("CreationPolicy", {}),
+        update_policy=declared.get("UpdatePolicy", {}),
+        metadata=declared.get("Metadata", {}),
     )
