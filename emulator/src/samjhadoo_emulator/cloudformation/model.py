@@ -153,6 +153,14 @@ class StackResource:
 
 
 @dataclass(frozen=True)
+class Obsolete:
+    """A physical resource that is no longer the stack's, and the policy by which it leaves it."""
+
+    record: StackResource
+    policy: str
+
+
+@dataclass(frozen=True)
 class Event:
     """An event of a stack or of one of its resources.
 
@@ -264,7 +272,7 @@ class Stack:
     outputs: tuple[Output, ...] = ()
     imports: frozenset[str] = frozenset()
     checkpoint: Checkpoint | None = None
-    obsolete: list[StackResource] = field(default_factory=list)
+    obsolete: list[Obsolete] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
     options: Options = field(default_factory=Options)
