@@ -35,9 +35,7 @@ class Definitions:
         types: Returns a resource type by its name; None if it cannot be made.
     """
 
-    def __init__(
-        self, aws: AwsApi, contexts: Contexts, types: Callable[[str], ResourceType | None]
-    ) -> None:
+    def __init__(self, aws: AwsApi, contexts: Contexts, types: Callable[[str], ResourceType | None]) -> None:
         self._aws = aws
         self._contexts = contexts
         self._types = types

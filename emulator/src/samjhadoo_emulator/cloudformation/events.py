@@ -61,9 +61,7 @@ class Events:
         stack.status, stack.reason = status, reason
         self._add(stack, stack.name, stack.id, STACK, status, reason)
 
-    def resource(
-        self, stack: Stack, record: StackResource, status: ResourceStatus, reason: str = ""
-    ) -> None:
+    def resource(self, stack: Stack, record: StackResource, status: ResourceStatus, reason: str = "") -> None:
         """Set a resource's status."""
         record.status, record.reason, record.updated = status, reason, self._clock.now()
         self._add(stack, record.logical_id, record.id, record.type, status, reason, properties=record.shown)

@@ -97,7 +97,9 @@ class ApiType(ResourceType):
     async def update(self, request: Request) -> Resource:
         """Put what changes, and the tags."""
         self.check(request.properties)
-        changed = {name for name in request.properties.keys() | request.previous.keys() if request.changed(name)}
+        changed = {
+            name for name in request.properties.keys() | request.previous.keys() if request.changed(name)
+        }
         if refused := changed & self.fixed:
             raise not_implemented(f"The emulator cannot change {_listed(refused)} of {self.name} in place.")
         for names, put in self.all_puts():
@@ -143,9 +145,7 @@ class ApiType(ResourceType):
 
     def given(self, request: Request) -> dict[str, Any]:
         """Return the parameters of the creating operation."""
-        return shapes.parameters(
-            self.service, self.creation, with_stack_tags(request), renamed=self.renamed
-        )
+        return shapes.parameters(self.service, self.creation, with_stack_tags(request), renamed=self.renamed)
 
     async def call(self, request: Request, operation: str, /, **params: Any) -> dict[str, Any]:
         """Call an operation of the service."""
@@ -182,7 +182,9 @@ class ApiType(ResourceType):
     @classmethod
     def changeable(cls) -> frozenset[str]:
         """Return the properties that an update in place changes."""
-        modified = shapes.takes(cls.service, cls.modification, cls.renamed) if cls.modification else frozenset()
+        modified = (
+            shapes.takes(cls.service, cls.modification, cls.renamed) if cls.modification else frozenset()
+        )
         return cls.put_separately() | modified
 
 
