@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Put = Callable[[Any, Request], Awaitable[None]]
 
-_GONE = re.compile(r"NotFound|NoSuch|NonExistent|DoesNotExist|\A404\Z")
+_GONE = re.compile(r"NotFound|NoSuch|NonExistent|DoesNotExist|NotAttached|\A404\Z")
 _MARK = "_puts"
 
 

@@ -55,7 +55,7 @@ def taken(service: str, operation: str, renamed: tuple[tuple[str, str], ...] = (
     """Return the parameter of each property that an operation takes."""
     members = _input(service, operation).members
     others = dict(renamed)
-    plain = {_capitalised(member): member for member in members if member not in others.values()}
+    plain = {_capitalised(member): member for member in members if _capitalised(member) not in others}
     return plain | {name: member for name, member in others.items() if member in members}
 
 
