@@ -122,3 +122,8 @@ def _capitalised(name: str) -> str:
 def _input(service: str, operation: str) -> StructureShape:
     shape: StructureShape = wire.operation_model(service, operation).input_shape
     return shape
+
+
+def from_text(text: str) -> Any:
+    """Return a JSON document that an API returns as text."""
+    return json.loads(text)
