@@ -49,6 +49,7 @@ class Request:
         previous_tags: Before an update: the stack's tags that the resource has.
         id: The physical id; empty before creation.
         attributes: The attributes so far.
+        snapshot: Whether a deletion leaves a snapshot of the resource's data (`DeletionPolicy: Snapshot`).
         suffix: Random characters for generated names.
         snapshot: For a deletion: whether a snapshot of the data is to be kept, as the deletion policy asks.
         created: Call it as soon as the resource exists at AWS, before waiting for its state: the resource is
@@ -68,6 +69,7 @@ class Request:
     previous_tags: dict[str, str] = field(default_factory=dict)
     id: str = ""
     attributes: Properties = field(default_factory=dict)
+    snapshot: bool = False
     suffix: str = ""
     snapshot: bool = False
     partition: str = "aws"
