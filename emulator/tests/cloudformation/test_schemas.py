@@ -108,6 +108,8 @@ def test_scalars_get_the_types_of_the_schema(type_name, properties, coerced):
             {"LaunchType": "NOPE"},
             ["#/LaunchType: failed validation constraint for keyword [enum]"],
         ),
+        ("AWS::RDS::DBSubnetGroup", {"DBSubnetGroupDescription": "d", "SubnetIds": [UNKNOWN, UNKNOWN]}, []),
+        ("AWS::ElasticLoadBalancingV2::LoadBalancer", {"Subnets": [UNKNOWN, UNKNOWN]}, []),
         ("AWS::ECS::Service", {"LaunchType": UNKNOWN, "DesiredCount": "{{resolve:ssm:/n}}"}, []),
         (
             "AWS::Lambda::Permission",
