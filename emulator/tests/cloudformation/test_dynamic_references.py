@@ -8,7 +8,7 @@ import json
 import pytest
 
 from samjhadoo_emulator.cloudformation.dynamic_references import check, found_in, resolve
-from samjhadoo_emulator.cloudformation.parameter_values import check_existing, read_ssm
+from samjhadoo_emulator.cloudformation.parameter_values import read_existing, read_ssm
 from samjhadoo_emulator.cloudformation.parameters import resolve as resolve_parameters
 from samjhadoo_emulator.cloudformation.template import parse
 from samjhadoo_emulator.errors import AwsError
@@ -50,7 +50,8 @@ class Account:
         assert (service, operation) == ("ec2", "DescribeSubnets")
         if params["SubnetIds"] != ["subnet-1"]:
             raise AwsError("InvalidSubnetID.NotFound", "")
-        return {"Subnets": [{}]}
+        subnet = {"SubnetId": "subnet-1", "VpcId": "vpc-1", "Ipv6Native": False}
+        return {"Subnets": [{**subnet, "Tags": [{"Key": "Team", "Value": "web"}]}]}
 
 
 def resolved(value):
@@ -196,15 +197,17 @@ def test_ssm_parameters_must_exist_and_fit(kind, name, message):
 
 
 def existing(kind, text):
-    """Check that what a parameter names exists."""
+    """Return the attributes of what a parameter names."""
     template = declaring(kind)
-    return asyncio.run(check_existing(template, resolve_parameters(template, {"P": text}), Account()))
+    return asyncio.run(read_existing(template, resolve_parameters(template, {"P": text}), Account()))
 
 
 def test_what_parameters_of_types_of_aws_name_must_exist():
-    existing("List<AWS::EC2::Subnet::Id>", "subnet-1,subnet-1")
-    existing("AWS::SSM::Parameter::Name", "/str")
-    existing("String", "anything")
+    assert existing("List<AWS::EC2::Subnet::Id>", "subnet-1,subnet-1") == {
+        "subnet-1": {"SubnetId": "subnet-1", "VpcId": "vpc-1", "Tags.Team": "web"}
+    }
+    assert set(existing("AWS::SSM::Parameter::Name", "/str")) == {"/str"}
+    assert existing("String", "anything") == {}
     with pytest.raises(AwsError) as refused:
         existing("List<AWS::EC2::Subnet::Id>", "subnet-1,subnet-2")
     assert refused.value.message == (

@@ -168,7 +168,7 @@ def test_older_types_have_their_own_words(properties, message):
         ({"uniqueItems": True}, [{"a": 1, "b": 2}, {"b": 2, "a": 1}], "#: array items are not unique"),
         ({"minProperties": 1}, {}, "#: minimum size: [1], found: [0]"),
         ({"maxProperties": 0}, {"a": 1}, "#: maximum size: [0], found: [1]"),
-        ({"dependentRequired": {"a": ["b"]}}, {"a": 1}, "#: property [b] is required"),
+        ({"dependencies": {"a": ["b"]}}, {"a": 1}, "#: property [b] is required"),
         ({"anyOf": [{"type": "string"}, {"required": ["a"]}]}, 1, None),
         (
             {"anyOf": [{"required": ["a"]}, {"required": ["b"]}]},

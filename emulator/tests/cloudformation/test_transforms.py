@@ -86,6 +86,19 @@ def test_loops_in_loops_and_in_properties():
     }
 
 
+def test_functions_may_say_what_is_referred_to():
+    found = result(
+        """
+        Parameters: {Kind: {Type: String, Default: Arn}, NameA: {Type: String, Default: x}}
+        Resources:
+          Fn::ForEach::Loop: [N, [A], {'R${N}': {Type: T, Properties: {P: !Ref {'Fn::Sub': 'Name${N}'}}}}]
+        Outputs: {O: {Value: !GetAtt [!Sub 'RA', {Ref: Kind}]}}
+        """
+    )
+    assert found.resources["RA"].properties == {"P": {"Ref": "NameA"}}
+    assert found.outputs["O"]["Value"] == {"Fn::GetAtt": ["RA", "Arn"]}
+
+
 def test_policies_may_be_functions():
     found = result(
         """

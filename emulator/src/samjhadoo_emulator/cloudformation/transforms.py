@@ -87,7 +87,20 @@ class _Loops:
             if key in members:
                 _failed(f"Duplicate key '{key}' when merging keys to parent object in Fn::ForEach")
             members[key] = member
-        return members
+        return self._named(members)
+
+    def _named(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Return a value whose references are plain names: here functions may say what they refer to."""
+        function, argument = shapes.function_of(value)
+        if function == "Ref" and isinstance(argument, dict):
+            return {function: evaluate(argument, self._context)}
+        if function == "Fn::GetAtt" and isinstance(argument, list):
+            return {
+                function: [
+                    evaluate(part, self._context) if isinstance(part, dict) else part for part in argument
+                ]
+            }
+        return value
 
     def _members(self, value: dict[str, Any], names: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
         for key, member in value.items():
