@@ -8,7 +8,7 @@ import json
 import pytest
 
 from samjhadoo_emulator.cloudformation.dynamic_references import check, found_in, resolve
-from samjhadoo_emulator.cloudformation.parameter_values import read_existing, read_ssm
+from samjhadoo_emulator.cloudformation.parameter_values import check_existing, read_ssm
 from samjhadoo_emulator.cloudformation.parameters import resolve as resolve_parameters
 from samjhadoo_emulator.cloudformation.template import parse
 from samjhadoo_emulator.errors import AwsError
@@ -199,7 +199,7 @@ def test_ssm_parameters_must_exist_and_fit(kind, name, message):
 def existing(kind, text):
     """Return the attributes of what a parameter names."""
     template = declaring(kind)
-    return asyncio.run(read_existing(template, resolve_parameters(template, {"P": text}), Account()))
+    return asyncio.run(check_existing(template, resolve_parameters(template, {"P": text}), Account()))
 
 
 def test_what_parameters_of_types_of_aws_name_must_exist():

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
-from samjhadoo_emulator.cloudformation.summary import summary, validation
+import pytest
+
+from samjhadoo_emulator.cloudformation.summary import check_capabilities, summary, validation
 from samjhadoo_emulator.cloudformation.template import parse
+from samjhadoo_emulator.errors import AwsError
 
 FULL = parse(
     """
@@ -80,3 +83,38 @@ def test_what_nested_stacks_need_is_not_known():
         "Capabilities": ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         "CapabilitiesReason": "The following resource(s) require capabilities: [AWS::CloudFormation::Stack]",
     }
+
+
+ROLE, NAMED = "{Type: AWS::IAM::Role}", "{Type: AWS::IAM::Role, Properties: {RoleName: x}}"
+POLICY = "{Type: AWS::IAM::Policy, Properties: {PolicyName: x}}"
+
+
+@pytest.mark.parametrize(
+    ("resource", "given", "missing"),
+    [
+        ("{Type: AWS::SNS::Topic}", [], ""),
+        (ROLE, [], "CAPABILITY_IAM"),
+        (ROLE, ["CAPABILITY_IAM"], ""),
+        (ROLE, ["CAPABILITY_NAMED_IAM"], ""),
+        (NAMED, ["CAPABILITY_IAM"], "CAPABILITY_NAMED_IAM"),
+        (NAMED, ["CAPABILITY_NAMED_IAM"], ""),
+        (POLICY, ["CAPABILITY_IAM"], ""),
+    ],
+)
+def test_what_a_template_needs_must_be_acknowledged(resource, given, missing):
+    template = parse(f"Resources: {{R: {resource}}}")
+    if not missing:
+        check_capabilities(template, given)
+        return
+    with pytest.raises(AwsError) as refused:
+        check_capabilities(template, given)
+    assert refused.value.code == "InsufficientCapabilitiesException"
+    assert refused.value.message == f"Requires capabilities : [{missing}]"
+
+
+def test_transforms_must_be_acknowledged_but_for_change_sets():
+    template = parse("Transform: Mine\nResources: {R: {Type: AWS::SNS::Topic}}")
+    check_capabilities(template, ["CAPABILITY_AUTO_EXPAND"])
+    check_capabilities(template, [], change_set=True)
+    with pytest.raises(AwsError, match=r"Requires capabilities : \[CAPABILITY_AUTO_EXPAND\]"):
+        check_capabilities(template, [])

@@ -63,10 +63,10 @@ async def read_ssm(template: Template, chosen: Mapping[str, str], aws: AwsApi) -
     return values
 
 
-async def read_existing(
+async def check_existing(
     template: Template, resolved: Mapping[str, Parameter], aws: AwsApi
 ) -> dict[str, dict[str, str]]:
-    """Read what parameters of AWS's types name, which must exist, as CloudFormation does first of all.
+    """Check that what parameters of AWS's types name exists, as CloudFormation does first of all.
 
     Returns:
         The attributes of each, by its id, for `rules.check_rules`: `{"subnet-1": {"VpcId": "vpc-1"}}`.

@@ -5,15 +5,60 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from samjhadoo_emulator.cloudformation import capabilities, schemas
+from samjhadoo_emulator.cloudformation import schemas
 from samjhadoo_emulator.cloudformation.parameters import plain
+from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from samjhadoo_emulator.cloudformation.template import Template
 
 _NESTED: Final = "AWS::CloudFormation::Stack"
+_IAM_NAMES: Final = {
+    "AWS::IAM::AccessKey": "",
+    "AWS::IAM::Group": "GroupName",
+    "AWS::IAM::GroupPolicy": "",
+    "AWS::IAM::InstanceProfile": "InstanceProfileName",
+    "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
+    "AWS::IAM::Policy": "",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::IAM::RolePolicy": "",
+    "AWS::IAM::User": "UserName",
+    "AWS::IAM::UserPolicy": "",
+    "AWS::IAM::UserToGroupAddition": "",
+}
+"""The types that need a capability, and the property that gives a resource a name of its own."""
+_IAM, _NAMED_IAM, _EXPAND = "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"
+
+
+def required_capabilities(template: Template) -> list[str]:
+    """Return the capabilities that a caller must acknowledge to make a stack of a template."""
+    needs = [
+        _NAMED_IAM if _IAM_NAMES[each.type] in each.properties else _IAM
+        for each in template.resources.values()
+        if each.type in _IAM_NAMES
+    ]
+    found = [_NAMED_IAM] if _NAMED_IAM in needs else [_IAM] if needs else []
+    return found + ([_EXPAND] if template.transforms else [])
+
+
+def check_capabilities(template: Template, given: Iterable[str], *, change_set: bool = False) -> None:
+    """Refuse a template whose needs the caller does not acknowledge.
+
+    Args:
+        change_set: Whether a change set is asked for: it shows what transforms made, so that they need no
+            acknowledgement.
+
+    Raises:
+        AwsError: InsufficientCapabilitiesException.
+    """
+    granted = set(given)
+    granted |= {_IAM} if _NAMED_IAM in granted else set()
+    granted |= {_EXPAND} if change_set else set()
+    missing = [each for each in required_capabilities(template) if each not in granted]
+    if missing:
+        raise AwsError("InsufficientCapabilitiesException", f"Requires capabilities : [{', '.join(missing)}]")
 
 
 def validation(template: Template) -> dict[str, Any]:
@@ -46,23 +91,22 @@ def summary(template: Template) -> dict[str, Any]:
 
 
 def _shared(template: Template) -> dict[str, Any]:
-    needed = list(capabilities.required(template))
+    needed = required_capabilities(template)
     types = list(dict.fromkeys(each.type for each in template.resources.values()))
-    reason = capabilities.reason(template)
-    if _NESTED in types:
-        # What a nested template needs is not known before it is read.
-        needed = [capabilities.NAMED_IAM, capabilities.AUTO_EXPAND]
-        reason = f"The following resource(s) require capabilities: [{_NESTED}]"
+    reasons = [name for name in types if name in _IAM_NAMES or name == _NESTED]
+    if _NESTED in types:  # what a nested template needs is not known before it is read
+        needed = [_NAMED_IAM, _EXPAND]
     answer: dict[str, Any] = {}
     if template.description:
         answer["Description"] = template.description
     if template.transforms:
         answer["DeclaredTransforms"] = list(template.transforms)
-        needed = list(dict.fromkeys([*needed, capabilities.AUTO_EXPAND]))
     if needed:
         answer["Capabilities"] = needed
-    if reason:
-        answer["CapabilitiesReason"] = reason
+    if reasons:
+        answer["CapabilitiesReason"] = (
+            f"The following resource(s) require capabilities: [{', '.join(reasons)}]"
+        )
     return answer
 
 
