@@ -72,6 +72,22 @@ def test_a_reference_to_what_is_not_made_is_refused():
     )
 
 
+@pytest.mark.parametrize(("condition", "refused"), [("", True), ("Condition: C, ", False)])
+def test_outputs_refer_to_what_is_made(condition, refused):
+    text = (
+        "Conditions: {C: !Equals [a, b]}\nResources: {A: {Type: T}, B: {Type: T, Condition: C}}\n"
+        f"Outputs: {{O: {{{condition}Value: !Ref B}}}}"
+    )
+    if not refused:
+        assert order(parse(text), {"C": False}) == {"A": set()}
+        return
+    with pytest.raises(AwsError) as found:
+        order(parse(text), {"C": False})
+    assert found.value.message == (
+        "Template format error: Unresolved resource dependencies [B] in the Outputs block of the template"
+    )
+
+
 def test_depending_on_what_is_not_made_is_no_mistake():
     assert order(template({"A": "DependsOn: B", "B": "Condition: C"}), {"C": False}) == {"A": set()}
 

@@ -179,6 +179,8 @@ def test_language_extensions_need_their_transform(text):
         ("!Select [1, [!Ref New, a]]", "a"),
         ("!Base64 {Ref: New}", UNKNOWN),
         ("!Cidr [!GetAtt New.CidrBlock, 1, 8]", UNKNOWN),
+        ("!GetAZs nowhere", UNKNOWN),
+        ("!Select [0, !GetAZs '']", UNKNOWN),
         ("!ImportValue nope", UNKNOWN),
         ("!ImportValue {Ref: New}", UNKNOWN),
         ("!GetStackOutput {StackName: nope, OutputName: X}", UNKNOWN),
