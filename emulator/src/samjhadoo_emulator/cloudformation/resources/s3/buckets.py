@@ -27,7 +27,16 @@ LONGEST_NAME = 63
 _WITHOUT_CONSTRAINT = "us-east-1"
 """The region whose buckets name none, and that answers a second creation by the same owner with success."""
 _DASHED = frozenset(
-    "ap-northeast-1 ap-southeast-1 ap-southeast-2 eu-west-1 sa-east-1 us-east-1 us-west-1 us-west-2".split()
+    [
+        "ap-northeast-1",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "eu-west-1",
+        "sa-east-1",
+        "us-east-1",
+        "us-west-1",
+        "us-west-2",
+    ]
 )
 """The oldest regions: a dash comes before them in the addresses of websites."""
 
