@@ -91,8 +91,8 @@ class Principal(IamType):
     async def describe(self, request: Request) -> Properties | None:
         found = (await self.call(request, f"Get{self.thing}", **self.identity(request)))[self.thing]
         boundary = found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
-        bounded = {"PermissionsBoundary": boundary} if boundary else {}
-        return {**found, **bounded, **await self.policies(request)}
+        shown = {"Description": None, **found, "PermissionsBoundary": boundary}
+        return {**shown, **await self.policies(request)}
 
 
 class Role(Principal):

@@ -122,7 +122,7 @@ class Bucket(ApiType):
         for setting in SETTINGS:
             if setting.name in request.properties:
                 found[setting.name] = await self._get(request, setting)
-        return {name: value for name, value in found.items() if value is not None}
+        return found
 
     async def _get(self, request: Request, setting: Setting) -> Any:
         """Return a setting as the template writes it; None if the bucket does not have it."""
