@@ -100,7 +100,9 @@ class ApiType(ResourceType):
     async def update(self, request: Request) -> Resource:
         """Put what changes, and the tags."""
         self.check(request.properties)
-        changed = {name for name in request.properties.keys() | request.previous.keys() if request.changed(name)}
+        changed = {
+            name for name in request.properties.keys() | request.previous.keys() if request.changed(name)
+        }
         if refused := changed & self.fixed:
             raise not_implemented(f"The emulator cannot change {_listed(refused)} of {self.name} in place.")
         for names, put in self.all_puts():
@@ -205,7 +207,9 @@ class ApiType(ResourceType):
     @classmethod
     def changeable(cls) -> frozenset[str]:
         """Return the properties that an update in place changes."""
-        modified = shapes.takes(cls.service, cls.modification, cls.renamed) if cls.modification else frozenset()
+        modified = (
+            shapes.takes(cls.service, cls.modification, cls.renamed) if cls.modification else frozenset()
+        )
         return cls.put_separately() | modified | cls.instructions
 
 
