@@ -54,6 +54,7 @@ class ApiType(ResourceType):
         made_with: Properties that `make` acts on besides those that the creating operation takes by itself.
         renamed: The API's names of properties that have others in CloudFormation.
         unsupported: Properties of the schema that cannot be acted on: a template that has one is refused.
+        instructions: Properties that say how later calls are made; there is nothing at AWS to change them in.
         fixed: Properties that AWS changes in place and the emulator cannot: such an update is refused.
         defaults: What properties have again that an update no longer names, if it is not what they had.
     """
@@ -64,6 +65,7 @@ class ApiType(ResourceType):
     deletion: ClassVar[str]
     made_with: ClassVar[frozenset[str]] = frozenset()
     renamed: ClassVar[Mapping[str, str]] = {}
+    instructions: ClassVar[frozenset[str]] = frozenset()
     fixed: ClassVar[frozenset[str]] = frozenset()
     defaults: ClassVar[Mapping[str, Any]] = {}
 
@@ -204,7 +206,7 @@ class ApiType(ResourceType):
     def changeable(cls) -> frozenset[str]:
         """Return the properties that an update in place changes."""
         modified = shapes.takes(cls.service, cls.modification, cls.renamed) if cls.modification else frozenset()
-        return cls.put_separately() | modified
+        return cls.put_separately() | modified | cls.instructions
 
 
 def is_gone(error: AwsError) -> bool:

@@ -28,7 +28,7 @@ class Key(ApiType):
     name = "AWS::KMS::Key"
     service, creation, deletion = "kms", "CreateKey", "ScheduleKeyDeletion"
     renamed: ClassVar = {"KeyPolicy": "Policy"}
-    made_with = frozenset({"PendingWindowInDays"})
+    instructions = frozenset({"PendingWindowInDays"})
     fixed = frozenset({"KeySpec", "KeyUsage", "MultiRegion", "Origin"})
 
     def identity(self, request: Request) -> dict[str, Any]:

@@ -138,7 +138,17 @@ class DbInstance(RdsType):
     describing = ("DescribeDBInstances", "DBInstances")
     id_parameter, arn_attribute = "DBInstanceIdentifier", "DBInstanceArn"
     renamed: ClassVar = {"VPCSecurityGroups": "VpcSecurityGroupIds"}
-    made_with = frozenset({*_CREATIONS, "SourceRegion", "DeleteAutomatedBackups"})
+    made_with = frozenset({*_CREATIONS, "MasterUserSecret", "SourceRegion"})
+    instructions = frozenset(
+        {
+            "AllowMajorVersionUpgrade",
+            "ApplyImmediately",
+            "CertificateRotationRestart",
+            "DeleteAutomatedBackups",
+            "UseDefaultProcessorFeatures",
+        }
+    )
+    fixed = frozenset({"AvailabilityZone", "DBSnapshotIdentifier"})
     unsupported = frozenset(
         {
             "AdditionalStorageVolumes",
@@ -177,6 +187,7 @@ class DbInstance(RdsType):
             "Tags": tag_list(tags(request)),
         }
         params = shapes.parameters(self.service, operation, properties, renamed=self.renamed)
+        params |= _secret_key(request.properties)
         made = (await self.call(request, operation, **params))["DBInstance"]
         resource = Resource(made["DBInstanceIdentifier"], _attributes(made))
         if later := self._later(request, operation):
@@ -208,13 +219,14 @@ class DbInstance(RdsType):
         params = self._modification(request, changed)
         if not params:
             return {}
-        if "EngineVersion" in params and request.properties.get("AllowMajorVersionUpgrade"):
-            params["AllowMajorVersionUpgrade"] = True
-        return {**params, "ApplyImmediately": request.properties.get("ApplyImmediately", True)}
+        how = {name: request.properties[name] for name in self.instructions & request.properties.keys()}
+        instructions = shapes.parameters(self.service, self.modification, how)
+        return {"ApplyImmediately": True, **instructions, **params}
 
     def _modification(self, request: Request, changed: set[str]) -> dict[str, Any]:
-        silent = {"AllowMajorVersionUpgrade", "ApplyImmediately", "CertificateRotationRestart"}
-        params = super().modified(request, changed - silent)
+        params = super().modified(request, changed - self.instructions)
+        if "MasterUserSecret" in changed:
+            params |= _secret_key(request.properties)
         if "Port" in changed and "Port" in request.properties:
             params["DBPortNumber"] = int(request.properties["Port"])
         if "EnableCloudwatchLogsExports" in changed:
@@ -225,6 +237,16 @@ class DbInstance(RdsType):
                 "DisableLogTypes": [each for each in before if each not in wanted],
             }
         return params
+
+    @puts("SourceDBInstanceIdentifier")
+    async def promote(self, request: Request) -> None:
+        """Make a read replica whose source the template no longer names an instance of its own."""
+        if not request.properties.get("SourceDBInstanceIdentifier"):
+            await self.call(request, "PromoteReadReplica", **self.identity(request))
+
+    @classmethod
+    def changeable(cls) -> frozenset[str]:
+        return super().changeable() | {"EnableCloudwatchLogsExports", "MasterUserSecret", "Port"}
 
     async def remove(self, request: Request) -> None:
         """Delete the instance, with a last snapshot of it if it shall be kept."""
@@ -253,6 +275,12 @@ class DbInstance(RdsType):
 def creation_of(properties: Properties) -> str:
     """Return the operation that creates an instance with these properties."""
     return next((each for name, each in _CREATIONS.items() if properties.get(name)), DbInstance.creation)
+
+
+def _secret_key(properties: Properties) -> dict[str, Any]:
+    """Return the key of the secret that RDS itself keeps the master password in."""
+    key = (properties.get("MasterUserSecret") or {}).get("KmsKeyId")
+    return {"MasterUserSecretKmsKeyId": key} if key else {}
 
 
 def _attributes(instance: Properties) -> dict[str, Any]:
