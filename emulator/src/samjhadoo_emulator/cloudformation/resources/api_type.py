@@ -12,7 +12,7 @@ from abc import abstractmethod
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from samjhadoo_emulator import wire
+from samjhadoo_emulator import validation, wire
 from samjhadoo_emulator.cloudformation.resources import shapes
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource, ResourceType
 from samjhadoo_emulator.errors import AwsError, not_implemented
@@ -162,7 +162,12 @@ class ApiType(ResourceType):
         return shapes.fit(tag_list(values), shape.members[member], "Tags")
 
     async def call(self, request: Request, operation: str, /, **params: Any) -> dict[str, Any]:
-        """Call an operation of the service."""
+        """Call an operation of the service.
+
+        Raises:
+            AwsError: The parameters do not fit the operation's model, or AWS refused.
+        """
+        validation.check(wire.operation_model(self.service, operation), params)
         return await request.aws.call(self.service, operation, **params)
 
     async def call_if_there(
