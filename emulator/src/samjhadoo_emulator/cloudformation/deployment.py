@@ -84,7 +84,7 @@ class Deployment:
         return succeeded
 
     def _existing(self, name: str) -> StackResource | None:
-        """Return the record of the physical resource that there is; a failed replacement has left the old one."""
+        """Return the record of the resource that there is; a failed replacement has left the old one."""
         records = (self._stack.resources.get(name), self._before.get(name))
         return next((record for record in records if record and record.resource), None)
 

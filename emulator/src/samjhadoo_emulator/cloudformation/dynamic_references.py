@@ -1,4 +1,8 @@
-"""Dynamic references: `{{resolve:ssm:NAME}}` and others, read just before they are needed."""
+"""Dynamic references: `{{resolve:ssm:NAME}}` and others, read just before they are needed.
+
+Facts: "Get values stored in other services using dynamic references" in CloudFormation's user guide; the
+texts are what AWS answered to such templates.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,21 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.service import AwsApi
 
 _REFERENCE: Final = re.compile(r"\{\{resolve:(ssm|ssm-secure|secretsmanager):([^{}]+)\}\}")
+_ARN_PARTS: Final = 7
+_VERSION: Final = re.compile(r"[1-9][0-9]*")
+_SECURE: Final = {
+    "AWS::DirectoryService::MicrosoftAD": {"Password"},
+    "AWS::DirectoryService::SimpleAD": {"Password"},
+    "AWS::ElastiCache::ReplicationGroup": {"AuthToken"},
+    "AWS::IAM::User": {"LoginProfile"},
+    "AWS::KinesisFirehose::DeliveryStream": {"RedshiftDestinationConfiguration"},
+    "AWS::OpsWorks::App": {"AppSource"},
+    "AWS::OpsWorks::Stack": {"CustomCookbooksSource", "RdsDbInstances"},
+    "AWS::RDS::DBCluster": {"MasterUserPassword"},
+    "AWS::RDS::DBInstance": {"MasterUserPassword"},
+    "AWS::Redshift::Cluster": {"MasterUserPassword"},
+}
+"""The properties, by type, where `ssm-secure` is allowed."""
 
 
 def found_in(value: Any) -> Iterator[str]:
@@ -23,6 +42,28 @@ def found_in(value: Any) -> Iterator[str]:
     elif isinstance(value, dict | list):
         for member in value.values() if isinstance(value, dict) else value:
             yield from found_in(member)
+
+
+def check(type_name: str, properties: dict[str, Any]) -> None:
+    """Check the form of a resource's dynamic references, and where it has secure ones.
+
+    Raises:
+        AwsError: A version is no number, or `ssm-secure` is in a property that does not allow it.
+    """
+    for name, value in properties.items():
+        for reference in found_in(value):
+            service, key = _parts(reference)
+            if service == "secretsmanager":
+                continue
+            version = key.partition(":")[2] if not key.startswith("arn:") else ""
+            if version and not _VERSION.fullmatch(version):
+                raise validation_error(
+                    f"Incorrect format is used in the following SSM reference: [{reference}]"
+                )
+            if service == "ssm-secure" and name not in _SECURE.get(type_name, ()):
+                raise validation_error(
+                    f"SSM Secure reference is not supported in: [{type_name}/Properties/{name}]"
+                )
 
 
 async def resolve(value: Any, aws: AwsApi) -> Any:
@@ -45,15 +86,27 @@ def _replaced(value: Any, answers: dict[str, str]) -> Any:
     return value
 
 
+def _parts(reference: str) -> tuple[str, str]:
+    service, _, key = reference.removeprefix("{{resolve:").removesuffix("}}").partition(":")
+    return service, key
+
+
 async def _read(reference: str, aws: AwsApi) -> str:
-    match = _REFERENCE.fullmatch(reference)
-    service, key = match.groups() if match else ("", "")
+    service, key = _parts(reference)
     if service == "secretsmanager":
         return await _secret(reference, key, aws)
-    return await _parameter(key, aws)
+    answer = await read_parameter(key, aws)
+    if service == "ssm" and answer["Type"] == "SecureString":
+        raise validation_error(f"Non-secure ssm prefix was used for secure parameter {answer['Name']}")
+    return str(answer["Value"])
 
 
-async def _parameter(name: str, aws: AwsApi) -> str:
+async def read_parameter(name: str, aws: AwsApi) -> dict[str, Any]:
+    """Return an SSM parameter as GetParameter describes it.
+
+    Raises:
+        AwsError: There is none of this name and version.
+    """
     try:
         answer = await aws.call("ssm", "GetParameter", Name=name, WithDecryption=True)
     except AwsError as error:
@@ -62,14 +115,19 @@ async def _parameter(name: str, aws: AwsApi) -> str:
         raise validation_error(
             f"Unable to fetch parameters [{name}] from parameter store for this account."
         ) from None
-    return str(answer["Parameter"]["Value"])
+    parameter: dict[str, Any] = answer["Parameter"]
+    return parameter
 
 
 async def _secret(reference: str, key: str, aws: AwsApi) -> str:
-    name, _, rest = key.partition(":") if not key.startswith("arn:") else _secret_arn(key)
-    kind, member, stage, version = [*rest.split(":"), "", "", "", ""][:4]
+    parts = key.split(":")
+    split = _ARN_PARTS if key.startswith("arn:") else 1
+    name, rest = ":".join(parts[:split]), parts[split:]
+    kind, member, stage, version = [*rest, "", "", "", ""][:4]
     if kind not in {"", "SecretString"}:
-        raise validation_error(f"Invalid dynamic reference {reference}: only SecretString is supported")
+        raise validation_error(
+            f"Incorrect format is used in the following Secrets Manager reference: [{reference}]"
+        )
     given = {"VersionStage": stage, "VersionId": version}
     answer = await aws.call(
         "secretsmanager",
@@ -77,18 +135,18 @@ async def _secret(reference: str, key: str, aws: AwsApi) -> str:
         SecretId=name,
         **{option: chosen for option, chosen in given.items() if chosen},
     )
-    text = str(answer["SecretString"])
-    return text if not member else _member(text, member)
-
-
-def _secret_arn(key: str) -> tuple[str, str, str]:
-    parts = key.split(":")
-    return ":".join(parts[:7]), ":", ":".join(parts[7:])
+    text = str(answer.get("SecretString", ""))
+    return _member(text, member) if member else text
 
 
 def _member(text: str, member: str) -> str:
     try:
-        found = json.loads(text)[member]
-    except (ValueError, KeyError, TypeError):
-        raise validation_error("Could not find a value associated with JSONKey in SecretString") from None
+        members = json.loads(text)
+    except ValueError:
+        members = None
+    if not isinstance(members, dict):
+        raise validation_error("Could not parse SecretString JSON")
+    if member not in members:
+        raise validation_error("Could not find a value associated with JSONKey in SecretString")
+    found = members[member]
     return found if isinstance(found, str) else json.dumps(found)

@@ -61,6 +61,7 @@ class Engine:
 
     def __init__(
         self,
+        *,
         stacks: Stacks,
         provider: Provider,
         contexts: Contexts,
@@ -166,9 +167,7 @@ class Engine:
         cancellation = self._new_cancellation(stack)
         provisioner = Provisioner(self._provider, self._events, stack, cancellation)
         try:
-            context = await self._contexts.of(
-                definition, name=stack.name, stack_id=stack.id, resources=known
-            )
+            context = await self._contexts.of(definition, name=stack.name, stack_id=stack.id, resources=known)
             imports = self._contexts.imports(definition, context)
             for name in sorted(imports - context.exports.keys()):
                 return f"No export named {name} found."

@@ -44,14 +44,11 @@ class NestedStack(ResourceType):
 
     async def create(self, request: Request) -> Resource:
         parent = self._stacks.find(request.stack_id)
-        child = self._stacks.add(
+        child = self._stacks.new(
             request.generated_name(longest=LONGEST_NAME), StackStatus.CREATE_IN_PROGRESS, parent=parent
         )
-        try:
-            definition = await self._definition(request, parent, child)
-        except AwsError:
-            self._stacks.forget(child)
-            raise
+        definition = await self._definition(request, parent, child)
+        self._stacks.register(child)
         minutes = int(request.properties.get("TimeoutInMinutes") or 0)
         token = parent.operation.options.token
         options = Options(disable_rollback=True, token=token, timeout=minutes)

@@ -134,19 +134,23 @@ def _parameter(name: str, declared: Mapping[str, Any], text: str, resolved: str)
     kind = declared["Type"]
     if len(text.encode()) > LONGEST_VALUE:
         raise validation_error(f"Parameter '{name}' value '[****]' length is greater than {LONGEST_VALUE}.")
-    shown = resolved if parameter_types.is_ssm(kind) else text
+    of_ssm = parameter_types.is_ssm(kind)
     many = parameter_types.is_list(kind)
-    value: Any = [part.strip() for part in shown.split(",")] if many else shown
-    # The rules of an SSM type are about its value, which may be unknown where nothing is read.
-    for element in value if many else [value]:
+    # What a declaration allows is about the name of an SSM parameter, not about its value.
+    for element in _elements(text) if many and not of_ssm else [text]:
         for problem in _problems(declared, element):
             _refuse(name, declared, problem)
+    value = resolved if of_ssm else text
     return Parameter(
-        value=value,
+        value=_elements(value) if many else value,
         text=text,
         no_echo=plain(declared.get("NoEcho", "")).lower() == "true",
-        resolved=resolved,
+        resolved=",".join(_elements(resolved)) if of_ssm and many else resolved,
     )
+
+
+def _elements(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
 
 
 def _refuse(name: str, declared: Mapping[str, Any], problem: str) -> None:

@@ -67,7 +67,9 @@ def for_rollback(records: Iterable[StackResource], *, retain_except_on_create: b
     return [
         Obsolete(
             record,
-            "Retain" if record.entry.deletion_policy == "Retain" and not retain_except_on_create else "Delete",
+            "Retain"
+            if record.entry.deletion_policy == "Retain" and not retain_except_on_create
+            else "Delete",
         )
         for record in records
     ]

@@ -19,8 +19,8 @@ REFUSAL = (
 def kept_name(schema: Schema | None, before: Properties, after: Properties) -> str:
     """Return the name that the old and the new resource would share; empty if there is none.
 
-    Names are the properties of the primary identifier that a template gives, and for types that AWS identifies
-    otherwise (by an ARN, for example) the create-only property `Name`, `GroupName` or `TYPEName`.
+    Names are the properties of the primary identifier that a template gives, and for types that AWS
+    identifies otherwise (by an ARN, for example) the create-only property `Name`, `GroupName` or `TYPEName`.
     """
     if schema is None:
         return ""

@@ -44,7 +44,7 @@ class Rollback:
         self._retain_except_on_create = retain_except_on_create
 
     async def run(self, cancellation: Cancellation) -> bool:
-        """Do it; return whether every resource is what it was. What the update made is left for the cleanup."""
+        """Do it; return whether every resource is what it was. The cleanup deletes what the update made."""
         needs = {name: record.needs for name, record in self._before.items()}
         failed = await in_order(needs, self._restore, cancellation)
         if failed:

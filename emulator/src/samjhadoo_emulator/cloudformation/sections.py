@@ -84,8 +84,11 @@ def transforms(document: dict[str, Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def check(document: dict[str, Any]) -> None:
+def check(document: dict[str, Any], *, looped: bool = False) -> None:
     """Check the form of a template's sections.
+
+    Args:
+        looped: Whether loops, which are not in the document any more, may give it resources.
 
     Raises:
         AwsError: One is malformed, in AWS's words.
@@ -99,7 +102,7 @@ def check(document: dict[str, Any]) -> None:
         if not isinstance(document.get(section, {}), dict):
             _malformed("unsupported structure.")
     _check_head(document)
-    if not document.get("Resources"):
+    if not document.get("Resources") and not looped:
         _malformed("At least one Resources member must be defined.")
     extended = EXTENSIONS in transforms(document)
     for section, most, each in _MEMBERS:
@@ -110,7 +113,7 @@ def check(document: dict[str, Any]) -> None:
             )
         for name, member in members.items():
             each(name, member, extended)
-    common = [name for name in document["Resources"] if name in document.get("Parameters", {})]
+    common = [name for name in document.get("Resources", {}) if name in document.get("Parameters", {})]
     if common:
         raise validation_error(
             "Template error: all resources and parameters must have unique names. "

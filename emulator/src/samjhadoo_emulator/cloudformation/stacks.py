@@ -46,8 +46,8 @@ class Stacks:
         """Return the stacks that are not deleted, the newest first."""
         return [stack for stack in self if not stack.is_deleted]
 
-    def add(self, name: str, status: StackStatus, *, parent: Stack | None = None) -> Stack:
-        """Make a stack.
+    def new(self, name: str, status: StackStatus, *, parent: Stack | None = None) -> Stack:
+        """Return a stack that nobody can find before it is given to `register`.
 
         Args:
             parent: The stack of which it is a nested one.
@@ -55,14 +55,26 @@ class Stacks:
         Raises:
             AwsError: The name is taken.
         """
-        taken = self._by_name.get(name)
-        if taken is not None and not taken.is_deleted:
-            raise AwsError("AlreadyExistsException", f"Stack [{name}] already exists")
+        self._check_free(name)
         identity = f"{self._home.prefix}stack/{name}/{uuid.uuid4()}"
         stack = Stack(identity, name, self._clock.now(), status)
         if parent is not None:
             stack.parent_id, stack.root_id = parent.id, parent.root_id or parent.id
-        self._by_id[identity] = self._by_name[name] = stack
+        return stack
+
+    def register(self, stack: Stack) -> None:
+        """Make a new stack one of the region's.
+
+        Raises:
+            AwsError: The name has been taken in the meantime.
+        """
+        self._check_free(stack.name)
+        self._by_id[stack.id] = self._by_name[stack.name] = stack
+
+    def add(self, name: str, status: StackStatus, *, parent: Stack | None = None) -> Stack:
+        """Make a stack and register it."""
+        stack = self.new(name, status, parent=parent)
+        self.register(stack)
         return stack
 
     def forget(self, stack: Stack) -> None:
@@ -92,6 +104,11 @@ class Stacks:
         if stack is None:
             raise validation_error(words.format(name=name))
         return stack
+
+    def _check_free(self, name: str) -> None:
+        taken = self._by_name.get(name)
+        if taken is not None and not taken.is_deleted:
+            raise AwsError("AlreadyExistsException", f"Stack [{name}] already exists")
 
     def _forget_old(self) -> None:
         oldest = self._clock.now() - KEPT

@@ -37,6 +37,7 @@ class Template:
         text: What the caller sent.
         document: The whole template as plain values; after `transforms.transformed`, what they made of it.
         transforms: The macros that the template names and that were not run yet.
+        extensions: Whether it is written for `AWS::LanguageExtensions`, for `Context.extensions`.
     """
 
     text: str
@@ -45,6 +46,7 @@ class Template:
     description: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     transforms: tuple[str, ...] = ()
+    extensions: bool = False
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     mappings: dict[str, Any] = field(default_factory=dict)
     conditions: dict[str, Any] = field(default_factory=dict)
@@ -90,18 +92,18 @@ def parse(text: str) -> Template:
     return template
 
 
-def from_document(document: dict[str, Any], text: str, *, transformed: bool = False) -> Template:
+def from_document(document: dict[str, Any], text: str, *, extensions: bool = False) -> Template:
     """Return the template of an already loaded document.
 
     Args:
-        transformed: Whether its transforms were run already.
+        extensions: Whether it is written for `AWS::LanguageExtensions` although it does not say so any more.
 
     Raises:
         AwsError: A section is malformed.
     """
-    names = () if transformed else sections.transforms(document)
+    names = sections.transforms(document)
     plain = _without_loops(document) if names else document
-    sections.check(plain)
+    sections.check(plain, looped=plain is not document and plain != document)
     return Template(
         text=text,
         document=document,
@@ -109,6 +111,7 @@ def from_document(document: dict[str, Any], text: str, *, transformed: bool = Fa
         description=document.get("Description", ""),
         metadata=document.get("Metadata", {}),
         transforms=names,
+        extensions=extensions or sections.EXTENSIONS in names,
         parameters=plain.get("Parameters", {}),
         mappings=plain.get("Mappings", {}),
         conditions=plain.get("Conditions", {}),

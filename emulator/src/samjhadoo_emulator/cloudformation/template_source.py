@@ -12,7 +12,7 @@ from samjhadoo_emulator.errors import AwsError, validation_error
 if TYPE_CHECKING:
     from samjhadoo_emulator.service import AwsApi
 
-LONGEST_BODY: Final = 51_200
+LARGEST_BODY: Final = 51_200
 LARGEST_OBJECT: Final = 1 << 20
 """Bytes of a template in a request, and in S3."""
 _HOSTED: Final = re.compile(r"(?P<bucket>[^.].*?)\.s3[.-].*")
@@ -34,10 +34,10 @@ async def template_text(params: dict[str, Any], aws: AwsApi, *, member: str = "T
         raise validation_error(f"Either {member} URL or {member} Body must be specified.")
     if url:
         return await read(url, aws)
-    if body is not None and len(body.encode()) > LONGEST_BODY:
+    if body is not None and len(body.encode()) > LARGEST_BODY:
         raise validation_error(
-            f"1 validation error detected: Value '{body}' at '{member[:1].lower()}{member[1:]}Body' failed to "
-            f"satisfy constraint: Member must have length less than or equal to {LONGEST_BODY}"
+            f"1 validation error detected: Value '{body}' at '{member[:1].lower()}{member[1:]}Body' failed "
+            f"to satisfy constraint: Member must have length less than or equal to {LARGEST_BODY}"
         )
     return body or ""
 

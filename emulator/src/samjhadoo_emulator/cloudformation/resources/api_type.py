@@ -12,6 +12,7 @@ from abc import abstractmethod
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from samjhadoo_emulator import wire
 from samjhadoo_emulator.cloudformation.resources import shapes
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource, ResourceType
 from samjhadoo_emulator.errors import AwsError, not_implemented
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     Put = Callable[[Any, Request], Awaitable[None]]
 
-_GONE = re.compile(r"NotFound|NoSuch|NonExistent|DoesNotExist|\A404\Z")
+_GONE = re.compile(r"NotFound|NoSuch|NonExistent|DoesNotExist|NotAttached|\A404\Z")
 _MARK = "_puts"
 
 
@@ -53,6 +54,7 @@ class ApiType(ResourceType):
         made_with: Properties that `make` acts on besides those that the creating operation takes by itself.
         renamed: The API's names of properties that have others in CloudFormation.
         unsupported: Properties of the schema that cannot be acted on: a template that has one is refused.
+        instructions: Properties that say how later calls are made; there is nothing at AWS to change them in.
         fixed: Properties that AWS changes in place and the emulator cannot: such an update is refused.
         defaults: What properties have again that an update no longer names, if it is not what they had.
     """
@@ -63,6 +65,7 @@ class ApiType(ResourceType):
     deletion: ClassVar[str]
     made_with: ClassVar[frozenset[str]] = frozenset()
     renamed: ClassVar[Mapping[str, str]] = {}
+    instructions: ClassVar[frozenset[str]] = frozenset()
     fixed: ClassVar[frozenset[str]] = frozenset()
     defaults: ClassVar[Mapping[str, Any]] = {}
 
@@ -142,14 +145,34 @@ class ApiType(ResourceType):
         return shapes.parameters(self.service, self.modification, values, renamed=self.renamed)
 
     def given(self, request: Request) -> dict[str, Any]:
-        """Return the parameters of the creating operation."""
-        return shapes.parameters(
-            self.service, self.creation, with_stack_tags(request), renamed=self.renamed
-        )
+        """Return the parameters of the creating operation: properties, and tags if it takes them."""
+        own = {name: value for name, value in request.properties.items() if name != "Tags"}
+        params = shapes.parameters(self.service, self.creation, own, renamed=self.renamed)
+        parameter = shapes.taken(self.service, self.creation).get("Tags")
+        if parameter and (found := tags(request)):
+            params[parameter] = self.tag_parameter(found)
+        return params
+
+    def tag_parameter(self, values: dict[str, str]) -> Any:
+        """Return tags in the form that the service has them."""
+        shape = wire.operation_model(self.service, self.creation).input_shape
+        member = shapes.taken(self.service, self.creation)["Tags"]
+        return shapes.fit(tag_list(values), shape.members[member], "Tags")
 
     async def call(self, request: Request, operation: str, /, **params: Any) -> dict[str, Any]:
         """Call an operation of the service."""
         return await request.aws.call(self.service, operation, **params)
+
+    async def call_if_there(
+        self, request: Request, operation: str, /, **params: Any
+    ) -> dict[str, Any] | None:
+        """Call an operation; return None if what it is about is gone."""
+        try:
+            return await self.call(request, operation, **params)
+        except AwsError as error:
+            if is_gone(error):
+                return None
+            raise
 
     def tags_changed(self, request: Request) -> bool:
         """Return whether the resource's own tags or the stack's change."""
@@ -183,7 +206,7 @@ class ApiType(ResourceType):
     def changeable(cls) -> frozenset[str]:
         """Return the properties that an update in place changes."""
         modified = shapes.takes(cls.service, cls.modification, cls.renamed) if cls.modification else frozenset()
-        return cls.put_separately() | modified
+        return cls.put_separately() | modified | cls.instructions
 
 
 def is_gone(error: AwsError) -> bool:
@@ -209,12 +232,6 @@ def removed_tags(request: Request) -> list[str]:
 def tag_list(values: Mapping[str, str]) -> list[dict[str, str]]:
     """Return tags as most APIs list them."""
     return [{"Key": key, "Value": value} for key, value in values.items()]
-
-
-def with_stack_tags(request: Request) -> Properties:
-    """Return a resource's properties with the stack's tags among its tags."""
-    found = tags(request)
-    return request.properties | ({"Tags": tag_list(found)} if found else {})
 
 
 def _own_tags(properties: Properties) -> dict[str, str]:

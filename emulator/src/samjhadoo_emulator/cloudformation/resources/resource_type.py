@@ -49,8 +49,8 @@ class Request:
         previous_tags: Before an update: the stack's tags that the resource has.
         id: The physical id; empty before creation.
         attributes: The attributes so far.
+        snapshot: Whether a deletion leaves a snapshot of the resource's data (`DeletionPolicy: Snapshot`).
         suffix: Random characters for generated names.
-        snapshot: For a deletion: whether a snapshot of the data is to be kept, as the deletion policy asks.
         created: Call it as soon as the resource exists at AWS, before waiting for its state: the resource is
             then deleted when its creation fails or is cancelled. `create` may just return instead.
     """
@@ -68,8 +68,8 @@ class Request:
     previous_tags: dict[str, str] = field(default_factory=dict)
     id: str = ""
     attributes: Properties = field(default_factory=dict)
-    suffix: str = ""
     snapshot: bool = False
+    suffix: str = ""
     partition: str = "aws"
     created: Callable[[Resource], None] = lambda _resource: None
 

@@ -55,7 +55,7 @@ def taken(service: str, operation: str, renamed: tuple[tuple[str, str], ...] = (
     """Return the parameter of each property that an operation takes."""
     members = _input(service, operation).members
     others = dict(renamed)
-    plain = {_capitalised(member): member for member in members if member not in others.values()}
+    plain = {_capitalised(member): member for member in members if _capitalised(member) not in others}
     return plain | {name: member for name, member in others.items() if member in members}
 
 
@@ -122,3 +122,8 @@ def _capitalised(name: str) -> str:
 def _input(service: str, operation: str) -> StructureShape:
     shape: StructureShape = wire.operation_model(service, operation).input_shape
     return shape
+
+
+def from_text(text: str) -> Any:
+    """Return a JSON document that an API returns as text."""
+    return json.loads(text)
