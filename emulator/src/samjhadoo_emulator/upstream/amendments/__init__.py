@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from samjhadoo_emulator.upstream.amendments import elasticache, iam, logs, rds
+from samjhadoo_emulator.upstream.amendments import elasticache, iam, logs, rds, s3
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,7 @@ _AMENDMENTS: dict[str, Callable[[], None]] = {
     "iam": iam.amend,
     "logs": logs.amend,
     "rds": rds.amend,
+    "s3": s3.amend,
 }
 """What amends a service, by moto's name of it."""
 _amended: set[str] = set()
