@@ -67,13 +67,13 @@ class Definitions:
         topics = params.get("NotificationARNs")
         kept = previous.notification_arns if previous and topics is None else tuple(topics or ())
         given = templates.parse(text)
-        check_capabilities(given, acknowledged)
+        check_capabilities(given, acknowledged, change_set="ChangeSetName" in params)
         chosen = await self._parameters(given, params, previous)
         context = self._contexts.of_template(given, chosen, name=name, stack_id=stack_id, topics=kept)
         template = transformed(given, chosen, context.pseudo)
         check_types(template)
         check_capabilities(template, acknowledged)
-        check_rules(template, context)
+        check_rules(template, context, await check_existing(template, chosen, self._aws))
         conditions = evaluate_conditions(template.conditions, context)
         definition = Definition(
             template=template,
@@ -105,9 +105,7 @@ class Definitions:
     ) -> dict[str, Parameter]:
         given = parameters.given(params.get("Parameters") or (), previous.texts if previous else None)
         values = await read_ssm(template, given, self._aws)
-        chosen = parameters.resolve(template, given, ssm=values)
-        await check_existing(template, chosen, self._aws)
-        return chosen
+        return parameters.resolve(template, given, ssm=values)
 
     async def _check_supported(self, definition: Definition, context: Context) -> None:
         """Refuse what the emulator cannot make: a type, or properties of one; in nested stacks, too."""
