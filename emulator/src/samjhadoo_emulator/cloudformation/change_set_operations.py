@@ -69,7 +69,7 @@ class ChangeSetOperations(StackAnswers, TemplateOperations):
             check_same(existing, params)
             return {"Id": existing.id, "StackId": stack.id}
         definition = await self.definitions.prepare(
-            params, name=stack.name, stack_id=stack.id, previous=stack.definition
+            params, name=stack.name, stack_id=stack.id, previous=stack.definition, change_set=True
         )
         if self.stacks.get(stack.id) is None:
             self.stacks.register(stack)
@@ -241,7 +241,7 @@ class ChangeSetOperations(StackAnswers, TemplateOperations):
             if stack is None:  # it is made with its parent
                 stack = self._unmade(change_set.stack, difference)
             definition = await self.definitions.prepare(
-                params, name=stack.name, stack_id=stack.id, previous=stack.definition
+                params, name=stack.name, stack_id=stack.id, previous=stack.definition, change_set=True
             )
             child = self._begin(stack, definition, params)
             child.parent_id, child.root_id = change_set.id, change_set.root_id or change_set.id
