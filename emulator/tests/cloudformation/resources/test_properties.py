@@ -17,6 +17,7 @@ MODULES = (
     "cloudwatch",
     "ec2",
     "ecr",
+    "ecs",
     "elasticache",
     "elbv2",
     "iam",
