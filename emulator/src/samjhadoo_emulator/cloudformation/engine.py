@@ -154,7 +154,9 @@ class Engine:
         assert stack.definition is not None  # noqa: S101 - only stacks that were created are updated
         operation = self._begin(stack, OperationType.UPDATE_STACK, options)
         if stack.checkpoint is None:
-            stack.checkpoint = Checkpoint(stack.definition, dict(stack.resources))
+            stack.checkpoint = Checkpoint(
+                stack.definition, dict(stack.resources), stack.outputs, stack.imports
+            )
         stack.definition, stack.options = definition, options
         stack.updated = operation.started
         self._events.stack(stack, StackStatus.UPDATE_IN_PROGRESS, USER)
@@ -217,6 +219,7 @@ class Engine:
         if not await rollback.run(cancellation):
             return failure_of(stack)
         stack.definition = checkpoint.definition
+        stack.outputs, stack.imports = checkpoint.outputs, checkpoint.imports
         return ""
 
     async def clean_up_rollback(self, stack: Stack) -> None:
