@@ -39,6 +39,7 @@ from samjhadoo_ops.environment.value_types import (
     RoleArn,
     Share,
     Span,
+    StackPrefix,
     Text,
     TrafficPercent,
     Url,
@@ -105,8 +106,10 @@ class EndpointSettings(Section, frozen=True, kw_only=True):
 
 
 class Infrastructure(Section, frozen=True, kw_only=True):
-    """The size of the environment (1.2)."""
+    """The size of the environment (1.2), and the stacks that hold it."""
 
+    prefix: StackPrefix
+    stacks: list[Text]
     multi_az: bool
     instance_type: Text
     min_tasks: Count

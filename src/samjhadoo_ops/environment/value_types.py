@@ -86,6 +86,13 @@ ImageName = Annotated[
 ImageNameOrNone = Annotated[
     str, Meta(pattern=rf"\A(?:{IMAGE_PATTERN})?\Z", extra={"wanted": "an image name, or an empty text"})
 ]
+StackPrefix = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[a-z][a-z0-9-]{0,30}\Z",
+        extra={"wanted": "a name of small letters, digits and -, up to 31 characters"},
+    ),
+]
 Registry = Annotated[
     str,
     Meta(
@@ -176,6 +183,11 @@ def plain(kind: Any) -> tuple[type, ...]:
     if get_origin(base) is Literal:
         return (str,)
     return (base,) if base in (str, int, float) else ()
+
+
+def is_text(kind: Any) -> bool:
+    """Return whether a field holds any text, which its type may limit."""
+    return (kind.__origin__ if hasattr(kind, "__metadata__") else kind) is str
 
 
 def _bounds(found: list[Meta]) -> str:
