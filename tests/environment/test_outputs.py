@@ -55,7 +55,7 @@ def test_settings_take_what_the_stacks_made(project: Project) -> None:
 
 def test_without_a_reference_aws_is_not_asked(project: Project) -> None:
     aws = CloudFormation()
-    env = project.load("production")
+    env = project.load("local")
     assert resolve_outputs(env, aws) is env
     assert aws.asked == []
 
@@ -115,9 +115,9 @@ def test_a_lacking_permission_is_reported_with_the_reference(project: Project) -
 
 def test_a_value_that_the_setting_does_not_take_is_refused(project: Project) -> None:
     project.edit("base", r"^execution_role = .*", 'execution_role = "stack:network#Role"')
-    aws = CloudFormation(samjhadoo_production_network={"Role": "nobody"})
+    aws = CloudFormation(samjhadoo_local_network={"Role": "nobody"})
     with pytest.raises(ConfigurationError, match="'nobody' is not the ARN of an IAM role"):
-        resolve_outputs(project.load("production"), aws)
+        resolve_outputs(project.load("local"), aws)
 
 
 @pytest.mark.parametrize(
