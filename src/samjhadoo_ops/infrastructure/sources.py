@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 UNITS = {"milliseconds": 0.001, "seconds": 1.0, "minutes": 60.0, "hours": 3_600.0, "days": 86_400.0}
 KNOWN = ("environment", "prefix", "account", "region", "service", "stack")
 """What `value` may name."""
-LIVE = ("blue_weight", "green_weight", "test_blue_weight", "test_green_weight", "service_exists")
+LIVE = ("blue_weight", "green_weight", "blue_test_weight", "green_test_weight", "service_exists")
 """What `live` may name."""
 
 
