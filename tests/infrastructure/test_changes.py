@@ -80,12 +80,10 @@ def detail(
             id="replaced database",
         ),
         pytest.param(
-            change(
-                "Modify", BUCKET, detail("BucketName", "a", None, "Conditionally"), Replacement="Conditional"
-            ),
+            change("Modify", BUCKET, detail("Name", "a", None, "Conditionally"), Replacement="Conditional"),
             [
                 "! ± X (AWS::S3::Bucket) x-1: changed, perhaps replaced; DATA: its data is lost",
-                "    BucketName: a → (none)  (may need replacement)",
+                "    Name: a → (none)  (may need replacement)",
             ],
             id="perhaps replaced",
         ),
@@ -102,8 +100,10 @@ def detail(
         pytest.param(
             change("Modify", RULE, detail("Actions/0/ForwardConfig", "a", "b"), Replacement="False"),
             [
-                ("! ~ X (AWS::ElasticLoadBalancingV2::ListenerRule) x-1: changed; "
-                "TRAFFIC: it decides where requests go"),
+                (
+                    "! ~ X (AWS::ElasticLoadBalancingV2::ListenerRule) x-1: changed; "
+                    "TRAFFIC: it decides where requests go"
+                ),
                 "    Actions.0.ForwardConfig: a → b",
             ],
             id="traffic",
