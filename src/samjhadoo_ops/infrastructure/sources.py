@@ -8,6 +8,7 @@ Metadata:
     Environment: {value: environment}           # what the tool knows
     BlueWeight: {live: blue_weight}             # what is read from AWS before
     RepositoryArn: {output: service.RepositoryArn}  # an output of another stack, in any region
+    Edge: {stack: edge}                         # the name of another stack; empty if the environment has none
 ```
 """
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 UNITS = {"milliseconds": 0.001, "seconds": 1.0, "minutes": 60.0, "hours": 3_600.0, "days": 86_400.0}
 KNOWN = ("environment", "prefix", "account", "region", "service", "stack")
 """What `value` may name."""
-LIVE = ("blue_weight", "green_weight", "service_exists")
+LIVE = ("blue_weight", "green_weight", "test_blue_weight", "test_green_weight", "service_exists")
 """What `live` may name."""
 
 
@@ -67,7 +68,14 @@ class OutputSource:
     output: str
 
 
-Source = SettingSource | KnownSource | LiveSource | OutputSource
+@dataclass(frozen=True)
+class StackNameSource:
+    """The name of another stack of the environment; empty if it has none."""
+
+    stack: str
+
+
+Source = SettingSource | KnownSource | LiveSource | OutputSource | StackNameSource
 
 
 def parameter_sources(template: InfrastructureTemplate) -> dict[str, Source]:
@@ -167,12 +175,14 @@ def _source(template: InfrastructureTemplate, parameter: str, entry: Any) -> Sou
                 return KnownSource(_one_of(template, key, name, KNOWN))
             case {"live": str(name), **rest} if not rest:
                 return LiveSource(_one_of(template, key, name, LIVE))
+            case {"stack": str(name), **rest} if not rest:
+                return StackNameSource(name)
             case {"output": str(name), **rest} if not rest and name.count(".") == 1:
                 return OutputSource(*name.split("."))
     raise template.wrong(
         key,
-        "expected a setting's path, {setting: PATH, unit: UNIT}, {value: NAME}, {live: NAME} or "
-        "{output: STACK.OUTPUT}",
+        "expected a setting's path, {setting: PATH, unit: UNIT}, {value: NAME}, {live: NAME}, "
+        "{output: STACK.OUTPUT} or {stack: NAME}",
     )
 
 

@@ -14,6 +14,7 @@ from samjhadoo_ops.infrastructure.sources import (
     OutputSource,
     SettingSource,
     Source,
+    StackNameSource,
     known_values,
     parameter_sources,
     setting_value,
@@ -61,6 +62,9 @@ class Stack:
                 found[name] = str(setting_value(self.template, _key(name), source, self.env))
             elif isinstance(source, KnownSource):
                 found[name] = known[source.name]
+            elif isinstance(source, StackNameSource):
+                present = source.stack in self.env.infrastructure.stacks
+                found[name] = stack_name(self.env, source.stack) if present else ""
         return found
 
     @property
@@ -178,6 +182,11 @@ def environment_stacks(env: Environment) -> Stacks:
     return Stacks(tuple(ordered(Stacks(tuple(declared)))))
 
 
+def stack_name(env: Environment, key: str) -> str:
+    """Return the name at CloudFormation of an environment's stack."""
+    return f"{env.infrastructure.prefix}-{env.name}-{key}"
+
+
 def ordered(stacks: Stacks) -> list[Stack]:
     """Return the stacks so that each follows those that it needs, and otherwise as declared."""
     left = {stack.key: stack for stack in stacks.items}
@@ -199,10 +208,9 @@ def _key(parameter: str) -> str:
 
 
 def _stacks_of(env: Environment, template: InfrastructureTemplate) -> Iterator[Stack]:
-    base = f"{env.infrastructure.prefix}-{env.name}-{template.name}"
     for suffix, region, own in _instances(env, template):
-        end = f"-{suffix}" if suffix else ""
-        yield Stack(f"{template.name}{end}", f"{base}{end}", region, template, own)
+        key = f"{template.name}-{suffix}" if suffix else template.name
+        yield Stack(key, stack_name(env, key), region, template, own)
 
 
 def _instances(env: Environment, template: InfrastructureTemplate) -> Sequence[tuple[str, str, Environment]]:
