@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from conftest import StackProject
     from samjhadoo_ops.infrastructure.stacks import Stack
 
+ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = """
 Parameters: {{P: {{Type: String}}}}
 Metadata: {{Settings: {{P: {entry}}}}}
@@ -116,3 +119,54 @@ def test_live_values_and_outputs_are_filled_in(project: StackProject) -> None:
     stack = project.stacks("x").find("x")
     found = stack.parameters(live={"blue_weight": "90"}, output=lambda _, wanted: f"the {wanted.output}")
     assert found == {"Blue": "90", "Id": "the Id", "Env": "production"}
+
+
+def test_a_time_window_is_given_in_utc_as_rds_takes_it(project: StackProject) -> None:
+    stack = stack_with(project, "{setting: windows.maintenance, unit: utc_window}")
+    assert stack.values == {"P": "sat:20:30-sat:22:30"}
+
+
+def test_what_services_share_is_made_by_the_first_ones_stack(project: StackProject) -> None:
+    project.template(
+        "service",
+        "Parameters: {Role: {Type: String}, Makes: {Type: String}, Repository: {Type: String}}\n"
+        "Metadata:\n"
+        "  Stacks: {ForEach: services}\n"
+        "  Settings:\n"
+        "    Role: {task_definition: execution_role}\n"
+        "    Makes: {first: {task_definition: execution_role}}\n"
+        "    Repository: {first: build.repository}\n"
+        "Resources: {T: {Type: AWS::SNS::Topic}}\n",
+    )
+    shutil.copytree(ROOT / "docker" / "backend", project.root / "docker" / "backend")
+    project.append(
+        "production",
+        """
+        [services.api]
+        [services.worker.service]
+        name = "w"
+        target_groups = ["w1", "w2"]
+        production_listener_port = 9080
+        test_listener_port = 9081
+        [services.worker.build]
+        repository = "samjhadoo/worker"
+        """,
+    )
+    found = [stack.values for stack in project.stacks("service").items]
+    assert found == [
+        {"Role": "samjhadoo-task-execution", "Makes": "true", "Repository": "true"},
+        {"Role": "samjhadoo-task-execution", "Makes": "false", "Repository": "true"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stacks", "name"),
+    [(["x", "edge"], "samjhadoo-production-edge"), (["x"], "")],
+    ids=["there", "not there"],
+)
+def test_a_parameter_can_be_the_name_of_another_stack(
+    project: StackProject, stacks: list[str], name: str
+) -> None:
+    project.template("x", TEMPLATE.format(entry="{stack: edge}"))
+    project.template("edge", "Resources: {T: {Type: AWS::SNS::Topic}}\n")
+    assert project.stacks(*stacks).find("x").values == {"P": name}

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.environment.stack_output import StackOutput
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.infrastructure.sources import (
+    FirstSource,
     KnownSource,
     LiveSource,
     OutputSource,
     SettingSource,
     Source,
     StackNameSource,
+    TaskDefinitionSource,
+    as_text,
     known_values,
+    named_in_task_definition,
     parameter_sources,
     setting_value,
 )
@@ -40,6 +44,7 @@ class Stack:
         key: Its short name: its template's, with the service's name or the region where there are several.
         name: Its name at CloudFormation.
         env: The settings that it takes its parameters from: the environment's, or a service's.
+        before: The settings of the services whose stacks of the same template come before.
     """
 
     key: str
@@ -47,6 +52,7 @@ class Stack:
     region: str
     template: InfrastructureTemplate
     env: Environment
+    before: tuple[Environment, ...] = ()
 
     @cached_property
     def sources(self) -> dict[str, Source]:
@@ -62,10 +68,30 @@ class Stack:
                 found[name] = str(setting_value(self.template, _key(name), source, self.env))
             elif isinstance(source, KnownSource):
                 found[name] = known[source.name]
+            elif isinstance(source, TaskDefinitionSource):
+                found[name] = named_in_task_definition(self.env, source.name)
+            elif isinstance(source, FirstSource):
+                found[name] = as_text(self._is_first(name, source))
             elif isinstance(source, StackNameSource):
-                present = source.stack in self.env.infrastructure.stacks
-                found[name] = stack_name(self.env, source.stack) if present else ""
+                found[name] = self._name_of(source.stack)
         return found
+
+    def _is_first(self, parameter: str, source: FirstSource) -> bool:
+        values = [self._of(parameter, source.of, env) for env in (*self.before, self.env)]
+        return values[-1] not in values[:-1]
+
+    def _of(self, parameter: str, source: SettingSource | TaskDefinitionSource, env: Environment) -> str:
+        if isinstance(source, TaskDefinitionSource):
+            return named_in_task_definition(env, source.name)
+        return str(setting_value(self.template, _key(parameter), source, env))
+
+    def _name_of(self, template: str) -> str:
+        """Return the name of a template's stack, of this stack's service if each has one; empty for none."""
+        if template not in self.env.infrastructure.stacks:
+            return ""
+        of_services = read_template(self.env.root, template).stacks.get("ForEach") == SERVICES
+        key = f"{template}-{self.env.key}" if of_services and self.env.key else template
+        return stack_name(self.env, key)
 
     @property
     def outputs(self) -> dict[str, OutputSource]:
@@ -208,9 +234,11 @@ def _key(parameter: str) -> str:
 
 
 def _stacks_of(env: Environment, template: InfrastructureTemplate) -> Iterator[Stack]:
+    before: list[Environment] = []
     for suffix, region, own in _instances(env, template):
         key = f"{template.name}-{suffix}" if suffix else template.name
-        yield Stack(key, stack_name(env, key), region, template, own)
+        yield Stack(key, stack_name(env, key), region, template, own, tuple(before))
+        before.append(own)
 
 
 def _instances(env: Environment, template: InfrastructureTemplate) -> Sequence[tuple[str, str, Environment]]:
