@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +11,6 @@ if TYPE_CHECKING:
     from conftest import StackProject
     from samjhadoo_ops.infrastructure.stacks import Stack
 
-ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = """
 Parameters: {{P: {{Type: String}}}}
 Metadata: {{Settings: {{P: {entry}}}}}
@@ -42,6 +39,13 @@ def stack_with(project: StackProject, entry: str) -> Stack:
         ("service.target_groups.1", "samjhadoo-green"),
         ("service.variables.cpu", "4096"),
         ("database.secret", "samjhadoo/production/database"),
+        ("{setting: windows.maintenance, unit: utc_window}", "sat:20:30-sat:22:30"),
+        ("{task_definition: task_role}", "samjhadoo-backend"),
+        ("{task_definition: log_group}", "/ecs/samjhadoo-backend"),
+        ("{first: build.repository}", "true"),
+        ("{first: infrastructure.certificate}", "false"),
+        ("{stack: x}", "samjhadoo-production-x"),
+        ("{stack: edge}", ""),
         ("{value: environment}", "production"),
         ("{value: prefix}", "samjhadoo"),
         ("{value: account}", "111122223333"),
@@ -69,6 +73,10 @@ def test_a_parameter_takes_its_value_from_its_source(project: StackProject, entr
             "{setting: alarms.cpu.percent, unit: days}",
             "alarms.cpu.percent is no duration, so it takes no unit",
         ),
+        ("windows.maintenance", "windows.maintenance is a weekly window: add unit: utc_window"),
+        ("{setting: alarms.cpu.time, unit: utc_window}", "alarms.cpu.time is a duration: add unit: "),
+        ("{task_definition: family}", "unknown 'family'; known are execution_role, "),
+        ("{first: {value: environment}}", "expected a setting's path"),
         ("alarms.cpu", "alarms.cpu is a table; name one of its settings"),
         ("sources", "there is no setting sources"),
         ("{value: colour}", "unknown 'colour'; known are environment, "),
@@ -138,7 +146,6 @@ def test_what_services_share_is_made_by_the_first_ones_stack(project: StackProje
         "    Repository: {first: build.repository}\n"
         "Resources: {T: {Type: AWS::SNS::Topic}}\n",
     )
-    shutil.copytree(ROOT / "docker" / "backend", project.root / "docker" / "backend")
     project.append(
         "production",
         """
