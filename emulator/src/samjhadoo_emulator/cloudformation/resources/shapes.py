@@ -1,7 +1,7 @@
 """Properties of templates as the parameters of AWS's operations: botocore's models say what those look like.
 
-CloudFormation names most properties as the service's API does, apart from the case of the first letter
-(`Cpu` is ECS's `cpu`), and writes policy documents as objects where the APIs take JSON as text.
+CloudFormation names most properties as the service's API does, apart from the case of letters (`Cpu` is
+ECS's `cpu`, `SslSupportMethod` is CloudFront's `SSLSupportMethod`), and writes policy documents as objects where the APIs take JSON as text.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ def fit(value: Any, shape: Shape, path: str) -> Any:
     kind = shape.type_name
     if kind == "structure" and isinstance(value, Mapping):
         return _fit_structure(value, shape, path)
+    if kind == "structure" and isinstance(value, list) and "Quantity" in shape.members:  # type: ignore[attr-defined]
+        return _fit_quantity(value, shape, path)
     if kind == "list" and isinstance(value, Collection) and not isinstance(value, str | Mapping):
         return [fit(each, shape.member, path) for each in value]  # type: ignore[attr-defined]
     if kind == "map" and isinstance(value, Mapping):
@@ -80,11 +82,17 @@ def fit(value: Any, shape: Shape, path: str) -> Any:
     return _fit_scalar(value, kind)
 
 
+def _fit_quantity(value: list[Any], shape: Any, path: str) -> dict[str, Any]:
+    """Return a list as CloudFront has lists: with the number of its items."""
+    items = {"Items": fit(value, shape.members["Items"], path)} if value else {}
+    return {"Quantity": len(value), **items}
+
+
 def _fit_structure(value: Mapping[str, Any], shape: Any, path: str) -> dict[str, Any]:
-    members = {_capitalised(name): name for name in shape.members}
+    members = {name.lower(): name for name in shape.members}
     fitted = {}
     for name, each in value.items():
-        if (member := members.get(_capitalised(name))) is None:
+        if (member := members.get(name.lower())) is None:
             raise not_implemented(f"The emulator does not support the property {path}.{name}.")
         fitted[member] = fit(each, shape.members[member], f"{path}.{name}")
     return fitted
