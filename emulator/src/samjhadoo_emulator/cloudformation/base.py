@@ -48,7 +48,14 @@ class CloudFormationBase(LiveService):
         self.definitions = Definitions(aws, self.contexts, self.resource_type)
         self.provider = Provider(aws, self.clock, region, self.account, partition(region), self.resource_type)
         self.events = Events(self.clock, aws, self._run)
-        self.engine = Engine(self.stacks, self.provider, self.contexts, self.exports, self.events, self._run)
+        self.engine = Engine(
+            stacks=self.stacks,
+            provider=self.provider,
+            contexts=self.contexts,
+            exports=self.exports,
+            events=self.events,
+            spawn=self._run,
+        )
         self._nested = NestedStack(self.stacks, self.definitions, self.contexts, self.events, self.engine)
 
     def resource_type(self, name: str) -> ResourceType | None:

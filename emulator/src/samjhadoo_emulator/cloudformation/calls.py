@@ -7,8 +7,6 @@ import random
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.retries.standard import ThrottledRetryableChecker
-
 from samjhadoo_emulator import wire
 from samjhadoo_emulator.errors import AwsError
 from samjhadoo_emulator.internal import in_region
@@ -22,7 +20,24 @@ ATTEMPTS: Final = 8
 """How often a call that is throttled is made in all."""
 LONGEST_PAUSE: Final = 20.0
 """Seconds of the emulated clock between two attempts, at most."""
-THROTTLED: Final = frozenset(ThrottledRetryableChecker().THROTTLED_ERROR_CODES)
+THROTTLED: Final = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+"""The error codes with which services throttle, from botocore's standard retries."""
 _HANDLER_CODES: Final = {
     "AccessDenied": ("AccessDenied", "Unauthorized", "NotAuthorized"),
     "AlreadyExists": ("AlreadyExists", "Duplicate", "AlreadyOwnedByYou", "EntityAlreadyExists"),

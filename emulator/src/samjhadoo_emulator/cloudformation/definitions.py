@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from samjhadoo_emulator.cloudformation import capabilities, dependencies, parameters, schemas
+from samjhadoo_emulator.cloudformation import dependencies, parameters
 from samjhadoo_emulator.cloudformation import template as templates
 from samjhadoo_emulator.cloudformation.conditions import evaluate_conditions
 from samjhadoo_emulator.cloudformation.functions import evaluate
-from samjhadoo_emulator.cloudformation.model import Definition
-from samjhadoo_emulator.cloudformation.template_source import template_text
-from samjhadoo_emulator.errors import AwsError, not_implemented, validation_error
+from samjhadoo_emulator.cloudformation.model import STACK, Definition
+from samjhadoo_emulator.cloudformation.parameter_values import check_existing, read_ssm
+from samjhadoo_emulator.cloudformation.rules import check_rules
+from samjhadoo_emulator.cloudformation.schemas import check_types
+from samjhadoo_emulator.cloudformation.summary import check_capabilities
+from samjhadoo_emulator.cloudformation.template_source import read, template_text
+from samjhadoo_emulator.cloudformation.transforms import transformed
+from samjhadoo_emulator.errors import AwsError, validation_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +28,9 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.cloudformation.template import Template
     from samjhadoo_emulator.service import AwsApi
 
-MOST_TAGS = 50
+MOST_TAGS: Final = 50
+DEEPEST: Final = 5
+"""Stacks within stacks that are looked into before anything is made."""
 
 
 class Definitions:
@@ -56,15 +63,17 @@ class Definitions:
                 a resource.
         """
         text = await self._text(params, previous)
-        template = templates.parse(text)
-        check_transforms(template)
-        self.check_types(template)
         acknowledged = tuple(params.get("Capabilities") or ())
-        capabilities.check(template, acknowledged)
-        chosen = await self._parameters(template, params, previous)
         topics = params.get("NotificationARNs")
         kept = previous.notification_arns if previous and topics is None else tuple(topics or ())
-        context = self._contexts.of_template(template, chosen, name=name, stack_id=stack_id, topics=kept)
+        given = templates.parse(text)
+        check_capabilities(given, acknowledged)
+        chosen = await self._parameters(given, params, previous)
+        context = self._contexts.of_template(given, chosen, name=name, stack_id=stack_id, topics=kept)
+        template = transformed(given, chosen, context.pseudo)
+        check_types(template)
+        check_capabilities(template, acknowledged)
+        check_rules(template, context)
         conditions = evaluate_conditions(template.conditions, context)
         definition = Definition(
             template=template,
@@ -77,7 +86,7 @@ class Definitions:
             notification_arns=kept,
             role_arn=params.get("RoleARN") or (previous.role_arn if previous else ""),
         )
-        self._check_supported(definition, replace(context, conditions=conditions))
+        await self._check_supported(definition, replace(context, conditions=conditions))
         return definition
 
     async def _text(self, params: dict[str, Any], previous: Definition | None) -> str:
@@ -95,35 +104,13 @@ class Definitions:
         self, template: Template, params: dict[str, Any], previous: Definition | None
     ) -> dict[str, Parameter]:
         given = parameters.given(params.get("Parameters") or (), previous.texts if previous else None)
-        names = parameters.ssm_names(template, given)
-        values = {name: await self._ssm_value(ssm_name) for name, ssm_name in names.items()}
-        return parameters.resolve(template, given, ssm=values)
+        values = await read_ssm(template, given, self._aws)
+        chosen = parameters.resolve(template, given, ssm=values)
+        await check_existing(template, chosen, self._aws)
+        return chosen
 
-    async def _ssm_value(self, name: str) -> str:
-        try:
-            answer = await self._aws.call("ssm", "GetParameter", Name=name, WithDecryption=False)
-        except AwsError as error:
-            if error.code not in {"ParameterNotFound", "ParameterVersionNotFound"}:
-                raise
-            raise validation_error(
-                f"Unable to fetch parameters [{name}] from parameter store for this account."
-            ) from None
-        return str(answer["Parameter"]["Value"])
-
-    def check_types(self, template: Template) -> None:
-        """Check that AWS knows a template's resource types.
-
-        Raises:
-            AwsError: It does not.
-        """
-        unknown = unrecognized(template)
-        if unknown:
-            raise validation_error(
-                f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]"
-            )
-
-    def _check_supported(self, definition: Definition, context: Context) -> None:
-        """Refuse what the emulator cannot make: a type, or properties of one."""
+    async def _check_supported(self, definition: Definition, context: Context) -> None:
+        """Refuse what the emulator cannot make: a type, or properties of one; in nested stacks, too."""
         for logical_id in definition.needs:
             entry = definition.template.resources[logical_id]
             kind = self._types(entry.type)
@@ -131,33 +118,38 @@ class Definitions:
                 raise validation_error(
                     f"Resource {logical_id}: the emulator cannot create resources of type {entry.type}."
                 )
+            properties = evaluate(entry.properties, context) or {}
             try:
-                kind.check(evaluate(entry.properties, context) or {})
+                kind.check(properties)
             except AwsError as error:
-                if error.status != not_implemented("").status:
-                    raise
-                raise not_implemented(f"Resource {logical_id}: {error.message}") from None
+                raise _about(logical_id, error) from None
+            if entry.type == STACK:
+                await self._check_nested(logical_id, properties.get("TemplateURL"))
+
+    async def _check_nested(self, logical_id: str, url: Any, depth: int = 1) -> None:
+        """Refuse a nested stack whose template has types that the emulator cannot make.
+
+        A template that cannot be read yet, or is wrong, fails when its turn comes, as at AWS.
+        """
+        if not isinstance(url, str) or depth > DEEPEST:
+            return
+        try:
+            template = templates.parse(await read(url, self._aws))
+        except AwsError:
+            return
+        for name, entry in template.resources.items():
+            if not entry.condition and self._types(entry.type) is None:
+                raise validation_error(
+                    f"Resource {logical_id}: the emulator cannot create {name} of type {entry.type}."
+                )
+            if entry.type == STACK:
+                await self._check_nested(
+                    f"{logical_id}.{name}", entry.properties.get("TemplateURL"), depth + 1
+                )
 
 
-def unrecognized(template: Template) -> list[str]:
-    """Return a template's resource types that AWS does not know."""
-    types = dict.fromkeys(resource.type for resource in template.resources.values())
-    return [name for name in types if not _is_known(name)]
-
-
-def _is_known(name: str) -> bool:
-    return schemas.schema(name) is not None or name.startswith("Custom::")
-
-
-def check_transforms(template: Template) -> None:
-    """Refuse transforms that the emulator does not perform.
-
-    Raises:
-        AwsError: It names them.
-    """
-    others = [name for name in template.transforms if name != capabilities.EXPANDING]
-    if others:
-        raise not_implemented(f"The emulator does not perform the transforms {', '.join(others)}.")
+def _about(logical_id: str, error: AwsError) -> AwsError:
+    return AwsError(error.code, f"Resource {logical_id}: {error.message}", status=error.status)
 
 
 def _tags(params: Mapping[str, Any], previous: Definition | None) -> dict[str, str]:

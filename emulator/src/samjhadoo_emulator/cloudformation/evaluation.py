@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_emulator.cloudformation.context import Context, pseudo_parameters
 from samjhadoo_emulator.cloudformation.exports import calls_of
 from samjhadoo_emulator.cloudformation.functions import evaluate
+from samjhadoo_emulator.cloudformation.parameters import HIDDEN
 from samjhadoo_emulator.errors import AwsError
 from samjhadoo_emulator.internal import in_region
 
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
     from samjhadoo_emulator.cloudformation.template import Template
     from samjhadoo_emulator.service import AwsApi
-
-HIDDEN = "****"
-"""What answers show instead of a parameter with NoEcho."""
-EXTENSIONS = "AWS::LanguageExtensions"
 
 
 class Contexts:
@@ -62,7 +59,7 @@ class Contexts:
                 topics=topics,
             ),
             unknown_resources=True,
-            extensions=EXTENSIONS in template.transforms,
+            extensions=template.extensions,
         )
 
     async def of(

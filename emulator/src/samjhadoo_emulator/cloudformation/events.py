@@ -59,42 +59,47 @@ class Events:
     def stack(self, stack: Stack, status: StackStatus, reason: str = "") -> None:
         """Set a stack's status."""
         stack.status, stack.reason = status, reason
-        self._add(stack, stack.name, stack.id, STACK, status, reason)
+        self._add(
+            stack, logical_id=stack.name, physical_id=stack.id, type=STACK, status=status, reason=reason
+        )
 
     def resource(self, stack: Stack, record: StackResource, status: ResourceStatus, reason: str = "") -> None:
         """Set a resource's status."""
         record.status, record.reason, record.updated = status, reason, self._clock.now()
-        self._add(stack, record.logical_id, record.id, record.type, status, reason, properties=record.shown)
+        self._add(
+            stack,
+            logical_id=record.logical_id,
+            physical_id=record.id,
+            type=record.type,
+            status=status,
+            reason=reason,
+            properties=record.shown,
+        )
 
     def validation(self, stack: Stack, details: Mapping[str, str], *, logical_id: str = "") -> None:
         """Record what early validation has found; only DescribeEvents answers it."""
-        self._add(stack, logical_id, "", "", "", "", event_type="VALIDATION_ERROR", details=details)
+        self._add(
+            stack,
+            logical_id=logical_id,
+            physical_id="",
+            type="",
+            status="",
+            event_type="VALIDATION_ERROR",
+            details=details,
+        )
 
-    def _add(
-        self,
-        stack: Stack,
-        logical_id: str,
-        physical_id: str,
-        type_name: str,
-        status: str,
-        reason: str,
-        **further: Any,
-    ) -> None:
-        operation = stack.operation
+    def _add(self, stack: Stack, **members: Any) -> None:
+        operation, identity = stack.operation, str(uuid.uuid4())
+        named = f"{members['logical_id']}-{members['status']}-{identity}"
         event = Event(
-            id=f"{logical_id}-{status}-{uuid.uuid4()}" if type_name != STACK else str(uuid.uuid4()),
+            id=identity if members["logical_id"] == stack.name else named,
             stack_id=stack.id,
             stack_name=stack.name,
             operation_id=operation.id,
             operation_type=operation.type,
-            logical_id=logical_id,
-            physical_id=physical_id,
-            type=type_name,
             timestamp=self._clock.now(),
-            status=status,
-            reason=reason,
             token=operation.options.token,
-            **further,
+            **members,
         )
         stack.events.append(event)
         topics = stack.definition.notification_arns if stack.definition else ()

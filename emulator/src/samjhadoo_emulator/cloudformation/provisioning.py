@@ -92,7 +92,7 @@ class Provider:
 async def prepared(record: StackResource, aws: AwsApi) -> Properties:
     """Return a resource's properties as its type gets them: of the schema's types, references resolved."""
     found: Properties = await dynamic_references.resolve(record.properties, aws)
-    return found
+    return schemas.coerce(record.type, found)
 
 
 class Provisioner:

@@ -64,8 +64,8 @@ def check_deletion(stack: Stack, root: Stack, retained: Collection[str], *, forc
         raise validation_error(f"Stack [{stack.name}] cannot be deleted while in status {stack.status}")
     if force and stack.status is not StackStatus.DELETE_FAILED:
         raise validation_error(
-            f"Invalid operation on stack [{stack.id}]. FORCE_DELETE_STACK is only supported for stacks in the "
-            "DELETE_FAILED state"
+            f"Invalid operation on stack [{stack.id}]. FORCE_DELETE_STACK is only supported for stacks in "
+            "the DELETE_FAILED state"
         )
     if retained and stack.status is not StackStatus.DELETE_FAILED:
         raise validation_error(

@@ -36,8 +36,8 @@ async def template_text(params: dict[str, Any], aws: AwsApi, *, member: str = "T
         return await read(url, aws)
     if body is not None and len(body.encode()) > LARGEST_BODY:
         raise validation_error(
-            f"1 validation error detected: Value '{body}' at '{member[:1].lower()}{member[1:]}Body' failed to "
-            f"satisfy constraint: Member must have length less than or equal to {LARGEST_BODY}"
+            f"1 validation error detected: Value '{body}' at '{member[:1].lower()}{member[1:]}Body' failed "
+            f"to satisfy constraint: Member must have length less than or equal to {LARGEST_BODY}"
         )
     return body or ""
 

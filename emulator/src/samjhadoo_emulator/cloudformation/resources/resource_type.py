@@ -51,7 +51,6 @@ class Request:
         attributes: The attributes so far.
         snapshot: Whether a deletion leaves a snapshot of the resource's data (`DeletionPolicy: Snapshot`).
         suffix: Random characters for generated names.
-        snapshot: For a deletion: whether a snapshot of the data is to be kept, as the deletion policy asks.
         created: Call it as soon as the resource exists at AWS, before waiting for its state: the resource is
             then deleted when its creation fails or is cancelled. `create` may just return instead.
     """
@@ -71,7 +70,6 @@ class Request:
     attributes: Properties = field(default_factory=dict)
     snapshot: bool = False
     suffix: str = ""
-    snapshot: bool = False
     partition: str = "aws"
     created: Callable[[Resource], None] = lambda _resource: None
 
