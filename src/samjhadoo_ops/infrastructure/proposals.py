@@ -10,6 +10,7 @@ from samjhadoo_ops.deployment.lock import this_owner
 from samjhadoo_ops.errors import ConfigurationError, PersonNeeded, Refused
 from samjhadoo_ops.infrastructure.changes import added_resources, resource_changes
 from samjhadoo_ops.infrastructure.cloudformation import UNMADE, ChangeSet, CloudFormation, StackDescription
+from samjhadoo_ops.infrastructure.evaluation import Evaluation
 from samjhadoo_ops.infrastructure.live import live_values
 from samjhadoo_ops.infrastructure.stacks import Stack, Stacks, environment_stacks
 
@@ -181,7 +182,9 @@ class InfrastructureContext:
         return state.outputs[wanted.output]
 
     def _template(self, stack: Stack) -> tuple[ResourceChange, ...]:
-        return added_resources(stack.template.resources)
+        evaluation = Evaluation(stack.template, stack.names)
+        resources = stack.template.resources.items()
+        return added_resources({name: each for name, each in resources if evaluation.exists(each)})
 
     def _require_usable(self, stack: Stack, state: StackDescription | None) -> None:
         """Raise if nothing can be proposed for a stack in its state."""
