@@ -149,8 +149,10 @@ class InfrastructureContext:
         if change_set.failure:
             self.cloudformation(stack).discard(stack.name, change_set.id)
             raise Refused(
-                f"{stack.key}: CloudFormation refuses the change: {change_set.failure}",
+                f"{stack.key}: CloudFormation refuses the change: "
+                f"{'; '.join(change_set.mistakes) or change_set.failure}",
                 hint=f"correct {stack.template.file}, or the settings that it takes",
+                details=(change_set.failure,) if change_set.mistakes else (),
             )
         return Proposal(stack, state, change_set, resource_changes(change_set.changes), parameters)
 
