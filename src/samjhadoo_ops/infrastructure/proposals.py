@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from samjhadoo_ops.aws_errors import AwsCallFailed
 from samjhadoo_ops.deployment.lock import this_owner
 from samjhadoo_ops.errors import ConfigurationError, PersonNeeded, Refused
 from samjhadoo_ops.infrastructure.changes import added_resources, resource_changes
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from samjhadoo_ops.infrastructure.sources import OutputSource
 
 _AT_ONCE = 8
+_REFUSALS = ("InsufficientCapabilitiesException", "LimitExceededException", "ValidationError")
+"""CloudFormation's codes for a template or parameters that it does not take."""
 
 
 class OutputMissing(ConfigurationError):
@@ -140,21 +143,23 @@ class InfrastructureContext:
             return Proposal(stack, state, None, self._template(stack), missing=error.message, undo=undo)
         if undo:
             return Proposal(stack, state, None, self._template(stack), parameters, undo=True)
-        change_set = self.cloudformation(stack).create_change_set(
-            stack.name,
-            template=stack.template.body,
-            parameters=parameters,
-            new=state is None or state.is_new,
-        )
-        if change_set.failure:
-            self.cloudformation(stack).discard(stack.name, change_set.id)
-            raise Refused(
-                f"{stack.key}: CloudFormation refuses the change: "
-                f"{'; '.join(change_set.mistakes) or change_set.failure}",
-                hint=f"correct {stack.template.file}, or the settings that it takes",
-                details=(change_set.failure,) if change_set.mistakes else (),
-            )
+        change_set = self._change_set(stack, parameters, new=state is None or state.is_new)
         return Proposal(stack, state, change_set, resource_changes(change_set.changes), parameters)
+
+    def _change_set(self, stack: Stack, parameters: dict[str, str], *, new: bool) -> ChangeSet:
+        cloudformation = self.cloudformation(stack)
+        try:
+            made = cloudformation.create_change_set(
+                stack.name, template=stack.template.body, parameters=parameters, new=new
+            )
+        except AwsCallFailed as error:
+            if error.code not in _REFUSALS:
+                raise
+            raise _refusal(stack, error.message) from error
+        if made.failure:
+            cloudformation.discard(stack.name, made.id)
+            raise _refusal(stack, "; ".join(made.mistakes) or made.failure)
+        return made
 
     def parameters(self, stack: Stack) -> dict[str, str]:
         """Return the parameters of a stack; raise `OutputMissing` if another stack has to be made before."""
@@ -211,3 +216,10 @@ class InfrastructureContext:
                 hint=f"delete what is left of it: aws cloudformation delete-stack --stack-name "
                 f"{stack.name}{region}",
             )
+
+
+def _refusal(stack: Stack, why: str) -> Refused:
+    return Refused(
+        f"{stack.key}: CloudFormation refuses the change: {why}",
+        hint=f"correct {stack.template.file}, or the settings that it takes",
+    )
