@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-
 sys.path.insert(0, str(Path(__file__).parent))
 
 from stack_flows import Flow
