@@ -124,7 +124,9 @@ def test_change_sets_by_hand_with_every_waiter(stack):
 
 
 def test_package_puts_nested_templates_into_a_bucket(stack):
-    stack.client.aws("s3api", "create-bucket", bucket=f"{stack.name}-templates")
+    where = {"LocationConstraint": stack.client.emulator.region}
+    bucket = f"{stack.name}-templates"
+    stack.client.aws("s3api", "create-bucket", bucket=bucket, create_bucket_configuration=where)
     stack.template("nested", file="child.json")
     parent = stack.folder / "parent.yaml"
     parent.write_text(
@@ -135,12 +137,11 @@ def test_package_puts_nested_templates_into_a_bucket(stack):
         "      TemplateURL: child.json\n"
     )
     packaged = stack.folder / "packaged.yaml"
-    stack.aws(
-        "package",
-        template_file=str(parent),
-        s3_bucket=f"{stack.name}-templates",
-        output_template_file=str(packaged),
+    done = stack.client.run(
+        *("aws", "cloudformation", "package", "--template-file", str(parent)),
+        *("--s3-bucket", bucket, "--output-template-file", str(packaged)),
     )
+    assert done.returncode == 0, done.stderr
 
     deployed = stack.deploy(packaged)
 

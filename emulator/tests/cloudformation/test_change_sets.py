@@ -190,6 +190,21 @@ def test_names_that_are_taken_are_refused_before_anything_is_made(stack: Stack) 
     assert stack.describe(without)["Status"] == "CREATE_COMPLETE"
 
 
+def test_existing_resources_are_not_imported(stack: Stack) -> None:
+    """CDK's bootstrap always asks for it; it is refused only if there is something to import."""
+    name, template = f"/{stack.name}", body(P=parameter(f"/{stack.name}", Value="one"))
+    free = stack.propose(template, "CREATE", ImportExistingResources=True)
+    assert stack.describe(free)["ExecutionStatus"] == "AVAILABLE"
+
+    stack.ssm.put_parameter(Name=name, Value="somebody's", Type="String")
+    taken = stack.describe(stack.propose(template, "CREATE", ImportExistingResources=True))
+
+    assert taken["Status"] == "FAILED"
+    assert taken["StatusReason"] == (
+        "The emulator does not import resources into stacks (ImportExistingResources): [P] exist already."
+    )
+
+
 def test_a_stack_that_fails_to_be_created_is_deleted_if_the_change_set_says_so(stack: Stack) -> None:
     name = f"/{stack.name}"
     change_set = stack.propose(body(P=parameter(name, Value="one")), "CREATE", OnStackFailure="DELETE")
@@ -278,7 +293,6 @@ def test_change_sets_of_the_wrong_type_are_refused(stack: Stack) -> None:
     "further",
     [
         {"ChangeSetType": "IMPORT"},
-        {"ImportExistingResources": True},
         {"DeploymentMode": "REVERT_DRIFT"},
     ],
     ids=str,

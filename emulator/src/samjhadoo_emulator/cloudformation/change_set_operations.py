@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.cloudformation.model import Definition, Event, Stack
     from samjhadoo_emulator.service import AwsApi, Host, Params, Result
 
-_ANSWERED: Final = ("Description", "OnStackFailure", "DeploymentConfig", "Tags")
+_ANSWERED: Final = ("Description", "OnStackFailure", "DeploymentConfig", "ImportExistingResources", "Tags")
 """Members of CreateChangeSet that DescribeChangeSet answers."""
 
 
@@ -271,6 +271,13 @@ class ChangeSetOperations(StackAnswers, TemplateOperations):
             return await self._exists(stack, difference, name)
 
         problems = await early_validation.find_problems(change_set.by_value, exists)
+        taken = [each.logical_id for each in problems if each.check == early_validation.NAME_CONFLICT]
+        if taken and change_set.request.get("ImportExistingResources"):
+            change_set.fail(
+                "The emulator does not import resources into stacks (ImportExistingResources): "
+                f"[{', '.join(taken)}] exist already."
+            )
+            return False
         for problem in problems:
             self.events.validation(stack, problem.details, logical_id=problem.logical_id)
         if problems:
@@ -313,8 +320,6 @@ def check_supported(params: Params) -> None:
     """
     if params.get("ChangeSetType") == "IMPORT" or params.get("ResourcesToImport"):
         raise not_implemented("The emulator does not import resources into stacks (ChangeSetType IMPORT).")
-    if params.get("ImportExistingResources"):
-        raise not_implemented("The emulator does not import resources into stacks (ImportExistingResources).")
     if params.get("DeploymentMode"):
         raise not_implemented(
             f"The emulator does not revert drift (DeploymentMode {params['DeploymentMode']})."
