@@ -15,7 +15,7 @@ from samjhadoo_ops.infrastructure.watch import failure, watch
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from samjhadoo_ops.infrastructure.proposals import Infrastructure, Proposal
+    from samjhadoo_ops.infrastructure.proposals import InfrastructureContext, Proposal
     from samjhadoo_ops.infrastructure.stacks import Stack
 
 
@@ -43,7 +43,7 @@ class Applied:
 
 
 def apply(
-    infrastructure: Infrastructure,
+    infrastructure: InfrastructureContext,
     *,
     confirm: Callable[[Callable[[], None]], None],
     replace: Sequence[str] = (),
@@ -51,7 +51,7 @@ def apply(
 ) -> Applied:
     """Make or update every stack, in order.
 
-    A stack that is being changed, by a run that was killed or by somebody else, is watched to its end before.
+    A stack that is being changed, by a run that was killed or by somebody else, is watched to its end first.
 
     Args:
         confirm: Asks for confirmation, and shows the changes with the function it gets; raises if refused.
@@ -77,7 +77,7 @@ def apply(
             infrastructure.discard(run.pending)
 
 
-def settle(infrastructure: Infrastructure) -> None:
+def settle(infrastructure: InfrastructureContext) -> None:
     """Watch the stacks that are being changed until that has ended."""
     for stack, state in infrastructure.states():
         if state is None or not state.in_progress:
@@ -85,7 +85,7 @@ def settle(infrastructure: Infrastructure) -> None:
         cloudformation = infrastructure.cloudformation(stack)
         by = cloudformation.worker(state)
         infrastructure.console.line(
-            f"{stack.key} is being changed ({state.status}){f' by {by}' if by else ''}: watching it to its end"
+            f"{stack.key} is being changed ({state.status}){f' by {by}' if by else ''}: waiting for its end"
         )
         after = cloudformation.last_ending(state.id)
         events = watch(cloudformation, stack, state.id, after=after, console=infrastructure.console)
@@ -102,7 +102,7 @@ class ApplyRun:
         pending: What is still to be done, in order; what was begun is removed.
     """
 
-    infrastructure: Infrastructure
+    infrastructure: InfrastructureContext
     replace: Sequence[str]
     ensure: Callable[[], None]
     pending: list[Proposal]
@@ -128,11 +128,10 @@ class ApplyRun:
         proposal, stack = self.pending[0], self.pending[0].stack
         if proposal.undo:
             self._undo(proposal)
-        elif not proposal.missing and not (stack.is_live or (stack.outputs and self.applied.names)):
-            return proposal
-        elif not proposal.missing and self.infrastructure.parameters(stack) == proposal.parameters:
-            return proposal
-        else:
+        elif not proposal.missing:
+            taken = stack.is_live or (stack.outputs and self.applied.names)
+            if not taken or self.infrastructure.parameters(stack) == proposal.parameters:
+                return proposal
             self.infrastructure.discard([proposal])
         self.pending[0] = renewed = self.infrastructure.proposal(stack)
         if renewed.missing:

@@ -32,7 +32,7 @@ A change set does not show this, and no resource schema has it; CloudFormation's
 """
 
 
-class Effect(Enum):
+class Impact(Enum):
     """What happens to a resource, with the symbol and the words for it."""
 
     ADD = ("+", "new")
@@ -81,29 +81,29 @@ class ResourceChange:
     id: str
     type: str
     physical: str
-    effect: Effect
+    effect: Impact
     properties: tuple[PropertyChange, ...] = ()
     snapshot: bool = False
 
     @property
     def loses_data(self) -> bool:
         """Return whether a data store is, or may be, replaced or deleted."""
-        return self.type in DATA_STORES and self.effect in {Effect.DELETE, Effect.REPLACE, Effect.MAY_REPLACE}
+        return self.type in DATA_STORES and self.effect in {Impact.DELETE, Impact.REPLACE, Impact.MAY_REPLACE}
 
     @property
     def is_traffic(self) -> bool:
         """Return whether it changes where requests go."""
-        if self.type not in _LISTENING or self.effect is Effect.ADD:
+        if self.type not in _LISTENING or self.effect is Impact.ADD:
             return False
         tags_only = bool(self.properties) and all(each.path.startswith("Tags") for each in self.properties)
-        return not (self.effect is Effect.CHANGE and tags_only)
+        return not (self.effect is Impact.CHANGE and tags_only)
 
     @property
     def interrupts(self) -> bool:
         """Return whether the resource does not serve for a while."""
         names = {each.path.split(".")[0] for each in self.properties}
         interrupting = INTERRUPTING.get(self.type, frozenset())
-        return self.effect in {Effect.CHANGE, Effect.MAY_REPLACE} and bool(names & interrupting)
+        return self.effect in {Impact.CHANGE, Impact.MAY_REPLACE} and bool(names & interrupting)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -145,7 +145,7 @@ def resource_changes(changes: Iterable[Mapping[str, Any]]) -> tuple[ResourceChan
 def added_resources(resources: Mapping[str, Mapping[str, Any]]) -> tuple[ResourceChange, ...]:
     """Return a template's resources as those of a new stack; conditions may leave some of them out."""
     return tuple(
-        ResourceChange(name, str(resource.get("Type", "")), "", Effect.ADD)
+        ResourceChange(name, str(resource.get("Type", "")), "", Impact.ADD)
         for name, resource in resources.items()
     )
 
@@ -191,28 +191,28 @@ def summary(changes: Sequence[ResourceChange]) -> str:
 def _resource_change(change: Mapping[str, Any]) -> ResourceChange | None:
     properties = tuple(_properties(change.get("Details", ())))
     effect = _effect(change)
-    if effect is None or (effect is Effect.CHANGE and change.get("Details") and not properties):
+    if effect is None or (effect is Impact.CHANGE and change.get("Details") and not properties):
         return None
     return ResourceChange(
         id=change["LogicalResourceId"],
         type=change.get("ResourceType", ""),
         physical=change.get("PhysicalResourceId", ""),
         effect=effect,
-        properties=properties if effect is not Effect.ADD else (),
+        properties=properties if effect is not Impact.ADD else (),
         snapshot="Snapshot" in change.get("PolicyAction", ""),
     )
 
 
-def _effect(change: Mapping[str, Any]) -> Effect | None:
+def _effect(change: Mapping[str, Any]) -> Impact | None:
     """Return the effect of a change; None for one that this version of the tool does not know."""
     action, policy = change["Action"], change.get("PolicyAction", "")
     if action == "Modify":
-        replacement = {"True": Effect.REPLACE, "Conditional": Effect.MAY_REPLACE}
-        return replacement.get(change.get("Replacement", ""), Effect.CHANGE)
+        replacement = {"True": Impact.REPLACE, "Conditional": Impact.MAY_REPLACE}
+        return replacement.get(change.get("Replacement", ""), Impact.CHANGE)
     if action == "Remove":
-        return Effect.RELEASE if policy == "Retain" else Effect.DELETE
+        return Impact.RELEASE if policy == "Retain" else Impact.DELETE
     # A dynamic change is one of a nested stack, whose own change set shows what happens.
-    return {"Add": Effect.ADD, "Import": Effect.ADD}.get(action, Effect.CHANGE)
+    return {"Add": Impact.ADD, "Import": Impact.ADD}.get(action, Impact.CHANGE)
 
 
 def _properties(details: Iterable[Mapping[str, Any]]) -> Iterable[PropertyChange]:

@@ -29,7 +29,7 @@ _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
 @dataclass(frozen=True)
-class StackState:
+class StackDescription:
     """A stack as CloudFormation describes it."""
 
     id: str
@@ -84,7 +84,7 @@ class CloudFormation:
         self.clock = clock
         self.by = by
 
-    def stack(self, name: str) -> StackState | None:
+    def stack(self, name: str) -> StackDescription | None:
         """Return a stack by name or ARN; None if there is none, or it is deleted."""
         try:
             found = self.client.describe_stacks(StackName=name)["Stacks"][0]
@@ -197,7 +197,7 @@ class CloudFormation:
         return ""
 
     def last_ending(self, stack: str) -> str:
-        """Return the id of the event with which the operation before the current one ended; empty for none."""
+        """Return the id of the event that ended the operation before the current one; empty for none."""
         for page in self._event_pages(stack):
             for event in page:
                 if event.get("PhysicalResourceId") == stack and event["ResourceStatus"] in ENDINGS:
@@ -235,7 +235,7 @@ class CloudFormation:
         with aws_errors():
             self.client.set_stack_policy(StackName=name, StackPolicyBody=policy)
 
-    def worker(self, state: StackState) -> str:
+    def worker(self, state: StackDescription) -> str:
         """Return who made the change that is in progress; empty if that is not known."""
         if not state.change_set:
             return ""
@@ -254,8 +254,8 @@ def is_missing(error: BaseException) -> bool:
     return response.get("Code") == "ValidationError" and "does not exist" in response.get("Message", "")
 
 
-def _state(found: Mapping[str, Any]) -> StackState:
-    return StackState(
+def _state(found: Mapping[str, Any]) -> StackDescription:
+    return StackDescription(
         id=found["StackId"],
         status=found["StackStatus"],
         reason=found.get("StackStatusReason", ""),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _FULL = 100
 _RUNNING = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
-FIRST = {"blue_weight": "100", "green_weight": "0", "test_blue_weight": "100", "test_green_weight": "0"}
+FIRST = {"blue_weight": "100", "green_weight": "0", "blue_test_weight": "100", "green_test_weight": "0"}
 """The weights of rules that do not exist yet."""
 
 
@@ -66,11 +66,11 @@ def _weights(aws: Aws, env: Environment) -> dict[str, str]:
         return {}
     blue, green = balancing.target_groups[0], balancing.target_groups[-1]
     found: dict[str, str] = {}
-    for prefix, rule in (("", balancing.production_rule), ("test_", balancing.test_rule)):
+    for name, rule in (("weight", balancing.production_rule), ("test_weight", balancing.test_rule)):
         shares = weights(elbv2, rule) if rule else {}
         if {blue, green} & shares.keys():
-            found[f"{prefix}blue_weight"] = _percent(shares, blue)
-            found[f"{prefix}green_weight"] = _percent(shares, green)
+            found[f"blue_{name}"] = _percent(shares, blue)
+            found[f"green_{name}"] = _percent(shares, green)
     return found
 
 

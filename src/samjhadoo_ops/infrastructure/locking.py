@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from samjhadoo_ops.environment import Environment
-    from samjhadoo_ops.infrastructure.proposals import Infrastructure, Proposal
+    from samjhadoo_ops.infrastructure.proposals import InfrastructureContext, Proposal
     from samjhadoo_ops.infrastructure.stacks import Stack
 
 TITLE = "infrastructure lock"
@@ -25,12 +25,12 @@ _PAUSE = 1.0
 
 @contextmanager
 def infrastructure_lock(
-    infrastructure: Infrastructure, *, reason: str, lock_wait: float = 0.0
+    infrastructure: InfrastructureContext, *, reason: str, lock_wait: float = 0.0
 ) -> Iterator[Callable[[], None]]:
     """Hold the environment's infrastructure lock; yield a function that raises once it is lost.
 
-    The lock is an object in the journal's bucket. Before the stacks have made the bucket there is no lock: then
-    CloudFormation itself refuses a second change of a stack.
+    The lock is an object in the journal's bucket. Before the stacks have made the bucket there is no lock:
+    CloudFormation itself refuses a second change of a stack then.
 
     Raises:
         Refused: Another run holds it.
@@ -54,7 +54,7 @@ def infrastructure_lock(
         yield lock.ensure
 
 
-def hold_services(infrastructure: Infrastructure, stack: Stack, held: ExitStack) -> None:
+def hold_services(infrastructure: InfrastructureContext, stack: Stack, held: ExitStack) -> None:
     """Hold the deployment locks of a stack's services, so that no deployment begins meanwhile.
 
     Raises:
@@ -77,7 +77,7 @@ def hold_services(infrastructure: Infrastructure, stack: Stack, held: ExitStack)
         held.enter_context(lock)
 
 
-def require_quiet(infrastructure: Infrastructure, proposals: Sequence[Proposal]) -> None:
+def require_quiet(infrastructure: InfrastructureContext, proposals: Sequence[Proposal]) -> None:
     """Raise `Refused` if listener rules would be touched while a deployment of their service runs."""
     for proposal in proposals:
         for env in services_of(proposal.stack) if proposal.traffic else ():
@@ -97,7 +97,7 @@ def services_of(stack: Stack) -> list[Environment]:
     return list(stack.env.services.values()) or [stack.env]
 
 
-def _has_bucket(infrastructure: Infrastructure) -> bool:
+def _has_bucket(infrastructure: InfrastructureContext) -> bool:
     """Return whether the journal's bucket exists."""
     s3: Any = infrastructure.aws.client("s3")
     try:

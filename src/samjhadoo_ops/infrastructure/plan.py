@@ -9,10 +9,10 @@ from samjhadoo_ops.infrastructure.changes import counted, listed, summary
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from samjhadoo_ops.infrastructure.proposals import Infrastructure, Proposal
+    from samjhadoo_ops.infrastructure.proposals import InfrastructureContext, Proposal
 
 
-def show(infrastructure: Infrastructure, proposals: Sequence[Proposal]) -> None:
+def show(infrastructure: InfrastructureContext, proposals: Sequence[Proposal]) -> None:
     """Show the changes of each stack; those without are counted."""
     console = infrastructure.console
     for proposal in proposals:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from samjhadoo_ops.deployment.lock import this_owner
 from samjhadoo_ops.errors import ConfigurationError, PersonNeeded, Refused
 from samjhadoo_ops.infrastructure.changes import added_resources, resource_changes
-from samjhadoo_ops.infrastructure.cloudformation import UNMADE, ChangeSet, CloudFormation, StackState
+from samjhadoo_ops.infrastructure.cloudformation import UNMADE, ChangeSet, CloudFormation, StackDescription
 from samjhadoo_ops.infrastructure.live import live_values
 from samjhadoo_ops.infrastructure.stacks import Stack, Stacks, environment_stacks
 
@@ -44,7 +44,7 @@ class Proposal:
     """
 
     stack: Stack
-    state: StackState | None
+    state: StackDescription | None
     change_set: ChangeSet | None = None
     changes: tuple[ResourceChange, ...] = ()
     parameters: dict[str, str] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Proposal:
         return [change for change in self.changes if change.is_traffic]
 
 
-class Infrastructure:
+class InfrastructureContext:
     """The stacks of an environment, and CloudFormation in each of their regions.
 
     Raises:
@@ -97,11 +97,11 @@ class Infrastructure:
             self._regions[stack.region] = CloudFormation(client, self.clock, by=self.by)
         return self._regions[stack.region]
 
-    def state(self, stack: Stack) -> StackState | None:
+    def state(self, stack: Stack) -> StackDescription | None:
         """Return a stack as it is; None if there is none."""
         return self.cloudformation(stack).stack(stack.name)
 
-    def states(self) -> list[tuple[Stack, StackState | None]]:
+    def states(self) -> list[tuple[Stack, StackDescription | None]]:
         """Return all stacks as they are."""
         stacks = self.stacks.items
         for stack in stacks:
@@ -183,7 +183,7 @@ class Infrastructure:
     def _template(self, stack: Stack) -> tuple[ResourceChange, ...]:
         return added_resources(stack.template.resources)
 
-    def _require_usable(self, stack: Stack, state: StackState | None) -> None:
+    def _require_usable(self, stack: Stack, state: StackDescription | None) -> None:
         """Raise if nothing can be proposed for a stack in its state."""
         if state is None:
             return

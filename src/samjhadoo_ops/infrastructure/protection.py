@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from samjhadoo_ops.infrastructure.changes import ResourceChange
-    from samjhadoo_ops.infrastructure.proposals import Infrastructure, Proposal
+    from samjhadoo_ops.infrastructure.proposals import InfrastructureContext, Proposal
     from samjhadoo_ops.infrastructure.stacks import Stack
 
 
@@ -47,9 +47,9 @@ def policy(allowed: Sequence[str] = ()) -> str:
     Args:
         allowed: Resources that may be replaced or deleted all the same.
     """
-    everything = {"Effect": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"}
+    everything = {"Impact": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"}
     protected = {
-        "Effect": "Deny",
+        "Impact": "Deny",
         "Principal": "*",
         "Action": ["Update:Replace", "Update:Delete"],
         "Condition": {"StringEquals": {"ResourceType": sorted(DATA_STORES)}},
@@ -60,7 +60,7 @@ def policy(allowed: Sequence[str] = ()) -> str:
     return json.dumps({"Statement": [everything, protected | {"NotResource": kept}]})
 
 
-def protect(infrastructure: Infrastructure, stack: Stack) -> None:
+def protect(infrastructure: InfrastructureContext, stack: Stack) -> None:
     """Protect a stack with data stores, as the settings say."""
     if not stack.template.holds_data or not stack.env.infrastructure.protection:
         return
@@ -69,7 +69,7 @@ def protect(infrastructure: Infrastructure, stack: Stack) -> None:
     cloudformation.protect(stack.name, enabled=True)
 
 
-def permit(infrastructure: Infrastructure, proposal: Proposal) -> None:
+def permit(infrastructure: InfrastructureContext, proposal: Proposal) -> None:
     """Let an update lose the data stores that were named; `protect` takes that back afterwards."""
     if proposal.losses and not proposal.is_new and proposal.stack.env.infrastructure.protection:
         names = [change.id for change in proposal.losses]

@@ -28,7 +28,9 @@ class StackBroken(PersonNeeded):
     """CloudFormation could not take back what it had done; a person has to mend the stack."""
 
 
-def watch(cloudformation: CloudFormation, stack: Stack, arn: str, *, after: str, console: Console) -> StackEvents:
+def watch(
+    cloudformation: CloudFormation, stack: Stack, arn: str, *, after: str, console: Console
+) -> StackEvents:
     """Show what happens in a stack until the operation ends, each resource once, when it has ended.
 
     Args:
