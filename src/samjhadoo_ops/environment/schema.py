@@ -69,7 +69,7 @@ FARGATE_MEMORY = {
     2048: tuple(range(4 * _GIB, 16 * _GIB + 1, _GIB)),
     4096: tuple(range(8 * _GIB, 30 * _GIB + 1, _GIB)),
 }
-# CPU units and MiB of a task for an EC2 instance type: what the instance has (EC2's guide), which Fargate takes.
+# CPU units and MiB of a task for an EC2 instance type: what the instance has (EC2's guide).
 TASK_SIZES = {
     "t3.medium": {"cpu": "2048", "memory": "4096"},
     "t3.large": {"cpu": "2048", "memory": "8192"},
