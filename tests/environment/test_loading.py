@@ -181,7 +181,7 @@ def test_an_environments_file_lies_over_the_base_key_by_key(project: Project) ->
             "local",
             "^passed_on = .*",
             'passed_on = ["ecs", "s3"]',
-            "stack.passed_on: item 2: expected one of application-autoscaling, cloudwatch, ecr, ecs, elbv2",
+            "stack.passed_on: item 2: expected one of application-autoscaling, cloudformation, cloudwatch",
         ),
         (
             "local",

@@ -93,7 +93,7 @@ GUARDED = (
 )
 """What keeps a bad release out or takes it back. Where releases are real, only the files, which are reviewed,
 decide on it; a variable leaves no trace there."""
-LiveService = Literal["application-autoscaling", "cloudwatch", "ecr", "ecs", "elbv2"]
+LiveService = Literal["application-autoscaling", "cloudformation", "cloudwatch", "ecr", "ecs", "elbv2"]
 """The AWS services that the emulator runs itself."""
 
 

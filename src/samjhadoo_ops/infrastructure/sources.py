@@ -10,8 +10,7 @@ Metadata:
     RepositoryArn: {output: service.RepositoryArn}  # an output of another stack, in any region
     Edge: {stack: edge}                         # the name of another stack; empty if the environment has none
     RoleName: {task_definition: task_role}      # what the service's task definition names
-    MakesRole: {first: {task_definition: task_role}}  # whether no service before has the same value
-    MaintenanceWindow: {setting: windows.maintenance, unit: utc_window}  # as RDS takes it
+    MakesRole: {first: {task_definition: task_role}}  # whether no earlier service has the same value
 ```
 """
 
@@ -26,6 +25,7 @@ import msgspec
 from samjhadoo_ops.environment import Duration, SecretRef, Window
 from samjhadoo_ops.environment.schema import Settings
 from samjhadoo_ops.environment.stack_output import StackOutput
+from samjhadoo_ops.infrastructure.task_definition import MEMBERS
 from samjhadoo_ops.suggestions import nearest
 
 if TYPE_CHECKING:
@@ -35,14 +35,12 @@ if TYPE_CHECKING:
     from samjhadoo_ops.infrastructure.templates import InfrastructureTemplate
 
 UNITS = {"milliseconds": 0.001, "seconds": 1.0, "minutes": 60.0, "hours": 3_600.0, "days": 86_400.0}
+UTC_WINDOW = "utc_window"
+"""The unit of weekly windows: in UTC, as RDS and ElastiCache take them."""
 KNOWN = ("environment", "prefix", "account", "region", "service", "stack")
 """What `value` may name."""
 LIVE = ("blue_weight", "green_weight", "blue_test_weight", "green_test_weight", "service_exists")
 """What `live` may name."""
-NAMED = ("execution_role", "task_role", "log_group")
-"""What `task_definition` may name."""
-UTC_WINDOW = "utc_window"
-"""The unit of a time window in the form of RDS and ElastiCache: `sat:20:30-sat:22:30`."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +82,14 @@ class StackNameSource:
 
 @dataclass(frozen=True)
 class TaskDefinitionSource:
-    """A value of `NAMED`, which the service's task definition names; empty if it names none."""
+    """What the service's task definition names: one of `task_definition.MEMBERS`."""
 
-    name: str
+    member: str
 
 
 @dataclass(frozen=True)
 class FirstSource:
-    """Whether a service is the first with a value, so that its stack makes what others share with it."""
+    """Whether a service is the first one with a value, so that its stack makes what others share with it."""
 
     of: SettingSource | TaskDefinitionSource
 
@@ -106,13 +104,12 @@ Source = (
     | FirstSource
 )
 
-_NAMING: Mapping[str, tuple[Callable[[str], Source], tuple[str, ...]]] = {
+
+_CHOICES: dict[str, tuple[Callable[[str], Source], tuple[str, ...]]] = {
     "value": (KnownSource, KNOWN),
     "live": (LiveSource, LIVE),
-    "stack": (StackNameSource, ()),
-    "task_definition": (TaskDefinitionSource, NAMED),
+    "task_definition": (TaskDefinitionSource, MEMBERS),
 }
-"""The forms with one name, and the names that are known; none where any may be."""
 
 
 def parameter_sources(template: InfrastructureTemplate) -> dict[str, Source]:
@@ -167,16 +164,14 @@ def setting_value(
     value: Any = env
     for number, part in enumerate(source.path.split(".")):
         value = _below(template, key, value, part, source.path.split(".")[:number])
-    if isinstance(value, Window):
-        if source.unit != UTC_WINDOW:
-            raise template.wrong(key, f"{source.path} is a time window: add unit: {UTC_WINDOW}")
-        return value.in_utc()
-    if source.unit == UTC_WINDOW:
-        raise template.wrong(key, f"{source.path} is no time window")
     if isinstance(value, Duration):
-        if not source.unit:
+        if source.unit not in UNITS:
             raise template.wrong(key, f"{source.path} is a duration: add unit: {', '.join(UNITS)}")
         return plain_number(Decimal(repr(float(value))) / Decimal(str(UNITS[source.unit])))
+    if isinstance(value, Window):
+        if source.unit != UTC_WINDOW:
+            raise template.wrong(key, f"{source.path} is a weekly window: add unit: {UTC_WINDOW}")
+        return value.in_utc()
     if source.unit:
         raise template.wrong(key, f"{source.path} is no duration, so it takes no unit")
     if isinstance(value, msgspec.Struct | dict):
@@ -200,24 +195,6 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def named_in_task_definition(env: Environment, name: str) -> str:
-    """Return a value of `NAMED`: the name of a role or of the service container's log group.
-
-    Raises:
-        ConfigurationError: The task definition is missing or malformed.
-    """
-    from samjhadoo_ops.release import render_task_definition
-
-    document = render_task_definition(env, "unbuilt", "unbuilt")
-    if name != "log_group":
-        key = {"execution_role": "executionRoleArn", "task_role": "taskRoleArn"}[name]
-        return str(document.get(key) or "").rpartition("/")[2]
-    for container in document["containerDefinitions"]:
-        if container["name"] == env.service.container:
-            return str(container.get("logConfiguration", {}).get("options", {}).get("awslogs-group", ""))
-    return ""
-
-
 def plain_number(number: Decimal) -> str:
     """Return a number without an exponent and without trailing zeros."""
     text = format(number, "f")
@@ -228,23 +205,26 @@ def _source(template: InfrastructureTemplate, parameter: str, entry: Any) -> Sou
     key = f"Metadata.Settings.{parameter}"
     if isinstance(entry, str):
         return SettingSource(entry)
-    match entry:
-        case {"setting": str(path), **rest} if set(rest) <= {"unit"}:
-            return SettingSource(path, _one_of(template, key, rest.get("unit", ""), ("", *UNITS, UTC_WINDOW)))
-        case {"output": str(name)} if len(entry) == 1 and name.count(".") == 1:
-            return OutputSource(*name.split("."))
-        case {"first": inner} if len(entry) == 1:
-            of = _source(template, parameter, inner)
-            if isinstance(of, SettingSource | TaskDefinitionSource):
-                return FirstSource(of)
-        case dict() if len(entry) == 1 and entry.keys() & _NAMING.keys():
-            ((form, name),) = entry.items()
-            make, known = _NAMING[form]
-            return make(_one_of(template, key, name, known) if known else str(name))
+    if isinstance(entry, dict):
+        match entry:
+            case {"setting": str(path), **rest} if set(rest) <= {"unit"}:
+                unit = _one_of(template, key, rest.get("unit", ""), ("", *UNITS, UTC_WINDOW))
+                return SettingSource(path, unit)
+            case {"first": of, **rest} if not rest:
+                inner = _source(template, parameter, of)
+                if isinstance(inner, SettingSource | TaskDefinitionSource):
+                    return FirstSource(inner)
+            case {"stack": str(name), **rest} if not rest:
+                return StackNameSource(name)
+            case {"output": str(name), **rest} if not rest and name.count(".") == 1:
+                return OutputSource(*name.split("."))
+        for word, (kind, names) in _CHOICES.items():
+            if set(entry) == {word} and isinstance(entry[word], str):
+                return kind(_one_of(template, key, entry[word], names))
     raise template.wrong(
         key,
         "expected a setting's path, {setting: PATH, unit: UNIT}, {value: NAME}, {live: NAME}, "
-        "{output: STACK.OUTPUT}, {stack: NAME}, {task_definition: NAME} or {first: SOURCE}",
+        "{output: STACK.OUTPUT}, {stack: NAME}, {task_definition: NAME} or {first: …}",
     )
 
 

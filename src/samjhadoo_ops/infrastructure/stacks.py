@@ -17,12 +17,11 @@ from samjhadoo_ops.infrastructure.sources import (
     Source,
     StackNameSource,
     TaskDefinitionSource,
-    as_text,
     known_values,
-    named_in_task_definition,
     parameter_sources,
     setting_value,
 )
+from samjhadoo_ops.infrastructure.task_definition import named_in_task_definition
 from samjhadoo_ops.infrastructure.templates import read_template
 from samjhadoo_ops.suggestions import nearest
 
@@ -44,7 +43,7 @@ class Stack:
         key: Its short name: its template's, with the service's name or the region where there are several.
         name: Its name at CloudFormation.
         env: The settings that it takes its parameters from: the environment's, or a service's.
-        before: The settings of the services whose stacks of the same template come before.
+        earlier: The settings of the services before it, if each service has a stack.
     """
 
     key: str
@@ -52,7 +51,7 @@ class Stack:
     region: str
     template: InfrastructureTemplate
     env: Environment
-    before: tuple[Environment, ...] = ()
+    earlier: tuple[Environment, ...] = ()
 
     @cached_property
     def sources(self) -> dict[str, Source]:
@@ -64,34 +63,15 @@ class Stack:
         """Return the parameters that the settings give."""
         known, found = known_values(self.env, self.name), {}
         for name, source in self.sources.items():
-            if isinstance(source, SettingSource):
-                found[name] = str(setting_value(self.template, _key(name), source, self.env))
+            if isinstance(source, SettingSource | TaskDefinitionSource):
+                found[name] = self._given(name, source, self.env)
+            elif isinstance(source, FirstSource):
+                found[name] = "true" if self._is_first(name, source) else "false"
             elif isinstance(source, KnownSource):
                 found[name] = known[source.name]
-            elif isinstance(source, TaskDefinitionSource):
-                found[name] = named_in_task_definition(self.env, source.name)
-            elif isinstance(source, FirstSource):
-                found[name] = as_text(self._is_first(name, source))
             elif isinstance(source, StackNameSource):
                 found[name] = self._name_of(source.stack)
         return found
-
-    def _is_first(self, parameter: str, source: FirstSource) -> bool:
-        values = [self._of(parameter, source.of, env) for env in (*self.before, self.env)]
-        return bool(values[-1]) and values[-1] not in values[:-1]
-
-    def _of(self, parameter: str, source: SettingSource | TaskDefinitionSource, env: Environment) -> str:
-        if isinstance(source, TaskDefinitionSource):
-            return named_in_task_definition(env, source.name)
-        return str(setting_value(self.template, _key(parameter), source, env))
-
-    def _name_of(self, template: str) -> str:
-        """Return the name of a template's stack, of this stack's service if each has one; empty for none."""
-        if template not in self.env.infrastructure.stacks:
-            return ""
-        of_services = read_template(self.env.root, template).stacks.get("ForEach") == SERVICES
-        key = f"{template}-{self.env.key}" if of_services and self.env.key else template
-        return stack_name(self.env, key)
 
     @property
     def outputs(self) -> dict[str, OutputSource]:
@@ -134,6 +114,22 @@ class Stack:
             elif isinstance(source, OutputSource):
                 found[name] = output(self, source)
         return found
+
+    def _given(self, name: str, source: SettingSource | TaskDefinitionSource, env: Environment) -> str:
+        if isinstance(source, TaskDefinitionSource):
+            return named_in_task_definition(env, source.member)
+        return str(setting_value(self.template, _key(name), source, env))
+
+    def _is_first(self, name: str, source: FirstSource) -> bool:
+        value = self._given(name, source.of, self.env)
+        return bool(value) and all(self._given(name, source.of, env) != value for env in self.earlier)
+
+    def _name_of(self, key: str) -> str:
+        """Return the name of the environment's stack with a key, of the same service if each has one."""
+        if key not in self.env.infrastructure.stacks:
+            return ""
+        each = read_template(self.env.root, key).stacks.get("ForEach") == SERVICES
+        return stack_name(self.env, f"{key}-{self.env.key}" if each and self.env.key else key)
 
     def _named(self, parameter: str, source: Source) -> Source:
         if isinstance(source, SettingSource):
@@ -234,11 +230,11 @@ def _key(parameter: str) -> str:
 
 
 def _stacks_of(env: Environment, template: InfrastructureTemplate) -> Iterator[Stack]:
-    before: list[Environment] = []
+    earlier: tuple[Environment, ...] = ()
     for suffix, region, own in _instances(env, template):
         key = f"{template.name}-{suffix}" if suffix else template.name
-        yield Stack(key, stack_name(env, key), region, template, own, tuple(before))
-        before.append(own)
+        yield Stack(key, stack_name(env, key), region, template, own, earlier)
+        earlier = (*earlier, own)
 
 
 def _instances(env: Environment, template: InfrastructureTemplate) -> Sequence[tuple[str, str, Environment]]:
