@@ -19,6 +19,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 from samjhadoo_emulator import lean
 from samjhadoo_emulator.exchange import Exchange
 from samjhadoo_emulator.identify import service_of
+from samjhadoo_emulator.upstream.amendments import amend
 from samjhadoo_emulator.upstream.crashes import answering, refusal
 from samjhadoo_emulator.upstream.info import UpstreamInfo
 
@@ -51,7 +52,11 @@ def _moto_server(account: str, region: str) -> Any:
     lean.trim(region)
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-    return DomainDispatcherApplication(create_backend_app)
+    def create(service: Any) -> Any:
+        amend(service)
+        return create_backend_app(service)
+
+    return DomainDispatcherApplication(create)
 
 
 def _has(service: str) -> bool:

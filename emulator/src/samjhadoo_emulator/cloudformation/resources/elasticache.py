@@ -130,9 +130,16 @@ class ReplicationGroup(ElastiCacheType):
     deletion, describing = "DeleteReplicationGroup", ("DescribeReplicationGroups", "ReplicationGroups")
     id_parameter, arn_kind, longest = "ReplicationGroupId", "replicationgroup", LONGEST_GROUP
     unsupported = frozenset({"Durability", "GlobalReplicationGroupId", "SnapshottingClusterId"})
-    fixed = frozenset(
-        {"NodeGroupConfiguration", "NumCacheClusters", "NumNodeGroups", "ReplicasPerNodeGroup", "UserGroupIds"}
-    )
+    fixed = frozenset({"NodeGroupConfiguration", "NumNodeGroups", "UserGroupIds"})
+
+    @puts("NumCacheClusters", "ReplicasPerNodeGroup")
+    async def put_replicas(self, request: Request) -> None:
+        wanted, before = _replicas(request.properties), _replicas(request.previous)
+        if wanted is None or wanted == before:
+            return
+        verb = "Decrease" if before is not None and wanted < before else "Increase"
+        params = {"NewReplicaCount": wanted, "ApplyImmediately": True}
+        await self.call(request, f"{verb}ReplicaCount", **self.identity(request), **params)
 
     async def settle(self, request: Request) -> Resource:
         group = await wait_until(request, lambda: self._available(request))
@@ -171,7 +178,15 @@ class ReplicationGroup(ElastiCacheType):
             "ReplicationGroupDescription": group["Description"],
             "AutomaticFailoverEnabled": group.get("AutomaticFailover") == "enabled",
             "MultiAZEnabled": group.get("MultiAZ") == "enabled",
+            "NumCacheClusters": len(group.get("MemberClusters", ())),
         }
+
+
+def _replicas(properties: Properties) -> int | None:
+    """Return how many replicas each shard has; None if the properties leave it to ElastiCache."""
+    if nodes := properties.get("NumCacheClusters"):
+        return int(nodes) - 1
+    return int(properties["ReplicasPerNodeGroup"]) if "ReplicasPerNodeGroup" in properties else None
 
 
 def _final_snapshot(request: Request) -> dict[str, Any]:
