@@ -115,13 +115,6 @@ class Listeners(Elbv2Base):
         await self.plane.sync()
         return {}
 
-    @operation("DescribeListenerCertificates")
-    async def describe_listener_certificates(self, params: Params) -> Result:
-        listener = self.listener(params["ListenerArn"])
-        return ELBV2.answer(
-            "Certificates", [{**each, "IsDefault": True} for each in listener.certificates], params
-        )
-
     @operation("DescribeListenerAttributes")
     async def describe_listener_attributes(self, params: Params) -> Result:
         return attributes.describe(self.listener(params["ListenerArn"]).attributes)

@@ -116,7 +116,12 @@ class Rule:
 
 @dataclass
 class Listener:
-    """A listener; `bound_port` is where it really listens, which differs when its port was taken."""
+    """A listener; `bound_port` is where it really listens, which differs when its port was taken.
+
+    Attributes:
+        certificates: The default certificate.
+        more_certificates: The ARNs of those that clients get by the name that they ask for.
+    """
 
     arn: str
     load_balancer: str
@@ -126,6 +131,7 @@ class Listener:
     default: Rule
     attributes: dict[str, str]
     certificates: list[dict[str, Any]] = field(default_factory=list)
+    more_certificates: list[str] = field(default_factory=list)
     ssl_policy: str = ""
     rules: dict[str, Rule] = field(default_factory=dict)
 

@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.cloudformation.resources.resource_type import ResourceType
 
 MODULES = (
+    "application_autoscaling",
+    "cloudwatch",
     "ec2",
+    "ecr",
     "elasticache",
+    "elbv2",
     "iam",
     "kms",
     "logs",

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from samjhadoo_emulator import wire
+from samjhadoo_emulator import validation, wire
 from samjhadoo_emulator.cloudformation.resources import shapes
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource, ResourceType
 from samjhadoo_emulator.errors import AwsError, not_implemented
@@ -100,7 +100,9 @@ class ApiType(ResourceType):
     async def update(self, request: Request) -> Resource:
         """Put what changes, and the tags."""
         self.check(request.properties)
-        changed = {name for name in request.properties.keys() | request.previous.keys() if request.changed(name)}
+        changed = {
+            name for name in request.properties.keys() | request.previous.keys() if request.changed(name)
+        }
         if refused := changed & self.fixed:
             raise not_implemented(f"The emulator cannot change {_listed(refused)} of {self.name} in place.")
         for names, put in self.all_puts():
@@ -160,7 +162,12 @@ class ApiType(ResourceType):
         return shapes.fit(tag_list(values), shape.members[member], "Tags")
 
     async def call(self, request: Request, operation: str, /, **params: Any) -> dict[str, Any]:
-        """Call an operation of the service."""
+        """Call an operation of the service.
+
+        Raises:
+            AwsError: The parameters do not fit the operation's model, or AWS refused.
+        """
+        validation.check(wire.operation_model(self.service, operation), params)
         return await request.aws.call(self.service, operation, **params)
 
     async def call_if_there(
@@ -205,7 +212,9 @@ class ApiType(ResourceType):
     @classmethod
     def changeable(cls) -> frozenset[str]:
         """Return the properties that an update in place changes."""
-        modified = shapes.takes(cls.service, cls.modification, cls.renamed) if cls.modification else frozenset()
+        modified = (
+            shapes.takes(cls.service, cls.modification, cls.renamed) if cls.modification else frozenset()
+        )
         return cls.put_separately() | modified | cls.instructions
 
 

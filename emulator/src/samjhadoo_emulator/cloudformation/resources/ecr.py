@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.cloudformation.resources import shapes
 from samjhadoo_emulator.cloudformation.resources.api_type import (
@@ -30,8 +30,7 @@ class Repository(ApiType):
     name = "AWS::ECR::Repository"
     service = "ecr"
     creation, deletion = "CreateRepository", "DeleteRepository"
-    made_with = frozenset({"EmptyOnDelete"})
-    instructions: ClassVar[frozenset[str]] = frozenset({"EmptyOnDelete"})
+    instructions = frozenset({"EmptyOnDelete"})
 
     def identity(self, request: Request) -> dict[str, Any]:
         return {"repositoryName": request.id}
@@ -39,9 +38,7 @@ class Repository(ApiType):
     def check(self, properties: Properties) -> None:
         super().check(properties)
         if "RegistryId" in (properties.get("LifecyclePolicy") or {}):
-            raise not_implemented(
-                f"The emulator does not support LifecyclePolicy.RegistryId of {self.name}."
-            )
+            raise not_implemented(f"The emulator does not support LifecyclePolicy.RegistryId of {self.name}.")
 
     async def make(self, request: Request) -> Resource:
         own = {name: value for name, value in request.properties.items() if name != "Tags"}
@@ -85,10 +82,6 @@ class Repository(ApiType):
         params = shapes.parameters(self.service, "PutImageTagMutability", wanted)
         await self.call(request, "PutImageTagMutability", **{**params, **self.identity(request)})
 
-    @puts("EmptyOnDelete")
-    async def note_emptying(self, request: Request) -> None:
-        """Nothing to call: the deletion reads the property."""
-
     async def put_tags(self, request: Request) -> None:
         arn = request.attributes["Arn"]
         if removed := removed_tags(request):
@@ -111,9 +104,7 @@ class Repository(ApiType):
             for each in filters
         ] or None
         lifecycle = await self.call_if_there(request, "GetLifecyclePolicy", **self.identity(request))
-        found["LifecyclePolicy"] = (
-            lifecycle and {"LifecyclePolicyText": lifecycle["lifecyclePolicyText"]}
-        )
+        found["LifecyclePolicy"] = lifecycle and {"LifecyclePolicyText": lifecycle["lifecyclePolicyText"]}
         policy = await self.call_if_there(request, "GetRepositoryPolicy", **self.identity(request))
         found["RepositoryPolicyText"] = policy and shapes.from_text(policy["policyText"])
         return found

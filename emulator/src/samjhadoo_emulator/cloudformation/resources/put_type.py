@@ -8,7 +8,7 @@ from samjhadoo_emulator.cloudformation.resources import shapes
 from samjhadoo_emulator.cloudformation.resources.api_type import ApiType
 
 if TYPE_CHECKING:
-    from samjhadoo_emulator.cloudformation.resources.resource_type import Resource, Request
+    from samjhadoo_emulator.cloudformation.resources.resource_type import Request, Resource
 
 
 class PutType(ApiType):

@@ -7,6 +7,7 @@ APIs answer more than a template can say: what is not in the schema is left out.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.cloudformation import schemas
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.cloudformation.resources.resource_type import Properties
 
 Node = Mapping[str, Any]
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _CHOICES = ("anyOf", "oneOf", "allOf")
 
 
@@ -37,7 +39,7 @@ def in_schema(
 
 def _object(document: Node, node: Node, answer: Mapping[str, Any], renamed: Node) -> dict[str, Any]:
     properties = _properties(document, node)
-    names = {name.lower(): name for name in properties} | renamed
+    names = {**{name.lower(): name for name in properties}, **renamed}
     return {
         (name := names[member.lower()]): _value(document, properties[name], value)
         for member, value in answer.items()
@@ -53,7 +55,7 @@ def _value(document: Node, node: Node, value: Any) -> Any:
         return _object(document, node, value, {}) if _properties(document, node) else dict(value)
     if isinstance(value, list):
         return [_value(document, node.get("items", {}), each) for each in value]
-    return value
+    return value.strftime(_TIME) if isinstance(value, datetime) else value
 
 
 def _is_list(node: Node) -> bool:

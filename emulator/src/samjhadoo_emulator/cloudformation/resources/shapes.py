@@ -1,7 +1,8 @@
 """Properties of templates as the parameters of AWS's operations: botocore's models say what those look like.
 
 CloudFormation names most properties as the service's API does, apart from the case of letters (`Cpu` is
-ECS's `cpu`, `SslSupportMethod` is CloudFront's `SSLSupportMethod`), and writes policy documents as objects where the APIs take JSON as text.
+ECS's `cpu`, `SslSupportMethod` is CloudFront's `SSLSupportMethod`), and
+writes policy documents as objects where the APIs take JSON as text.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import json
 from collections.abc import Collection, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from botocore.utils import parse_timestamp
 
 from samjhadoo_emulator import wire
 from samjhadoo_emulator.errors import not_implemented
@@ -71,7 +74,7 @@ def fit(value: Any, shape: Shape, path: str) -> Any:
     kind = shape.type_name
     if kind == "structure" and isinstance(value, Mapping):
         return _fit_structure(value, shape, path)
-    if kind == "structure" and isinstance(value, list) and "Quantity" in shape.members:  # type: ignore[attr-defined]
+    if kind == "structure" and isinstance(value, list) and "Quantity" in shape.members:
         return _fit_quantity(value, shape, path)
     if kind == "list" and isinstance(value, Collection) and not isinstance(value, str | Mapping):
         return [fit(each, shape.member, path) for each in value]  # type: ignore[attr-defined]
@@ -101,6 +104,8 @@ def _fit_structure(value: Mapping[str, Any], shape: Any, path: str) -> dict[str,
 def _fit_scalar(value: Any, kind: str) -> Any:
     if kind == "string":
         return as_text(value)
+    if kind == "timestamp":
+        return parse_timestamp(value)
     if kind == "boolean":
         return value if isinstance(value, bool) else str(value).lower() == "true"
     return _NUMBERS[kind](value) if kind in _NUMBERS else value
