@@ -37,7 +37,7 @@ def stack_with(project: StackProject, entry: str) -> Stack:
         ("{setting: slo.period, unit: days}", "30"),
         ("database.read_replicas", "us-east-1,ap-southeast-1"),
         ("service.target_groups.1", "samjhadoo-green"),
-        ("service.variables.cpu", "4096"),
+        ("service.variables.environment", "production"),
         ("database.secret", "samjhadoo/production/database"),
         ("{setting: windows.maintenance, unit: utc_window}", "sat:20:30-sat:22:30"),
         ("{task_definition: task_role}", "samjhadoo-backend"),

@@ -28,6 +28,8 @@ DATA_STORES = {
     "AWS::KMS::Key",
     "AWS::Logs::LogGroup",
 }
+ELSEWHERE = {"infrastructure.prefix", "infrastructure.stacks", "infrastructure.instance_type"}
+"""Settings of the tool itself, and the one that releases take their task's size from."""
 
 
 def plan(name: str) -> dict[str, Any]:
@@ -134,11 +136,7 @@ def test_the_plans_values_are_parameters_of_the_stacks() -> None:
 def test_every_setting_of_the_infrastructure_reaches_a_stack(table: str) -> None:
     used = {path for stack in all_stacks("production").items for path in _settings(stack.sources)}
     known = {".".join((table, *path)) for path in _leaves(plan("production")[table])}
-    assert known - used == {"infrastructure": {*TOOLS, "infrastructure.instance_type"}}.get(table, set())
-
-
-TOOLS = {"infrastructure.prefix", "infrastructure.stacks"}
-"""Settings of the tool itself."""
+    assert known - used == {"infrastructure": ELSEWHERE}.get(table, set())
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)

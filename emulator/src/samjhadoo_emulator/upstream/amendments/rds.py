@@ -43,7 +43,8 @@ def _replica_with_default_group(create: Any) -> Any:
         if backend.arn_regex.match(source) and f":{backend.region_name}:" not in source:
             primary = backend.find_db_from_id(source)
             _, default = primary.default_db_parameter_group_details()
-            db_kwargs.setdefault("db_parameter_group_name", default)
+            # First in order, because the copy of the source looks for its subnet group in its backend.
+            db_kwargs = {"backend": backend, "db_parameter_group_name": default, **db_kwargs}
         return create(backend, db_kwargs)
 
     return create_db_instance_read_replica
