@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from samjhadoo_emulator.cloudformation import patterns
 from samjhadoo_emulator.cloudformation.context import UNKNOWN
+from samjhadoo_emulator.cloudformation.functions import is_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,7 +118,8 @@ class SchemaWalk:
         if len(value) > schema.get("maxItems", len(value)):
             text = f"expected maximum item count: {schema['maxItems']}, found: {len(value)}"
             yield Problem(path, "maxItems", text)
-        if schema.get("uniqueItems") and len({_canonical(each) for each in value}) < len(value):
+        known = [_canonical(each) for each in value if not is_unknown(each)]
+        if schema.get("uniqueItems") and len(set(known)) < len(known):
             yield Problem(path, "uniqueItems", "array items are not unique")
         if isinstance(schema.get("items"), dict):
             for index, member in enumerate(value):
@@ -269,4 +271,4 @@ def _number_problems(value: float, schema: dict[str, Any]) -> Iterator[str]:
 
 
 def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
+    return json.dumps(value, sort_keys=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
+
 from samjhadoo_emulator.cloudformation.resources.resource_type import Request, Resource, ResourceType
 from samjhadoo_emulator.errors import AwsError
 from samjhadoo_emulator.testing.emulator import LocalAws

@@ -207,7 +207,9 @@ def _endpoints(group: Properties) -> dict[str, Any]:
         if endpoint:
             attributes[f"{name}.Address"] = endpoint["Address"]
             attributes[f"{name}.Port"] = shapes.as_text(endpoint["Port"])
-    reads = [each["ReadEndpoint"] for each in nodes[0].get("NodeGroupMembers", ()) if each.get("ReadEndpoint")]
+    reads = [
+        each["ReadEndpoint"] for each in nodes[0].get("NodeGroupMembers", ()) if each.get("ReadEndpoint")
+    ]
     if reads:
         addresses, ports = [each["Address"] for each in reads], [str(each["Port"]) for each in reads]
         attributes |= {"ReadEndPoint.AddressesList": addresses, "ReadEndPoint.PortsList": ports}

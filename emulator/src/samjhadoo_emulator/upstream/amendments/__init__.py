@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from samjhadoo_emulator.upstream.amendments import elasticache, iam, rds
+from samjhadoo_emulator.upstream.amendments import elasticache, iam, rds, s3
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,7 @@ _AMENDMENTS: dict[str, Callable[[], None]] = {
     "elasticache": elasticache.amend,
     "iam": iam.amend,
     "rds": rds.amend,
+    "s3": s3.amend,
 }
 """What amends a service, by moto's name of it."""
 _amended: set[str] = set()

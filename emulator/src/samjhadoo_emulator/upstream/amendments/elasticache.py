@@ -43,9 +43,7 @@ def amend() -> None:
     ElastiCacheResponse.modify_replication_group = _modifying_all(
         ElastiCacheResponse.modify_replication_group
     )
-    ElastiCacheBackend.create_replication_group = _with_all_nodes(
-        ElastiCacheBackend.create_replication_group
-    )
+    ElastiCacheBackend.create_replication_group = _with_all_nodes(ElastiCacheBackend.create_replication_group)
     ElastiCacheBackend.delete_replication_group = _forgetting(ElastiCacheBackend.delete_replication_group)
 
 
@@ -148,7 +146,9 @@ def delete_cache_subnet_group(response: Any) -> Any:
 
     backend, name = response.elasticache_backend, _subnet_group(response).cache_subnet_group_name
     if name in [each.cache_subnet_group_name for each in backend.replication_groups.values()]:
-        raise _error("CacheSubnetGroupInUse", f"Cache subnet group {name} is currently in use by a cache cluster.")
+        raise _error(
+            "CacheSubnetGroupInUse", f"Cache subnet group {name} is currently in use by a cache cluster."
+        )
     del backend.cache_subnet_groups[name]
     return EmptyResult()
 

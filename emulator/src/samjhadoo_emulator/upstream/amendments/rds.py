@@ -23,7 +23,9 @@ def amend() -> None:
     RDSResponse.promote_read_replica = _promote_read_replica
 
 
-def _modify_db_subnet_group(backend: Any, subnet_name: str, description: str | None, subnets: list[Any]) -> Any:
+def _modify_db_subnet_group(
+    backend: Any, subnet_name: str, description: str | None, subnets: list[Any]
+) -> Any:
     from moto.rds.exceptions import DBSubnetGroupNotFoundError
 
     group = backend.subnet_groups.get(subnet_name)

@@ -195,9 +195,7 @@ class InstanceProfile(IamType):
     async def put_roles(self, request: Request) -> None:
         added, removed = changes(request, "Roles")
         for role in removed:
-            await self.call(
-                request, "RemoveRoleFromInstanceProfile", **self.identity(request), RoleName=role
-            )
+            await self.call(request, "RemoveRoleFromInstanceProfile", **self.identity(request), RoleName=role)
         for role in added:
             await self.call(request, "AddRoleToInstanceProfile", **self.identity(request), RoleName=role)
 
