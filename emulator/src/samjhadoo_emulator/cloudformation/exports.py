@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.errors import validation_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from samjhadoo_emulator.cloudformation.model import Output, Stack
     from samjhadoo_emulator.cloudformation.stacks import Stacks
@@ -70,13 +71,22 @@ def exported(stack: Stack) -> dict[str, str]:
     return {output.export_name: output.value for output in stack.outputs if output.export_name}
 
 
-def calls_of(function: str, value: Any) -> Iterator[Any]:
-    """Yield the arguments of a function wherever a value has it."""
+def calls_of(
+    function: str, value: Any, conditions: Mapping[str, bool] = MappingProxyType({})
+) -> Iterator[Any]:
+    """Yield the arguments of a function wherever a value has it.
+
+    Args:
+        conditions: Of Fn::If with one of these, only the branch that it chooses counts.
+    """
     if isinstance(value, list):
         for member in value:
-            yield from calls_of(function, member)
+            yield from calls_of(function, member, conditions)
     elif isinstance(value, dict):
         for name, member in value.items():
             if name == function:
                 yield member
-            yield from calls_of(function, member)
+            chosen = member
+            if name == "Fn::If" and isinstance(member, list) and member[0] in conditions:
+                chosen = member[1 if conditions[member[0]] else 2]
+            yield from calls_of(function, chosen, conditions)
