@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from samjhadoo_ops.infrastructure.stacks import Stack
 
 _AT_ONCE = 8
+_DETECTABLE = frozenset(
+    {
+        "CREATE_COMPLETE",
+        "IMPORT_COMPLETE",
+        "UPDATE_COMPLETE",
+        "UPDATE_ROLLBACK_COMPLETE",
+        "UPDATE_ROLLBACK_FAILED",
+    }
+)
+"""The statuses of a stack whose drift can be detected."""
 _RULES = frozenset({"AWS::ElasticLoadBalancingV2::ListenerRule", "AWS::ElasticLoadBalancingV2::Listener"})
 _WEIGHT = re.compile(r"/(Default)?Actions/\d+/ForwardConfig/TargetGroups/\d+/Weight")
 
@@ -55,13 +65,15 @@ class Drift:
 
 
 def drifts(infrastructure: InfrastructureContext) -> list[Drift]:
-    """Return what has drifted in all stacks that exist.
+    """Return what has drifted in all stacks whose drift can be detected.
 
     Raises:
         OpsError: CloudFormation could not detect it.
         AwsCallFailed: AWS refused a call or could not be reached.
     """
-    stacks = [stack for stack, state in infrastructure.states() if state is not None and not state.is_new]
+    stacks = [
+        stack for stack, state in infrastructure.states() if state is not None and state.status in _DETECTABLE
+    ]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return [
             drift

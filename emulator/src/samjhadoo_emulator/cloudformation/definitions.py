@@ -48,7 +48,13 @@ class Definitions:
         self._types = types
 
     async def prepare(
-        self, params: dict[str, Any], *, name: str, stack_id: str, previous: Definition | None = None
+        self,
+        params: dict[str, Any],
+        *,
+        name: str,
+        stack_id: str,
+        previous: Definition | None = None,
+        change_set: bool = False,
     ) -> Definition:
         """Return the definition that a request asks for.
 
@@ -57,6 +63,7 @@ class Definitions:
             name: The stack's name.
             stack_id: The stack's ARN.
             previous: What the stack is so far; None for a new one.
+            change_set: Whether it is for a change set, which shows what transforms make.
 
         Raises:
             AwsError: The template, the parameters or the capabilities are wrong, or the emulator cannot make
@@ -67,12 +74,12 @@ class Definitions:
         topics = params.get("NotificationARNs")
         kept = previous.notification_arns if previous and topics is None else tuple(topics or ())
         given = templates.parse(text)
-        check_capabilities(given, acknowledged)
+        check_capabilities(given, acknowledged, change_set=change_set)
         chosen = await self._parameters(given, params, previous)
         context = self._contexts.of_template(given, chosen, name=name, stack_id=stack_id, topics=kept)
         template = transformed(given, chosen, context.pseudo)
         check_types(template)
-        check_capabilities(template, acknowledged)
+        check_capabilities(template, acknowledged, change_set=change_set)
         check_rules(template, context)
         conditions = evaluate_conditions(template.conditions, context)
         definition = Definition(

@@ -91,14 +91,13 @@ class Contexts:
     def imports(self, definition: Definition, context: Context) -> frozenset[str]:
         """Return the names of the exports that a stack imports, as far as they are known."""
         known = replace(context, unknown_resources=True)
-        conditions = definition.conditions
         made = [definition.template.resources[name].properties for name in definition.needs]
         outputs = [
             output
             for output in definition.template.outputs.values()
-            if conditions.get(output.get("Condition", ""), True)
+            if definition.conditions.get(output.get("Condition", ""), True)
         ]
-        arguments = calls_of("Fn::ImportValue", [*made, *outputs], conditions)
+        arguments = calls_of("Fn::ImportValue", [*made, *outputs], definition.conditions)
         names = (evaluate(argument, known) for argument in arguments)
         return frozenset(name for name in names if isinstance(name, str))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.errors import validation_error
@@ -71,13 +70,11 @@ def exported(stack: Stack) -> dict[str, str]:
     return {output.export_name: output.value for output in stack.outputs if output.export_name}
 
 
-def calls_of(
-    function: str, value: Any, conditions: Mapping[str, bool] = MappingProxyType({})
-) -> Iterator[Any]:
+def calls_of(function: str, value: Any, conditions: Mapping[str, bool] | None = None) -> Iterator[Any]:
     """Yield the arguments of a function wherever a value has it.
 
     Args:
-        conditions: Of Fn::If with one of these, only the branch that it chooses counts.
+        conditions: With them, only the branch of each `Fn::If` counts that is taken.
     """
     if isinstance(value, list):
         for member in value:
@@ -86,7 +83,11 @@ def calls_of(
         for name, member in value.items():
             if name == function:
                 yield member
-            chosen = member
-            if name == "Fn::If" and isinstance(member, list) and member[0] in conditions:
-                chosen = member[1 if conditions[member[0]] else 2]
-            yield from calls_of(function, chosen, conditions)
+            yield from calls_of(function, _taken(name, member, conditions or {}), conditions)
+
+
+def _taken(function: str, argument: Any, conditions: Mapping[str, bool]) -> Any:
+    """Return the branch that `Fn::If` takes; any other argument, and one that is not decided, as it is."""
+    if function != "Fn::If" or not isinstance(argument, list) or argument[0] not in conditions:
+        return argument
+    return argument[1 if conditions[argument[0]] else 2]

@@ -82,15 +82,11 @@ class SchemaWalk:
         for name in schema.get("required", ()):
             if name not in value:
                 yield Problem(path, "required", f"required key [{name}] not found", name)
-        for name, needed in schema.get("dependentRequired", {}).items():
-            for missing in [each for each in needed if name in value and each not in value]:
-                yield Problem(path, "dependencies", f"property [{missing}] is required", missing)
-        if len(value) < schema.get("minProperties", 0):
-            text = f"minimum size: [{schema['minProperties']}], found: [{len(value)}]"
-            yield Problem(path, "minProperties", text)
-        if len(value) > schema.get("maxProperties", len(value)):
-            text = f"maximum size: [{schema['maxProperties']}], found: [{len(value)}]"
-            yield Problem(path, "maxProperties", text)
+        for name, needed in schema.get("dependencies", {}).items():
+            for missing in needed if name in value and isinstance(needed, list) else ():
+                if missing not in value:
+                    yield Problem(path, "dependencies", f"property [{missing}] is required", missing)
+        yield from _object_size_problems(value, schema, path)
         for name, member in value.items():
             members = self._member_schemas(name, schema)
             if not members:
@@ -255,6 +251,15 @@ def _scalar_problems(value: Any, schema: dict[str, Any], path: Path) -> Iterator
             yield hidden("pattern")
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield from (hidden(keyword) for keyword in _number_problems(value, schema))
+
+
+def _object_size_problems(value: dict[str, Any], schema: dict[str, Any], path: Path) -> Iterator[Problem]:
+    if len(value) < schema.get("minProperties", 0):
+        text = f"minimum size: [{schema['minProperties']}], found: [{len(value)}]"
+        yield Problem(path, "minProperties", text)
+    if len(value) > schema.get("maxProperties", len(value)):
+        text = f"maximum size: [{schema['maxProperties']}], found: [{len(value)}]"
+        yield Problem(path, "maxProperties", text)
 
 
 def _number_problems(value: float, schema: dict[str, Any]) -> Iterator[str]:

@@ -15,13 +15,14 @@ from samjhadoo_emulator.cloudformation.functions import as_text, evaluate
 from samjhadoo_emulator.cloudformation.sections import EXTENSIONS
 from samjhadoo_emulator.cloudformation.template import Template, from_document
 from samjhadoo_emulator.cloudformation.template_checks import check_references
-from samjhadoo_emulator.errors import validation_error
+from samjhadoo_emulator.errors import not_implemented, validation_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from samjhadoo_emulator.cloudformation.parameters import Parameter
 
+_SERVERLESS: Final = "AWS::Serverless-2016-10-31"
 _LOOP: Final = "Fn::ForEach::"
 _NOT_ALPHANUMERIC: Final = re.compile(r"[^A-Za-z0-9]")
 _POLICIES: Final = ("DeletionPolicy", "UpdateReplacePolicy")
@@ -41,12 +42,14 @@ def transformed(
     Raises:
         AwsError: A transform is not supported, or fails, or its result is no template.
     """
-    if not template.transforms:
-        return template
     for name in template.transforms:
-        if name != EXTENSIONS:
-            account = "" if "::" in name else f"{pseudo.get('AWS::AccountId', '')}::"
-            raise validation_error(f"No transform named {account}{name} found.")
+        if name == EXTENSIONS or (name == _SERVERLESS and not _is_serverless(template)):
+            continue
+        if name.startswith("AWS::"):
+            raise not_implemented(f"The emulator does not perform the transform {name}.")
+        raise validation_error(f"No transform named {pseudo.get('AWS::AccountId', '')}::{name} found.")
+    if EXTENSIONS not in template.transforms:
+        return template
     values = {name: each.value for name, each in parameters.items()}
     context = Context(parameters=values, mappings=template.mappings, pseudo=pseudo, extensions=True)
     plain = {section: each for section, each in template.document.items() if section != "Transform"}
@@ -58,6 +61,12 @@ def transformed(
     result = from_document(document, template.text, extensions=True)
     check_references(result)
     return result
+
+
+def _is_serverless(template: Template) -> bool:
+    """Return whether SAM's transform has anything to do: SAM's tools declare it in all their templates."""
+    types = [each.type for each in template.resources.values()]
+    return "Globals" in template.document or any(each.startswith("AWS::Serverless::") for each in types)
 
 
 class _Loops:
@@ -87,7 +96,20 @@ class _Loops:
             if key in members:
                 _failed(f"Duplicate key '{key}' when merging keys to parent object in Fn::ForEach")
             members[key] = member
-        return members
+        return self._named(members)
+
+    def _named(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Return a value whose references are plain names: here functions may say what they refer to."""
+        function, argument = shapes.function_of(value)
+        if function == "Ref" and isinstance(argument, dict):
+            return {function: evaluate(argument, self._context)}
+        if function == "Fn::GetAtt" and isinstance(argument, list):
+            return {
+                function: [
+                    evaluate(part, self._context) if isinstance(part, dict) else part for part in argument
+                ]
+            }
+        return value
 
     def _members(self, value: dict[str, Any], names: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
         for key, member in value.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from samjhadoo_emulator.cloudformation.resources.elasticache import TYPES
 from samjhadoo_emulator.errors import AwsError
 

@@ -18,6 +18,7 @@ MODULES = (
     "cloudwatch",
     "ec2",
     "ecr",
+    "ecs",
     "elasticache",
     "elbv2",
     "iam",

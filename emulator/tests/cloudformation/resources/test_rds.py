@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from samjhadoo_emulator.cloudformation.resources.rds import TYPES
 from samjhadoo_emulator.errors import AwsError
 

@@ -81,7 +81,9 @@ class LogGroup(LogsType):
     async def describe(self, request: Request) -> Properties | None:
         named = {"logGroupNamePrefix": request.id}
         group = await self.one(request, "DescribeLogGroups", "logGroups", "logGroupName", **named)
-        return None if group is None else shapes.as_properties(group)
+        if group is None:
+            return None
+        return {"KmsKeyId": None, "RetentionInDays": None, **shapes.as_properties(group)}
 
 
 class LogStream(LogsType):

@@ -162,7 +162,7 @@ class TopicPolicy(AttributeType):
     attributes = frozenset({"Policy"})
     made_with = frozenset({"PolicyDocument", "Topics"})
 
-    def identity(self, request: Request) -> dict[str, Any]:
+    def identity(self, _request: Request) -> dict[str, Any]:
         return {}
 
     async def make(self, request: Request) -> Resource:

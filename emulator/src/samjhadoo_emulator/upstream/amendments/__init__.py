@@ -1,4 +1,4 @@
-"""What moto's services lack or get wrong, and stacks of resources need: amended in moto itself, behind its API.
+"""What moto's services lack or get wrong, and stacks need: amended in moto itself, behind its API.
 
 A service is amended before its first request. Each module here says what moto does without it.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from samjhadoo_emulator.upstream.amendments import elasticache, iam, rds, s3
+from samjhadoo_emulator.upstream.amendments import elasticache, iam, logs, rds, s3
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _AMENDMENTS: dict[str, Callable[[], None]] = {
     "elasticache": elasticache.amend,
     "iam": iam.amend,
+    "logs": logs.amend,
     "rds": rds.amend,
     "s3": s3.amend,
 }

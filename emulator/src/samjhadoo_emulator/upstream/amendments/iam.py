@@ -1,6 +1,7 @@
-"""AWS's own managed policies: moto has their text, but knows none unless it reads all 1,500 at its start.
+"""IAM: moto knows none of AWS's own managed policies unless it reads all 1,500 at its start.
 
 That would take two seconds and 33 MB. Here a policy is read when something first names it.
+Nor can the clients of an OpenID Connect provider change.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ _NAMING_ONE = (
 
 
 def amend() -> None:
-    """Let IAM read each of AWS's managed policies when it is first named, and all when they are listed."""
+    """Let IAM read AWS's policies when they are named, or all when they are listed, and change clients."""
     from moto.iam.models import IAMBackend
+    from moto.iam.responses import IamResponse
 
     for name in _NAMING_ONE:
         setattr(IAMBackend, name, _reading_one(getattr(IAMBackend, name)))
     IAMBackend.list_policies = _reading_all(IAMBackend.list_policies)
+    IamResponse.add_client_id_to_open_id_connect_provider = _add_client
+    IamResponse.remove_client_id_from_open_id_connect_provider = _remove_client
 
 
 def _reading_one(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,3 +87,30 @@ def _text() -> str:
     from moto.iam.aws_managed_policies import aws_managed_policies_data
 
     return str(aws_managed_policies_data)
+
+
+def _add_client(response: Any) -> Any:
+    clients, client = _clients(response), response._get_param("ClientID")  # noqa: SLF001
+    if client not in clients:
+        clients.append(client)
+    return _nothing()
+
+
+def _remove_client(response: Any) -> Any:
+    clients, client = _clients(response), response._get_param("ClientID")  # noqa: SLF001
+    if client in clients:
+        clients.remove(client)
+    return _nothing()
+
+
+def _clients(response: Any) -> list[str]:
+    """Return the clients of the provider that a request is about."""
+    arn = response._get_param("OpenIDConnectProviderArn")  # noqa: SLF001
+    clients: list[str] = response.backend.get_open_id_connect_provider(arn).client_id_list
+    return clients
+
+
+def _nothing() -> Any:
+    from moto.core.responses import EmptyResult
+
+    return EmptyResult()

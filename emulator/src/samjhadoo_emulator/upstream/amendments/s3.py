@@ -1,13 +1,11 @@
-"""Bucket policies with conditions: moto refuses every request that such a statement names, whatever it says.
+"""Bucket policies that deny under a condition: moto ignores the condition, and so denies everything.
 
-At AWS, a statement whose condition is not met says nothing. moto knows none of the values that conditions
-compare, so a policy that denies requests without encryption, as AWS recommends, would lock everybody out.
+Most buckets have such a statement: it refuses requests without TLS, which those to an emulator stand for.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,26 +13,20 @@ if TYPE_CHECKING:
 
 
 def amend() -> None:
-    """Let only statements without conditions decide about a request."""
-    from moto.s3.models import FakeBucket
+    """Let statements that deny under a condition deny nothing, as moto cannot evaluate the condition."""
+    from moto.iam.access_control import IAMPolicyStatement
 
-    FakeBucket.get_permission = _without_conditions(FakeBucket.get_permission)
+    IAMPolicyStatement.is_action_permitted = _unconditionally(IAMPolicyStatement.is_action_permitted)
 
 
-def _without_conditions(method: Callable[..., Any]) -> Callable[..., Any]:
+def _unconditionally(method: Callable[..., Any]) -> Callable[..., Any]:
+    from moto.iam.access_control import PermissionResult
+
     @functools.wraps(method)
-    def decide(bucket: Any, action: str, resource: str) -> Any:
-        whole = bucket.policy
-        if whole is None:
-            return method(bucket, action, resource)
-        document = json.loads(whole.decode() if isinstance(whole, bytes) else whole)
-        statements = document.get("Statement", [])
-        listed = statements if isinstance(statements, list) else [statements]
-        plain = [each for each in listed if not each.get("Condition")]
-        bucket.policy = json.dumps({**document, "Statement": plain}).encode() if plain else None
-        try:
-            return method(bucket, action, resource)
-        finally:
-            bucket.policy = whole
+    def evaluate(statement: Any, *values: Any, **named: Any) -> Any:
+        declared = statement._statement  # noqa: SLF001 - moto has no accessor
+        if declared["Effect"] == "Deny" and declared.get("Condition"):
+            return PermissionResult.NEUTRAL
+        return method(statement, *values, **named)
 
-    return decide
+    return evaluate

@@ -68,7 +68,7 @@ class Principal(IamType):
             await self.call_if_there(request, operation, **self.identity(request), **{parameter: value})
 
     async def policies(self, request: Request) -> Properties:
-        """Return the policies as properties: the inline ones that the template names, and all managed ones."""
+        """Return all managed policies, and the inline ones that the template names, as properties."""
         named = self.identity(request)
         attached = await self.call(request, f"ListAttached{self.thing}Policies", **named)
         arns = [each["PolicyArn"] for each in attached["AttachedPolicies"]]
@@ -91,8 +91,8 @@ class Principal(IamType):
     async def describe(self, request: Request) -> Properties | None:
         found = (await self.call(request, f"Get{self.thing}", **self.identity(request)))[self.thing]
         boundary = found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
-        bounded = {"PermissionsBoundary": boundary} if boundary else {}
-        return {**found, **bounded, **await self.policies(request)}
+        shown = {"Description": None, **found, "PermissionsBoundary": boundary}
+        return {**shown, **await self.policies(request)}
 
 
 class Role(Principal):

@@ -73,7 +73,8 @@ class ServiceLinkedRole(IamType):
         await self.call(request, "UpdateRole", RoleName=request.id, Description=description)
 
     async def describe(self, request: Request) -> Properties | None:
-        return (await self.call(request, "GetRole", RoleName=request.id))["Role"]
+        role: Properties = (await self.call(request, "GetRole", RoleName=request.id))["Role"]
+        return role
 
 
 TYPES = (OidcProvider(), ServiceLinkedRole())

@@ -27,7 +27,16 @@ LONGEST_NAME = 63
 _WITHOUT_CONSTRAINT = "us-east-1"
 """The region whose buckets name none, and that answers a second creation by the same owner with success."""
 _DASHED = frozenset(
-    "ap-northeast-1 ap-southeast-1 ap-southeast-2 eu-west-1 sa-east-1 us-east-1 us-west-1 us-west-2".split()
+    [
+        "ap-northeast-1",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "eu-west-1",
+        "sa-east-1",
+        "us-east-1",
+        "us-west-1",
+        "us-west-2",
+    ]
 )
 """The oldest regions: a dash comes before them in the addresses of websites."""
 
@@ -113,7 +122,7 @@ class Bucket(ApiType):
         for setting in SETTINGS:
             if setting.name in request.properties:
                 found[setting.name] = await self._get(request, setting)
-        return {name: value for name, value in found.items() if value is not None}
+        return found
 
     async def _get(self, request: Request, setting: Setting) -> Any:
         """Return a setting as the template writes it; None if the bucket does not have it."""
