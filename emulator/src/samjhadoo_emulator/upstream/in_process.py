@@ -56,7 +56,15 @@ def _moto_server(account: str, region: str) -> Any:
         amend(service)
         return create_backend_app(service)
 
-    return DomainDispatcherApplication(create)
+    dispatch = DomainDispatcherApplication(create)
+
+    def serve(environ: Any, start_response: Any) -> Any:
+        try:
+            return dispatch(environ, start_response)
+        except StopIteration as error:  # no thread can pass this on: who waits for it would wait for ever
+            raise RuntimeError("StopIteration") from error
+
+    return serve
 
 
 def _has(service: str) -> bool:
