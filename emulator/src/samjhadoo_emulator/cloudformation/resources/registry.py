@@ -31,6 +31,7 @@ _MODULES: Final = {
     "S3": "s3",
     "SNS": "sns",
     "SSM": "ssm",
+    "ServiceDiscovery": "servicediscovery",
     "SecretsManager": "secretsmanager",
     "WAFv2": "wafv2",
 }
