@@ -37,7 +37,7 @@ class Context:
         resources: The resources that exist, by logical id.
         exports: The exported values of the account and region, by name.
         outputs: What `Fn::GetStackOutput` reads: outputs by (region, stack, output).
-        zones: The availability zones, by region.
+        zones: The availability zones, by region; another region has none.
         unknown_resources: Whether what does not exist is `UNKNOWN`, as in change sets, rather than an error.
         extensions: Whether the template has the transform `AWS::LanguageExtensions`.
     """

@@ -9,7 +9,7 @@ from samjhadoo_emulator.cloudformation import shapes
 from samjhadoo_emulator.errors import validation_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from samjhadoo_emulator.cloudformation.template import Template, TemplateResource
 
@@ -26,8 +26,8 @@ def made(template: Template, conditions: Mapping[str, bool]) -> dict[str, Templa
 def order(template: Template, conditions: Mapping[str, bool]) -> dict[str, set[str]]:
     """Return what each resource needs, in an order in which they can be made.
 
-    Resources whose condition does not hold are left out, and so is what only the other branch of an
-    `Fn::If` refers to.
+    Resources and outputs whose condition does not hold are left out, and so is what only the other branch
+    of an `Fn::If` refers to.
 
     Raises:
         AwsError: Resources depend on each other in a circle, or on one that is not made.
@@ -39,21 +39,22 @@ def order(template: Template, conditions: Mapping[str, bool]) -> dict[str, set[s
         found = set(_needed(resource, conditions)) & template.resources.keys()
         missing |= found - wanted.keys()
         needs[name] = found | (set(resource.depends_on) & wanted.keys())
-    if missing:
-        unresolved(missing, "Resources")
+    _refuse(missing, "Resources")
+    shown = [
+        each
+        for each in template.outputs.values()
+        if not each.get("Condition") or conditions[each["Condition"]]
+    ]
+    _refuse(set(references(shown, conditions)) & (template.resources.keys() - wanted.keys()), "Outputs")
     return _sorted(needs)
 
 
-def unresolved(names: Iterable[str], section: str) -> None:
-    """Refuse references to what is not there.
-
-    Raises:
-        AwsError: Always.
-    """
-    raise validation_error(
-        f"Template format error: Unresolved resource dependencies [{', '.join(sorted(set(names)))}] "
-        f"in the {section} block of the template"
-    )
+def _refuse(missing: set[str], section: str) -> None:
+    if missing:
+        raise validation_error(
+            f"Template format error: Unresolved resource dependencies [{', '.join(sorted(missing))}] "
+            f"in the {section} block of the template"
+        )
 
 
 def _needed(resource: TemplateResource, conditions: Mapping[str, bool]) -> Iterator[str]:

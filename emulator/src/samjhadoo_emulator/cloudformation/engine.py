@@ -292,8 +292,11 @@ class Engine:
 
     async def _remove_all(self, stack: Stack, leaving: list[Obsolete], *, force: bool = False) -> None:
         failed = await self._remove(stack, leaving)
-        if failed and force:
-            failed = await self._remove(stack, for_deletion(failed, {each.logical_id for each in failed}))
+        retained: set[str] = set()
+        while failed and force:
+            retained |= {each.logical_id for each in failed}
+            left = [each.record for each in leaving if each.record.resource is not None]
+            failed = await self._remove(stack, for_deletion(left, retained))
         if failed:
             self._finish(stack, StackStatus.DELETE_FAILED, _not_deleted(failed), succeeded=False)
             return
@@ -373,7 +376,8 @@ def failure_of(stack: Stack) -> str:
 
 
 def _not_deleted(failed: list[StackResource]) -> str:
-    return f"The following resource(s) failed to delete: [{', '.join(each.logical_id for each in failed)}]. "
+    names = sorted({each.logical_id for each in failed})
+    return f"The following resource(s) failed to delete: [{', '.join(names)}]. "
 
 
 def _left_behind(failed: list[StackResource]) -> str:

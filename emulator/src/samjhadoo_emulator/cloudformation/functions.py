@@ -227,7 +227,10 @@ def _get_azs(argument: Any, context: Context) -> Any:
         return UNKNOWN
     if not isinstance(region, str):
         raise validation_error("Template error: every Fn::GetAZs object must have a String-typed value.")
-    return list(context.zones.get(region or context.region, []))
+    zones = context.zones.get(region or context.region)
+    if zones is None and context.unknown_resources:
+        return UNKNOWN
+    return list(zones or [])
 
 
 def _import_value(argument: Any, context: Context) -> Any:

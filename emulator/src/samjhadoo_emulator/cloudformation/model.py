@@ -124,6 +124,7 @@ class StackResource:
         logical_id: Its name in the template.
         entry: Its entry in the template that made it.
         properties: Evaluated; dynamic references are still text.
+        attempted: Properties of updates that failed since: the resource may have some of them.
         shown: The properties as events show them, where parameters with NoEcho are `****`.
         resource: Physical id and attributes; None before it exists, and after it was deleted.
         id: The physical id, which is shown after a deletion, too.
@@ -136,6 +137,7 @@ class StackResource:
     logical_id: str
     entry: TemplateResource
     properties: Properties = field(default_factory=dict)
+    attempted: tuple[Properties, ...] = ()
     shown: str = ""
     resource: Resource | None = None
     id: str = ""

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.service import AwsApi
 
 _CALLS: Final[dict[str, tuple[str, str, str, str]]] = {
-    "AWS::EC2::AvailabilityZone::Name": ("ec2", "DescribeAvailabilityZones", "ZoneNames", ""),
+    "AWS::EC2::AvailabilityZone::Name": (
+        "ec2",
+        "DescribeAvailabilityZones",
+        "ZoneNames",
+        "AvailabilityZones",
+    ),
     "AWS::EC2::Image::Id": ("ec2", "DescribeImages", "ImageIds", "Images"),
     "AWS::EC2::Instance::Id": ("ec2", "DescribeInstances", "InstanceIds", "Reservations"),
     "AWS::EC2::KeyPair::KeyName": ("ec2", "DescribeKeyPairs", "KeyNames", "KeyPairs"),
@@ -58,30 +63,40 @@ async def read_ssm(template: Template, chosen: Mapping[str, str], aws: AwsApi) -
     return values
 
 
-async def check_existing(template: Template, resolved: Mapping[str, Parameter], aws: AwsApi) -> None:
+async def check_existing(
+    template: Template, resolved: Mapping[str, Parameter], aws: AwsApi
+) -> dict[str, dict[str, str]]:
     """Check that what parameters of AWS's types name exists, as CloudFormation does first of all.
 
+    Returns:
+        The attributes of each, by its id, for `rules.check_rules`: `{"subnet-1": {"VpcId": "vpc-1"}}`.
+
     Raises:
-        AwsError: It does not.
+        AwsError: It does not exist.
     """
+    attributes: dict[str, dict[str, str]] = {}
     for name, declared in template.parameters.items():
         call = _CALLS.get(parameter_types.element_type(declared["Type"]))
         value = resolved[name].value
         for each in (value if isinstance(value, list) else [value]) if call else []:
-            if call and not await _exists(call, each, aws):
-                raise validation_error(
-                    f"Parameter validation failed: parameter value {each} for parameter name {name} "
-                    "does not exist"
-                )
+            if call and each not in attributes:
+                attributes[each] = await _attributes(call, name, each, aws)
+    return attributes
 
 
-async def _exists(call: tuple[str, str, str, str], value: str, aws: AwsApi) -> bool:
+async def _attributes(call: tuple[str, str, str, str], name: str, value: str, aws: AwsApi) -> dict[str, str]:
     service, operation, parameter, member = call
     given: Any = [value] if parameter.endswith("s") else value
     try:
-        answer = await aws.call(service, operation, **{parameter: given})
+        found = (await aws.call(service, operation, **{parameter: given})).get(member)
     except AwsError as error:
-        if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return False
-        raise
-    return bool(answer.get(member)) if member else True
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise
+        found = None
+    if not found:
+        raise validation_error(
+            f"Parameter validation failed: parameter value {value} for parameter name {name} does not exist"
+        )
+    described = found[0] if isinstance(found, list) else found
+    tags = {f"Tags.{tag['Key']}": tag["Value"] for tag in described.get("Tags", ())}
+    return {key: each for key, each in described.items() if isinstance(each, str)} | tags

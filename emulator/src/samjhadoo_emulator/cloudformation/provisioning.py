@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from samjhadoo_emulator.cloudformation import dynamic_references, schemas
 from samjhadoo_emulator.cloudformation.calls import ResourceApi, ResourceError, handler_message
 from samjhadoo_emulator.cloudformation.model import ResourceStatus
+from samjhadoo_emulator.cloudformation.property_changes import ABSENT
 from samjhadoo_emulator.cloudformation.resources.resource_type import Request
 from samjhadoo_emulator.cloudformation.stacks import random_suffix
 from samjhadoo_emulator.errors import AwsError
@@ -133,11 +134,14 @@ class Provisioner:
         self._stack.resources[record.logical_id] = record
         record.resource, record.id = old.resource, old.id
         self._note(record, ResourceStatus.UPDATE_IN_PROGRESS)
-        return await self._attempt(
+        if await self._attempt(
             record,
             self._change(old, record),
             (ResourceStatus.UPDATE_COMPLETE, ResourceStatus.UPDATE_FAILED, UPDATE_CANCELLED),
-        )
+        ):
+            return True
+        record.properties, record.attempted = old.properties, (*old.attempted, record.properties)
+        return False
 
     async def delete(self, record: StackResource, policy: str) -> bool:
         """Delete a resource, unless the policy is to retain it."""
@@ -198,16 +202,18 @@ class Provisioner:
 
     async def _change(self, old: StackResource, record: StackResource) -> None:
         kind = self._provider.type_of(record)
-        previous = await self._request(old, unresolved=True)
-        request = await self._request(
-            record, previous=previous.properties, previous_tags=dict(old.tags), suffix=random_suffix()
-        )
+        request = await self._request(record, previous_tags=dict(old.tags), suffix=random_suffix())
+        had = [
+            await self._request(replace(old, properties=properties), unresolved=True)
+            for properties in (old.properties, *old.attempted)
+        ]
+        request.previous = differing([each.properties for each in had], request.properties)
         _check(record, request.properties)
         record.resource = await kind.update(request)
         record.id = record.resource.id
 
     async def _remove(self, record: StackResource, *, snapshot: bool) -> None:
-        request = await self._request(record, unresolved=True, snapshot=snapshot)
+        request = await self._request(record, unresolved=True, snapshot=snapshot, suffix=random_suffix())
         await self._provider.type_of(record).delete(request)
         record.resource = None
 
@@ -222,6 +228,19 @@ class Provisioner:
 
     def _note(self, record: StackResource, status: ResourceStatus, reason: str = "") -> None:
         self._events.resource(self._stack, record, status, reason)
+
+
+def differing(had: list[Properties], wanted: Properties) -> Properties:
+    """Return properties that differ from the wanted ones wherever any of those that a resource may have does.
+
+    Args:
+        had: The resource's properties, and those of updates that failed half-way.
+    """
+    found = {}
+    for name in dict.fromkeys(name for each in had for name in each):
+        values = [each.get(name, ABSENT) for each in had]
+        found[name] = next((value for value in values if value != wanted.get(name, ABSENT)), values[0])
+    return {name: value for name, value in found.items() if value is not ABSENT}
 
 
 def _without_references(properties: Properties) -> Iterator[tuple[str, Any]]:

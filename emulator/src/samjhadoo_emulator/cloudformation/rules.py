@@ -32,15 +32,14 @@ def check_rules(
         AwsError: An assertion does not hold, or a rule is malformed.
     """
     rules = _Rules(template, context, attributes or {})
-    failed = [
-        str(assertion.get("AssertDescription", "")) or f"rule {name}"
-        for name, rule in template.rules.items()
-        if "RuleCondition" not in rule or rules.holds(rule["RuleCondition"])
-        for assertion in rule["Assertions"]
-        if not isinstance(assertion, dict) or not rules.holds(assertion.get("Assert"))
-    ]
-    if failed:
-        raise validation_error(f"Template constraint validation failed: {'; '.join(failed)}")
+    for name, rule in template.rules.items():
+        if "RuleCondition" in rule and not rules.holds(rule["RuleCondition"]):
+            continue
+        for assertion in rule["Assertions"]:
+            given = assertion if isinstance(assertion, dict) else {}
+            if not rules.holds(given.get("Assert")):
+                described = given.get("AssertDescription", "an assertion does not hold")
+                raise validation_error(f"Template error: Rule {name} failed: {described}")
 
 
 class _Rules:

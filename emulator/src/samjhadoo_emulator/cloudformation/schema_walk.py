@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from samjhadoo_emulator.cloudformation import patterns
 from samjhadoo_emulator.cloudformation.context import UNKNOWN
+from samjhadoo_emulator.cloudformation.functions import is_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,15 +82,11 @@ class SchemaWalk:
         for name in schema.get("required", ()):
             if name not in value:
                 yield Problem(path, "required", f"required key [{name}] not found", name)
-        for name, needed in schema.get("dependentRequired", {}).items():
-            for missing in [each for each in needed if name in value and each not in value]:
-                yield Problem(path, "dependencies", f"property [{missing}] is required", missing)
-        if len(value) < schema.get("minProperties", 0):
-            text = f"minimum size: [{schema['minProperties']}], found: [{len(value)}]"
-            yield Problem(path, "minProperties", text)
-        if len(value) > schema.get("maxProperties", len(value)):
-            text = f"maximum size: [{schema['maxProperties']}], found: [{len(value)}]"
-            yield Problem(path, "maxProperties", text)
+        for name, needed in schema.get("dependencies", {}).items():
+            for missing in needed if name in value and isinstance(needed, list) else ():
+                if missing not in value:
+                    yield Problem(path, "dependencies", f"property [{missing}] is required", missing)
+        yield from _object_size_problems(value, schema, path)
         for name, member in value.items():
             members = self._member_schemas(name, schema)
             if not members:
@@ -117,7 +114,8 @@ class SchemaWalk:
         if len(value) > schema.get("maxItems", len(value)):
             text = f"expected maximum item count: {schema['maxItems']}, found: {len(value)}"
             yield Problem(path, "maxItems", text)
-        if schema.get("uniqueItems") and len({_canonical(each) for each in value}) < len(value):
+        known = [_canonical(each) for each in value if not is_unknown(each)]
+        if schema.get("uniqueItems") and len(set(known)) < len(known):
             yield Problem(path, "uniqueItems", "array items are not unique")
         if isinstance(schema.get("items"), dict):
             for index, member in enumerate(value):
@@ -255,6 +253,15 @@ def _scalar_problems(value: Any, schema: dict[str, Any], path: Path) -> Iterator
         yield from (hidden(keyword) for keyword in _number_problems(value, schema))
 
 
+def _object_size_problems(value: dict[str, Any], schema: dict[str, Any], path: Path) -> Iterator[Problem]:
+    if len(value) < schema.get("minProperties", 0):
+        text = f"minimum size: [{schema['minProperties']}], found: [{len(value)}]"
+        yield Problem(path, "minProperties", text)
+    if len(value) > schema.get("maxProperties", len(value)):
+        text = f"maximum size: [{schema['maxProperties']}], found: [{len(value)}]"
+        yield Problem(path, "maxProperties", text)
+
+
 def _number_problems(value: float, schema: dict[str, Any]) -> Iterator[str]:
     if value < schema.get("minimum", value):
         yield "minimum"
@@ -269,4 +276,4 @@ def _number_problems(value: float, schema: dict[str, Any]) -> Iterator[str]:
 
 
 def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
+    return json.dumps(value, sort_keys=True)

@@ -160,11 +160,10 @@ def problems(type_name: str, properties: Mapping[str, Any]) -> list[Problem]:
     if known is None:
         return []
     found = list(SchemaWalk(known.document).problems(dict(properties)))
-    settable = {path.split(".")[0] for path in known.primary_identifier} | set(known.required)
     return found + [
         Problem((), "additionalProperties", f"extraneous key [{name}] is not permitted", name)
         for name in properties
-        if name in known.read_only and name not in settable
+        if name in known.read_only and name not in known.required
     ]
 
 

@@ -57,6 +57,7 @@ _RESOURCE_KEYS: Final = frozenset(
         "Type",
         "UpdatePolicy",
         "UpdateReplacePolicy",
+        "Version",
     }
 )
 _OBJECTS: Final = ("Properties", "Metadata", "CreationPolicy", "UpdatePolicy")
@@ -184,14 +185,12 @@ def _check_mapping(name: str, mapping: Any, _extended: bool) -> None:
             _malformed("Every Mappings attribute must be a String or a List.")
 
 
-def _check_condition(name: str, expression: Any, _extended: bool) -> None:
-    _check_name("Condition", name)
+def _check_condition(_name: str, expression: Any, _extended: bool) -> None:
     if not isinstance(expression, dict):
         _malformed("Conditions can only be boolean operations on parameters and other conditions")
 
 
 def _check_rule(name: str, rule: Any, _extended: bool) -> None:
-    _check_name("Rule", name)
     if not isinstance(rule, dict) or not isinstance(rule.get("Assertions"), list):
         _malformed(f"Rule {name} must contain a list of Assertions.")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from samjhadoo_emulator.cloudformation.stack_answers import StackAnswers
+from samjhadoo_emulator.cloudformation.change_set_operations import ChangeSetOperations
+from samjhadoo_emulator.cloudformation.drift_operations import DriftOperations
 from samjhadoo_emulator.cloudformation.stack_operations import StackOperations
-from samjhadoo_emulator.cloudformation.template_operations import TemplateOperations
 
 
-class CloudFormation(StackOperations, StackAnswers, TemplateOperations):
-    """The API for stacks."""
+class CloudFormation(StackOperations, ChangeSetOperations, DriftOperations):
+    """The API for stacks, their change sets and their drift."""
 
     def dump(self) -> dict[str, Any]:
         """Return a summary of the state."""

@@ -18,11 +18,14 @@ _NESTED: Final = "AWS::CloudFormation::Stack"
 _IAM_NAMES: Final = {
     "AWS::IAM::AccessKey": "",
     "AWS::IAM::Group": "GroupName",
+    "AWS::IAM::GroupPolicy": "",
     "AWS::IAM::InstanceProfile": "InstanceProfileName",
     "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
     "AWS::IAM::Policy": "",
     "AWS::IAM::Role": "RoleName",
+    "AWS::IAM::RolePolicy": "",
     "AWS::IAM::User": "UserName",
+    "AWS::IAM::UserPolicy": "",
     "AWS::IAM::UserToGroupAddition": "",
 }
 """The types that need a capability, and the property that gives a resource a name of its own."""
@@ -32,7 +35,7 @@ _IAM, _NAMED_IAM, _EXPAND = "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILIT
 def required_capabilities(template: Template) -> list[str]:
     """Return the capabilities that a caller must acknowledge to make a stack of a template."""
     needs = [
-        _NAMED_IAM if each.properties.get(_IAM_NAMES[each.type]) is not None else _IAM
+        _NAMED_IAM if _IAM_NAMES[each.type] in each.properties else _IAM
         for each in template.resources.values()
         if each.type in _IAM_NAMES
     ]
@@ -40,14 +43,19 @@ def required_capabilities(template: Template) -> list[str]:
     return found + ([_EXPAND] if template.transforms else [])
 
 
-def check_capabilities(template: Template, given: Iterable[str]) -> None:
+def check_capabilities(template: Template, given: Iterable[str], *, change_set: bool = False) -> None:
     """Refuse a template whose needs the caller does not acknowledge.
+
+    Args:
+        change_set: Whether a change set is asked for: it shows what transforms made, so that they need no
+            acknowledgement.
 
     Raises:
         AwsError: InsufficientCapabilitiesException.
     """
     granted = set(given)
     granted |= {_IAM} if _NAMED_IAM in granted else set()
+    granted |= {_EXPAND} if change_set else set()
     missing = [each for each in required_capabilities(template) if each not in granted]
     if missing:
         raise AwsError("InsufficientCapabilitiesException", f"Requires capabilities : [{', '.join(missing)}]")
@@ -83,27 +91,22 @@ def summary(template: Template) -> dict[str, Any]:
 
 
 def _shared(template: Template) -> dict[str, Any]:
-    capabilities = required_capabilities(template)
-    reasons = [
-        name
-        for name in dict.fromkeys(each.type for each in template.resources.values())
-        if name in _IAM_NAMES
-    ]
-    if any(each.type == _NESTED for each in template.resources.values()):
-        # What a nested template needs is not known before it is read.
-        capabilities = list(dict.fromkeys([_NAMED_IAM, *(set(capabilities) - {_IAM, _NAMED_IAM}), _EXPAND]))
-        reasons.append(_NESTED)
+    needed = required_capabilities(template)
+    types = list(dict.fromkeys(each.type for each in template.resources.values()))
+    reasons = [name for name in types if name in _IAM_NAMES or name == _NESTED]
+    if _NESTED in types:  # what a nested template needs is not known before it is read
+        needed = [_NAMED_IAM, _EXPAND]
     answer: dict[str, Any] = {}
     if template.description:
         answer["Description"] = template.description
-    if capabilities:
-        answer["Capabilities"] = capabilities
+    if template.transforms:
+        answer["DeclaredTransforms"] = list(template.transforms)
+    if needed:
+        answer["Capabilities"] = needed
     if reasons:
         answer["CapabilitiesReason"] = (
             f"The following resource(s) require capabilities: [{', '.join(reasons)}]"
         )
-    if template.transforms:
-        answer["DeclaredTransforms"] = list(template.transforms)
     return answer
 
 

@@ -142,7 +142,7 @@ class _Reader:
     def _mapping(self, depth: int) -> dict[str, Any]:
         members: dict[str, Any] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            if not isinstance(event, yaml.ScalarEvent) or event.value == "<<":
+            if not isinstance(event, yaml.ScalarEvent) or (event.value == "<<" and event.implicit[0]):
                 _ill_formed(event)
             if event.value in members:
                 _ill_formed(event, f' Duplicate key "{event.value}"')

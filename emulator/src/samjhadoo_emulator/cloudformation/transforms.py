@@ -15,7 +15,7 @@ from samjhadoo_emulator.cloudformation.functions import as_text, evaluate
 from samjhadoo_emulator.cloudformation.sections import EXTENSIONS
 from samjhadoo_emulator.cloudformation.template import Template, from_document
 from samjhadoo_emulator.cloudformation.template_checks import check_references
-from samjhadoo_emulator.errors import validation_error
+from samjhadoo_emulator.errors import not_implemented, validation_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,9 +44,10 @@ def transformed(
     if not template.transforms:
         return template
     for name in template.transforms:
+        if name.startswith("AWS::") and name != EXTENSIONS:
+            raise not_implemented(f"The emulator does not perform the transform {name}.")
         if name != EXTENSIONS:
-            account = "" if "::" in name else f"{pseudo.get('AWS::AccountId', '')}::"
-            raise validation_error(f"No transform named {account}{name} found.")
+            raise validation_error(f"No transform named {pseudo.get('AWS::AccountId', '')}::{name} found.")
     values = {name: each.value for name, each in parameters.items()}
     context = Context(parameters=values, mappings=template.mappings, pseudo=pseudo, extensions=True)
     plain = {section: each for section, each in template.document.items() if section != "Transform"}
@@ -87,7 +88,20 @@ class _Loops:
             if key in members:
                 _failed(f"Duplicate key '{key}' when merging keys to parent object in Fn::ForEach")
             members[key] = member
-        return members
+        return self._named(members)
+
+    def _named(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Return a value whose references are plain names: here functions may say what they refer to."""
+        function, argument = shapes.function_of(value)
+        if function == "Ref" and isinstance(argument, dict):
+            return {function: evaluate(argument, self._context)}
+        if function == "Fn::GetAtt" and isinstance(argument, list):
+            return {
+                function: [
+                    evaluate(part, self._context) if isinstance(part, dict) else part for part in argument
+                ]
+            }
+        return value
 
     def _members(self, value: dict[str, Any], names: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
         for key, member in value.items():

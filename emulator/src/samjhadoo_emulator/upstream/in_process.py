@@ -19,6 +19,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 from samjhadoo_emulator import lean
 from samjhadoo_emulator.exchange import Exchange
 from samjhadoo_emulator.identify import service_of
+from samjhadoo_emulator.upstream.amendments import amend
 from samjhadoo_emulator.upstream.crashes import answering, refusal
 from samjhadoo_emulator.upstream.info import UpstreamInfo
 
@@ -52,7 +53,19 @@ def _moto_server(account: str, region: str) -> Any:
     _validate_certificates_at_once()
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-    return DomainDispatcherApplication(create_backend_app)
+    def create(service: Any) -> Any:
+        amend(service)
+        return create_backend_app(service)
+
+    dispatch = DomainDispatcherApplication(create)
+
+    def serve(environ: Any, start_response: Any) -> Any:
+        try:
+            return dispatch(environ, start_response)
+        except StopIteration as error:  # no thread can pass this on: who waits for it would wait for ever
+            raise RuntimeError("StopIteration") from error
+
+    return serve
 
 
 def _validate_certificates_at_once() -> None:

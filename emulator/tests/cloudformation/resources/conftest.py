@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
+
 from samjhadoo_emulator.cloudformation.resources.resource_type import Request, Resource, ResourceType
 from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.testing.emulator import LocalAws
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +29,7 @@ class EdgeApi:
         calls: The operations that were called.
     """
 
-    emulator: Any
+    emulator: LocalAws
     calls: list[str] = field(default_factory=list)
 
     async def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
@@ -44,13 +46,16 @@ class EdgeApi:
 class Desk:
     """Creates, updates, reads and deletes resources as a stack does."""
 
-    def __init__(self, emulator: Any) -> None:
+    def __init__(self, emulator: LocalAws) -> None:
         self.emulator = emulator
         self.aws = EdgeApi(emulator)
         self.tags: dict[str, str] = {"Environment": "test"}
 
     def client(self, service: str) -> Any:
         return self.emulator.client(service)
+
+    def in_region(self, region: str) -> Desk:
+        return Desk(LocalAws(self.emulator.url, region, key=self.emulator.key))
 
     def request(self, properties: dict[str, Any]) -> Request:
         number = next(_numbers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from samjhadoo_emulator.cloudformation.resources.ec2 import TYPES
 from samjhadoo_emulator.errors import AwsError
 
@@ -21,9 +22,7 @@ def vpc(desk: Desk) -> Made:
 
 @pytest.fixture(scope="module")
 def subnet(desk: Desk, vpc: Made) -> Made:
-    return desk.create(
-        EC2["Subnet"], VpcId=vpc.id, CidrBlock="10.20.0.0/24", AvailabilityZone="ap-south-1a"
-    )
+    return desk.create(EC2["Subnet"], VpcId=vpc.id, CidrBlock="10.20.0.0/24", AvailabilityZone="ap-south-1a")
 
 
 def test_a_vpc_has_its_attributes_and_the_tags_of_its_stack(desk: Desk, vpc: Made) -> None:
@@ -152,9 +151,7 @@ def test_endpoints_change_their_members_in_place(desk: Desk, vpc: Made, subnet: 
 
 def test_an_endpoint_of_a_kind_that_is_not_supported_is_refused_by_name(desk: Desk, vpc: Made) -> None:
     with pytest.raises(AwsError, match="VpcEndpointType GatewayLoadBalancer"):
-        desk.create(
-            EC2["VPCEndpoint"], VpcId=vpc.id, ServiceName="x", VpcEndpointType="GatewayLoadBalancer"
-        )
+        desk.create(EC2["VPCEndpoint"], VpcId=vpc.id, ServiceName="x", VpcEndpointType="GatewayLoadBalancer")
 
 
 def test_access_lists_have_entries_and_subnets(desk: Desk, vpc: Made, subnet: Made) -> None:

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 import pytest
+
 from samjhadoo_emulator.cloudformation import schemas
 from samjhadoo_emulator.cloudformation.resources.api_type import ApiType
 

@@ -245,6 +245,11 @@ def tag_list(values: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in values.items()]
 
 
+def in_order(found: list[Any], wanted: list[Any]) -> list[Any]:
+    """Return what was found in the template's order, then what the template does not have."""
+    return [each for each in wanted if each in found] + [each for each in found if each not in wanted]
+
+
 def _own_tags(properties: Properties) -> dict[str, str]:
     """Return the tags in properties: a list of keys and values, or in a few types an object."""
     own = properties.get("Tags") or []

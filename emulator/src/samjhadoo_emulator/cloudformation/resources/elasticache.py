@@ -8,6 +8,7 @@ from samjhadoo_emulator.arns import Home
 from samjhadoo_emulator.cloudformation.resources import shapes
 from samjhadoo_emulator.cloudformation.resources.api_type import (
     ApiType,
+    in_order,
     is_gone,
     puts,
     removed_tags,
@@ -84,7 +85,8 @@ class SubnetGroup(ElastiCacheType):
     async def describe(self, request: Request) -> Properties | None:
         if (group := await self.described(request)) is None:
             return None
-        subnets = [each["SubnetIdentifier"] for each in group["Subnets"]]
+        found = [each["SubnetIdentifier"] for each in group["Subnets"]]
+        subnets = in_order(found, request.properties["SubnetIds"])
         return {**group, "Description": group["CacheSubnetGroupDescription"], "SubnetIds": subnets}
 
 
@@ -130,9 +132,16 @@ class ReplicationGroup(ElastiCacheType):
     deletion, describing = "DeleteReplicationGroup", ("DescribeReplicationGroups", "ReplicationGroups")
     id_parameter, arn_kind, longest = "ReplicationGroupId", "replicationgroup", LONGEST_GROUP
     unsupported = frozenset({"Durability", "GlobalReplicationGroupId", "SnapshottingClusterId"})
-    fixed = frozenset(
-        {"NodeGroupConfiguration", "NumCacheClusters", "NumNodeGroups", "ReplicasPerNodeGroup", "UserGroupIds"}
-    )
+    fixed = frozenset({"NodeGroupConfiguration", "NumNodeGroups", "UserGroupIds"})
+
+    @puts("NumCacheClusters", "ReplicasPerNodeGroup")
+    async def put_replicas(self, request: Request) -> None:
+        wanted, before = _replicas(request.properties), _replicas(request.previous)
+        if wanted is None or wanted == before:
+            return
+        verb = "Decrease" if before is not None and wanted < before else "Increase"
+        params = {"NewReplicaCount": wanted, "ApplyImmediately": True}
+        await self.call(request, f"{verb}ReplicaCount", **self.identity(request), **params)
 
     async def settle(self, request: Request) -> Resource:
         group = await wait_until(request, lambda: self._available(request))
@@ -171,7 +180,15 @@ class ReplicationGroup(ElastiCacheType):
             "ReplicationGroupDescription": group["Description"],
             "AutomaticFailoverEnabled": group.get("AutomaticFailover") == "enabled",
             "MultiAZEnabled": group.get("MultiAZ") == "enabled",
+            "NumCacheClusters": len(group.get("MemberClusters", ())),
         }
+
+
+def _replicas(properties: Properties) -> int | None:
+    """Return how many replicas each shard has; None if the properties leave it to ElastiCache."""
+    if nodes := properties.get("NumCacheClusters"):
+        return int(nodes) - 1
+    return int(properties["ReplicasPerNodeGroup"]) if "ReplicasPerNodeGroup" in properties else None
 
 
 def _final_snapshot(request: Request) -> dict[str, Any]:
@@ -192,7 +209,9 @@ def _endpoints(group: Properties) -> dict[str, Any]:
         if endpoint:
             attributes[f"{name}.Address"] = endpoint["Address"]
             attributes[f"{name}.Port"] = shapes.as_text(endpoint["Port"])
-    reads = [each["ReadEndpoint"] for each in nodes[0].get("NodeGroupMembers", ()) if each.get("ReadEndpoint")]
+    reads = [
+        each["ReadEndpoint"] for each in nodes[0].get("NodeGroupMembers", ()) if each.get("ReadEndpoint")
+    ]
     if reads:
         addresses, ports = [each["Address"] for each in reads], [str(each["Port"]) for each in reads]
         attributes |= {"ReadEndPoint.AddressesList": addresses, "ReadEndPoint.PortsList": ports}

@@ -81,10 +81,12 @@ class LogGroup(LogsType):
     async def describe(self, request: Request) -> Properties | None:
         named = {"logGroupNamePrefix": request.id}
         group = await self.one(request, "DescribeLogGroups", "logGroups", "logGroupName", **named)
-        return None if group is None else shapes.as_properties(group)
+        if group is None:
+            return None
+        return {"KmsKeyId": None, "RetentionInDays": None, **shapes.as_properties(group)}
 
 
-class LogStream(LogsType):
+class LogGroupStream(LogsType):
     """A log stream of a group."""
 
     name = "AWS::Logs::LogStream"
@@ -188,4 +190,4 @@ class SubscriptionFilter(LogFilter):
         await self.put(request)
 
 
-TYPES = (LogGroup(), LogStream(), MetricFilter(), SubscriptionFilter())
+TYPES = (LogGroup(), LogGroupStream(), MetricFilter(), SubscriptionFilter())

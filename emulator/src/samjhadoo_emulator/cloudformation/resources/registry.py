@@ -30,6 +30,7 @@ _MODULES: Final = {
     "Route53": "route53",
     "S3": "s3",
     "SNS": "sns",
+    "SQS": "sqs",
     "SSM": "ssm",
     "ServiceDiscovery": "servicediscovery",
     "SecretsManager": "secretsmanager",

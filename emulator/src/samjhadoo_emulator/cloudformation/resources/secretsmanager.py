@@ -75,9 +75,7 @@ class Secret(ApiType):
             for properties in (request.properties, request.previous)
         )
         if added := [each for region, each in wanted.items() if each != before.get(region)]:
-            await self.call(
-                request, "ReplicateSecretToRegions", SecretId=request.id, AddReplicaRegions=added
-            )
+            await self.call(request, "ReplicateSecretToRegions", SecretId=request.id, AddReplicaRegions=added)
         if removed := sorted(before.keys() - wanted.keys()):
             await self.call(
                 request, "RemoveRegionsFromReplication", SecretId=request.id, RemoveReplicaRegions=removed

@@ -77,9 +77,9 @@ def fit(value: Any, shape: Shape, path: str) -> Any:
     if kind == "structure" and isinstance(value, list) and "Quantity" in shape.members:
         return _fit_quantity(value, shape, path)
     if kind == "list" and isinstance(value, Collection) and not isinstance(value, str | Mapping):
-        return [fit(each, shape.member, path) for each in value]  # type: ignore[attr-defined]
+        return [fit(each, shape.member, path) for each in value]
     if kind == "map" and isinstance(value, Mapping):
-        return {key: fit(each, shape.value, path) for key, each in value.items()}  # type: ignore[attr-defined]
+        return {key: fit(each, shape.value, path) for key, each in value.items()}
     if kind == "map" and isinstance(value, list):  # tags, which some APIs have as a map
         return {each["Key"]: each["Value"] for each in value}
     return _fit_scalar(value, kind)

@@ -37,9 +37,7 @@ class AttributeType(ApiType):
 
     def attribute_values(self, properties: Properties) -> dict[str, str]:
         """Return the attributes among properties."""
-        return {
-            name: shapes.as_text(value) for name, value in properties.items() if name in self.attributes
-        }
+        return {name: shapes.as_text(value) for name, value in properties.items() if name in self.attributes}
 
     async def put_attributes(self, request: Request, operation: str) -> None:
         """Set the attributes that an update changes; those that are no more become empty."""
@@ -164,7 +162,7 @@ class TopicPolicy(AttributeType):
     attributes = frozenset({"Policy"})
     made_with = frozenset({"PolicyDocument", "Topics"})
 
-    def identity(self, request: Request) -> dict[str, Any]:
+    def identity(self, _request: Request) -> dict[str, Any]:
         return {}
 
     async def make(self, request: Request) -> Resource:

@@ -87,7 +87,7 @@ class QueuePolicy(ApiType):
     service, creation, deletion = "sqs", "SetQueueAttributes", "SetQueueAttributes"
     made_with: ClassVar = frozenset({"PolicyDocument", "Queues"})
 
-    def identity(self, request: Request) -> dict[str, Any]:
+    def identity(self, _request: Request) -> dict[str, Any]:
         return {}
 
     async def make(self, request: Request) -> Resource:

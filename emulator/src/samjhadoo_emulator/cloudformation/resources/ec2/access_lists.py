@@ -79,7 +79,7 @@ class SubnetNetworkAclAssociation(Ec2Type):
     made_with = frozenset({"SubnetId"})
 
     async def make(self, request: Request) -> Resource:
-        acl, association = await self._of_subnet(request)
+        _, association = await self._of_subnet(request)
         made = await self._replace(request, association, request.properties["NetworkAclId"])
         return Resource(made, {"AssociationId": made})
 

@@ -33,7 +33,7 @@ class FlowLog(Ec2Type):
         await self.call(request, self.deletion, FlowLogIds=[request.id])
 
     async def described(self, request: Request) -> Properties | None:
-        
+
         answer = await self.call(request, "DescribeFlowLogs", FlowLogIds=[request.id])
         return next(iter(answer["FlowLogs"]), None)
 

@@ -27,7 +27,16 @@ LONGEST_NAME = 63
 _WITHOUT_CONSTRAINT = "us-east-1"
 """The region whose buckets name none, and that answers a second creation by the same owner with success."""
 _DASHED = frozenset(
-    "ap-northeast-1 ap-southeast-1 ap-southeast-2 eu-west-1 sa-east-1 us-east-1 us-west-1 us-west-2".split()
+    [
+        "ap-northeast-1",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "eu-west-1",
+        "sa-east-1",
+        "us-east-1",
+        "us-west-1",
+        "us-west-2",
+    ]
 )
 """The oldest regions: a dash comes before them in the addresses of websites."""
 
@@ -88,7 +97,8 @@ class Bucket(ApiType):
             params["ACL"] = _canned(properties["AccessControl"])
         if properties.get("ObjectLockEnabled"):
             params["ObjectLockEnabledForBucket"] = True
-        await self.call(request, self.creation, **params)
+        # Not checked against the API's model, whose canned access lists lack log-delivery-write.
+        await request.aws.call(self.service, self.creation, **params)
         resource = Resource(name, _attributes(request, name))
         request.created(resource)
         if found := tags(request):
@@ -98,7 +108,7 @@ class Bucket(ApiType):
     @puts("AccessControl")
     async def put_access(self, request: Request) -> None:
         access = _canned(request.properties.get("AccessControl", "Private"))
-        await self.call(request, "PutBucketAcl", Bucket=request.id, ACL=access)
+        await request.aws.call(self.service, "PutBucketAcl", Bucket=request.id, ACL=access)
 
     async def put_tags(self, request: Request) -> None:
         if found := tags(request):
@@ -113,7 +123,7 @@ class Bucket(ApiType):
         for setting in SETTINGS:
             if setting.name in request.properties:
                 found[setting.name] = await self._get(request, setting)
-        return {name: value for name, value in found.items() if value is not None}
+        return found
 
     async def _get(self, request: Request, setting: Setting) -> Any:
         """Return a setting as the template writes it; None if the bucket does not have it."""
