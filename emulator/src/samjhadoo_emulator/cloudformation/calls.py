@@ -73,6 +73,11 @@ class ResourceApi:
         self._clock = clock
         self._cancellation = cancellation
 
+    @property
+    def uncancelled(self) -> AwsApi:
+        """The same API for what has to be done although the operation is cancelled."""
+        return self._aws
+
     def in_region(self, region: str) -> ResourceApi:
         """Return the API of another region."""
         return ResourceApi(in_region(self._aws, region), self._clock, self._cancellation)
@@ -95,6 +100,11 @@ class ResourceApi:
                 self._cancellation.call_ends()
             await asyncio.sleep(self._clock.real(_pause(attempt)))
         raise AssertionError("unreachable")  # pragma: no cover
+
+
+def uncancelled(aws: AwsApi) -> AwsApi:
+    """Return an API whose calls are made even when the operation is being cancelled."""
+    return aws.uncancelled if isinstance(aws, ResourceApi) else aws
 
 
 def _pause(attempt: int) -> float:

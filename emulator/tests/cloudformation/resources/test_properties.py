@@ -19,6 +19,7 @@ MODULES = (
     "dynamodb",
     "ec2",
     "ecr",
+    "ecs",
     "elasticache",
     "elbv2",
     "events",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 EVERY = 5.0
 """Seconds between two looks at a resource."""
+SHORTEST = 0.02
+"""Real seconds between them at least, however fast the emulated clock runs."""
 LONGEST = 3600.0
 """Seconds that a resource gets to become stable."""
 
@@ -37,5 +39,10 @@ async def wait_until(
     while (found := await check()) is None:
         if request.clock.timestamp() > deadline:
             raise AwsError("NotStabilized", "Exceeded attempts to wait")
-        await asyncio.sleep(request.clock.real(EVERY))
+        await pause(request)
     return found
+
+
+async def pause(request: Request) -> None:
+    """Wait until it is time to look at a resource again."""
+    await asyncio.sleep(max(SHORTEST, request.clock.real(EVERY)))

@@ -17,8 +17,8 @@ _ACTIONS = frozenset({"forward", "redirect", "fixed-response"})
 
 
 class RoutingType(Elbv2Type):
-    """A type with actions. Any change is sent with all other properties, as AWS does: weights, too, are
-    the template's again.
+    """A type with actions. A change is sent with all other properties, as AWS does: weights, too, are the
+    template's again.
     """
 
     def check(self, properties: Properties) -> None:
