@@ -22,7 +22,7 @@ LONGEST_NAME = 64
 _DEFAULT_BUS = "default"
 
 
-class Rule(ApiType):
+class EventsRule(ApiType):
     """A rule of an event bus, with its targets; `Ref` is its name, after that of a bus of one's own."""
 
     name = "AWS::Events::Rule"
@@ -89,4 +89,4 @@ class Rule(ApiType):
         }
 
 
-TYPES = (Rule(),)
+TYPES = (EventsRule(),)
