@@ -50,6 +50,7 @@ def _moto_server(account: str, region: str) -> Any:
     """Return moto's server, a WSGI application."""
     os.environ["MOTO_ACCOUNT_ID"] = account  # read when moto is first imported
     lean.trim(region)
+    _validate_certificates_at_once()
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     def create(service: Any) -> Any:
@@ -65,6 +66,14 @@ def _moto_server(account: str, region: str) -> Any:
             raise RuntimeError("StopIteration") from error
 
     return serve
+
+
+def _validate_certificates_at_once() -> None:
+    """Let certificates be issued at the next look at them: stacks would wait for moto's minute."""
+    from moto import settings
+
+    if "MOTO_ACM_VALIDATION_WAIT" not in os.environ:
+        settings.ACM_VALIDATION_WAIT = 0
 
 
 def _has(service: str) -> bool:

@@ -35,6 +35,7 @@ _MODULES: Final = {
     "SNS": "sns",
     "SQS": "sqs",
     "SSM": "ssm",
+    "ServiceDiscovery": "servicediscovery",
     "SecretsManager": "secretsmanager",
     "WAFv2": "wafv2",
 }
