@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from samjhadoo_emulator.errors import AwsError, validation_error
 from samjhadoo_emulator.faults.effects import disturb_call
@@ -131,9 +131,17 @@ class InternalAws:
         return client
 
 
+@runtime_checkable
+class Regional(Protocol):
+    """An AWS API that reaches other regions."""
+
+    def in_region(self, region: str) -> AwsApi:
+        """Return the API of another region."""
+
+
 def in_region(aws: AwsApi, region: str) -> AwsApi:
     """Return the API of a region, as far as `aws` reaches others."""
-    return aws.in_region(region) if region and isinstance(aws, InternalAws) else aws
+    return aws.in_region(region) if region and isinstance(aws, Regional) else aws
 
 
 def _snake(operation: str) -> str:

@@ -157,6 +157,12 @@ def test_loops_that_would_make_too_much_are_refused():
         result(f"Resources: {inner}")
 
 
+def test_the_transform_of_sam_has_nothing_to_do_in_plain_templates():
+    template = parse("Transform: AWS::Serverless-2016-10-31\nResources: {A: {Type: AWS::SNS::Topic}}")
+
+    assert transformed(template, {}, {}) is template
+
+
 @pytest.mark.parametrize(
     ("name", "code", "message"),
     [
@@ -169,7 +175,7 @@ def test_loops_that_would_make_too_much_are_refused():
     ],
 )
 def test_other_transforms_are_refused_by_name(name, code, message):
-    template = parse(f"Transform: [{name}]\nResources: {{A: {{Type: T}}}}")
+    template = parse(f"Transform: [{name}]\nResources: {{A: {{Type: AWS::Serverless::Function}}}}")
     assert template.transforms == (name,)
     with pytest.raises(AwsError) as refused:
         transformed(template, {}, PSEUDO)

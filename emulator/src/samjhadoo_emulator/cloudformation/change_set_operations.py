@@ -69,7 +69,7 @@ class ChangeSetOperations(StackAnswers, TemplateOperations):
             check_same(existing, params)
             return {"Id": existing.id, "StackId": stack.id}
         definition = await self.definitions.prepare(
-            params, name=stack.name, stack_id=stack.id, previous=stack.definition
+            params, name=stack.name, stack_id=stack.id, previous=stack.definition, change_set=True
         )
         if self.stacks.get(stack.id) is None:
             self.stacks.register(stack)
@@ -241,7 +241,7 @@ class ChangeSetOperations(StackAnswers, TemplateOperations):
             if stack is None:  # it is made with its parent
                 stack = self._unmade(change_set.stack, difference)
             definition = await self.definitions.prepare(
-                params, name=stack.name, stack_id=stack.id, previous=stack.definition
+                params, name=stack.name, stack_id=stack.id, previous=stack.definition, change_set=True
             )
             child = self._begin(stack, definition, params)
             child.parent_id, child.root_id = change_set.id, change_set.root_id or change_set.id
@@ -270,19 +270,19 @@ class ChangeSetOperations(StackAnswers, TemplateOperations):
         async def exists(difference: Difference, name: str) -> bool:
             return await self._exists(stack, difference, name)
 
-        problems = await early_validation.find_problems(change_set.by_value, exists)
-        taken = [each.logical_id for each in problems if each.check == early_validation.NAME_CONFLICT]
+        mistakes = await early_validation.find_mistakes(change_set.by_value, exists)
+        taken = [each.logical_id for each in mistakes if each.check == early_validation.NAME_CONFLICT]
         if taken and change_set.request.get("ImportExistingResources"):
             change_set.fail(
                 "The emulator does not import resources into stacks (ImportExistingResources): "
                 f"[{', '.join(taken)}] exist already."
             )
             return False
-        for problem in problems:
-            self.events.validation(stack, problem.details, logical_id=problem.logical_id)
-        if problems:
-            change_set.fail(early_validation.failure(problems))
-        return not problems
+        for mistake in mistakes:
+            self.events.validation(stack, mistake.details, logical_id=mistake.logical_id)
+        if mistakes:
+            change_set.fail(early_validation.failure(mistakes))
+        return not mistakes
 
     async def _exists(self, stack: Stack, difference: Difference, name: str) -> bool:
         """Return whether AWS has a resource of a difference's type with this physical id."""
@@ -294,14 +294,11 @@ class ChangeSetOperations(StackAnswers, TemplateOperations):
         except AwsError:
             return False  # the resource's creation shows what is wrong
 
-    @operation("GetTemplate")
-    async def get_template(self, params: Params) -> Result:
-        if not params.get("ChangeSetName"):
-            return await super().get_template(params)
-        definition = self.change_sets.find(params).definition
-        processed = params.get("TemplateStage") == "Processed"
-        body = definition.template.text if processed else definition.original
-        return {"TemplateBody": body, "StagesAvailable": ["Original", "Processed"]}
+    def definition_of(self, params: Params) -> Definition | None:
+        """Return the definition that a request of GetTemplate is about, also that of a change set."""
+        if params.get("ChangeSetName"):
+            return self.change_sets.find(params).definition
+        return super().definition_of(params)
 
     def selected_events(self, params: Params) -> list[tuple[Stack, Event]]:
         """Return the events that a request of DescribeEvents is about, also those of a change set."""

@@ -48,7 +48,13 @@ class Definitions:
         self._types = types
 
     async def prepare(
-        self, params: dict[str, Any], *, name: str, stack_id: str, previous: Definition | None = None
+        self,
+        params: dict[str, Any],
+        *,
+        name: str,
+        stack_id: str,
+        previous: Definition | None = None,
+        change_set: bool = False,
     ) -> Definition:
         """Return the definition that a request asks for.
 
@@ -57,6 +63,7 @@ class Definitions:
             name: The stack's name.
             stack_id: The stack's ARN.
             previous: What the stack is so far; None for a new one.
+            change_set: Whether it is for a change set, which shows what transforms make.
 
         Raises:
             AwsError: The template, the parameters or the capabilities are wrong, or the emulator cannot make
@@ -67,13 +74,13 @@ class Definitions:
         topics = params.get("NotificationARNs")
         kept = previous.notification_arns if previous and topics is None else tuple(topics or ())
         given = templates.parse(text)
-        check_capabilities(given, acknowledged)
+        check_capabilities(given, acknowledged, change_set=change_set)
         chosen = await self._parameters(given, params, previous)
         context = self._contexts.of_template(given, chosen, name=name, stack_id=stack_id, topics=kept)
         template = transformed(given, chosen, context.pseudo)
         check_types(template)
-        check_capabilities(template, acknowledged)
-        check_rules(template, context)
+        check_capabilities(template, acknowledged, change_set=change_set)
+        check_rules(template, context, await check_existing(template, chosen, self._aws))
         conditions = evaluate_conditions(template.conditions, context)
         definition = Definition(
             template=template,
@@ -105,9 +112,7 @@ class Definitions:
     ) -> dict[str, Parameter]:
         given = parameters.given(params.get("Parameters") or (), previous.texts if previous else None)
         values = await read_ssm(template, given, self._aws)
-        chosen = parameters.resolve(template, given, ssm=values)
-        await check_existing(template, chosen, self._aws)
-        return chosen
+        return parameters.resolve(template, given, ssm=values)
 
     async def _check_supported(self, definition: Definition, context: Context) -> None:
         """Refuse what the emulator cannot make: a type, or properties of one; in nested stacks, too."""

@@ -7,14 +7,12 @@ DescribeEvents only; the change set or the stack just names the checks that fail
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from samjhadoo_emulator.cloudformation import schemas
 from samjhadoo_emulator.cloudformation.differences import Action, Replacement
 from samjhadoo_emulator.cloudformation.functions import is_unknown
-from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -28,15 +26,15 @@ _HOOKS: Final = {
     PROPERTIES: "AWS::EarlyValidation::PropertyValidation",
     NAME_CONFLICT: "AWS::EarlyValidation::ResourceExistenceCheck",
 }
-_LINE: Final = re.compile(r"#(?P<path>\S*): (?P<text>.*)")
-_WORDS: Final = (
-    (re.compile(r"required key \[(.*)\] not found"), r"Required property [\1] not found"),
-    (re.compile(r"extraneous key \[(.*)\] is not permitted"), r"Unsupported property [\1]"),
-)
+_WORDS: Final = {
+    "required": "Required property [{}] not found",
+    "additionalProperties": "Unsupported property [{}]",
+}
+"""What early validation says of a schema's keyword, where it has words of its own."""
 
 
 @dataclass(frozen=True)
-class Problem:
+class Mistake:
     """One mistake.
 
     Attributes:
@@ -66,64 +64,53 @@ class Problem:
         }
 
 
-def failure(problems: Iterable[Problem]) -> str:
+def failure(mistakes: Iterable[Mistake]) -> str:
     """Return the reason that a change set or a stack gives for having failed."""
-    hooks = sorted({_HOOKS[problem.check] for problem in problems})
+    hooks = sorted({_HOOKS[mistake.check] for mistake in mistakes})
     return (
         f"The following hook(s)/validation failed: [{', '.join(hooks)}]. To troubleshoot Early Validation "
         "errors, use the DescribeEvents API for detailed failure information."
     )
 
 
-async def find_problems(
+async def find_mistakes(
     differences: Iterable[Difference], exists: Callable[[Difference, str], Awaitable[bool]]
-) -> list[Problem]:
+) -> list[Mistake]:
     """Return the mistakes in what an update would make.
 
     Args:
         exists: Returns whether AWS has a resource of the difference's type with this physical id.
     """
     made = [each for each in differences if each.after is not None]
-    wrong = [problem for each in made for problem in _wrong_properties(each)]
+    wrong = [mistake for each in made for mistake in _wrong_properties(each)]
     taken = await asyncio.gather(*(_name_conflict(each, exists) for each in made))
     return [*wrong, *filter(None, taken)]
 
 
-def _wrong_properties(difference: Difference) -> Iterator[Problem]:
-    try:
-        schemas.check(difference.type, _properties(difference), difference.logical_id)
-    except AwsError as error:
-        start = f"/Resources/{difference.logical_id}/Properties"
-        found = list(_LINE.finditer(error.message))
-        for line in found:
-            yield Problem(
-                PROPERTIES,
-                difference.logical_id,
-                difference.type,
-                f"{start}{line['path']}",
-                _in_words(line["text"]),
-            )
-        if not found:
-            yield Problem(PROPERTIES, difference.logical_id, difference.type, start, error.message)
-
-
-def _in_words(text: str) -> str:
-    """Return a schema's complaint as early validation words it."""
-    for pattern, words in _WORDS:
-        text = pattern.sub(words, text)
-    return text
+def _wrong_properties(difference: Difference) -> Iterator[Mistake]:
+    properties = schemas.coerce(difference.type, _properties(difference))
+    for problem in schemas.problems(difference.type, properties):
+        path = ("Resources", difference.logical_id, "Properties", *problem.path)
+        words = _WORDS.get(problem.keyword)
+        yield Mistake(
+            PROPERTIES,
+            difference.logical_id,
+            difference.type,
+            "".join(f"/{step}" for step in path),
+            words.format(problem.subject) if words else problem.text,
+        )
 
 
 async def _name_conflict(
     difference: Difference, exists: Callable[[Difference, str], Awaitable[bool]]
-) -> Problem | None:
+) -> Mistake | None:
     """Find a resource that has the name which a new one is to get."""
     if difference.action is not Action.ADD and difference.replacement is not Replacement.YES:
         return None
     name = _given_name(difference.type, _properties(difference))
     if not name or name == difference.id or not await exists(difference, name):
         return None
-    return Problem(
+    return Mistake(
         NAME_CONFLICT,
         difference.logical_id,
         difference.type,

@@ -229,7 +229,7 @@ def _get_azs(argument: Any, context: Context) -> Any:
         raise validation_error("Template error: every Fn::GetAZs object must have a String-typed value.")
     zones = context.zones.get(region or context.region)
     if zones is None and context.unknown_resources:
-        return UNKNOWN
+        return UNKNOWN  # nobody has asked EC2 yet
     return list(zones or [])
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_emulator.cloudformation.parameters import Parameter
 
+_SERVERLESS: Final = "AWS::Serverless-2016-10-31"
 _LOOP: Final = "Fn::ForEach::"
 _NOT_ALPHANUMERIC: Final = re.compile(r"[^A-Za-z0-9]")
 _POLICIES: Final = ("DeletionPolicy", "UpdateReplacePolicy")
@@ -41,13 +42,14 @@ def transformed(
     Raises:
         AwsError: A transform is not supported, or fails, or its result is no template.
     """
-    if not template.transforms:
-        return template
     for name in template.transforms:
-        if name.startswith("AWS::") and name != EXTENSIONS:
+        if name == EXTENSIONS or (name == _SERVERLESS and not _is_serverless(template)):
+            continue
+        if name.startswith("AWS::"):
             raise not_implemented(f"The emulator does not perform the transform {name}.")
-        if name != EXTENSIONS:
-            raise validation_error(f"No transform named {pseudo.get('AWS::AccountId', '')}::{name} found.")
+        raise validation_error(f"No transform named {pseudo.get('AWS::AccountId', '')}::{name} found.")
+    if EXTENSIONS not in template.transforms:
+        return template
     values = {name: each.value for name, each in parameters.items()}
     context = Context(parameters=values, mappings=template.mappings, pseudo=pseudo, extensions=True)
     plain = {section: each for section, each in template.document.items() if section != "Transform"}
@@ -59,6 +61,12 @@ def transformed(
     result = from_document(document, template.text, extensions=True)
     check_references(result)
     return result
+
+
+def _is_serverless(template: Template) -> bool:
+    """Return whether SAM's transform has anything to do: SAM's tools declare it in all their templates."""
+    types = [each.type for each in template.resources.values()]
+    return "Globals" in template.document or any(each.startswith("AWS::Serverless::") for each in types)
 
 
 class _Loops:
