@@ -51,6 +51,8 @@ USER: Final = "User Initiated"
 BY_USER: Final = "Rollback requested by user."
 CLEANUP_ATTEMPTS: Final = 3
 """How often a cleanup tries to delete a resource before it leaves it behind."""
+SHORTEST_MINUTE: Final = 1.0
+"""Real seconds that a minute of a creation's timeout has at least: calls run no faster on a fast clock."""
 TIMED_OUT: Final = "Stack creation time exceeded the specified timeout."
 
 
@@ -339,7 +341,7 @@ class Engine:
     def _set_timer(self, stack: Stack, minutes: int) -> asyncio.TimerHandle | None:
         if not minutes:
             return None
-        seconds = self._provider.clock.real(minutes * 60)
+        seconds = minutes * max(SHORTEST_MINUTE, self._provider.clock.real(60))
         return asyncio.get_running_loop().call_later(seconds, self.cancel, stack, TIMED_OUT)
 
     def _created(self, stack: Stack) -> list[Obsolete]:
