@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,7 +78,7 @@ class Definitions:
         check_capabilities(given, acknowledged, change_set=change_set)
         chosen = await self._parameters(given, params, previous)
         context = self._contexts.of_template(given, chosen, name=name, stack_id=stack_id, topics=kept)
-        template = transformed(given, chosen, context.pseudo)
+        template = await _transformed(given, chosen, context)
         if "Hooks" in template.document:
             raise not_implemented("The emulator does not run the hooks of a template (Hooks).")
         check_types(template)
@@ -153,6 +154,13 @@ class Definitions:
                 await self._check_nested(
                     f"{logical_id}.{name}", entry.properties.get("TemplateURL"), depth + 1
                 )
+
+
+async def _transformed(template: Template, chosen: Mapping[str, Parameter], context: Context) -> Template:
+    """Return a template after its transforms, in a thread: the first serverless one loads its translator."""
+    if not template.transforms:
+        return template
+    return await asyncio.to_thread(transformed, template, chosen, context.pseudo)
 
 
 def _about(logical_id: str, error: AwsError) -> AwsError:
