@@ -62,6 +62,23 @@ def test_a_modified_database_subnet_group_stays(client: Any, subnets: list[str])
         rds.modify_db_subnet_group(DBSubnetGroupName="other", SubnetIds=subnets)
 
 
+def test_an_instance_has_the_settings_it_is_given(client: Any) -> None:
+    rds = client("rds")
+    named = {"DBInstanceIdentifier": "settled"}
+    made = rds.create_db_instance(
+        **named,
+        Engine="postgres",
+        DBInstanceClass="db.t4g.micro",
+        EngineLifecycleSupport="open-source-rds-extended-support-disabled",
+        EnablePerformanceInsights=True,
+    )["DBInstance"]
+    assert made["EngineLifecycleSupport"] == "open-source-rds-extended-support-disabled"
+    assert made["PerformanceInsightsEnabled"]
+    rds.modify_db_instance(**named, DBPortNumber=5433, EnablePerformanceInsights=False)
+    found = rds.describe_db_instances(**named)["DBInstances"][0]
+    assert (found["Endpoint"]["Port"], found["PerformanceInsightsEnabled"]) == (5433, False)
+
+
 def test_parameters_of_a_database_are_reset(client: Any) -> None:
     rds = client("rds")
     named = {"DBParameterGroupName": "resetting"}
