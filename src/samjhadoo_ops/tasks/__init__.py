@@ -13,6 +13,7 @@ from samjhadoo_ops.tasks import (
     config,
     deploy,
     history,
+    infra,
     migrate,
     plan,
     push,
@@ -47,6 +48,7 @@ for task in (
     config.config,
 ):
     ns.add_task(task)
+ns.add_collection(infra.collection)
 ns.add_collection(migrate.migrations)
 ns.add_collection(stack.collection)
 

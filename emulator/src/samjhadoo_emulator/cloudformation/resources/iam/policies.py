@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from samjhadoo_emulator.cloudformation.resources import shapes
-from samjhadoo_emulator.cloudformation.resources.api_type import puts
+from samjhadoo_emulator.cloudformation.resources.api_type import in_order, puts
 from samjhadoo_emulator.cloudformation.resources.iam.iam_type import (
     IamType,
     changes,
-    in_order,
 )
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
 
@@ -31,6 +30,7 @@ class InlinePolicy(IamType):
 
     async def make(self, request: Request) -> Resource:
         name = request.generated_name(longest=128)
+        request.created(Resource(name, {"Id": name}))  # from the first of several principals on
         await self._put(request, {})
         return Resource(name, {"Id": name})
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.cloudformation.resources import shapes
-from samjhadoo_emulator.cloudformation.resources.api_type import puts
+from samjhadoo_emulator.cloudformation.resources.api_type import in_order, puts
 from samjhadoo_emulator.cloudformation.resources.iam.iam_type import (
     IamType,
     changes,
-    in_order,
     inline,
 )
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
