@@ -414,10 +414,12 @@ def test_a_nested_stack_that_stays_as_it_is_is_no_change(nested: Nested) -> None
 
 def test_a_wrong_nested_template_fails_the_change_set(nested: Nested) -> None:
     nested.stack.create(nested.parent())
-    document = {"Resources": {"C": {"Type": "AWS::SSM::Parameter", "Properties": {"Nonsense": 1}}}}
+    resource = {"Type": "AWS::SSM::Parameter", "Properties": {"Nonsense": 1}}
+    document = {"Parameters": {"Text": {"Type": "String"}}, "Resources": {"C": resource}}
     nested.s3.put_object(Bucket=nested.stack.name, Key="child.json", Body=json.dumps(document).encode())
 
     root, _ = nested.propose(nested.parent())
 
     assert root["Status"] == "FAILED"
-    assert "Text" in root["StatusReason"] or "Nested change set" in root["StatusReason"]
+    assert root["StatusReason"].startswith("Nested change set arn:aws:cloudformation:")
+    assert root["StatusReason"].endswith(" was not successfully created: Currently in FAILED.")

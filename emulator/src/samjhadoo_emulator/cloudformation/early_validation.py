@@ -121,11 +121,16 @@ async def _name_conflict(
 
 
 def _given_name(type_name: str, properties: Properties) -> str:
-    """Return the physical id that a template gives a resource; empty if AWS makes one up."""
+    """Return the physical id that a template gives a resource; empty if AWS makes one up.
+
+    A type that is identified by what it belongs to, as a bucket policy by its bucket, has no name of its own.
+    """
     schema = schemas.schema(type_name)
     if schema is None or len(schema.primary_identifier) != 1:
         return ""
     (identifier,) = schema.primary_identifier
+    if not identifier.endswith(("Name", "Identifier", f"{type_name.rpartition('::')[2]}Id")):
+        return ""
     name: Any = properties.get(identifier)
     known = isinstance(name, str) and not is_unknown(name) and "{{resolve:" not in name
     return name if known and identifier not in schema.read_only else ""
