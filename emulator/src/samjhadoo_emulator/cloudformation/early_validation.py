@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING, Any, Final
 from samjhadoo_emulator.cloudformation import schemas
 from samjhadoo_emulator.cloudformation.differences import Action, Replacement
 from samjhadoo_emulator.cloudformation.functions import is_unknown
+from samjhadoo_emulator.cloudformation.model import StackResource
+from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
+from samjhadoo_emulator.cloudformation.scheduling import Cancellation
+from samjhadoo_emulator.cloudformation.template import TemplateResource
+from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from samjhadoo_emulator.cloudformation.differences import Difference
+    from samjhadoo_emulator.cloudformation.events import Events
+    from samjhadoo_emulator.cloudformation.model import Stack
+    from samjhadoo_emulator.cloudformation.provisioning import Provider
     from samjhadoo_emulator.cloudformation.resources.resource_type import Properties
 
 PROPERTIES: Final = "PROPERTY_VALIDATION"
@@ -71,6 +79,40 @@ def failure(mistakes: Iterable[Mistake]) -> str:
         f"The following hook(s)/validation failed: [{', '.join(hooks)}]. To troubleshoot Early Validation "
         "errors, use the DescribeEvents API for detailed failure information."
     )
+
+
+class EarlyValidation:
+    """Validates what operations would make, and records what it finds.
+
+    Args:
+        provider: Makes requests for resource types.
+        events: Where mistakes are recorded.
+    """
+
+    def __init__(self, provider: Provider, events: Events) -> None:
+        self._provider = provider
+        self._events = events
+
+    async def run(self, stack: Stack, differences: Iterable[Difference]) -> list[Mistake]:
+        """Return the mistakes in what an operation on a stack would make; they are in its events, too."""
+
+        async def exists(difference: Difference, name: str) -> bool:
+            return await self._exists(stack, difference, name)
+
+        mistakes = await find_mistakes(differences, exists)
+        for mistake in mistakes:
+            self._events.validation(stack, mistake.details, logical_id=mistake.logical_id)
+        return mistakes
+
+    async def _exists(self, stack: Stack, difference: Difference, name: str) -> bool:
+        """Return whether AWS has a resource of a difference's type with this physical id."""
+        entry = TemplateResource(difference.type)
+        record = StackResource(difference.logical_id, entry, resource=Resource(name))
+        try:
+            request = await self._provider.request(stack, record, Cancellation())
+            return await self._provider.type_of(record).read(request) is not None
+        except AwsError:
+            return False  # the resource's creation shows what is wrong
 
 
 async def find_mistakes(
