@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import socket
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+from samjhadoo_emulator.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -132,14 +133,8 @@ def cdk(emulator: Any, eventually: Callable[..., Any], server_image: str) -> Ite
     found.destroy()
 
 
-def free_port() -> str:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return str(listening.getsockname()[1])
-
-
 def test_an_application_of_cdk_is_deployed_updated_rolled_back_and_destroyed(cdk: Cdk) -> None:
-    port = free_port()
+    port = str(free_port())
     assert cdk.deploy(Tag="1", Port=port) == "CREATE_COMPLETE"
     stack = cdk.stack()
     assert stack is not None

@@ -261,9 +261,7 @@ class ChangeSetOperations(StackAnswers, TemplateOperations):
         """Run the early validation; what it finds is in the events and fails the change set."""
         if change_set.request.get("DisableValidation"):
             return True
-        stack = change_set.stack
-
-        mistakes = await self.mistakes_in(stack, change_set.by_value)
+        mistakes = await self.validation.run(change_set.stack, change_set.by_value)
         taken = [each.logical_id for each in mistakes if each.check == early_validation.NAME_CONFLICT]
         if taken and change_set.request.get("ImportExistingResources"):
             change_set.fail(
@@ -271,8 +269,6 @@ class ChangeSetOperations(StackAnswers, TemplateOperations):
                 f"[{', '.join(taken)}] exist already."
             )
             return False
-        for mistake in mistakes:
-            self.events.validation(stack, mistake.details, logical_id=mistake.logical_id)
         if mistakes:
             change_set.fail(early_validation.failure(mistakes))
         return not mistakes

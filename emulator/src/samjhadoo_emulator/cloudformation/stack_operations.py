@@ -16,7 +16,7 @@ from samjhadoo_emulator.errors import not_implemented, validation_error
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
-    from samjhadoo_emulator.cloudformation.early_validation import Mistake
+    from samjhadoo_emulator.cloudformation.differences import Difference
     from samjhadoo_emulator.cloudformation.model import Definition, Stack
     from samjhadoo_emulator.service import Params, Result
 
@@ -33,12 +33,12 @@ class StackOperations(CloudFormationBase):
         check_name(name)
         stack = self.stacks.new(name, StackStatus.CREATE_IN_PROGRESS)
         definition = await self.definitions.prepare(params, name=name, stack_id=stack.id)
-        mistakes = await self._mistakes(params, stack, definition)
+        changes = await self._to_validate(params, stack, definition)
         stack.policy = await template_text(params, self.aws, member="StackPolicy")
         stack.termination_protection = bool(params.get("EnableTerminationProtection"))
         self.stacks.register(stack)
         use_token(stack, options.token, OperationType.CREATE_STACK)
-        begun = self.engine.create(stack, definition, options, mistakes)
+        begun = self.engine.create(stack, definition, options, changes)
         return {"StackId": stack.id, "OperationId": begun.id}
 
     @operation("UpdateStack")
@@ -52,12 +52,12 @@ class StackOperations(CloudFormationBase):
         context = await self.contexts.of(definition, name=stack.name, stack_id=stack.id, resources=None)
         if stack.status is not StackStatus.CREATE_FAILED and not changes_anything(stack, definition, context):
             raise validation_error(NO_UPDATES)
-        mistakes = await self._mistakes(params, stack, definition)
+        changes = await self._to_validate(params, stack, definition)
         policy = await template_text(params, self.aws, member="StackPolicy")
         states.check_update(stack, options)  # another operation may have begun
         use_token(stack, options.token, OperationType.UPDATE_STACK)
         stack.policy = policy or stack.policy
-        begun = self.engine.update(stack, definition, options, mistakes)
+        begun = self.engine.update(stack, definition, options, changes)
         return {"StackId": stack.id, "OperationId": begun.id}
 
     @operation("DeleteStack")
@@ -122,13 +122,15 @@ class StackOperations(CloudFormationBase):
         stack = self.stacks.find(params["StackName"])
         return {"StackPolicyBody": stack.policy} if stack.policy else {}
 
-    async def _mistakes(self, params: Params, stack: Stack, definition: Definition) -> list[Mistake]:
-        """Return what the early validation finds, unless the caller does without it."""
+    async def _to_validate(
+        self, params: Params, stack: Stack, definition: Definition
+    ) -> tuple[Difference, ...]:
+        """Return what the early validation looks at: nothing if the caller does without it."""
         if params.get("DisableValidation"):
-            return []
+            return ()
         context = await self.contexts.of(definition, name=stack.name, stack_id=stack.id, resources=None)
         after = After(definition.template, context, definition.tags)
-        return await self.mistakes_in(stack, differences(before_of(stack), after, schemas.schema))
+        return differences(before_of(stack), after, schemas.schema)
 
     def _root(self, stack: Stack) -> Stack:
         return (self.stacks.get(stack.root_id) if stack.root_id else None) or stack
