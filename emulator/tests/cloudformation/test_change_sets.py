@@ -330,3 +330,96 @@ def test_a_long_change_set_comes_in_pages(stack: Stack) -> None:
 
     assert len(first["Changes"]) + len(second["Changes"]) == 120
     assert "NextToken" not in second
+
+
+class Nested:
+    """A stack with a nested one, whose templates are in a bucket."""
+
+    def __init__(self, emulator: Any, stack: Stack) -> None:
+        self.stack, self.s3 = stack, emulator.client("s3")
+        where = {"LocationConstraint": emulator.region}
+        self.s3.create_bucket(Bucket=stack.name, CreateBucketConfiguration=where)
+        self.address = f"https://{stack.name}.s3.amazonaws.com/child.json"
+
+    def child(self, value: str) -> None:
+        """Put the nested stack's template into its place."""
+        resource = parameter(f"/{self.stack.name}/child", Value=value, Description={"Ref": "Text"})
+        document = {"Parameters": {"Text": {"Type": "String"}}, "Resources": {"C": resource}}
+        self.s3.put_object(Bucket=self.stack.name, Key="child.json", Body=json.dumps(document).encode())
+
+    def parent(self, value: str = "one") -> str:
+        properties = {"TemplateURL": self.address, "Parameters": {"Text": {"Fn::GetAtt": ["P", "Value"]}}}
+        return body(
+            P=parameter(f"/{self.stack.name}", Value=value),
+            Child={"Type": "AWS::CloudFormation::Stack", "Properties": properties},
+        )
+
+    def propose(self, template: str, kind: str = "UPDATE") -> tuple[dict[str, Any], dict[str, Any]]:
+        """Make a change set; return its description and that of the nested stack, if it has one."""
+        change_set = self.stack.propose(template, kind, IncludeNestedStacks=True)
+        described = self.stack.describe(change_set)
+        ids = [each["ResourceChange"].get("ChangeSetId") for each in described["Changes"]]
+        nested = next(filter(None, ids), None)
+        return described, self.stack.describe(nested) if nested else {}
+
+
+@pytest.fixture
+def nested(noop_emulator: Any, stack: Stack) -> Nested:
+    found = Nested(noop_emulator, stack)
+    found.child("first")
+    return found
+
+
+def test_nested_stacks_have_change_sets_of_their_own(nested: Nested) -> None:
+    root, child = nested.propose(nested.parent(), "CREATE")
+
+    assert changes(root) == [("Add", "Child", None), ("Add", "P", None)]
+    assert changes(child) == [("Add", "C", None)]
+    assert (child["ParentChangeSetId"], child["RootChangeSetId"]) == (root["ChangeSetId"],) * 2
+    assert child["Parameters"] == [
+        {"ParameterKey": "Text", "ParameterValue": "{{changeSet:KNOWN_AFTER_APPLY}}"}
+    ]
+    stack = nested.stack
+    stack.execute(root["ChangeSetId"], "CREATE_COMPLETE")
+    stack.eventually(lambda: stack.describe(child["ChangeSetId"])["ExecutionStatus"] == "EXECUTE_COMPLETE")
+    assert stack.value(f"/{stack.name}/child") == "first"
+
+
+def test_a_nested_template_that_has_changed_is_a_change(nested: Nested) -> None:
+    nested.stack.create(nested.parent())
+    nested.child("second")
+
+    root, child = nested.propose(nested.parent())
+
+    assert changes(root) == [("Modify", "Child", "False")]
+    assert root["Changes"][0]["ResourceChange"]["Details"] == [
+        {
+            "Target": {"Attribute": "Properties", "RequiresRecreation": "Never"},
+            "Evaluation": "Dynamic",
+            "ChangeSource": "Automatic",
+        }
+    ]
+    assert changes(child) == [("Modify", "C", "False")]
+    nested.stack.execute(root["ChangeSetId"], "UPDATE_COMPLETE")
+    assert nested.stack.value(f"/{nested.stack.name}/child") == "second"
+
+
+def test_a_nested_stack_that_stays_as_it_is_is_no_change(nested: Nested) -> None:
+    nested.stack.create(nested.parent())
+
+    root, _ = nested.propose(nested.parent())
+
+    assert (root["Status"], root["StatusReason"]) == ("FAILED", NO_CHANGES)
+
+
+def test_a_wrong_nested_template_fails_the_change_set(nested: Nested) -> None:
+    nested.stack.create(nested.parent())
+    resource = {"Type": "AWS::SSM::Parameter", "Properties": {"Nonsense": 1}}
+    document = {"Parameters": {"Text": {"Type": "String"}}, "Resources": {"C": resource}}
+    nested.s3.put_object(Bucket=nested.stack.name, Key="child.json", Body=json.dumps(document).encode())
+
+    root, _ = nested.propose(nested.parent())
+
+    assert root["Status"] == "FAILED"
+    assert root["StatusReason"].startswith("Nested change set arn:aws:cloudformation:")
+    assert root["StatusReason"].endswith(" was not successfully created: Currently in FAILED.")

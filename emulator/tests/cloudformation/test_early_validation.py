@@ -58,6 +58,15 @@ def test_a_taken_name_is_found() -> None:
         pytest.param(added("AWS::S3::Bucket", BucketName=UNKNOWN), id="a name that is not known yet"),
         pytest.param(added("AWS::SNS::Topic", TopicName="mine"), id="an identifier that AWS makes"),
         pytest.param(
+            added(
+                "AWS::ECS::ClusterCapacityProviderAssociations",
+                Cluster="mine",
+                CapacityProviders=["FARGATE"],
+                DefaultCapacityProviderStrategy=[],
+            ),
+            id="what it belongs to",
+        ),
+        pytest.param(
             Difference(
                 Action.MODIFY,
                 "Thing",

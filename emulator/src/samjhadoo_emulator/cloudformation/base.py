@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from samjhadoo_emulator.arns import partition
 from samjhadoo_emulator.cloudformation.calls import ResourceApi
 from samjhadoo_emulator.cloudformation.definitions import Definitions
+from samjhadoo_emulator.cloudformation.early_validation import EarlyValidation
 from samjhadoo_emulator.cloudformation.engine import Engine
 from samjhadoo_emulator.cloudformation.evaluation import Contexts
 from samjhadoo_emulator.cloudformation.events import Events
@@ -37,6 +38,7 @@ class CloudFormationBase(LiveService):
         definitions: Makes definitions of stacks from requests.
         provider: Makes requests for resource types.
         events: Records what happens.
+        validation: Finds mistakes before anything is made.
         engine: Runs operations.
     """
 
@@ -51,12 +53,14 @@ class CloudFormationBase(LiveService):
         self.definitions = Definitions(patient, self.contexts, self.resource_type)
         self.provider = Provider(aws, self.clock, region, self.account, partition(region), self.resource_type)
         self.events = Events(self.clock, patient, self._run)
+        self.validation = EarlyValidation(self.provider, self.events)
         self.engine = Engine(
             stacks=self.stacks,
             provider=self.provider,
             contexts=self.contexts,
             exports=self.exports,
             events=self.events,
+            validation=self.validation,
             spawn=self._run,
         )
         self._nested = NestedStack(self.stacks, self.definitions, self.contexts, self.events, self.engine)

@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING, Any, Final
 from samjhadoo_emulator.cloudformation import schemas
 from samjhadoo_emulator.cloudformation.differences import Action, Replacement
 from samjhadoo_emulator.cloudformation.functions import is_unknown
+from samjhadoo_emulator.cloudformation.model import StackResource
+from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
+from samjhadoo_emulator.cloudformation.scheduling import Cancellation
+from samjhadoo_emulator.cloudformation.template import TemplateResource
+from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from samjhadoo_emulator.cloudformation.differences import Difference
+    from samjhadoo_emulator.cloudformation.events import Events
+    from samjhadoo_emulator.cloudformation.model import Stack
+    from samjhadoo_emulator.cloudformation.provisioning import Provider
     from samjhadoo_emulator.cloudformation.resources.resource_type import Properties
 
 PROPERTIES: Final = "PROPERTY_VALIDATION"
@@ -73,6 +81,40 @@ def failure(mistakes: Iterable[Mistake]) -> str:
     )
 
 
+class EarlyValidation:
+    """Validates what operations would make, and records what it finds.
+
+    Args:
+        provider: Makes requests for resource types.
+        events: Where mistakes are recorded.
+    """
+
+    def __init__(self, provider: Provider, events: Events) -> None:
+        self._provider = provider
+        self._events = events
+
+    async def run(self, stack: Stack, differences: Iterable[Difference]) -> list[Mistake]:
+        """Return the mistakes in what an operation on a stack would make; they are in its events, too."""
+
+        async def exists(difference: Difference, name: str) -> bool:
+            return await self._exists(stack, difference, name)
+
+        mistakes = await find_mistakes(differences, exists)
+        for mistake in mistakes:
+            self._events.validation(stack, mistake.details, logical_id=mistake.logical_id)
+        return mistakes
+
+    async def _exists(self, stack: Stack, difference: Difference, name: str) -> bool:
+        """Return whether AWS has a resource of a difference's type with this physical id."""
+        entry = TemplateResource(difference.type)
+        record = StackResource(difference.logical_id, entry, resource=Resource(name))
+        try:
+            request = await self._provider.request(stack, record, Cancellation())
+            return await self._provider.type_of(record).read(request) is not None
+        except AwsError:
+            return False  # the resource's creation shows what is wrong
+
+
 async def find_mistakes(
     differences: Iterable[Difference], exists: Callable[[Difference, str], Awaitable[bool]]
 ) -> list[Mistake]:
@@ -121,11 +163,16 @@ async def _name_conflict(
 
 
 def _given_name(type_name: str, properties: Properties) -> str:
-    """Return the physical id that a template gives a resource; empty if AWS makes one up."""
+    """Return the physical id that a template gives a resource; empty if AWS makes one up.
+
+    A type that is identified by what it belongs to, as a bucket policy by its bucket, has no name of its own.
+    """
     schema = schemas.schema(type_name)
     if schema is None or len(schema.primary_identifier) != 1:
         return ""
     (identifier,) = schema.primary_identifier
+    if not identifier.endswith(("Name", "Identifier", f"{type_name.rpartition('::')[2]}Id")):
+        return ""
     name: Any = properties.get(identifier)
     known = isinstance(name, str) and not is_unknown(name) and "{{resolve:" not in name
     return name if known and identifier not in schema.read_only else ""

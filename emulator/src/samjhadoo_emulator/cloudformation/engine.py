@@ -13,6 +13,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from samjhadoo_emulator.cloudformation import early_validation
 from samjhadoo_emulator.cloudformation.deployment import Deployment, evaluate_outputs
 from samjhadoo_emulator.cloudformation.model import (
     STACK,
@@ -30,8 +31,10 @@ from samjhadoo_emulator.cloudformation.scheduling import Cancellation
 from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 
+    from samjhadoo_emulator.cloudformation.differences import Difference
+    from samjhadoo_emulator.cloudformation.early_validation import EarlyValidation
     from samjhadoo_emulator.cloudformation.evaluation import Contexts
     from samjhadoo_emulator.cloudformation.events import Events
     from samjhadoo_emulator.cloudformation.exports import Exports
@@ -71,6 +74,7 @@ class Engine:
         contexts: Contexts,
         exports: Exports,
         events: Events,
+        validation: EarlyValidation,
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
     ) -> None:
         self._stacks = stacks
@@ -78,24 +82,33 @@ class Engine:
         self._contexts = contexts
         self._exports = exports
         self._events = events
+        self._validation = validation
         self._spawn = spawn
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._cancellations: dict[str, Cancellation] = {}
+        self._cancellations: dict[str, Cancellation] = {}  # by operation id
 
     # Entry points.
 
-    def create(self, stack: Stack, definition: Definition, options: Options) -> Operation:
-        """Begin to create a stack, which is new or in REVIEW_IN_PROGRESS."""
+    def create(
+        self, stack: Stack, definition: Definition, options: Options, changes: Sequence[Difference] = ()
+    ) -> Operation:
+        """Begin to create a stack, which is new or in REVIEW_IN_PROGRESS.
+
+        Args:
+            changes: What the early validation looks at: if it finds mistakes, nothing is made.
+        """
         operation = self._begin(stack, OperationType.CREATE_STACK, options)
         stack.definition, stack.options = definition, options
         self._events.stack(stack, StackStatus.CREATE_IN_PROGRESS, USER)
-        self._run(stack, self._create(stack))
+        self._run(stack, self._create(stack, operation, changes))
         return operation
 
-    def update(self, stack: Stack, definition: Definition, options: Options) -> Operation:
-        """Begin to update a stack."""
+    def update(
+        self, stack: Stack, definition: Definition, options: Options, changes: Sequence[Difference] = ()
+    ) -> Operation:
+        """Begin to update a stack; see `create`."""
         operation = self.begin_update(stack, definition, options)
-        self._run(stack, self._update(stack))
+        self._run(stack, self._update(stack, operation, changes))
         return operation
 
     def delete(
@@ -140,7 +153,7 @@ class Engine:
 
     def cancel(self, stack: Stack, reason: str) -> None:
         """Cancel what is under way on a stack; its operation goes on as after a failure."""
-        cancellation = self._cancellations.get(stack.id)
+        cancellation = self._cancellations.get(stack.operation.id) if stack.operations else None
         if cancellation is not None:
             cancellation.cancel(reason)
 
@@ -164,13 +177,21 @@ class Engine:
         self._events.stack(stack, StackStatus.UPDATE_IN_PROGRESS, USER)
         return operation
 
-    async def bring_up(self, stack: Stack) -> str:
-        """Bring a stack's resources and outputs to its definition; return why that failed, or nothing."""
+    async def bring_up(self, stack: Stack, operation: Operation) -> str:
+        """Bring a stack's resources and outputs to its definition; return why that failed, or nothing.
+
+        From then on, the operation cannot be cancelled any more.
+        """
+        try:
+            return await self._bring_up(stack, operation, self._cancellations[operation.id])
+        finally:
+            del self._cancellations[operation.id]
+
+    async def _bring_up(self, stack: Stack, operation: Operation, cancellation: Cancellation) -> str:
         definition = stack.definition
         assert definition is not None  # noqa: S101 - its operation has begun
         known: dict[str, Any] = {}
         before: Mapping[str, StackResource] = stack.checkpoint.resources if stack.checkpoint else {}
-        cancellation = self._new_cancellation(stack)
         provisioner = Provisioner(self._provider, self._events, stack, cancellation)
         try:
             context = await self._contexts.of(definition, name=stack.name, stack_id=stack.id, resources=known)
@@ -180,7 +201,7 @@ class Engine:
             deployment = Deployment(
                 stack, definition, provisioner, context=context, known=known, before=before
             )
-            stop = not stack.operation.options.disable_rollback
+            stop = not operation.options.disable_rollback
             if not await deployment.run(cancellation, stop_at_failure=stop):
                 return failure_of(stack) or cancellation.reason
             outputs = evaluate_outputs(definition.template, context)
@@ -208,7 +229,7 @@ class Engine:
         """Return a stack's resources to what they were; return why that failed, or nothing."""
         checkpoint = stack.checkpoint
         assert checkpoint is not None  # noqa: S101 - an update has begun
-        cancellation = self._new_cancellation(stack)
+        cancellation = Cancellation()
         provisioner = Provisioner(self._provider, self._events, stack, cancellation)
         rollback = Rollback(
             stack,
@@ -238,10 +259,10 @@ class Engine:
 
     # Operations.
 
-    async def _create(self, stack: Stack) -> None:
-        operation, options = stack.operation, stack.options
+    async def _create(self, stack: Stack, operation: Operation, changes: Sequence[Difference]) -> None:
+        options = operation.options
         timer = self._set_timer(stack, options.timeout)
-        reason = await self.bring_up(stack)
+        reason = await self._refused(stack, changes) or await self.bring_up(stack, operation)
         if timer is not None:
             timer.cancel()
         if stack.operation is not operation:  # a deletion has begun
@@ -270,8 +291,8 @@ class Engine:
         else:
             self._finish(stack, StackStatus.ROLLBACK_COMPLETE, succeeded=False)
 
-    async def _update(self, stack: Stack) -> None:
-        reason = await self.bring_up(stack)
+    async def _update(self, stack: Stack, operation: Operation, changes: Sequence[Difference]) -> None:
+        reason = await self._refused(stack, changes) or await self.bring_up(stack, operation)
         if not reason:
             await self.clean_up(stack)
         elif stack.options.disable_rollback:
@@ -315,9 +336,15 @@ class Engine:
 
     def _begin(self, stack: Stack, kind: OperationType, options: Options) -> Operation:
         operation = self._events.begin(stack, kind, options)
+        self._cancellations[operation.id] = Cancellation()
         if options.change_set_id:
             stack.change_set_id = options.change_set_id
         return operation
+
+    async def _refused(self, stack: Stack, changes: Sequence[Difference]) -> str:
+        """Return why the early validation refuses changes, or nothing."""
+        mistakes = await self._validation.run(stack, changes)
+        return early_validation.failure(mistakes) if mistakes else ""
 
     def _run(self, stack: Stack, work: Coroutine[Any, Any, None]) -> None:
         task = self._spawn(_logged(work, stack.id), f"cloudformation-{stack.name}")
@@ -326,17 +353,13 @@ class Engine:
         def done(_: asyncio.Task[None]) -> None:
             if self._running.get(stack.id) is task:
                 del self._running[stack.id]
-                self._cancellations.pop(stack.id, None)
+                self._cancellations.pop(stack.operation.id, None)
 
         task.add_done_callback(done)
 
     def _finish(self, stack: Stack, status: StackStatus, reason: str = "", *, succeeded: bool) -> None:
         self._events.end(stack, succeeded=succeeded)
         self._events.stack(stack, status, reason)
-
-    def _new_cancellation(self, stack: Stack) -> Cancellation:
-        cancellation = self._cancellations[stack.id] = Cancellation()
-        return cancellation
 
     def _set_timer(self, stack: Stack, minutes: int) -> asyncio.TimerHandle | None:
         if not minutes:

@@ -70,8 +70,8 @@ class NestedStack(ResourceType):
         if not changes_anything(child, definition, context):
             return _resource(child)
         options = parent.operation.options
-        self._engine.begin_update(child, definition, options)
-        reason = await self._engine.bring_up(child)
+        begun = self._engine.begin_update(child, definition, options)
+        reason = await self._engine.bring_up(child, begun)
         if reason:
             status = (
                 StackStatus.UPDATE_FAILED
