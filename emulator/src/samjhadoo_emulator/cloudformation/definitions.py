@@ -17,7 +17,7 @@ from samjhadoo_emulator.cloudformation.schemas import check_types
 from samjhadoo_emulator.cloudformation.summary import check_capabilities
 from samjhadoo_emulator.cloudformation.template_source import read, template_text
 from samjhadoo_emulator.cloudformation.transforms import transformed
-from samjhadoo_emulator.errors import AwsError, validation_error
+from samjhadoo_emulator.errors import AwsError, not_implemented, validation_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,6 +79,8 @@ class Definitions:
         chosen = await self._parameters(given, params, previous)
         context = self._contexts.of_template(given, chosen, name=name, stack_id=stack_id, topics=kept)
         template = await _transformed(given, chosen, context)
+        if "Hooks" in template.document:
+            raise not_implemented("The emulator does not run the hooks of a template (Hooks).")
         check_types(template)
         check_capabilities(template, acknowledged, change_set=change_set)
         check_rules(template, context, await check_existing(template, chosen, self._aws))
