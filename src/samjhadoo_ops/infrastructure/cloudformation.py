@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.clock import Clock
 
-POLL = 2.0
+POLL = 5.0
 """Seconds on the clock between two looks at a change set or a stack."""
 CAPABILITIES = ("CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
 """What the templates may do; they are the project's own, and reviewed with it."""
