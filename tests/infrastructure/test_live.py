@@ -350,3 +350,24 @@ def test_the_rule_is_not_touched_while_a_deployment_runs(
     with pytest.raises(Refused, match="a deployment of samjhadoo-service is in progress, and Rule decides"):
         balanced.apply("rule", topic="second")
     assert _rule(balanced)["Conditions"][0]["PathPatternConfig"]["Values"] == ["/first*"]
+
+
+def test_an_export_ends_after_the_stack_that_imports_it_has_let_it_go(account: Account) -> None:
+    optional = """
+    Parameters: {Name: {Type: String}, Prefix: {Type: String}}
+    Metadata: {Settings: {Name: notifications.topic, Prefix: {value: prefix}}}
+    Conditions: {Has: !Equals [!Ref Name, first]}
+    Resources:
+      Parameter: {Type: AWS::SSM::Parameter, Properties: {Type: String, Value: VALUE}}
+    """
+    value = '!If [Has, {"Fn::ImportValue": !Sub "${Prefix}-local-giving-Optional"}, none]'
+    account.project.template(
+        "giving",
+        optional.replace("VALUE", "x").rstrip()
+        + "\n"
+        + '    Outputs: {O: {Condition: Has, Value: x, Export: {Name: !Sub "${AWS::StackName}-Optional"}}}\n',
+    )
+    account.project.template("taking", optional.replace("VALUE", value))
+    assert account.apply("giving", "taking") == "made giving, taking"
+    assert account.apply("giving", "taking", topic="second") == "updated taking, giving"
+    assert account.apply("giving", "taking") == "updated giving, taking"

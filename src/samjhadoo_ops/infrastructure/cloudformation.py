@@ -36,6 +36,7 @@ class StackDescription:
     status: str
     reason: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
+    exports: frozenset[str] = frozenset()
     parameters: Mapping[str, str] = field(default_factory=dict)
     change_set: str = ""
     protected: bool = False
@@ -273,6 +274,7 @@ def _state(found: Mapping[str, Any]) -> StackDescription:
         status=found["StackStatus"],
         reason=found.get("StackStatusReason", ""),
         outputs={each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())},
+        exports=frozenset(each["ExportName"] for each in found.get("Outputs", ()) if "ExportName" in each),
         parameters={
             each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", ())
         },
