@@ -13,6 +13,7 @@ from samjhadoo_ops.tasks import (
     config,
     deploy,
     history,
+    infra,
     migrate,
     plan,
     push,
@@ -48,6 +49,7 @@ for task in (
 ):
     ns.add_task(task)
 ns.add_collection(migrate.migrations)
+ns.add_collection(infra.collection)
 ns.add_collection(stack.collection)
 
 if os.environ.get("NO_COLOR") or not sys.stdout.isatty():

@@ -1,0 +1,1 @@
+"""What AWS must hold before the first release: stacks, and the permissions of who releases."""
