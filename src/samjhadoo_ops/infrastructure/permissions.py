@@ -153,7 +153,8 @@ PERMISSIONS = (
     ),
     Permission(
         "ListTasks",
-        "List the tasks of a release and of a migration; the reference names another resource type, in vain",
+        # The reference names container instances as its resources, which tasks on Fargate do not have.
+        "List the tasks of a release and of a migration",
         calls=("ecs:ListTasks",),
         conditions=_in_cluster,
     ),
