@@ -55,23 +55,24 @@ class Aws:
         self.env = env
         self.endpoint_url = endpoint_url or None
         self.calls: Counter[str] = Counter()
-        self._clients: dict[tuple[str, bool], Any] = {}
+        self._clients: dict[tuple[str, bool, str], Any] = {}
         self._session: Any = None
         self._localstack: Any = None
         self._lock = threading.RLock()
 
-    def client(self, service: str, *, resend: bool = True) -> Any:
+    def client(self, service: str, *, resend: bool = True, region: str = "") -> Any:
         """Return the client of a service; it can be used from several threads.
 
         Args:
             service: botocore's name of the service.
             resend: Whether it repeats requests that were throttled or not answered.
+            region: The region, if it is not the environment's.
         """
         with self._lock:
-            key = (service, resend)
+            key = (service, resend, region or self.env.aws.region)
             if key not in self._clients:
                 make = self._local if self.endpoint_url else self._real
-                self._clients[key] = make(service, self._config(resend=resend))
+                self._clients[key] = make(service, self._config(resend=resend, region=key[2]))
                 self._clients[key].meta.events.register("before-send", self._count)
             return self._clients[key]
 
@@ -104,12 +105,12 @@ class Aws:
     def _source(self, key: str) -> str:
         return self.env.sources.get(("aws", key), "aws." + key)
 
-    def _config(self, *, resend: bool = True) -> Any:
+    def _config(self, *, resend: bool = True, region: str = "") -> Any:
         from botocore.config import Config
 
         attempts = self.env.aws.retries if resend else 1
         config = Config(
-            region_name=self.env.aws.region,
+            region_name=region or self.env.aws.region,
             retries={"mode": "standard", "total_max_attempts": attempts},
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
@@ -138,6 +139,7 @@ class Aws:
             )
         # Its table lacks services, has no https, and AWS_ENDPOINT_URL overrides it.
         self._localstack._service_endpoint_mapping[service] = endpoint  # noqa: SLF001
+        self._localstack.region_name = config.region_name
         with _default_session(self._session):
             return self._localstack.client(service, config=config)
 
@@ -151,7 +153,7 @@ class Aws:
                 if self.env.aws.role_arn:
                     source = _assuming(source, self.env, self._config())
                 self._session = boto3.Session(botocore_session=source, region_name=self.env.aws.region)
-            return self._session.client(service, config=config)
+            return self._session.client(service, region_name=config.region_name, config=config)
 
 
 def _assuming(source: Any, env: Environment, config: Any) -> Any:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,11 +16,11 @@ from invoke.context import Context
 from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.infrastructure.permissions import PERMISSIONS, UNCHECKED, action
-from samjhadoo_ops.infrastructure.policy import LARGEST, packed, policies, repository_arn, size, statements
+from samjhadoo_ops.infrastructure.policy import LARGEST, names_outputs, packed, policies, repository_arn, size
 from samjhadoo_ops.tasks import ns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from samjhadoo_ops.environment import Environment
 
@@ -50,17 +51,23 @@ def production(project: Path) -> Callable[[str], Environment]:
     return load
 
 
+def of(env: Environment, *, role: str = "", sources: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return the statements of all policies of an environment."""
+    found = policies(env, role=role, sources=sources)
+    return [statement for document in found for statement in document["Statement"]]
+
+
 def granted(env: Environment, **options: Any) -> dict[str, set[str]]:
     """Return the resources of each action."""
     found: dict[str, set[str]] = {}
-    for statement in statements(env, **options):
+    for statement in of(env, **options):
         for each in _list(statement["Action"]):
             found.setdefault(each, set()).update(_list(statement["Resource"]))
     return found
 
 
 def of_action(env: Environment, name: str) -> list[dict[str, Any]]:
-    return [each for each in statements(env) if name in _list(each["Action"])]
+    return [each for each in of(env) if name in _list(each["Action"])]
 
 
 def _list(value: Any) -> list[str]:
@@ -196,8 +203,30 @@ def test_several_services_share_statements_with_the_resources_of_each(production
     assert resources["ecr:PutImage"] == {f"{repository}/backend", f"{repository}/worker"}
     # The gate is on for one of them: what differs stands in a statement of its own.
     assert resources["ecr:DescribeImageScanFindings"] == {f"{repository}/backend"}
-    sids = [statement["Sid"] for statement in statements(env)]
+    sids = [statement["Sid"] for statement in of(env)]
     assert len(sids) == len(set(sids))
+
+
+def test_stacks_whose_outputs_the_settings_name_can_be_read_and_no_others(
+    production: Any, project: Path
+) -> None:
+    stack = f"arn:aws:cloudformation:{HERE}:stack/samjhadoo-production"
+    assert granted(production())["cloudformation:DescribeStacks"] == {f"{stack}-network/*"}
+    worker = production('[services.worker.build]\nrepository = "stack:service#Repository"')
+    assert granted(worker)["cloudformation:DescribeStacks"] == {
+        f"{stack}-{name}/*" for name in ("network", "network-worker", "service", "service-worker")
+    }
+
+
+def test_an_output_that_names_a_resource_is_read_from_its_stack(production: Any) -> None:
+    env = production('[services.worker.build]\nrepository = "stack:service#Repository"')
+    written = policies(env)
+    assert names_outputs(written)
+    build = msgspec.structs.replace(env.services["worker"].build, repository="made/by-the-stack")
+    read = policies(env, resolve=lambda each: msgspec.structs.replace(each, build=build))
+    assert not names_outputs(read)
+    assert f"arn:aws:ecr:{HERE}:repository/made/by-the-stack" in json.dumps(read)
+    assert "stack/samjhadoo-production-service/*" in json.dumps(read)
 
 
 @pytest.mark.parametrize("name", ["production", "staging", "local"])
@@ -221,9 +250,9 @@ def test_a_statement_that_is_too_large_alone_is_refused() -> None:
 
 
 def test_images_of_another_account_may_be_pulled_and_not_pushed(production: Any) -> None:
-    arn = repository_arn("444455556666.dkr.ecr.eu-west-1.amazonaws.com/samjhadoo/backend:v1")
-    assert arn == "arn:aws:ecr:eu-west-1:444455556666:repository/samjhadoo/backend"
-    resources = granted(production(), sources=(arn,))
+    arn = "arn:aws:ecr:eu-west-1:444455556666:repository/samjhadoo/backend"
+    name = "444455556666.dkr.ecr.eu-west-1.amazonaws.com/samjhadoo/backend:v1"
+    resources = granted(production(), sources=[name])
     assert arn in resources["ecr:BatchGetImage"]
     assert arn not in resources["ecr:PutImage"]
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _NAMESPACE = Path("/proc/self/ns/pid")
 
+TITLE = "deployment lock"
 _RENEWALS_PER_LEASE = 3
 _SAFE_SHARE = 0.9  # of a lease; S3's clock counts whole seconds
 _SHORTEST_PAUSE = 0.05
@@ -162,13 +163,14 @@ def current_owner(store: ObjectStore, key: str) -> LockOwner | None:
     return None if found is None or found[0].free(found[1].age) else found[0]
 
 
-def lock_is_held(owner: LockOwner, age: float) -> Refused:
+def lock_is_held(owner: LockOwner, age: float, *, title: str = TITLE) -> Refused:
     """Return the refusal that names the owner; `age` as in `LockOwner.free`."""
+    gone = " If its process is gone for good: invoke unlock" if title == TITLE else ""
     return Refused(
-        f"the deployment lock is held by {owner}",
+        f"the {title} is held by {owner}",
         hint=(
             f"wait for it (--lock-wait 15m); it was renewed {in_words(age)} ago and expires "
-            f"{in_words(owner.lease)} after its last renewal. If its process is gone for good: invoke unlock"
+            f"{in_words(owner.lease)} after its last renewal.{gone}"
         ),
         details=(f"service deployment: {owner.deployment}",) if owner.deployment else (),
     )
@@ -191,6 +193,7 @@ class DeploymentLock:
         lease: Real seconds after which an unrenewed lock may be taken over.
         reason: Why it is taken; shown to a run that is refused.
         now: When it is taken, for people; decides nothing.
+        title: What people call it.
         patience: Real seconds to wait for a held lock.
         pause: Real seconds between two attempts to take it.
         report: Called with a sentence about who is waited for.
@@ -210,6 +213,7 @@ class DeploymentLock:
         lease: float,
         reason: str,
         now: datetime,
+        title: str = TITLE,
         patience: float = 0.0,
         pause: float = 1.0,
         report: Callable[[str], None] = lambda _: None,
@@ -222,6 +226,7 @@ class DeploymentLock:
         self.owner = this_owner(reason=reason, acquired=now.isoformat(timespec="seconds"), lease=lease)
         self._store = store
         self._key = key
+        self._title = title
         self._patience = patience
         self._retry_pause = min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, pause))
         self._report = report
@@ -305,13 +310,13 @@ class DeploymentLock:
                 return
             owner, stored = found
             if not owner.free(stored.age):
-                raise lock_is_held(owner, stored.age)
+                raise lock_is_held(owner, stored.age, title=self._title)
             mine = replace(self.owner, token=owner.token + 1)
             self._etag = self._store.replace(self._key, msgspec.json.encode(mine), etag=stored.etag)
         except Conflict:
             found = read_lock(self._store, self._key)
             raise (
-                lock_is_held(found[0], found[1].age)
+                lock_is_held(found[0], found[1].age, title=self._title)
                 if found
                 else Refused("the deployment lock is contended", hint="run the command again")
             ) from None

@@ -43,10 +43,13 @@ def find_load_balancing(elbv2: Any, env: Environment) -> LoadBalancing:
     by_port = {listener["Port"]: listener["ListenerArn"] for listener in listeners}
     test_port = settings.test_listener_port
     tested = env.deployment.strategy != "ROLLING" or test_port in by_port
+    production = _listener(by_port, settings.production_listener_port, settings.load_balancer)
+    test = _listener(by_port, test_port, settings.load_balancer) if tested else ""
+    groups = _target_groups(elbv2, settings.target_groups)
     return LoadBalancing(
-        production_rule=_rule(elbv2, by_port, settings.production_listener_port, settings.load_balancer),
-        test_rule=_rule(elbv2, by_port, test_port, settings.load_balancer) if tested else "",
-        target_groups=_target_groups(elbv2, settings.target_groups),
+        production_rule=_rule(elbv2, production, groups),
+        test_rule=_rule(elbv2, test, groups) if test else "",
+        target_groups=groups,
         role=f"arn:aws:iam::{env.aws.account}:role/{settings.infrastructure_role}",
         subnets=tuple(
             zone["SubnetId"] for zone in balancer.get("AvailabilityZones", ()) if "SubnetId" in zone
@@ -115,13 +118,22 @@ def _absent(what: str, name: str, *, hint: str = "") -> ConfigurationError:
     )
 
 
-def _rule(elbv2: Any, by_port: Mapping[int, str], port: int, balancer: str) -> str:
+def _listener(by_port: Mapping[int, str], port: int, balancer: str) -> str:
     if port not in by_port:
         raise ConfigurationError(
             f"load balancer {balancer!r} has no listener on port {port}",
             hint="create one (aws elbv2 create-listener), or correct the ports in [service]; "
             'a canary needs a test listener, deployment.strategy = "ROLLING" does not',
         )
-    rules = elbv2.describe_rules(ListenerArn=by_port[port])["Rules"]
-    default = [rule["RuleArn"] for rule in rules if rule["IsDefault"]]
-    return str(default[0])
+    return by_port[port]
+
+
+def _rule(elbv2: Any, listener: str, groups: Sequence[str]) -> str:
+    """Return the first rule that forwards to one of the service's target groups, or the default rule.
+
+    The templates make a rule of its own; a listener made by hand may have only its default rule.
+    """
+    rules = elbv2.describe_rules(ListenerArn=listener)["Rules"]
+    forwarding = [rule for rule in rules if rule_weights(rule).keys() & set(groups)]
+    default = [rule for rule in rules if rule["IsDefault"]]
+    return str((forwarding or default)[0]["RuleArn"])

@@ -19,7 +19,15 @@ from samjhadoo_ops.environment.layers import (
 from samjhadoo_ops.environment.schema import GUARDED, Settings
 from samjhadoo_ops.environment.secret import looks_secret
 from samjhadoo_ops.environment.section import is_optional, is_table, section_of
-from samjhadoo_ops.environment.value_types import custom_type, expectation, limit, parse, plain
+from samjhadoo_ops.environment.stack_output import FORM, SCHEME, StackOutput
+from samjhadoo_ops.environment.value_types import (
+    custom_type,
+    expectation,
+    is_text,
+    limit,
+    parse,
+    plain,
+)
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.suggestions import nearest
 
@@ -32,6 +40,8 @@ FOLDER = "environments"
 BASE = "base"
 STACKS = "stacks"
 KIND_VARIABLE = f"{STACK_VARIABLE}__KIND"
+FIRST = frozenset({"aws", "clock", "infrastructure", "stack"})
+"""Tables whose values are needed before a stack can be read."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -251,6 +261,8 @@ class Validator:
     def _value(self, kind: Any, value: Any, path: KeyPath) -> Any:
         """Return a list, a table or a single value, with each item converted."""
         origin, inner = getattr(kind, "__origin__", None), get_args(kind)
+        if origin is list and isinstance(value, str) and value.startswith(SCHEME):
+            value = [value]  # an output with several values, separated by commas
         if origin is list and isinstance(value, list):
             return [self._single(inner[0], item, path, f"item {n}: ") for n, item in enumerate(value, 1)]
         if origin is dict and isinstance(value, dict):
@@ -260,6 +272,8 @@ class Validator:
     def _single(self, kind: Any, value: Any, path: KeyPath, item: str = "") -> Any:
         lenient = self.layers.where(path) in self.layers.variables
         own = custom_type(kind)
+        if isinstance(value, str) and value.startswith(SCHEME) and is_text(kind):
+            return self._output(value, path, item)
         try:
             converted = msgspec.convert(value, kind, strict=not lenient) if own is None else parse(own, value)
         except msgspec.ValidationError:
@@ -275,6 +289,14 @@ class Validator:
         if isinstance(converted, str) and looks_secret(converted):
             self._wrong(path, f"{item}holds a secret (not shown); write a reference to it instead")
         return converted
+
+    def _output(self, text: str, path: KeyPath, item: str) -> str:
+        """Return a reference to a stack's output; it is resolved later (`environment.outputs`)."""
+        if path[0] in FIRST:
+            self._wrong(path, f"{item}cannot come from a stack: it is needed to find the stacks")
+        elif StackOutput.parse(text) is None:
+            self._wrong(path, f"{item}expected {FORM}")
+        return text
 
     def _wrong(self, path: KeyPath, message: str) -> None:
         self.problems.append(Problem(self.layers.where(path) or self.home, path, message))

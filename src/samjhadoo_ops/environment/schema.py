@@ -17,11 +17,15 @@ from samjhadoo_ops.environment.section import Section
 from samjhadoo_ops.environment.value_types import (
     Account,
     AlarmTime,
+    BackupDays,
     Bake,
     Bucket,
+    CertificateArn,
+    Cidr,
     ClockMinute,
     Count,
     Email,
+    GitHubRepository,
     Grace,
     HookTimeout,
     HostName,
@@ -30,15 +34,19 @@ from samjhadoo_ops.environment.value_types import (
     Limit,
     Mebibytes,
     Memory,
+    NetworkCidr,
     Origin,
     Percent,
     Port,
+    ProviderArn,
+    RateLimit,
     Region,
     Registry,
     Repository,
     RoleArn,
     Share,
     Span,
+    StackPrefix,
     Text,
     TrafficPercent,
     Url,
@@ -105,16 +113,45 @@ class EndpointSettings(Section, frozen=True, kw_only=True):
 
 
 class Infrastructure(Section, frozen=True, kw_only=True):
-    """The size of the environment (1.2)."""
+    """The size of the environment (1.2), and the stacks that hold it."""
 
+    prefix: StackPrefix
+    stacks: list[Text]
     multi_az: bool
     instance_type: Text
     min_tasks: Count
     max_tasks: Count
+    protection: bool
+    network_cidr: NetworkCidr
+    nat: Literal["none", "one", "per-zone"]
+    interface_endpoints: bool
+    test_cidr: Cidr
+    certificate: CertificateArn
+    hosted_zone: str
+    access_logs: bool
+    container_insights: Literal["disabled", "enabled", "enhanced"]
+    scaling_cpu_percent: Percent
 
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         if self.max_tasks < self.min_tasks:
             yield "max_tasks", f"is below min_tasks ({self.min_tasks})"
+        if self.nat == "per-zone" and not self.multi_az:
+            yield "nat", "expected none or one: without multi_az, tasks run in one zone"
+
+
+class GitHub(Section, frozen=True, kw_only=True):
+    """The repository whose workflows deploy (3.1)."""
+
+    repository: GitHubRepository
+    subject_prefix: str
+    identity_provider: ProviderArn
+
+
+class Edge(Section, frozen=True, kw_only=True):
+    """CloudFront and the web application firewall (1.1)."""
+
+    rate_limit: RateLimit
+    certificate: CertificateArn
 
 
 class Service(Section, frozen=True, kw_only=True):
@@ -201,8 +238,9 @@ class Database(Section, frozen=True, kw_only=True):
     instance: Text
     storage_gb: Count
     storage_type: Text
-    backup_retention_days: int
+    backup_retention_days: BackupDays
     read_replicas: list[Region]
+    extended_support: bool
     secret: SecretRef
     migrations: list[Text]
     lock_timeout: Span
@@ -226,6 +264,7 @@ class Database(Section, frozen=True, kw_only=True):
 class Cache(Section, frozen=True, kw_only=True):
     """ElastiCache."""
 
+    node_type: Text
     secret: SecretRef
 
 
@@ -555,6 +594,8 @@ class Settings(Section, frozen=True, kw_only=True):
     stack: StackSettings | None = None
     endpoints: EndpointSettings
     infrastructure: Infrastructure
+    github: GitHub
+    edge: Edge
     service: Service
     build: Build
     database: Database

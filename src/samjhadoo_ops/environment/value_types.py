@@ -34,6 +34,39 @@ RoleArn = Annotated[
         extra={"wanted": "the ARN of an IAM role, or an empty text"},
     ),
 ]
+CertificateArn = Annotated[
+    str,
+    Meta(
+        pattern=r"^(arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/.+)?$",
+        extra={"wanted": "the ARN of a certificate in ACM, or an empty text"},
+    ),
+]
+ProviderArn = Annotated[
+    str,
+    Meta(
+        pattern=r"^(arn:aws[a-z-]*:iam::[0-9]{12}:oidc-provider/.+)?$",
+        extra={"wanted": "the ARN of an identity provider, or an empty text"},
+    ),
+]
+GitHubRepository = Annotated[
+    str,
+    Meta(
+        pattern=r"^([A-Za-z0-9-]+/[A-Za-z0-9._-]+)?$",
+        extra={"wanted": "a GitHub repository as OWNER/NAME, or an empty text"},
+    ),
+]
+_ADDRESS = r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+Cidr = Annotated[
+    str,
+    Meta(
+        pattern=rf"\A{_ADDRESS}/(?:3[0-2]|[12]?[0-9])\Z",
+        extra={"wanted": "a range of addresses such as 203.0.113.0/24"},
+    ),
+]
+# Four subnets of 4,096 addresses each must fit in.
+NetworkCidr = Annotated[
+    str, Meta(pattern=rf"\A{_ADDRESS}/1[678]\Z", extra={"wanted": "a range such as 10.0.0.0/16, /16 to /18"})
+]
 Url = Annotated[
     str,
     Meta(
@@ -86,6 +119,13 @@ ImageName = Annotated[
 ImageNameOrNone = Annotated[
     str, Meta(pattern=rf"\A(?:{IMAGE_PATTERN})?\Z", extra={"wanted": "an image name, or an empty text"})
 ]
+StackPrefix = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[a-z][a-z0-9-]{0,30}\Z",
+        extra={"wanted": "a name of small letters, digits and -, up to 31 characters"},
+    ),
+]
 Registry = Annotated[
     str,
     Meta(
@@ -95,6 +135,10 @@ Registry = Annotated[
 ]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
+# AWS WAF's limits of a rate.
+RateLimit = Annotated[int, Meta(ge=10, le=2_000_000_000)]
+# How long RDS keeps automated backups; 0 turns them off, and read replicas need them.
+BackupDays = Annotated[int, Meta(ge=0, le=35)]
 # A task's memory in MiB.
 Memory = Annotated[int, Meta(ge=512, le=122_880)]
 # The most that is allowed; -1 for any number.
@@ -176,6 +220,11 @@ def plain(kind: Any) -> tuple[type, ...]:
     if get_origin(base) is Literal:
         return (str,)
     return (base,) if base in (str, int, float) else ()
+
+
+def is_text(kind: Any) -> bool:
+    """Return whether a field holds any text, which its type may limit."""
+    return (kind.__origin__ if hasattr(kind, "__metadata__") else kind) is str
 
 
 def _bounds(found: list[Meta]) -> str:

@@ -1,1 +1,1 @@
-"""What AWS must hold before the first release: stacks, and the permissions of who releases."""
+"""The stacks of an environment, made from `infrastructure/*.yaml`: what a release needs in its account."""

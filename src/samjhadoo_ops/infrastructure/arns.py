@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from samjhadoo_ops.database.ecs_task.definition import family, log_options, log_stream
+from samjhadoo_ops.environment.schema import Settings
+from samjhadoo_ops.environment.stack_output import StackOutput
 from samjhadoo_ops.release import render_task_definition
 from samjhadoo_ops.release.task_secrets import references, secret_id
 
@@ -37,11 +41,25 @@ def distinct(arns: Iterable[str]) -> Arns:
     return tuple(dict.fromkeys(arns))
 
 
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts of settings."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        for name in Settings.__struct_fields__ if isinstance(value, Settings) else value.__struct_fields__:
+            yield from _texts(getattr(value, name))
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
 @dataclass(frozen=True)
 class ServiceArns:
     """The ARNs of one service and of what a release of it uses.
 
     Args:
+        env: The service's settings, with the outputs of stacks that they name.
+        written: The settings as their files have them.
         role: The ARN of the role that releases; empty if it is not known.
         sources: The ECR repositories, besides the service's own, from which images are released.
 
@@ -50,6 +68,7 @@ class ServiceArns:
     """
 
     env: Environment
+    written: Environment
     role: str = ""
     sources: Arns = ()
 
@@ -175,6 +194,14 @@ class ServiceArns:
             group, _, _ = log_options(self.env, self._document)
             found.append(self._stream(group, log_stream("*")))
         return distinct(found)
+
+    @property
+    def stacks(self) -> Arns:
+        """The stacks whose outputs the settings name: the service's own, or else the environment's."""
+        found = filter(None, map(StackOutput.parse, _texts(self.written)))
+        shared = [f"{self.env.infrastructure.prefix}-{self.env.name}-{each.stack}" for each in found]
+        own = [f"{name}-{self.env.key}" for name in shared] if self.env.key else []
+        return distinct(self._regional("cloudformation", f"stack/{name}/*") for name in (*own, *shared))
 
     @property
     def quota(self) -> Arns:

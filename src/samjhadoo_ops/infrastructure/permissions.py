@@ -1,6 +1,7 @@
 """What the tool calls at AWS in a release, why, and the permissions that AWS asks for.
 
-`PERMISSIONS` declares every call, except those of rehearsals and local stacks, which never meet AWS. The
+`PERMISSIONS` declares every call, except those of rehearsals and local stacks, which never meet AWS, and of
+`infra.plan` and its like: CloudFormation makes the stacks with the permissions of whoever applies them. The
 tests record the calls of the whole suite and compare them with this table.
 
 Actions, resource types and condition keys: AWS's Service Authorization Reference. Where it names no resource
@@ -252,6 +253,12 @@ PERMISSIONS = (
         calls=("s3:ListObjectsV2",),
         resources=lambda arns: arns.bucket,
         conditions=lambda arns: {"StringLikeIfExists": {"s3:prefix": arns.listed}},
+    ),
+    Permission(
+        "Stacks",
+        "Read what the stacks made, where a setting names it",
+        calls=("cloudformation:DescribeStacks",),
+        resources=lambda arns: arns.stacks,
     ),
     Permission(
         "ReadSecrets",

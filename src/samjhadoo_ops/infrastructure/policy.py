@@ -13,10 +13,9 @@ from samjhadoo_ops.infrastructure.arns import ServiceArns, distinct
 from samjhadoo_ops.infrastructure.permissions import PERMISSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from samjhadoo_ops.environment import Environment
-    from samjhadoo_ops.infrastructure.arns import Arns
     from samjhadoo_ops.infrastructure.permissions import Permission
 
 Document = dict[str, Any]
@@ -24,10 +23,17 @@ Document = dict[str, Any]
 LARGEST = 6144
 """Characters of a managed policy, without white space (IAM user guide, "IAM and AWS STS quotas")."""
 VERSION = "2012-10-17"
+_OUTPUT = re.compile(r"stack:[A-Za-z][A-Za-z0-9-]*#[A-Za-z0-9]")
 _REGISTRY = re.compile(r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com")
 
 
-def policies(env: Environment, *, role: str = "", sources: Sequence[str] = ()) -> list[Document]:
+def policies(
+    env: Environment,
+    *,
+    role: str = "",
+    sources: Sequence[str] = (),
+    resolve: Callable[[Environment], Environment] = lambda env: env,
+) -> list[Document]:
     """Return the documents of the role that releases all services of an environment.
 
     There is one, unless it would be larger than IAM allows. Then there are several, which all have to be
@@ -36,17 +42,27 @@ def policies(env: Environment, *, role: str = "", sources: Sequence[str] = ()) -
     Args:
         role: The role's ARN, which it asks IAM about; by default `aws.role_arn`.
         sources: ECR repositories, as HOST/REPOSITORY, from which images are copied.
+        resolve: Puts what the stacks made in place of `stack:NAME#Output`; see `names_outputs`.
 
     Raises:
         ConfigurationError: A source is not in ECR, a task definition cannot be rendered, or a statement alone
             is too large.
     """
-    return packed(statements(env, role=role or env.aws.role_arn, sources=tuple(map(repository_arn, sources))))
+    arns = tuple(map(repository_arn, sources))
+    services = [
+        ServiceArns(resolve(each), each, role or env.aws.role_arn, arns)
+        for each in env.services.values() or [env]
+    ]
+    return packed(statements(services))
 
 
-def statements(env: Environment, *, role: str = "", sources: Arns = ()) -> list[Document]:
-    """Return the statements for what the settings make necessary; each has an id of its own."""
-    services = [ServiceArns(each, role, sources) for each in env.services.values() or [env]]
+def names_outputs(documents: Sequence[Document]) -> bool:
+    """Return whether documents name outputs of stacks, as the settings did, so that these must be read."""
+    return _OUTPUT.search(json.dumps(documents)) is not None
+
+
+def statements(services: Sequence[ServiceArns]) -> list[Document]:
+    """Return the statements for what the settings of services make necessary; each has an id of its own."""
     found: list[Document] = []
     for permission in PERMISSIONS:
         statement = _statement(permission, services)

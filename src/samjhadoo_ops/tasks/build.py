@@ -22,7 +22,7 @@ def build(c: Context, *, env: str = "local", service: str = "") -> None:
         show_wanted(open_session(env, service=service))
         return
     session = open_session(env, service=service, start=True)
-    image = build_image(session.env, session.aws, session.console)
+    image = build_image(session.resolved, session.aws, session.console)
     outcome = "unchanged" if image.reused else "built"
     text = f"{outcome}: release {image.version} {image.digest}".rstrip()
     session.console.result(outcome, ExitCode.SUCCEEDED, text, version=image.version, digest=image.digest)
@@ -32,7 +32,7 @@ def show_wanted(session: Session) -> None:
     """Show which release would be built, and whether the registry already has it; change nothing."""
     from samjhadoo_ops.release import wanted
 
-    image = wanted(session.env, session.aws)
+    image = wanted(session.resolved, session.aws)
     state = "is already in the registry" if image.reused else "would be built"
     session.console.result(
         "unchanged" if image.reused else "planned",

@@ -39,7 +39,7 @@ def migrate(c: Context, *, env: str = "local", service: str = "", yes: bool = Fa
     if c.config.run.dry:
         _show(session, inspection, only_pending=True)
         return
-    require_end(inspection.to_run, session.env)
+    require_end(inspection.to_run, session.resolved)
     if inspection.to_run:
         session.confirm(f"Migrate the database of {env}?", yes=yes)
     state = schema.migrate(inspection)
@@ -106,7 +106,7 @@ def _open(env: str, service: str, *, start: bool = False) -> tuple[Session, Sche
     from samjhadoo_ops.tasks.session import open_session
 
     session = open_session(env, service=service, start=start, common=True)
-    return session, Schema.of(session.env, session.aws, session.console, session.clock)
+    return session, Schema.of(session.resolved, session.aws, session.console, session.clock)
 
 
 def _show(session: Session, inspection: Inspection, *, only_pending: bool = False) -> None:

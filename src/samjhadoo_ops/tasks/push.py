@@ -24,8 +24,8 @@ def push(c: Context, *, env: str = "local", service: str = "", yes: bool = False
     session = open_session(env, service=service, start=True)
     session.aws.account_guard()
     session.confirm(f"Push an image to {session.env.build.repository}?", yes=yes)
-    built = build(session.env, session.aws, session.console)
-    image = push_image(session.env, session.aws, session.console, built)
+    built = build(session.resolved, session.aws, session.console)
+    image = push_image(session.resolved, session.aws, session.console, built)
     outcome = "unchanged" if built.reused else "pushed"
     text = f"{outcome}: {image.reference}"
     session.console.result(outcome, ExitCode.SUCCEEDED, text, reference=image.reference, digest=image.digest)

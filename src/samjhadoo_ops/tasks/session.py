@@ -43,11 +43,18 @@ class Session:
         return Aws(self.env, self.endpoint_url)
 
     @cached_property
+    def resolved(self) -> Environment:
+        """The environment with what its stacks made in place of `stack:NAME#Output`."""
+        from samjhadoo_ops.environment.outputs import resolve_outputs
+
+        return resolve_outputs(self.env, self.aws)
+
+    @cached_property
     def context(self) -> ServiceContext:
         """The environment's service, and how to reach it."""
         from samjhadoo_ops.deployment.run import ServiceContext
 
-        return ServiceContext(self.env, self.aws, self.clock, self.console, self.production, self.test)
+        return ServiceContext(self.resolved, self.aws, self.clock, self.console, self.production, self.test)
 
     @contextmanager
     def counted(self) -> Iterator[None]:

@@ -28,7 +28,7 @@ def smoke(_c: Context, *, env: str = "local", service: str = "", url: str = "", 
 
     session = open_session(env, service=service)
     wanted = version or ("" if url else fields(read_status(session.context))["release"])
-    report = inspect(session.env, url or session.production, version=wanted)
+    report = inspect(session.resolved, url or session.production, version=wanted)
     console = session.console
     rows = [
         (check.name, "yes" if check.ok else "no", check.status or "", check.milliseconds, check.detail)
@@ -39,7 +39,7 @@ def smoke(_c: Context, *, env: str = "local", service: str = "", url: str = "", 
     if console.verbose:
         console.grid(columns, rows)
     refuse(report)
-    webhooks = payments(session.env, session.aws, report.url)
+    webhooks = payments(session.resolved, session.aws, report.url)
     for check in webhooks:
         show = console.event if console.verbose else console.state
         show("check", str(check), check=check.name, ok=check.ok, status=check.status)

@@ -22,7 +22,7 @@ def verdict(_c: Context, *, env: str = "local", service: str = "", deploy: str =
 
     session = open_session(env, service=service)
     entry, minutes = find(session.context.journal, deploy)
-    thresholds = thresholds_of(session.env)
+    thresholds = thresholds_of(session.resolved)
     verdicts = replay(minutes, thresholds)
     console = session.console
     found = rows(minutes, verdicts)

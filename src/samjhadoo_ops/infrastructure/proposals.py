@@ -1,0 +1,208 @@
+"""What would change in an environment's stacks: a change set for each, made side by side."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from samjhadoo_ops.deployment.lock import this_owner
+from samjhadoo_ops.errors import ConfigurationError, PersonNeeded, Refused
+from samjhadoo_ops.infrastructure.changes import added_resources, resource_changes
+from samjhadoo_ops.infrastructure.cloudformation import UNMADE, ChangeSet, CloudFormation, StackDescription
+from samjhadoo_ops.infrastructure.live import live_values
+from samjhadoo_ops.infrastructure.stacks import Stack, Stacks, environment_stacks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from samjhadoo_ops.aws import Aws
+    from samjhadoo_ops.clock import Clock
+    from samjhadoo_ops.console import Console
+    from samjhadoo_ops.environment import Environment
+    from samjhadoo_ops.infrastructure.changes import ResourceChange
+    from samjhadoo_ops.infrastructure.sources import OutputSource
+
+_AT_ONCE = 8
+
+
+class OutputMissing(ConfigurationError):
+    """A stack takes an output of another that does not exist yet."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What would change in one stack.
+
+    Attributes:
+        state: The stack as it is; None if there is none.
+        change_set: CloudFormation's own; None if it could not be asked.
+        changes: The resources that would change.
+        parameters: With what the change set was made.
+        missing: Which output of another stack it still lacks; `changes` are the template's then.
+        undo: Whether a creation that failed has to be deleted before.
+    """
+
+    stack: Stack
+    state: StackDescription | None
+    change_set: ChangeSet | None = None
+    changes: tuple[ResourceChange, ...] = ()
+    parameters: dict[str, str] = field(default_factory=dict)
+    missing: str = ""
+    undo: bool = False
+
+    @property
+    def is_new(self) -> bool:
+        """Return whether the stack is made, not updated."""
+        return self.state is None or self.state.is_new or self.undo
+
+    @property
+    def unchanged(self) -> bool:
+        """Return whether there is nothing to do."""
+        return self.change_set is not None and self.change_set.unchanged
+
+    @property
+    def losses(self) -> list[ResourceChange]:
+        """Return the data stores that would, or might, be replaced or deleted."""
+        return [change for change in self.changes if change.loses_data]
+
+    @property
+    def traffic(self) -> list[ResourceChange]:
+        """Return the changes of where requests go."""
+        return [change for change in self.changes if change.is_traffic]
+
+
+class InfrastructureContext:
+    """The stacks of an environment, and CloudFormation in each of their regions.
+
+    Raises:
+        ConfigurationError: A template is missing or wrong, or the environment has no stacks.
+    """
+
+    def __init__(self, env: Environment, aws: Aws, clock: Clock, console: Console) -> None:
+        self.env = env
+        self.aws = aws
+        self.clock = clock
+        self.console = console
+        self.stacks: Stacks = environment_stacks(env)
+        self.by = str(
+            this_owner(reason="infra", acquired=clock.now().isoformat(timespec="seconds"), lease=0.0)
+        )
+        self._regions: dict[str, CloudFormation] = {}
+
+    def cloudformation(self, stack: Stack) -> CloudFormation:
+        """Return CloudFormation in the region of a stack."""
+        if stack.region not in self._regions:
+            client = self.aws.client("cloudformation", region=stack.region)
+            self._regions[stack.region] = CloudFormation(client, self.clock, by=self.by)
+        return self._regions[stack.region]
+
+    def state(self, stack: Stack) -> StackDescription | None:
+        """Return a stack as it is; None if there is none."""
+        return self.cloudformation(stack).stack(stack.name)
+
+    def states(self) -> list[tuple[Stack, StackDescription | None]]:
+        """Return all stacks as they are."""
+        stacks = self.stacks.items
+        for stack in stacks:
+            self.cloudformation(stack)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return list(zip(stacks, pool.map(self.state, stacks), strict=True))
+
+    def propose(self, only: Iterable[Stack] | None = None) -> list[Proposal]:
+        """Return what would change, in the order of the stacks.
+
+        Raises:
+            Refused: A stack is being changed, or CloudFormation refuses the template or its parameters.
+            PersonNeeded: A stack has to be mended first.
+            AwsCallFailed: AWS refused a call or could not be reached.
+        """
+        stacks = list(self.stacks.items if only is None else only)
+        for stack in stacks:
+            self.cloudformation(stack)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            made = [pool.submit(self.proposal, stack) for stack in stacks]
+        failed = next((each.exception() for each in made if each.exception()), None)
+        if failed is not None:
+            self.discard([each.result() for each in made if not each.exception()])
+            raise failed
+        return [each.result() for each in made]
+
+    def proposal(self, stack: Stack) -> Proposal:
+        """Return what would change in one stack; see `propose`."""
+        state = self.state(stack)
+        self._require_usable(stack, state)
+        undo = state is not None and state.status in UNMADE
+        try:
+            parameters = self.parameters(stack)
+        except OutputMissing as error:
+            return Proposal(stack, state, None, self._template(stack), missing=error.message, undo=undo)
+        if undo:
+            return Proposal(stack, state, None, self._template(stack), parameters, undo=True)
+        change_set = self.cloudformation(stack).create_change_set(
+            stack.name,
+            template=stack.template.body,
+            parameters=parameters,
+            new=state is None or state.is_new,
+        )
+        if change_set.failure:
+            self.cloudformation(stack).discard(stack.name, change_set.id)
+            raise Refused(
+                f"{stack.key}: CloudFormation refuses the change: {change_set.failure}",
+                hint=f"correct {stack.template.file}, or the settings that it takes",
+            )
+        return Proposal(stack, state, change_set, resource_changes(change_set.changes), parameters)
+
+    def parameters(self, stack: Stack) -> dict[str, str]:
+        """Return the parameters of a stack; raise `OutputMissing` if another stack has to be made before."""
+        live = live_values(self.aws, stack.env) if stack.is_live else {}
+        return stack.parameters(live=live, output=self._output)
+
+    def discard(self, proposals: Sequence[Proposal]) -> None:
+        """Delete the change sets, and the stacks that exist only for them."""
+        made = [proposal for proposal in proposals if proposal.change_set is not None]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self._discard, made))
+
+    def _discard(self, proposal: Proposal) -> None:
+        cloudformation, change_set = self.cloudformation(proposal.stack), proposal.change_set
+        if change_set is None:
+            return
+        if proposal.is_new:
+            cloudformation.discard(proposal.stack.name, change_set.id)
+        else:
+            cloudformation.delete_change_set(change_set.id)
+
+    def _output(self, stack: Stack, wanted: OutputSource) -> str:
+        source = self.stacks.source(stack, wanted)
+        state = self.state(source)
+        if state is None or wanted.output not in state.outputs:
+            raise OutputMissing(f"{source.key}.{wanted.output}")
+        return state.outputs[wanted.output]
+
+    def _template(self, stack: Stack) -> tuple[ResourceChange, ...]:
+        return added_resources(stack.template.resources)
+
+    def _require_usable(self, stack: Stack, state: StackDescription | None) -> None:
+        """Raise if nothing can be proposed for a stack in its state."""
+        if state is None:
+            return
+        region = f" --region {stack.region}" if stack.region != self.env.aws.region else ""
+        if state.in_progress:
+            by = self.cloudformation(stack).worker(state)
+            raise Refused(
+                f"{stack.key} is being changed ({state.status}){f' by {by}' if by else ''}",
+                hint=f"wait for it, and watch it: invoke infra.apply --env {self.env.name}",
+            )
+        if state.status == "UPDATE_ROLLBACK_FAILED":
+            raise PersonNeeded(
+                f"{stack.key} could not be rolled back: {state.reason or state.status}",
+                hint=f"mend what its events name, then: aws cloudformation continue-update-rollback "
+                f"--stack-name {stack.name}{region}",
+            )
+        if state.status in UNMADE - {"ROLLBACK_COMPLETE"}:
+            raise PersonNeeded(
+                f"{stack.key} is {state.status}: {state.reason or 'CloudFormation gives no reason'}",
+                hint=f"delete what is left of it: aws cloudformation delete-stack --stack-name "
+                f"{stack.name}{region}",
+            )

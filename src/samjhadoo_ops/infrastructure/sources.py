@@ -1,0 +1,212 @@
+"""Where the parameters of a template come from: `Metadata.Settings` in the template itself.
+
+```yaml
+Metadata:
+  Settings:
+    DatabaseClass: database.instance            # a setting of environments/*.toml, by its path
+    CpuAlarmMinutes: {setting: alarms.cpu.time, unit: minutes}
+    Environment: {value: environment}           # what the tool knows
+    BlueWeight: {live: blue_weight}             # what is read from AWS before
+    RepositoryArn: {output: service.RepositoryArn}  # an output of another stack, in any region
+    Edge: {stack: edge}                         # the name of another stack; empty if the environment has none
+```
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from samjhadoo_ops.environment import Duration, SecretRef
+from samjhadoo_ops.environment.schema import Settings
+from samjhadoo_ops.environment.stack_output import StackOutput
+from samjhadoo_ops.suggestions import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from samjhadoo_ops.environment import Environment
+    from samjhadoo_ops.infrastructure.templates import InfrastructureTemplate
+
+UNITS = {"milliseconds": 0.001, "seconds": 1.0, "minutes": 60.0, "hours": 3_600.0, "days": 86_400.0}
+KNOWN = ("environment", "prefix", "account", "region", "service", "stack")
+"""What `value` may name."""
+LIVE = ("blue_weight", "green_weight", "blue_test_weight", "green_test_weight", "service_exists")
+"""What `live` may name."""
+
+
+@dataclass(frozen=True)
+class SettingSource:
+    """A setting; durations have a unit."""
+
+    path: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class KnownSource:
+    """A value of `KNOWN`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class LiveSource:
+    """A value of `LIVE`, which is read from AWS."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class OutputSource:
+    """An output of another stack; `stack` as in `stack:NAME#Output`."""
+
+    stack: str
+    output: str
+
+
+@dataclass(frozen=True)
+class StackNameSource:
+    """The name of another stack of the environment; empty if it has none."""
+
+    stack: str
+
+
+Source = SettingSource | KnownSource | LiveSource | OutputSource | StackNameSource
+
+
+def parameter_sources(template: InfrastructureTemplate) -> dict[str, Source]:
+    """Return the source of each parameter that has one.
+
+    Raises:
+        ConfigurationError: An entry of `Metadata.Settings` is malformed or names no parameter, or a parameter
+            has neither a source nor a default; the error names file and key.
+    """
+    found: dict[str, Source] = {}
+    for name, entry in template.settings.items():
+        if name not in template.parameters:
+            near = nearest(name, template.parameters)
+            meant = f"; did you mean {near}?" if near else ""
+            raise template.wrong(f"Metadata.Settings.{name}", f"the template has no such parameter{meant}")
+        found[name] = _source(template, name, entry)
+    for name, declared in template.parameters.items():
+        if name not in found and "Default" not in declared:
+            raise template.wrong(
+                f"Parameters.{name}", "has neither a Default nor a source in Metadata.Settings"
+            )
+    return found
+
+
+def known_values(env: Environment, stack: str) -> dict[str, str]:
+    """Return the values of `KNOWN` for an environment or one of its services.
+
+    Args:
+        stack: The stack's own name.
+    """
+    return {
+        "environment": env.name,
+        "prefix": env.infrastructure.prefix,
+        "account": env.aws.account,
+        "region": env.aws.region,
+        "service": env.service.name,
+        "stack": stack,
+    }
+
+
+def setting_value(
+    template: InfrastructureTemplate, key: str, source: SettingSource, env: Environment
+) -> str | StackOutput:
+    """Return a setting's text, or the output that the setting names.
+
+    Args:
+        key: The template's key that names the setting.
+
+    Raises:
+        ConfigurationError: There is no such setting, or its unit is missing or wrong; names file and key.
+    """
+    value: Any = env
+    for number, part in enumerate(source.path.split(".")):
+        value = _below(template, key, value, part, source.path.split(".")[:number])
+    if isinstance(value, Duration):
+        if not source.unit:
+            raise template.wrong(key, f"{source.path} is a duration: add unit: {', '.join(UNITS)}")
+        return plain_number(Decimal(repr(float(value))) / Decimal(str(UNITS[source.unit])))
+    if source.unit:
+        raise template.wrong(key, f"{source.path} is no duration, so it takes no unit")
+    if isinstance(value, msgspec.Struct | dict):
+        raise template.wrong(key, f"{source.path} is a table; name one of its settings")
+    text = as_text(value)
+    return StackOutput.parse(text) or text
+
+
+def as_text(value: Any) -> str:
+    """Return a setting as the text of a parameter: lists are joined with commas."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return plain_number(Decimal(repr(value)))
+    if isinstance(value, SecretRef):
+        return value.name
+    if isinstance(value, list):
+        return ",".join(as_text(item) for item in value)
+    return str(value)
+
+
+def plain_number(number: Decimal) -> str:
+    """Return a number without an exponent and without trailing zeros."""
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _source(template: InfrastructureTemplate, parameter: str, entry: Any) -> Source:
+    key = f"Metadata.Settings.{parameter}"
+    if isinstance(entry, str):
+        return SettingSource(entry)
+    if isinstance(entry, dict):
+        match entry:
+            case {"setting": str(path), **rest} if set(rest) <= {"unit"}:
+                return SettingSource(path, _one_of(template, key, rest.get("unit", ""), ("", *UNITS)))
+            case {"value": str(name), **rest} if not rest:
+                return KnownSource(_one_of(template, key, name, KNOWN))
+            case {"live": str(name), **rest} if not rest:
+                return LiveSource(_one_of(template, key, name, LIVE))
+            case {"stack": str(name), **rest} if not rest:
+                return StackNameSource(name)
+            case {"output": str(name), **rest} if not rest and name.count(".") == 1:
+                return OutputSource(*name.split("."))
+    raise template.wrong(
+        key,
+        "expected a setting's path, {setting: PATH, unit: UNIT}, {value: NAME}, {live: NAME}, "
+        "{output: STACK.OUTPUT} or {stack: NAME}",
+    )
+
+
+def _one_of(template: InfrastructureTemplate, key: str, name: Any, known: tuple[str, ...]) -> str:
+    if name in known:
+        return str(name)
+    raise template.wrong(key, f"unknown {name!r}; known are {', '.join(each for each in known if each)}")
+
+
+def _below(template: InfrastructureTemplate, key: str, value: Any, part: str, above: list[str]) -> Any:
+    """Return a member of a table, or an item of a list by its number from 0."""
+    members: Mapping[str, Any]
+    if isinstance(value, msgspec.Struct):
+        table = Settings if isinstance(value, Settings) else type(value)
+        members = {name: getattr(value, name) for name in table.__struct_fields__}
+    elif isinstance(value, dict):
+        members = value
+    elif isinstance(value, list):
+        members = {str(number): item for number, item in enumerate(value)}
+    else:
+        members = {}
+    if part in members:
+        return members[part]
+    path = ".".join([*above, part])
+    near = nearest(part, members)
+    meant = f"; did you mean {'.'.join([*above, near])}?" if near else ""
+    raise template.wrong(key, f"there is no setting {path}{meant}")
