@@ -116,7 +116,13 @@ class Rule:
 
 @dataclass
 class Listener:
-    """A listener; `bound_port` is where it really listens, which differs when its port was taken."""
+    """A listener.
+
+    Attributes:
+        bound_port: Where it really listens, which differs when its port was taken.
+        certificates: The default one, if it is an HTTPS listener.
+        further_certificates: ARNs of those that are chosen by the name which a client asks for.
+    """
 
     arn: str
     load_balancer: str
@@ -126,6 +132,7 @@ class Listener:
     default: Rule
     attributes: dict[str, str]
     certificates: list[dict[str, Any]] = field(default_factory=list)
+    further_certificates: list[str] = field(default_factory=list)
     ssl_policy: str = ""
     rules: dict[str, Rule] = field(default_factory=dict)
 

@@ -20,6 +20,8 @@ NAME = "moto"
 WORKERS = 16
 MOST_READ = 70_167_211
 """Bytes of the longest request to AWS besides S3's: Lambda's CreateFunction with a package of 50 MB."""
+_ACM_WAIT = "MOTO_ACM_VALIDATION_WAIT"
+"""Seconds until a certificate that is requested counts as validated, for those who want to wait."""
 _NOT_AWS = {"core", "moto_api", "moto_server", "s3bucket_path", "utilities"}
 
 
@@ -28,8 +30,12 @@ def moto_application(account: str, region: str) -> ASGIApp:
     os.environ["MOTO_ACCOUNT_ID"] = account  # read when moto is first imported
     lean.trim(region)
     from a2wsgi import WSGIMiddleware
+    from moto import settings
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+    if _ACM_WAIT not in os.environ:
+        # There is no DNS in which a certificate's names could be validated, and so nothing to wait for.
+        settings.ACM_VALIDATION_WAIT = 0
     application: Any = WSGIMiddleware(DomainDispatcherApplication(create_backend_app), workers=WORKERS)
 
     return answering(application, lambda service: moto_name(service) in moto_services())
