@@ -151,11 +151,18 @@ def test_spring_boots_health_page_is_understood() -> None:
     page = Answer(
         200, b'{"status": "UP", "components": {"db": {"status": "UP"}, "redis": {"status": "DOWN"}}}'
     )
-    assert [(check.name, check.ok) for check in judge_health(page, ["db", "redis"])] == [
+    assert [(check.name, check.ok) for check in judge_health(page, ["db", "database", "redis"])] == [
         ("health", True),
         ("db", True),
+        ("database", True),
         ("redis", False),
     ]
+
+
+def test_a_health_page_that_hides_its_components_says_how_spring_boot_shows_them() -> None:
+    [_, check] = judge_health(Answer(200, b'{"status": "UP"}'), ["database"])
+    assert "MANAGEMENT_ENDPOINT_HEALTH_SHOW_COMPONENTS=always" in check.detail
+    assert not check.ok
 
 
 @pytest.mark.parametrize("status", ["DOWN", "OUT_OF_SERVICE", "down", "Unhealthy", "fail"])

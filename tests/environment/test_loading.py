@@ -34,7 +34,8 @@ def test_an_environments_file_lies_over_the_base_key_by_key(project: Project) ->
             "base",
             "^canary_percent = .*",
             "canary_precent = 10.0",
-            "environments/base.toml:99: deployment.canary_precent: unknown key; did you mean canary_percent?",
+            "environments/base.toml:101: deployment.canary_precent: unknown key; "
+            "did you mean canary_percent?",
         ),
         (
             "base",

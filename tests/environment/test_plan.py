@@ -30,7 +30,6 @@ PLAN = [
     ("3.1", "production", "service.cluster", "samjhadoo-cluster"),
     ("3.1", "production", "service.name", "samjhadoo-service"),
     ("3.1", "production", "build.repository", "samjhadoo/backend"),
-    ("3.1", "production", "build.gradle_command", ["./gradlew", "clean", "build", "-x", "test"]),
     ("3.2", "production", "deployment.canary_percent", 10),
     ("3.2", "production", "deployment.canary_time", 15 * 60),
     ("3.2", "production", "deployment.bake_time", 60 * 60),

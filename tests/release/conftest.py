@@ -47,6 +47,8 @@ CMD ["python", "-m", "app"]
 class NoUpstream:
     """An upstream that nothing is to reach."""
 
+    send = None
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError(f"{scope['path']} went upstream")
 

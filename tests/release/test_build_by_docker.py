@@ -149,7 +149,7 @@ def test_a_base_that_begins_with_itself_is_refused(release: Any, aws: Any, conso
         build(env, aws(env), console)
 
 
-def test_gradle_runs_first_and_docker_builds_what_it_made(
+def test_the_command_runs_first_and_docker_builds_what_it_made(
     release: Any, aws: Any, console: Any, fetch: Any
 ) -> None:
     """`gradlew` is a fake here: it makes the jar as Gradle would."""
@@ -159,7 +159,7 @@ def test_gradle_runs_first_and_docker_builds_what_it_made(
     (release.context / "Dockerfile").write_text("FROM scratch\nCOPY app.jar /app.jar\n")
     (release.root / ".gitignore").write_text(".samjhadoo/\n*.jar\n")
     commit = release.commit()
-    env = by_docker(release, BUILDER="gradle")
+    env = by_docker(release, COMMAND='["./gradlew", "clean", "build", "-x", "test"]')
     image = push(env, clients := aws(env), console, build(env, clients, console))
     assert (image.tag, (release.context / "app.jar").read_text()) == (commit, "clean build -x test\n")
     assert len(fetch(f"{release.repository}/manifests/{image.digest}")["layers"]) == 1

@@ -145,16 +145,16 @@ def test_a_context_that_git_ignores_is_not_the_commit(project: Any) -> None:
     assert "app/__main__.py" in found.ignored
 
 
-def test_gradle_makes_what_git_ignores_so_it_does_not_count(project: Any) -> None:
+def test_a_command_makes_what_git_ignores_so_it_does_not_count(project: Any) -> None:
     commit = ignore(project, "*.jar")
     (project.context / "app" / "app.jar").write_text("an earlier build")
-    gradle = {"BUILD__BUILDER": "gradle"}
-    assert identify(project.env(**gradle)) == Identity(commit, commit, identify(project.env()).epoch)
+    command = {"BUILD__COMMAND": '["make"]'}
+    assert identify(project.env(**command)) == Identity(commit, commit, identify(project.env()).epoch)
     (project.context / "app" / "new.txt").write_text("not committed")
-    first = identify(project.env(**gradle)).version
+    first = identify(project.env(**command)).version
     assert first.startswith(f"{commit}-dirty-")
     (project.context / "app" / "app.jar").write_text("another build")
-    assert identify(project.env(**gradle)).version == first
+    assert identify(project.env(**command)).version == first
 
 
 def test_what_a_link_leads_to_is_part_of_the_release(project: Any) -> None:

@@ -59,6 +59,20 @@ def test_an_unchanged_release_is_neither_built_nor_pushed(project: Any, aws: Any
     assert wanted(env, clients).reused
 
 
+def test_the_build_command_runs_first_and_the_image_holds_what_it_made(
+    project: Any, aws: Any, console: Any, fetch: Any
+) -> None:
+    (project.context / "Dockerfile").write_text("FROM scratch\nCOPY app.jar /app.jar\n")
+    (project.root / ".gitignore").write_text(".samjhadoo/\n*.jar\n")
+    commit = project.commit()
+    command = """["sh", "-c", "echo built > docker/backend/app.jar"]"""
+    env = project.env(BUILD__COMMAND=command)
+    clients = aws(env)
+    image = push(env, clients, console, build(env, clients, console))
+    assert (image.tag, (project.context / "app.jar").read_text()) == (commit, "built\n")
+    assert len(fetch(f"{project.repository}/manifests/{commit}")["layers"]) == 1
+
+
 def test_only_what_changed_is_sent_again(project: Any, aws: Any, console: Any) -> None:
     (project.context / "app" / "large.bin").write_bytes(os.urandom(300_000))
     project.commit()

@@ -126,6 +126,8 @@ class Edge:
             dispatch=self.dispatch,
             faults=self.host.faults,
             requests=self.requests,
+            passed_on=self.host.passed_on,
+            send=self.upstream.send,
         )
 
     async def dispatch(

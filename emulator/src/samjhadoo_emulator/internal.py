@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
 
 class InternalAws:
-    """The AWS API as seen from inside the emulator, in one region."""
+    """The AWS API as seen from inside the emulator, in one region.
+
+    Args:
+        edge_url: Where the edge listens.
+        is_live: Whether an operation of a service is served live.
+        dispatch: Performs a live operation.
+        passed_on: Gets the name of each operation that is passed to the upstream.
+        send: Answers a request of boto3 in this process (its event `before-send`); None: by the edge.
+    """
 
     def __init__(
         self,
@@ -35,6 +43,8 @@ class InternalAws:
         dispatch: Dispatch,
         faults: FaultTable,
         requests: Requests,
+        passed_on: set[str],
+        send: Callable[..., Any] | None = None,
     ) -> None:
         self._region = region
         self._edge_url = edge_url
@@ -42,6 +52,8 @@ class InternalAws:
         self._dispatch = dispatch
         self._faults = faults
         self._requests = requests
+        self._passed_on = passed_on
+        self._send = send
         self._clients: dict[str, Any] = {}
         self._regions: dict[str, InternalAws] = {}
         self._making = threading.Lock()
@@ -58,6 +70,8 @@ class InternalAws:
                 dispatch=self._dispatch,
                 faults=self._faults,
                 requests=self._requests,
+                passed_on=self._passed_on,
+                send=self._send,
             )
         return self._regions[region]
 
@@ -75,6 +89,7 @@ class InternalAws:
         return await asyncio.shield(asyncio.create_task(self._to_upstream(service, operation, params)))
 
     async def _to_upstream(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        self._passed_on.add(operation)
         async with self._requests.serving(own=True):
             return await asyncio.to_thread(self._call_upstream, service, operation, params)
 
@@ -106,9 +121,12 @@ class InternalAws:
             aws_secret_access_key="emulator",  # noqa: S106 - nothing checks it
             region_name=self._region,
         )
-        return session.client(
+        client = session.client(
             service, endpoint_url=self._edge_url, config=Config(max_pool_connections=32, proxies={})
         )
+        if self._send:
+            client.meta.events.register("before-send", self._send)
+        return client
 
 
 def in_region(aws: AwsApi, region: str) -> AwsApi:

@@ -1,4 +1,4 @@
-"""Making moto and botocore start in half the time and with less memory.
+"""Making moto and botocore start in half the time, with less memory, and answer sooner.
 
 Measured with the services that a stack's seeds touch: 1.65 s of CPU and 170 MB become 0.62 s and 117 MB.
 Two things cost most of it. Each of moto's services asks boto3 for its regions, and each time one table of
@@ -24,6 +24,7 @@ def trim(region: str) -> None:
     _load_models_without_documentation()
     _remember_services()
     _remember_regions()
+    _remember_moto_itself()
     _load_offerings_of(region)
     os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
@@ -88,6 +89,16 @@ def _remember_regions() -> None:
         return list(regions(service_name, partition_name, allow_non_regional))
 
     Session.get_available_regions = get_available_regions
+
+
+def _remember_moto_itself() -> None:
+    """Let moto search its folder once, and each class of responses: it does both at every request."""
+    from moto import backends
+    from moto.core import responses
+
+    modules = tuple(backends.list_of_moto_modules())
+    backends.list_of_moto_modules = lambda: modules
+    responses.method_names_from_class = functools.cache(responses.method_names_from_class)
 
 
 def _load_offerings_of(region: str) -> None:

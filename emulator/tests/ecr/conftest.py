@@ -36,6 +36,8 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 class NoUpstream:
     """An upstream that nothing is to reach."""
 
+    send = None
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError(f"{scope['path']} went upstream")
 

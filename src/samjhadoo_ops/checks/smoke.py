@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 PARTS = ("checks", "components")
 """Members of a health response that list the dependencies; `components` is Spring Boot's."""
 
+_SAME = {"database": "db"}
+"""What Spring Boot's Actuator calls a dependency whose plain name is another."""
+_HIDDEN = (
+    "the health response lists no dependencies; Spring Boot lists them with "
+    "MANAGEMENT_ENDPOINT_HEALTH_SHOW_COMPONENTS=always"
+)
+
 PAUSE = 0.5
 """Real seconds between two attempts."""
 
@@ -152,11 +159,13 @@ def judge_health(answer: Answer, dependencies: Iterable[str]) -> Iterator[Check]
     ok = answer.status == _OK and not failed and not answer.error
     yield _check("health", answer, ok=ok, detail=answer.error or detail)
     parts = next((page[name] for name in PARTS if name in page), None)
+    absent = _HIDDEN if parts is None and page else "the health response does not mention it"
+    parts = parts if isinstance(parts, dict) else {}
     for name in dependencies:
-        part = parts.get(name) if isinstance(parts, dict) else None
+        part = parts.get(name, parts.get(_SAME.get(name, name)))
         state = str(part.get("status", "")) if isinstance(part, dict) else ""
         reason = str(part.get("reason", "")) if isinstance(part, dict) else ""
-        detail = " ".join(filter(None, [state or "the health response does not mention it", reason]))
+        detail = " ".join(filter(None, [state or absent, reason]))
         yield _check(name, answer, ok=state == "UP", detail=detail)
 
 

@@ -187,7 +187,8 @@ class Service(Section, frozen=True, kw_only=True):
 class Build(Section, frozen=True, kw_only=True):
     """How the image is built, and its repository (3.1)."""
 
-    builder: Literal["oci", "docker", "gradle"]
+    command: list[Text]
+    builder: Literal["oci", "docker"]
     base: Literal["registry", "host"]
     context: Text
     dockerfile: Text
@@ -197,11 +198,8 @@ class Build(Section, frozen=True, kw_only=True):
     bases: dict[str, str]
     cache_from: list[Text]
     cache_to: list[Text]
-    gradle_command: list[Text]
 
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
-        if self.builder == "gradle" and not self.gradle_command:
-            yield "gradle_command", "is empty, but build.builder is gradle"
         for image, dockerfile in self.bases.items():
             path = PurePosixPath(dockerfile)
             if not dockerfile or path.is_absolute() or ".." in path.parts:

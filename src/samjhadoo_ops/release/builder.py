@@ -79,6 +79,8 @@ class BuildJob:
 
 def make(env: Environment, aws: Aws, console: Console, job: BuildJob) -> BuiltImage:
     """Build an image with the environment's builder; see `build` for errors."""
+    if env.build.command:
+        command.run(env.build.command, console, cwd=env.root)
     return (_daemonless if env.build.builder == "oci" else _by_docker)(env, aws, console, job)
 
 
@@ -116,8 +118,6 @@ def _daemonless(env: Environment, aws: Aws, console: Console, job: BuildJob) -> 
 
 def _by_docker(env: Environment, aws: Aws, console: Console, job: BuildJob) -> BuiltImage:
     context, image, identity = job.context, job.image, job.identity
-    if env.build.builder == "gradle":
-        command.run(env.build.gradle_command, console, cwd=env.root)
     wanted_image = docker.ImageBuild(
         image.tagged,
         context.root,

@@ -79,7 +79,7 @@ def identify(env: Environment) -> Identity:
     top, commit = answer.split("\n")[:2]
     epoch = int(_git(source.root, "show", "--no-patch", "--format=%ct", "HEAD") or 0) or None
     uncommitted, ignored = source.changes(Path(top))
-    if env.build.builder == "gradle":  # which makes them again, from the commit
+    if env.build.command:  # which makes them again, from the commit
         source.leave_out(ignored)
         ignored = ()
     version = commit

@@ -46,13 +46,14 @@ def answering(moto: ASGIApp, has: Callable[[str], bool]) -> ASGIApp:
         except Exception as error:
             if call.begun:
                 raise
-            log.debug("moto failed", exc_info=True)
-            refusal = _refusal(scope, bytes(call.body), error, has)
+            why: Exception | None = error
         else:
             if not call.failed:
                 return
-            refusal = _refusal(scope, bytes(call.body), None, has)
-        await error_response(scope, refusal)(scope, receive, send)
+            why = None
+        headers, query = Headers(scope=scope), scope["query_string"].decode("latin-1")
+        answer = refusal(headers, query=query, path=scope["path"], body=bytes(call.body), error=why, has=has)
+        await error_response(scope, answer)(scope, receive, send)
 
     return serve
 
@@ -85,35 +86,47 @@ class _Call:
             await self._send(message)
 
 
-def _refusal(scope: Scope, body: bytes, error: Exception | None, has: Callable[[str], bool]) -> AwsError:
+def refusal(
+    headers: Headers,
+    *,
+    query: str,
+    path: str,
+    body: bytes,
+    error: Exception | None,
+    has: Callable[[str], bool],
+) -> AwsError:
+    """Return what to answer a request with that moto failed at.
+
+    Args:
+        error: What moto raised; None if it answered with an internal error.
+        has: Whether moto has a service.
+    """
+    log.debug("moto failed", exc_info=error)
     if isinstance(error, NotImplementedError):
         return not_implemented(f"moto: {error}")
     if isinstance(error, ModuleNotFoundError):
         return _needs(error.name or "")
-    headers, query = Headers(scope=scope), scope["query_string"].decode("latin-1")
-    service = identify.service_of(headers, query=query, path=scope["path"])
+    service = identify.service_of(headers, query=query, path=path)
     if service and not has(service):
         return not_implemented(f"Neither the emulator nor moto has the service {service}.")
     plain = wire.plain(headers, body)
-    operation = identify.identify(headers, query=query, body=plain, path=scope["path"]).operation
+    operation = identify.identify(headers, query=query, body=plain, path=path).operation
     if wire.has_operation(service, operation) and wire.service_model(service).protocol in _CHECKED:
         try:
             wire.parse(
                 service,
                 operation,
-                method=scope["method"],
-                path=scope["path"],
+                method="POST",  # the protocols that are checked have no other
+                path=path,
                 headers=headers,
-                body=plain or scope["query_string"],
+                body=plain or query.encode("latin-1"),
             )
-        except AwsError as refusal:
-            return refusal
+        except AwsError as wrong:
+            return wrong
     elif operation and wire.has_service(service) and "x-amz-target" in headers:
         return wire.unknown_operation(service, operation, "json")
     why = f": {type(error).__name__}: {error}" if error else ""
-    return not_implemented(
-        f"moto cannot answer {operation or scope['path']} of {service or 'S3'}{why}"[:1000]
-    )
+    return not_implemented(f"moto cannot answer {operation or path} of {service or 'S3'}{why}"[:1000])
 
 
 def _needs(module: str) -> AwsError:

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import Receive, Scope, Send
 
 
@@ -35,7 +37,15 @@ class UpstreamInfo:
 
 
 class Upstream(Protocol):
-    """An ASGI application that serves AWS, and knows what it is."""
+    """An ASGI application that serves AWS, and knows what it is.
+
+    Attributes:
+        send: Answers a request of boto3 from this process without a socket; None if it cannot.
+    """
+
+    @property
+    def send(self) -> Callable[..., Any] | None:
+        """See above."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""

@@ -47,6 +47,8 @@ class Remote:
         region: The region for requests that do not name one, for moto.
     """
 
+    send = None
+
     def __init__(self, proxy: Proxy, *, account: str, region: str) -> None:
         self._proxy = proxy
         self._account = account

@@ -85,13 +85,8 @@ def pushed(env: Environment, aws: Aws, console: Console) -> str:
         digest = ecr.find_digest(aws, env.build.repository, tag)
         if digest is not None:
             return f"{uri}@{digest}"
-        console.event("build", f"building the migrations image {tag} ({_builder(env)})", version=tag)
-        own = msgspec.structs.replace(env.build, builder=_builder(env), args={})
+        console.event("build", f"building the migrations image {tag} ({env.build.builder})", version=tag)
+        own = msgspec.structs.replace(env.build, command=[], args={})
         job = BuildJob(context, BuiltImage(tag, tag, uri), Identity(tag, tag))
         built = make(msgspec.structs.replace(env, build=own), aws, console, job)
         return push(env, aws, console, built).reference
-
-
-def _builder(env: Environment) -> str:
-    """Return the builder; Gradle has nothing to build here."""
-    return "docker" if env.build.builder == "gradle" else env.build.builder
