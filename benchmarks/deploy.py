@@ -21,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 STARTS = 3
 DEPLOYS = 3
-PARTS = ("tasks.py", "environments", "localstack", "docker")
+PARTS = ("tasks.py", "environments", "infrastructure", "localstack", "docker")
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from samjhadoo_ops.testing import LocalStack
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("tasks.py", "environments", "localstack", "docker", ".gitignore")
+PARTS = ("tasks.py", "environments", "infrastructure", "localstack", "docker", ".gitignore")
 CLUSTER, SERVICE = "samjhadoo-cluster", "samjhadoo-service"
 TIMEOUT = 300
 QUICK = {"SAMJHADOO_DEPLOYMENT__CANARY_TIME": "5m", "SAMJHADOO_DEPLOYMENT__BAKE_TIME": "5m"}

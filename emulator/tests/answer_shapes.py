@@ -42,6 +42,14 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "map": dict,
 }
 
+_NOT_IN_MODELS = (
+    "PRE_PRODUCTION_TRAFFIC_SHIFT",
+    "REVIEW_IN_PROGRESS",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+)
+"""A lifecycle stage of ECS, and statuses of stacks in their events."""
+
 
 @functools.cache
 def live_operations() -> frozenset[tuple[str, str]]:
@@ -126,8 +134,8 @@ def _missing(shape: Any, present: Any, path: str) -> Iterator[str]:
 
 
 def _outside(shape: Any, value: Any, path: str) -> Iterator[str]:
-    """Tell of a word that is not in an enumeration; AWS documents one that its model has not."""
-    if getattr(shape, "enum", None) and value not in (*shape.enum, "PRE_PRODUCTION_TRAFFIC_SHIFT"):
+    """Tell of a word that is not in an enumeration; AWS answers some that its models have not."""
+    if getattr(shape, "enum", None) and value not in (*shape.enum, *_NOT_IN_MODELS):
         yield f"{path}: {value!r} is none of {shape.enum}"
 
 

@@ -34,8 +34,7 @@ def test_an_environments_file_lies_over_the_base_key_by_key(project: Project) ->
             "base",
             "^canary_percent = .*",
             "canary_precent = 10.0",
-            "environments/base.toml:101: deployment.canary_precent: unknown key; "
-            "did you mean canary_percent?",
+            "base.toml:104: deployment.canary_precent: unknown key; did you mean canary_percent?",
         ),
         (
             "base",
@@ -71,6 +70,46 @@ def test_an_environments_file_lies_over_the_base_key_by_key(project: Project) ->
             "^canary_time = .*",
             'canary_time = "90s"',
             "canary_time: expected whole minutes, got 1m30s",
+        ),
+        (
+            "production",
+            "^instance_type = .*",
+            'instance_type = "t3.huge"',
+            "infrastructure.instance_type: expected one of t3.medium, t3.large",
+        ),
+        (
+            "production",
+            "^multi_az = .*",
+            "multi_az = false",
+            "infrastructure.nat: expected none or one: without multi_az, tasks run in one zone",
+        ),
+        (
+            "production",
+            '^nat = "per-zone"\ninterface_endpoints = true',
+            'nat = "none"',
+            "infrastructure.nat: with none, tasks need interface_endpoints to get their images",
+        ),
+        (
+            "base",
+            "^network_cidr = .*",
+            'network_cidr = "10.0.0.0/24"',
+            "a range such as 10.0.0.0/16",
+        ),
+        ("base", "^test_cidr = .*", 'test_cidr = "10.0.0.256/32"', "expected a range of addresses such as"),
+        ("base", "^certificate = .*", 'certificate = "arn:x"', "expected the ARN of a certificate in ACM"),
+        (
+            "base",
+            '^repository = "" .*',
+            'repository = "samjhadoo"',
+            "expected a GitHub repository",
+        ),
+        ("base", "^rate_limit = .*", "rate_limit = 9", "edge.rate_limit: expected a whole number from 10"),
+        ("base", "^backup_retention_days = .*", "backup_retention_days = 36", "from 0 to 35"),
+        (
+            "production",
+            r"\[notifications\]",
+            f"[notifications]\nemail = {[f'{n}@samjhadoo.com' for n in range(6)]}",
+            "notifications.email: has 6 addresses, but the stack delivery subscribes at most five",
         ),
         ("base", "^canary_time = .*", 'canary_time = "25h"', "canary_time: expected at most 1d"),
         (
@@ -142,7 +181,7 @@ def test_an_environments_file_lies_over_the_base_key_by_key(project: Project) ->
             "local",
             "^passed_on = .*",
             'passed_on = ["ecs", "s3"]',
-            "stack.passed_on: item 2: expected one of application-autoscaling, cloudwatch, ecr, ecs, elbv2",
+            "stack.passed_on: item 2: expected one of application-autoscaling, cloudformation, cloudwatch",
         ),
         (
             "local",

@@ -35,6 +35,19 @@ def test_the_deployment_window_of_the_plan(moment: datetime, is_open: bool) -> N
     assert DEPLOYMENT.contains(moment) is is_open
 
 
+@pytest.mark.parametrize(
+    ("window", "text"),
+    [
+        pytest.param("Sun 02:00-04:00 Asia/Kolkata", "sat:20:30-sat:22:30", id="the-plans"),
+        pytest.param("Sun 22:00-02:00 UTC", "sun:22:00-mon:02:00", id="past-midnight"),
+        pytest.param("Tue,Thu 03:00-24:00 UTC", "tue:03:00-wed:00:00", id="the-first-day"),
+        pytest.param("Sun 23:30-24:00 America/New_York", "mon:04:30-mon:05:00", id="the-next-week"),
+    ],
+)
+def test_aws_takes_a_weekly_window_in_utc(window: str, text: str) -> None:
+    assert Window.parse(window).in_utc() == text
+
+
 def test_a_window_past_midnight_belongs_to_the_day_it_starts_on() -> None:
     night = Window.parse("Fri 23:00-02:00 Asia/Kolkata")
     assert [

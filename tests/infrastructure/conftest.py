@@ -59,4 +59,7 @@ def project(tmp_path: Path) -> StackProject:
             path.write_text(
                 re.sub(r"^stacks = .*\n|\"stack:\S+\"", _without, path.read_text(), flags=re.MULTILINE)
             )
+    task_definition = Path("docker", "backend", "task-definition.json")
+    (tmp_path / task_definition).parent.mkdir(parents=True)
+    shutil.copy(ROOT / task_definition, tmp_path / task_definition)
     return StackProject(tmp_path)

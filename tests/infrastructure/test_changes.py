@@ -74,7 +74,10 @@ def detail(
                 PolicyAction="ReplaceAndSnapshot",
             ),
             [
-                "! ± X (AWS::RDS::DBInstance) x-1: replaced; DATA: a snapshot is taken, then its data is gone",
+                (
+                    "! ± X (AWS::RDS::DBInstance) x-1: replaced; DATA: a snapshot is taken, "
+                    "then its data is gone"
+                ),
                 "    DBName: a → b  (needs replacement)",
             ],
             id="replaced database",

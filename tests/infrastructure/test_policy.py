@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,8 +32,10 @@ ROLE = "arn:aws:iam::111122223333:role/samjhadoo-deployer"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of the project's settings and task definition."""
+    """A copy of the project's settings and task definition, without alarms and read replicas."""
     shutil.copytree(ROOT / "environments", tmp_path / "environments")
+    file = tmp_path / "environments/production.toml"
+    file.write_text(re.sub("^(alarms|instances) = .*", "", file.read_text(), flags=re.MULTILINE))
     target = tmp_path / "docker/backend"
     target.mkdir(parents=True)
     shutil.copy(ROOT / "docker/backend/task-definition.json", target)
@@ -96,10 +99,10 @@ def test_roles_are_passed_by_name_to_the_service_that_takes_them(production: Any
 
 
 def test_a_single_target_group_needs_no_role_that_shifts_traffic(production: Any) -> None:
-    env = production('[deployment]\nstrategy = "ROLLING"').service
-    assert len(env.target_groups) == 2
-    settings = production('[services.one.service]\ntarget_groups = ["one"]')
-    passed = of_action(settings, "iam:PassRole")
+    env = production(
+        '[services.one.service]\ntarget_groups = ["one"]\n[services.one.deployment]\nstrategy = "ROLLING"'
+    )
+    passed = of_action(env, "iam:PassRole")
     assert [each["Sid"] for each in passed] == ["PassTaskRoles"]
 
 
@@ -181,8 +184,14 @@ def test_a_gate_that_is_off_needs_no_permission(
     assert not actions & granted(production(), role=ROLE).keys()
 
 
+def test_alarms_are_read_where_there_are_some(production: Any) -> None:
+    assert "cloudwatch:DescribeAlarms" not in granted(production())
+    env = production('[services.one.deployment]\nalarms = ["errors"]')
+    assert granted(env)["cloudwatch:DescribeAlarms"] == {"*"}
+
+
 def test_replicas_are_asked_for_their_lag_in_their_own_region(production: Any) -> None:
-    env = production('[gates.replicas]\ninstances = ["us-east-1/one"]')
+    env = production('[services.one.gates.replicas]\ninstances = ["us-east-1/one"]')
     (statement,) = of_action(env, "cloudwatch:GetMetricStatistics")
     assert statement["Condition"]["StringEquals"]["aws:RequestedRegion"] == ["ap-south-1", "us-east-1"]
 

@@ -37,8 +37,15 @@ def stack_with(project: StackProject, entry: str) -> Stack:
         ("{setting: slo.period, unit: days}", "30"),
         ("database.read_replicas", "us-east-1,ap-southeast-1"),
         ("service.target_groups.1", "samjhadoo-green"),
-        ("service.variables.cpu", "4096"),
+        ("service.variables.environment", "production"),
         ("database.secret", "samjhadoo/production/database"),
+        ("{setting: windows.maintenance, unit: utc_window}", "sat:20:30-sat:22:30"),
+        ("{task_definition: task_role}", "samjhadoo-backend"),
+        ("{task_definition: log_group}", "/ecs/samjhadoo-backend"),
+        ("{first: build.repository}", "true"),
+        ("{first: infrastructure.certificate}", "false"),
+        ("{stack: x}", "samjhadoo-production-x"),
+        ("{stack: edge}", ""),
         ("{value: environment}", "production"),
         ("{value: prefix}", "samjhadoo"),
         ("{value: account}", "111122223333"),
@@ -66,6 +73,10 @@ def test_a_parameter_takes_its_value_from_its_source(project: StackProject, entr
             "{setting: alarms.cpu.percent, unit: days}",
             "alarms.cpu.percent is no duration, so it takes no unit",
         ),
+        ("windows.maintenance", "windows.maintenance is a weekly window: add unit: utc_window"),
+        ("{setting: alarms.cpu.time, unit: utc_window}", "alarms.cpu.time is a duration: add unit: "),
+        ("{task_definition: family}", "unknown 'family'; known are execution_role, "),
+        ("{first: {value: environment}}", "expected a setting's path"),
         ("alarms.cpu", "alarms.cpu is a table; name one of its settings"),
         ("sources", "there is no setting sources"),
         ("{value: colour}", "unknown 'colour'; known are environment, "),
@@ -116,3 +127,53 @@ def test_live_values_and_outputs_are_filled_in(project: StackProject) -> None:
     stack = project.stacks("x").find("x")
     found = stack.parameters(live={"blue_weight": "90"}, output=lambda _, wanted: f"the {wanted.output}")
     assert found == {"Blue": "90", "Id": "the Id", "Env": "production"}
+
+
+def test_a_time_window_is_given_in_utc_as_rds_takes_it(project: StackProject) -> None:
+    stack = stack_with(project, "{setting: windows.maintenance, unit: utc_window}")
+    assert stack.values == {"P": "sat:20:30-sat:22:30"}
+
+
+def test_what_services_share_is_made_by_the_first_ones_stack(project: StackProject) -> None:
+    project.template(
+        "service",
+        "Parameters: {Role: {Type: String}, Makes: {Type: String}, Repository: {Type: String}}\n"
+        "Metadata:\n"
+        "  Stacks: {ForEach: services}\n"
+        "  Settings:\n"
+        "    Role: {task_definition: execution_role}\n"
+        "    Makes: {first: {task_definition: execution_role}}\n"
+        "    Repository: {first: build.repository}\n"
+        "Resources: {T: {Type: AWS::SNS::Topic}}\n",
+    )
+    project.append(
+        "production",
+        """
+        [services.api]
+        [services.worker.service]
+        name = "w"
+        target_groups = ["w1", "w2"]
+        production_listener_port = 9080
+        test_listener_port = 9081
+        [services.worker.build]
+        repository = "samjhadoo/worker"
+        """,
+    )
+    found = [stack.values for stack in project.stacks("service").items]
+    assert found == [
+        {"Role": "samjhadoo-task-execution", "Makes": "true", "Repository": "true"},
+        {"Role": "samjhadoo-task-execution", "Makes": "false", "Repository": "true"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stacks", "name"),
+    [(["x", "edge"], "samjhadoo-production-edge"), (["x"], "")],
+    ids=["there", "not there"],
+)
+def test_a_parameter_can_be_the_name_of_another_stack(
+    project: StackProject, stacks: list[str], name: str
+) -> None:
+    project.template("x", TEMPLATE.format(entry="{stack: edge}"))
+    project.template("edge", "Resources: {T: {Type: AWS::SNS::Topic}}\n")
+    assert project.stacks(*stacks).find("x").values == {"P": name}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,6 +74,46 @@ def test_each_service_has_its_own_stack(project: StackProject) -> None:
     assert found == {
         "samjhadoo-production-service-api": "samjhadoo-service",
         "samjhadoo-production-service-worker": "samjhadoo-worker",
+    }
+
+
+def test_the_first_service_makes_what_services_share(project: StackProject) -> None:
+    shared = dedent(
+        """
+        Metadata:
+          Stacks: {ForEach: services}
+          Settings:
+            Repository: {first: build.repository}
+            Role: {first: {task_definition: task_role}}
+            Alarms: {stack: alarms}
+        Parameters: {Repository: {Type: String}, Role: {Type: String}, Alarms: {Type: String}}
+        """
+    )
+    project.template("service", shared + TOPIC)
+    project.template("alarms", "Metadata: {Stacks: {ForEach: services}}\n" + TOPIC)
+    project.append(
+        "production",
+        """
+        [services.api]
+        [services.worker.service]
+        name = "samjhadoo-worker"
+        target_groups = ["worker-blue", "worker-green"]
+        production_listener_port = 9080
+        test_listener_port = 9081
+        [services.worker.build]
+        repository = "samjhadoo/worker"
+        """,
+    )
+    stacks = project.stacks("service", "alarms")
+    assert stacks.find("service-api").values == {
+        "Repository": "true",
+        "Role": "true",
+        "Alarms": "samjhadoo-production-alarms-api",
+    }
+    assert stacks.find("service-worker").values == {
+        "Repository": "true",
+        "Role": "false",
+        "Alarms": "samjhadoo-production-alarms-worker",
     }
 
 

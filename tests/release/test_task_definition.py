@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.errors import ConfigurationError, ExitCode
 from samjhadoo_ops.release import render_task_definition, task_definition
 
+ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "repo@sha256:abc"
 
 
@@ -55,6 +57,21 @@ def test_placeholders_are_filled(folder_project: Any, template: Any) -> None:
     made = render(folder_project, template)
     assert (made["family"], made["cpu"], made["memory"]) == ("samjhadoo-service-v1", "256", "512")
     assert made["containerDefinitions"][1]["environment"][0]["value"] == "local in ap-south-1 of 000000000000"
+
+
+@pytest.mark.parametrize(
+    ("environment", "cpu", "memory"), [("staging", "2048", "8192"), ("production", "4096", "16384")]
+)
+def test_a_task_gets_what_the_plans_instance_type_has(environment: str, cpu: str, memory: str) -> None:
+    env = load_environment(environment, root=ROOT, variables={})
+    made = render_task_definition(env, IMAGE, "v1")
+    assert (made["cpu"], made["memory"]) == (cpu, memory)
+
+
+def test_a_variable_overrides_what_the_instance_type_has() -> None:
+    env = load_environment("staging", root=ROOT, variables={"SAMJHADOO_SERVICE__VARIABLES__CPU": "4096"})
+    made = render_task_definition(env, IMAGE, "v1")
+    assert (made["cpu"], made["memory"]) == ("4096", "8192")
 
 
 def test_a_placeholder_becomes_the_number_or_truth_that_its_place_asks_for(

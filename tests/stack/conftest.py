@@ -87,9 +87,12 @@ class Project:
 def make_project(root: Path, *, seeded: bool, kind: str = "embedded") -> Project:
     (root / "environments").symlink_to(REPOSITORY / "environments")
     if seeded:
-        (root / "localstack").symlink_to(REPOSITORY / "localstack")
+        for folder in ("docker", "infrastructure", "localstack"):
+            (root / folder).symlink_to(REPOSITORY / folder)
     images = {name: value for name, value in os.environ.items() if name.startswith(IMAGES)}
     variables = {**stack_on_free_ports(), **images, "SAMJHADOO_STACK": kind}
+    if not seeded:
+        variables["SAMJHADOO_INFRASTRUCTURE__STACKS"] = "[]"
     return Project(root, load_environment("local", root=root, variables=variables), variables)
 
 

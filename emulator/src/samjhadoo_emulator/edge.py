@@ -232,7 +232,7 @@ class Edge:
     async def _pass_on(self, exchange: Exchange, proceed: Proceed) -> None:  # noqa: ARG002 - the last handler
         """Give a request to the upstream, unless it is about what only the live services know."""
         try:
-            await check_upstream(exchange, self._services, self.aws(exchange.address.region or self.region))
+            check_upstream(exchange, self._services)
         except AwsError as error:
             refusal = error_response(exchange.scope, error, exchange.address)
             await refusal(exchange.scope, exchange.receive, exchange.send)

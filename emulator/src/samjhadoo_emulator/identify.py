@@ -62,7 +62,7 @@ _TARGETS = {
     "KinesisAnalytics_20180523": "kinesisanalyticsv2",
 }
 """Services that sign with the same name, or not at all, and are distinguished by `X-Amz-Target`."""
-_QUERY_VERSIONS = {"2015-12-01": "elbv2", "2010-08-01": "cloudwatch"}
+_QUERY_VERSIONS = {"2010-05-15": "cloudformation", "2010-08-01": "cloudwatch", "2015-12-01": "elbv2"}
 """Services that are named by the version of the query protocol's API."""
 
 

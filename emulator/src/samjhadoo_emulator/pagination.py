@@ -92,6 +92,10 @@ AUTOSCALING = Pagination(
     "InvalidNextTokenException", "The next token is invalid.",
     largest=50,
 )  # fmt: skip
+CLOUDFORMATION = Pagination(
+    "NextToken", "MaxResults", "NextToken", 100,
+    "ValidationError", "The token {token} is invalid.",
+)  # fmt: skip
 CLOUDWATCH = Pagination(
     "NextToken", "MaxRecords", "NextToken", 100,
     "InvalidNextToken", "Request parameter NextToken is invalid",

@@ -12,19 +12,21 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.edge import Edge
     from samjhadoo_emulator.service import LiveService
 
-LIVE = ("application-autoscaling", "cloudwatch", "ecr", "ecs", "elbv2")
+LIVE = ("application-autoscaling", "cloudformation", "cloudwatch", "ecr", "ecs", "elbv2")
 """Service names, without importing the services."""
 
 
 def live_services() -> dict[str, type[LiveService]]:
     """Return the live services by botocore's name."""
     from samjhadoo_emulator.autoscaling.service import ApplicationAutoScaling
+    from samjhadoo_emulator.cloudformation.service import CloudFormation
     from samjhadoo_emulator.cloudwatch.service import CloudWatch
     from samjhadoo_emulator.ecr.service import Ecr
     from samjhadoo_emulator.ecs.service import Ecs
     from samjhadoo_emulator.elbv2.service import Elbv2
 
-    return {service.name: service for service in (Ecs, Elbv2, Ecr, CloudWatch, ApplicationAutoScaling)}
+    live = (Ecs, Elbv2, Ecr, CloudWatch, ApplicationAutoScaling, CloudFormation)
+    return {service.name: service for service in live}
 
 
 def registry_application(edge: Callable[[], Edge]) -> ASGIApp:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import asyncio
 import json
 import subprocess
 import sys
@@ -16,6 +16,7 @@ import pytest
 from samjhadoo_emulator.identify import SIGNING_NAMES, service_of
 from samjhadoo_emulator.registry import LIVE, live_services
 from samjhadoo_emulator.testing import running_emulator
+from samjhadoo_emulator.upstream.crashes import answering
 
 SIGNED = (
     "AWS4-HMAC-SHA256 Credential=AKID/20261123/eu-west-1/{}/aws4_request, SignedHeaders=host, Signature=0"
@@ -168,13 +169,21 @@ def test_what_moto_has_not_either_is_not_implemented_in_words(noop_emulator):
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
 
-def test_what_moto_answers_with_an_extra_package_only_names_the_package(noop_emulator):
-    from botocore.exceptions import ClientError
+def test_what_moto_answers_with_an_extra_package_only_names_the_package():
+    async def moto(*_):
+        raise ModuleNotFoundError(name="docker")
 
-    if importlib.util.find_spec("cfnlint"):
-        pytest.skip("cfn-lint is installed")
-    with pytest.raises(ClientError, match=r"NotImplemented.*pip install 'samjhadoo-emulator\[cfn-lint\]'"):
-        noop_emulator.client("cloudformation").validate_template(TemplateBody="{}")
+    async def receive():
+        return {"type": "http.request", "body": b""}
+
+    async def send(message):
+        sent.append(message)
+
+    sent = []
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
+    asyncio.run(answering(moto, lambda _service: True)(scope, receive, send))
+    assert sent[0]["status"] == 501
+    assert b"pip install 'samjhadoo-emulator[docker]'" in sent[1]["body"]
 
 
 def test_every_request_goes_to_an_upstream_that_is_no_localstack(scripted, tmp_path):

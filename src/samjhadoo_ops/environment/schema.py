@@ -69,6 +69,14 @@ FARGATE_MEMORY = {
     2048: tuple(range(4 * _GIB, 16 * _GIB + 1, _GIB)),
     4096: tuple(range(8 * _GIB, 30 * _GIB + 1, _GIB)),
 }
+# CPU units and MiB of a task for an EC2 instance type: what the instance has (EC2's guide).
+TASK_SIZES = {
+    "t3.medium": {"cpu": "2048", "memory": "4096"},
+    "t3.large": {"cpu": "2048", "memory": "8192"},
+    "t3.xlarge": {"cpu": "4096", "memory": "16384"},
+    "t3.2xlarge": {"cpu": "8192", "memory": "32768"},
+}
+_SUBSCRIBERS = 5
 POLICIES = ("refuse", "warn", "off")
 _STRIPE_VERSION = re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9](\.[a-z]+)?")
 _REPLICA = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]/[A-Za-z][A-Za-z0-9-]*")
@@ -85,7 +93,7 @@ GUARDED = (
 )
 """What keeps a bad release out or takes it back. Where releases are real, only the files, which are reviewed,
 decide on it; a variable leaves no trace there."""
-LiveService = Literal["application-autoscaling", "cloudwatch", "ecr", "ecs", "elbv2"]
+LiveService = Literal["application-autoscaling", "cloudformation", "cloudwatch", "ecr", "ecs", "elbv2"]
 """The AWS services that the emulator runs itself."""
 
 
@@ -619,6 +627,13 @@ class Settings(Section, frozen=True, kw_only=True):
                 "service.desired_count",
                 f"is outside infrastructure.min_tasks to max_tasks ({tasks.min_tasks} to {tasks.max_tasks})",
             )
+        yield from self._stack_problems()
+        unsized = "" in (self.service.variables.get(name) for name in ("cpu", "memory"))
+        if unsized and tasks.instance_type not in TASK_SIZES:
+            yield (
+                "infrastructure.instance_type",
+                f"expected one of {', '.join(TASK_SIZES)}; or set cpu and memory in service.variables",
+            )
         if self.deployment.strategy != "ROLLING" and len(self.service.target_groups) == 1:
             yield (
                 "service.target_groups",
@@ -638,3 +653,16 @@ class Settings(Section, frozen=True, kw_only=True):
             yield "endpoints.production", "is empty; only a local stack provides its own"
         if PurePosixPath(self.service.task_definition).is_absolute():
             yield "service.task_definition", "must be a path relative to the project"
+
+    def _stack_problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what the environment's templates cannot make."""
+        made = self.infrastructure
+        isolated = made.nat == "none" and not made.interface_endpoints
+        if isolated and self.stack is None and "network" in made.stacks:
+            yield "infrastructure.nat", "with none, tasks need interface_endpoints to get their images"
+        emails = len(self.notifications.email)
+        if emails > _SUBSCRIBERS and "delivery" in made.stacks:
+            yield (
+                "notifications.email",
+                f"has {emails} addresses, but the stack delivery subscribes at most five: use a mailing list",
+            )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
@@ -82,6 +82,18 @@ class Window:
             if day.weekday() in self.days and opening.timestamp() >= moment.timestamp():
                 return opening
         raise AssertionError("a window opens at least once a week")
+
+    def in_utc(self) -> str:
+        """Return the first day's window in UTC, as AWS takes maintenance windows: `sat:20:30-sat:22:30`.
+
+        Where clocks change, the window is that of the winter (in the north): AWS's do not follow.
+        """
+        monday = datetime(2026, 1, 5, tzinfo=self.timezone)
+        length = (self.end - self.start) % _DAY_MINUTES or _DAY_MINUTES
+        opening = monday + timedelta(days=min(self.days), minutes=self.start)
+        ends = (opening, opening + timedelta(minutes=length))
+        found = (moment.astimezone(UTC) for moment in ends)
+        return "-".join(f"{DAYS[moment.weekday()].lower()}:{moment:%H:%M}" for moment in found)
 
     def __str__(self) -> str:
         return f"{_day_text(self.days)} {_clock_text(self.start)}-{_clock_text(self.end)} {self.zone}"

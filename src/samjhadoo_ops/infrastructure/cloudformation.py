@@ -62,6 +62,7 @@ class ChangeSet:
         changes: As DescribeChangeSet returns them; empty if the stack is as it should be.
         failure: Why CloudFormation could not compute it; empty if it could.
         unchanged: Whether there is nothing to do.
+        mistakes: What CloudFormation's early validation has found, with its place in the template.
     """
 
     id: str
@@ -69,6 +70,7 @@ class ChangeSet:
     changes: tuple[Mapping[str, Any], ...] = ()
     failure: str = ""
     unchanged: bool = False
+    mistakes: tuple[str, ...] = ()
 
 
 class CloudFormation:
@@ -121,7 +123,18 @@ class CloudFormation:
             return ChangeSet(*ids, tuple(found["Changes"]))
         if any(text in reason for text in _NO_CHANGES):
             return ChangeSet(*ids, unchanged=True)
-        return ChangeSet(*ids, failure=reason)
+        return ChangeSet(*ids, failure=reason, mistakes=self._mistakes(made["Id"]))
+
+    def _mistakes(self, change_set: str) -> tuple[str, ...]:
+        """Return what early validation has found; only DescribeEvents has it."""
+        with aws_errors():
+            answer = self.client.describe_events(ChangeSetName=change_set, Filters={"FailedEvents": True})
+        return tuple(
+            f"{event.get('ValidationPath', event.get('LogicalResourceId', ''))}: "
+            f"{event.get('ValidationStatusReason', '')}"
+            for event in answer["OperationEvents"]
+            if event.get("EventType") == "VALIDATION_ERROR"
+        )
 
     def _awaited(self, change_set: str) -> dict[str, Any]:
         while True:

@@ -78,6 +78,7 @@ class StackEvents:
 
     Attributes:
         status: The stack's own; empty before its first event.
+        reason: Why the stack is rolled back.
         resources: The newest state of each resource, in the order of their first events.
         failures: What failed, in order; the first one is the cause of the others.
     """
@@ -114,7 +115,9 @@ class StackEvents:
         self.last = event["EventId"]
         status, reason = event.get("ResourceStatus", ""), event.get("ResourceStatusReason", "")
         if event.get("PhysicalResourceId") == self.stack:
-            self.status, self.reason = status, reason
+            self.status = status
+            if "ROLLBACK" in status or status.endswith("_FAILED"):
+                self.reason = self.reason or reason
             return None
         name = event["LogicalResourceId"]
         before, state = self.resources.get(name), ResourceState(name, event["ResourceType"], status, reason)

@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from samjhadoo_ops.aws_errors import AwsCallFailed
 from samjhadoo_ops.deployment.lock import this_owner
 from samjhadoo_ops.errors import ConfigurationError, PersonNeeded, Refused
 from samjhadoo_ops.infrastructure.changes import added_resources, resource_changes
 from samjhadoo_ops.infrastructure.cloudformation import UNMADE, ChangeSet, CloudFormation, StackDescription
+from samjhadoo_ops.infrastructure.evaluation import Evaluation
 from samjhadoo_ops.infrastructure.live import live_values
 from samjhadoo_ops.infrastructure.stacks import Stack, Stacks, environment_stacks
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from samjhadoo_ops.infrastructure.sources import OutputSource
 
 _AT_ONCE = 8
+_REFUSALS = ("InsufficientCapabilitiesException", "LimitExceededException", "ValidationError")
+"""CloudFormation's codes for a template or parameters that it does not take."""
 
 
 class OutputMissing(ConfigurationError):
@@ -139,19 +143,23 @@ class InfrastructureContext:
             return Proposal(stack, state, None, self._template(stack), missing=error.message, undo=undo)
         if undo:
             return Proposal(stack, state, None, self._template(stack), parameters, undo=True)
-        change_set = self.cloudformation(stack).create_change_set(
-            stack.name,
-            template=stack.template.body,
-            parameters=parameters,
-            new=state is None or state.is_new,
-        )
-        if change_set.failure:
-            self.cloudformation(stack).discard(stack.name, change_set.id)
-            raise Refused(
-                f"{stack.key}: CloudFormation refuses the change: {change_set.failure}",
-                hint=f"correct {stack.template.file}, or the settings that it takes",
-            )
+        change_set = self._change_set(stack, parameters, new=state is None or state.is_new)
         return Proposal(stack, state, change_set, resource_changes(change_set.changes), parameters)
+
+    def _change_set(self, stack: Stack, parameters: dict[str, str], *, new: bool) -> ChangeSet:
+        cloudformation = self.cloudformation(stack)
+        try:
+            made = cloudformation.create_change_set(
+                stack.name, template=stack.template.body, parameters=parameters, new=new
+            )
+        except AwsCallFailed as error:
+            if error.code not in _REFUSALS:
+                raise
+            raise _refusal(stack, error.message) from error
+        if made.failure:
+            cloudformation.discard(stack.name, made.id)
+            raise _refusal(stack, "; ".join(made.mistakes) or made.failure)
+        return made
 
     def parameters(self, stack: Stack) -> dict[str, str]:
         """Return the parameters of a stack; raise `OutputMissing` if another stack has to be made before."""
@@ -181,7 +189,9 @@ class InfrastructureContext:
         return state.outputs[wanted.output]
 
     def _template(self, stack: Stack) -> tuple[ResourceChange, ...]:
-        return added_resources(stack.template.resources)
+        evaluation = Evaluation(stack.template, stack.names)
+        resources = stack.template.resources.items()
+        return added_resources({name: each for name, each in resources if evaluation.exists(each)})
 
     def _require_usable(self, stack: Stack, state: StackDescription | None) -> None:
         """Raise if nothing can be proposed for a stack in its state."""
@@ -206,3 +216,10 @@ class InfrastructureContext:
                 hint=f"delete what is left of it: aws cloudformation delete-stack --stack-name "
                 f"{stack.name}{region}",
             )
+
+
+def _refusal(stack: Stack, why: str) -> Refused:
+    return Refused(
+        f"{stack.key}: CloudFormation refuses the change: {why}",
+        hint=f"correct {stack.template.file}, or the settings that it takes",
+    )

@@ -9,6 +9,8 @@ Metadata:
     BlueWeight: {live: blue_weight}             # what is read from AWS before
     RepositoryArn: {output: service.RepositoryArn}  # an output of another stack, in any region
     Edge: {stack: edge}                         # the name of another stack; empty if the environment has none
+    RoleName: {task_definition: task_role}      # what the service's task definition names
+    MakesRole: {first: {task_definition: task_role}}  # whether no earlier service has the same value
 ```
 """
 
@@ -20,18 +22,21 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from samjhadoo_ops.environment import Duration, SecretRef
+from samjhadoo_ops.environment import Duration, SecretRef, Window
 from samjhadoo_ops.environment.schema import Settings
 from samjhadoo_ops.environment.stack_output import StackOutput
+from samjhadoo_ops.infrastructure.task_definition import MEMBERS
 from samjhadoo_ops.suggestions import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from samjhadoo_ops.environment import Environment
     from samjhadoo_ops.infrastructure.templates import InfrastructureTemplate
 
 UNITS = {"milliseconds": 0.001, "seconds": 1.0, "minutes": 60.0, "hours": 3_600.0, "days": 86_400.0}
+UTC_WINDOW = "utc_window"
+"""The unit of weekly windows: in UTC, as RDS and ElastiCache take them."""
 KNOWN = ("environment", "prefix", "account", "region", "service", "stack")
 """What `value` may name."""
 LIVE = ("blue_weight", "green_weight", "blue_test_weight", "green_test_weight", "service_exists")
@@ -75,7 +80,36 @@ class StackNameSource:
     stack: str
 
 
-Source = SettingSource | KnownSource | LiveSource | OutputSource | StackNameSource
+@dataclass(frozen=True)
+class TaskDefinitionSource:
+    """What the service's task definition names: one of `task_definition.MEMBERS`."""
+
+    member: str
+
+
+@dataclass(frozen=True)
+class FirstSource:
+    """Whether a service is the first one with a value, so that its stack makes what others share with it."""
+
+    of: SettingSource | TaskDefinitionSource
+
+
+Source = (
+    SettingSource
+    | KnownSource
+    | LiveSource
+    | OutputSource
+    | StackNameSource
+    | TaskDefinitionSource
+    | FirstSource
+)
+
+
+_CHOICES: dict[str, tuple[Callable[[str], Source], tuple[str, ...]]] = {
+    "value": (KnownSource, KNOWN),
+    "live": (LiveSource, LIVE),
+    "task_definition": (TaskDefinitionSource, MEMBERS),
+}
 
 
 def parameter_sources(template: InfrastructureTemplate) -> dict[str, Source]:
@@ -131,9 +165,13 @@ def setting_value(
     for number, part in enumerate(source.path.split(".")):
         value = _below(template, key, value, part, source.path.split(".")[:number])
     if isinstance(value, Duration):
-        if not source.unit:
+        if source.unit not in UNITS:
             raise template.wrong(key, f"{source.path} is a duration: add unit: {', '.join(UNITS)}")
         return plain_number(Decimal(repr(float(value))) / Decimal(str(UNITS[source.unit])))
+    if isinstance(value, Window):
+        if source.unit != UTC_WINDOW:
+            raise template.wrong(key, f"{source.path} is a weekly window: add unit: {UTC_WINDOW}")
+        return value.in_utc()
     if source.unit:
         raise template.wrong(key, f"{source.path} is no duration, so it takes no unit")
     if isinstance(value, msgspec.Struct | dict):
@@ -170,19 +208,23 @@ def _source(template: InfrastructureTemplate, parameter: str, entry: Any) -> Sou
     if isinstance(entry, dict):
         match entry:
             case {"setting": str(path), **rest} if set(rest) <= {"unit"}:
-                return SettingSource(path, _one_of(template, key, rest.get("unit", ""), ("", *UNITS)))
-            case {"value": str(name), **rest} if not rest:
-                return KnownSource(_one_of(template, key, name, KNOWN))
-            case {"live": str(name), **rest} if not rest:
-                return LiveSource(_one_of(template, key, name, LIVE))
+                unit = _one_of(template, key, rest.get("unit", ""), ("", *UNITS, UTC_WINDOW))
+                return SettingSource(path, unit)
+            case {"first": of, **rest} if not rest:
+                inner = _source(template, parameter, of)
+                if isinstance(inner, SettingSource | TaskDefinitionSource):
+                    return FirstSource(inner)
             case {"stack": str(name), **rest} if not rest:
                 return StackNameSource(name)
             case {"output": str(name), **rest} if not rest and name.count(".") == 1:
                 return OutputSource(*name.split("."))
+        for word, (kind, names) in _CHOICES.items():
+            if set(entry) == {word} and isinstance(entry[word], str):
+                return kind(_one_of(template, key, entry[word], names))
     raise template.wrong(
         key,
         "expected a setting's path, {setting: PATH, unit: UNIT}, {value: NAME}, {live: NAME}, "
-        "{output: STACK.OUTPUT} or {stack: NAME}",
+        "{output: STACK.OUTPUT}, {stack: NAME}, {task_definition: NAME} or {first: …}",
     )
 
 

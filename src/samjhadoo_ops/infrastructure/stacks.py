@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.environment.stack_output import StackOutput
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.infrastructure.sources import (
+    FirstSource,
     KnownSource,
     LiveSource,
     OutputSource,
     SettingSource,
     Source,
     StackNameSource,
+    TaskDefinitionSource,
     known_values,
     parameter_sources,
     setting_value,
 )
+from samjhadoo_ops.infrastructure.task_definition import named_in_task_definition
 from samjhadoo_ops.infrastructure.templates import read_template
 from samjhadoo_ops.suggestions import nearest
 
@@ -40,6 +43,7 @@ class Stack:
         key: Its short name: its template's, with the service's name or the region where there are several.
         name: Its name at CloudFormation.
         env: The settings that it takes its parameters from: the environment's, or a service's.
+        earlier: The settings of the services before it, if each service has a stack.
     """
 
     key: str
@@ -47,6 +51,7 @@ class Stack:
     region: str
     template: InfrastructureTemplate
     env: Environment
+    earlier: tuple[Environment, ...] = ()
 
     @cached_property
     def sources(self) -> dict[str, Source]:
@@ -58,13 +63,14 @@ class Stack:
         """Return the parameters that the settings give."""
         known, found = known_values(self.env, self.name), {}
         for name, source in self.sources.items():
-            if isinstance(source, SettingSource):
-                found[name] = str(setting_value(self.template, _key(name), source, self.env))
+            if isinstance(source, SettingSource | TaskDefinitionSource):
+                found[name] = self._given(name, source, self.env)
+            elif isinstance(source, FirstSource):
+                found[name] = "true" if self._is_first(name, source) else "false"
             elif isinstance(source, KnownSource):
                 found[name] = known[source.name]
             elif isinstance(source, StackNameSource):
-                present = source.stack in self.env.infrastructure.stacks
-                found[name] = stack_name(self.env, source.stack) if present else ""
+                found[name] = self._name_of(source.stack)
         return found
 
     @property
@@ -108,6 +114,22 @@ class Stack:
             elif isinstance(source, OutputSource):
                 found[name] = output(self, source)
         return found
+
+    def _given(self, name: str, source: SettingSource | TaskDefinitionSource, env: Environment) -> str:
+        if isinstance(source, TaskDefinitionSource):
+            return named_in_task_definition(env, source.member)
+        return str(setting_value(self.template, _key(name), source, env))
+
+    def _is_first(self, name: str, source: FirstSource) -> bool:
+        value = self._given(name, source.of, self.env)
+        return bool(value) and all(self._given(name, source.of, env) != value for env in self.earlier)
+
+    def _name_of(self, key: str) -> str:
+        """Return the name of the environment's stack with a key, of the same service if each has one."""
+        if key not in self.env.infrastructure.stacks:
+            return ""
+        each = read_template(self.env.root, key).stacks.get("ForEach") == SERVICES
+        return stack_name(self.env, f"{key}-{self.env.key}" if each and self.env.key else key)
 
     def _named(self, parameter: str, source: Source) -> Source:
         if isinstance(source, SettingSource):
@@ -208,9 +230,11 @@ def _key(parameter: str) -> str:
 
 
 def _stacks_of(env: Environment, template: InfrastructureTemplate) -> Iterator[Stack]:
+    earlier: tuple[Environment, ...] = ()
     for suffix, region, own in _instances(env, template):
         key = f"{template.name}-{suffix}" if suffix else template.name
-        yield Stack(key, stack_name(env, key), region, template, own)
+        yield Stack(key, stack_name(env, key), region, template, own, earlier)
+        earlier = (*earlier, own)
 
 
 def _instances(env: Environment, template: InfrastructureTemplate) -> Sequence[tuple[str, str, Environment]]:

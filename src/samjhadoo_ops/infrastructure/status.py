@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from samjhadoo_ops.console import Console
+    from samjhadoo_ops.infrastructure.cost import Estimate
     from samjhadoo_ops.infrastructure.proposals import InfrastructureContext
 
 
@@ -24,3 +26,12 @@ def show_status(infrastructure: InfrastructureContext) -> list[str]:
     columns = ("Stack", "Status", "Updated", "Protection", "Region", "Name")
     console.table(columns, rows, event="stack-status")
     return missing
+
+
+def show_cost(console: Console, estimated: Estimate) -> None:
+    """Show what a month costs; with `--verbose`, everything that costs something."""
+    for cost in estimated.costs:
+        console.state("cost", title=cost.title, dollars=cost.dollars)
+        if console.verbose:
+            console.show(f"  {cost}")
+    console.show(str(estimated))

@@ -73,6 +73,11 @@ class InfrastructureTemplate:
         return self._table("Metadata", "Stacks")
 
     @cached_property
+    def conditions(self) -> dict[str, Any]:
+        """Return its conditions as declared."""
+        return self._table("Conditions")
+
+    @cached_property
     def resources(self) -> dict[str, dict[str, Any]]:
         """Return its resources as declared."""
         return self._table("Resources")

@@ -8,6 +8,7 @@ import string
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_ops.environment.schema import TASK_SIZES
 from samjhadoo_ops.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ class _Template(string.Template):
 def render_task_definition(env: Environment, image_reference: str, version: str) -> dict[str, Any]:
     """Return the arguments of RegisterTaskDefinition for a release.
 
-    Placeholders `${name}` are filled from `service.variables` and `region`, `account`, `environment`,
-    `name` (of the service), `image` and `version`.
+    Placeholders `${name}` are filled from `service.variables` (without `cpu` and `memory`: from the instance
+    type) and `region`, `account`, `environment`, `name` (of the service), `image` and `version`.
 
     Raises:
         ConfigurationError: The file is missing or malformed, has an unknown placeholder or member, lacks
@@ -52,6 +53,7 @@ def render_task_definition(env: Environment, image_reference: str, version: str)
     template = _load(env, where)
     variables = {
         **env.service.variables,
+        **_size(env),
         "region": env.aws.region,
         "account": env.aws.account,
         "environment": env.name,
@@ -67,6 +69,12 @@ def render_task_definition(env: Environment, image_reference: str, version: str)
     _refuse(where, list(_violations(definition)))
     _check_port(definition, env, where)
     return definition
+
+
+def _size(env: Environment) -> dict[str, str]:
+    """Return `cpu` and `memory` of the instance type, as far as `service.variables` leaves them empty."""
+    size = TASK_SIZES.get(env.infrastructure.instance_type, {})
+    return {name: value for name, value in size.items() if not env.service.variables.get(name)}
 
 
 def _load(env: Environment, where: str) -> dict[str, Any]:

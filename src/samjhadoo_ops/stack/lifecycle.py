@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.errors import ConfigurationError, OpsError
 from samjhadoo_ops.processes import MARKER, is_running
-from samjhadoo_ops.stack import watchdog
+from samjhadoo_ops.stack import stacks, watchdog
 from samjhadoo_ops.stack.planning import make_plan
 from samjhadoo_ops.stack.ports import moved
 from samjhadoo_ops.stack.servers import remove_labelled
@@ -33,6 +33,7 @@ _START_TIME = 200.0
 _STOP_TIME = 60.0
 _LOCK_TIME = 300.0
 _TICK = 0.02
+_EXPLANATION = 0.5
 _STARTING = {
     "embedded": "starting PostgreSQL, Redis and the emulator: a few seconds",
     "containers": "starting containers and the emulator: about half a minute",
@@ -83,7 +84,7 @@ def start(env: Environment, progress: Progress, *, owner: int | None = None) -> 
         plan = make_plan(env, paths, progress, owner=owner)
         began = time.monotonic()
         progress(f"{_STARTING[plan.kind]}, at most {_START_TIME:.0f} s; to follow it: invoke stack.logs")
-        _launch(plan, paths)
+        _launch(plan, paths, env)
         started = find(env)
         if started is None:
             ended = why_ended(env)
@@ -196,8 +197,8 @@ def _clean_engine(paths: StackPaths, progress: Progress) -> None:
     paths.engine.unlink(missing_ok=True)
 
 
-def _launch(plan: StackPlan, paths: StackPaths) -> None:
-    """Start the supervisor and wait until the stack is up."""
+def _launch(plan: StackPlan, paths: StackPaths, env: Environment) -> None:
+    """Start the supervisor, make the environment's stacks, and wait until everything is up."""
     run = paths.run(plan.id)
     run.mkdir(parents=True, mode=0o700)
     write(run / "plan.json", plan)
@@ -222,7 +223,7 @@ def _launch(plan: StackPlan, paths: StackPaths) -> None:
     finally:
         os.close(writing)
     try:
-        report = _read_report(reading)
+        report = _await_up(Reports(reading), plan, paths, env)
     except BaseException:
         # Interrupted: the supervisor ends what it has started, or we do by force.
         _end_half_started(process, paths)
@@ -244,13 +245,40 @@ def _launch(plan: StackPlan, paths: StackPaths) -> None:
     )
 
 
-def _read_report(descriptor: int) -> dict[str, Any]:
-    if not select.select([descriptor], [], [], _START_TIME)[0]:
-        return {}
-    with os.fdopen(os.dup(descriptor), "rb") as pipe:
-        line = pipe.readline()
-    report: dict[str, Any] = json.loads(line) if line else {}
-    return report
+class Reports:
+    """The supervisor's reports: first the edge's port, if stacks have to be made, and finally how it went."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._pipe = os.fdopen(os.dup(descriptor), "rb", buffering=0)
+        self._deadline = time.monotonic() + _START_TIME
+
+    def read(self, limit: float = _START_TIME) -> dict[str, Any]:
+        """Return the next report; an empty one if there is none in time, or the supervisor has ended."""
+        left = max(0.0, min(limit, self._deadline - time.monotonic()))
+        line = self._pipe.readline() if select.select([self._pipe], [], [], left)[0] else b""
+        report: dict[str, Any] = json.loads(line) if line else {}
+        return report
+
+    def close(self) -> None:
+        """Close the pipe."""
+        self._pipe.close()
+
+
+def _await_up(reports: Reports, plan: StackPlan, paths: StackPaths, env: Environment) -> dict[str, Any]:
+    """Return the supervisor's last report; make the stacks as soon as CloudFormation can be reached."""
+    try:
+        if plan.stacks:
+            stacks.prepare()
+        while "edge" in (report := reports.read()):
+            try:
+                stacks.make(env, int(report["edge"]), log=paths.run(plan.id) / "logs" / "stacks.log")
+            except OpsError as error:
+                # If a process has ended, the supervisor knows more.
+                return reports.read(_EXPLANATION) or {"failed": error.message, "details": error.details}
+            paths.stacks(plan.id).touch()
+        return report
+    finally:
+        reports.close()
 
 
 def _end_half_started(process: subprocess.Popen[bytes], paths: StackPaths) -> None:

@@ -90,6 +90,7 @@ class StackPlan(msgspec.Struct, frozen=True):
         variables: Environment variables for the emulator: what no command line may show.
         seeds: The init hooks, in the order in which they run.
         seed_variables: Environment variables for them; the addresses are added.
+        stacks: Whether the command that starts it makes the environment's stacks before it is up.
         training: Whether Flyway's start-up archive is to be recorded once the stack is up.
     """
 
@@ -108,6 +109,7 @@ class StackPlan(msgspec.Struct, frozen=True):
     seeds: tuple[str, ...]
     seed_variables: dict[str, str]
     starter: Starter | None
+    stacks: bool
     training: bool
 
     @property

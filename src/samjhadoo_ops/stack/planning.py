@@ -73,6 +73,7 @@ def make_plan(
         seeds=seeds.seed_scripts(env.root),
         seed_variables=seeds.seed_variables(env),
         starter=starter,
+        stacks=bool(env.infrastructure.stacks),
         training=training,
     )
 

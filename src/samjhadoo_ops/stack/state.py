@@ -104,6 +104,10 @@ class StackPaths:
         """Return the folder of a stack's files."""
         return self.folder / f"{FOLDER_PREFIX}{stack}"
 
+    def stacks(self, stack: str) -> Path:
+        """Return the file that exists once the stacks of CloudFormation are made."""
+        return self.run(stack) / "stacks-made"
+
     def read_state(self) -> StackState | None:
         """Return the content of `stack.json`; None when it is missing or not readable."""
         try:

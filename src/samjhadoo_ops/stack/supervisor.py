@@ -1,8 +1,9 @@
 """The supervisor of a stack: `python -m samjhadoo_ops.stack.supervisor PLAN --report FD`.
 
 It starts the servers (processes, or the process that runs the containers) and the emulator, runs the init
-hooks, writes `stack.json`, and then waits until it is asked to stop, one of its processes ends, the shell
-that started the stack is killed, or the stack's owner ends, if it has one. Any of these ends the whole stack.
+hooks, waits until the command that starts the stack has made its stacks of CloudFormation, writes
+`stack.json`, and then waits until it is asked to stop, one of its processes ends, the shell that started the
+stack is killed, or the stack's owner ends, if it has one. Any of these ends the whole stack.
 So does the death of the supervisor itself: the kernel kills its children (Linux), and the watchdog the rest.
 
 It lives as long as the stack, so it has one thread and imports nothing heavy.
@@ -118,6 +119,7 @@ class Supervisor:
                 raise
             self._end()
             shutil.rmtree(self.folder / "emulator", ignore_errors=True)
+            self.paths.stacks(self.plan.id).unlink(missing_ok=True)
             self.ports = msgspec.structs.replace(self.ports, postgres=0, redis=0)
             self._start()
 
@@ -133,10 +135,13 @@ class Supervisor:
             self._wait_until({"the network": self._servers.ready_for_emulator})
             self._start_emulator(listener)
         self._wait_until({"the containers": self._servers.ready_for_seeds})
+        if self.plan.stacks:
+            self._report(edge=self.ports.edge)
         self._start_seeds()
         self._servers.start_rest(self._children, self.ports)
         seeded = {"the init hooks": lambda: all(child.name != "seeds" for child in self._children.all)}
-        self._wait_until(self._servers.waiting_for(self.ports) | seeded)
+        made = {"the stacks": self.paths.stacks(self.plan.id).exists} if self.plan.stacks else {}
+        self._wait_until(self._servers.waiting_for(self.ports) | seeded | made)
         self.paths.ended.unlink(missing_ok=True)
         write(self.paths.state, self._state())
         self._report(up=True)
@@ -298,7 +303,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The command may have ended meanwhile; others find the stack by its state file.
         with suppress(OSError):
             os.write(options.report, json.dumps(fields).encode() + b"\n")
-            os.close(options.report)
+            if "edge" not in fields:  # the last report
+                os.close(options.report)
 
     return Supervisor(plan, report).run()
 

@@ -64,10 +64,12 @@ def apply(
 @ops_task(default=True, example="invoke infra.status --env production")
 def status(_c: Context, *, env: str = "local") -> None:
     """Show the state of the stacks."""
-    from samjhadoo_ops.infrastructure.status import show_status
+    from samjhadoo_ops.infrastructure.cost import estimate
+    from samjhadoo_ops.infrastructure.status import show_cost, show_status
 
     session, infrastructure = _open(env)
     missing = show_status(infrastructure)
+    show_cost(session.console, estimate(session.env, infrastructure.stacks))
     text = f"{len(missing)} of the stacks do not exist yet" if missing else "every stack exists"
     commands = (f"invoke infra.plan --env {session.env.name}",) if missing else ()
     session.console.result("shown", ExitCode.SUCCEEDED, text, missing=missing, commands=commands)
@@ -178,6 +180,7 @@ def _open(env: str) -> tuple[Session, InfrastructureContext]:
 
 
 def _show_plan(session: Session, infrastructure: InfrastructureContext) -> None:
+    from samjhadoo_ops.infrastructure.cost import estimate
     from samjhadoo_ops.infrastructure.plan import show, totals
 
     session.aws.account_guard()
@@ -186,10 +189,19 @@ def _show_plan(session: Session, infrastructure: InfrastructureContext) -> None:
         show(infrastructure, proposals)
     finally:
         infrastructure.discard(proposals)
+    estimated = estimate(session.env, infrastructure.stacks)
+    session.console.show(f"{estimated}")
     unchanged = all(proposal.unchanged for proposal in proposals)
     commands = () if unchanged else (f"invoke infra.apply --env {session.env.name}",)
     outcome = "unchanged" if unchanged else "planned"
-    session.console.result(outcome, ExitCode.SUCCEEDED, totals(proposals), commands=commands)
+    session.console.result(
+        outcome,
+        ExitCode.SUCCEEDED,
+        totals(proposals),
+        commands=commands,
+        month=round(estimated.dollars),
+        prices=estimated.date,
+    )
 
 
 def _show_doomed(session: Session, doomed: list[Doomed]) -> None:

@@ -31,3 +31,7 @@ class CloudWatchBase(LiveService):
     def alarm_arn(self, name: str) -> str:
         """Return an alarm's ARN."""
         return f"{self.home().prefix}alarm:{name}"
+
+    def is_taggable(self, _arn: str) -> bool:
+        """Return whether an ARN is that of a resource with tags."""
+        return False

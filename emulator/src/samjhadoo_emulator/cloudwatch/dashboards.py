@@ -52,6 +52,8 @@ class Dashboards(CloudWatchBase):
             document = None
         if not isinstance(document, dict):
             raise AwsError("InvalidParameterInput", "The field DashboardBody must be a valid JSON object")
+        if name not in self.dashboards:
+            self.tags[self._arn(name)] = {tag["Key"]: tag["Value"] for tag in params.get("Tags") or []}
         self.dashboards[name] = Dashboard(body, self.clock.now())
         return {"DashboardValidationMessages": []}
 
@@ -85,7 +87,12 @@ class Dashboards(CloudWatchBase):
             raise AwsError("ResourceNotFound", f"Dashboards {listed} do not exist", status=404)
         for name in params["DashboardNames"]:
             self.dashboards.pop(name, None)
+            self.tags.pop(self._arn(name), None)
         return {}
+
+    def is_taggable(self, arn: str) -> bool:
+        """Return whether an ARN is a dashboard's, or another resource's with tags."""
+        return any(arn == self._arn(name) for name in self.dashboards) or super().is_taggable(arn)
 
     def _arn(self, name: str) -> str:
         return f"arn:{partition(self.region)}:cloudwatch::{self.account}:dashboard/{name}"

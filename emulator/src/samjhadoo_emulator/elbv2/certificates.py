@@ -21,24 +21,26 @@ class Certificates(Elbv2Base):
 
     @operation("AddListenerCertificates")
     async def add_listener_certificates(self, params: Params) -> Result:
-        listener = self._secure_listener(params["ListenerArn"])
-        arns = [each["CertificateArn"] for each in params["Certificates"]]
-        added = list(dict.fromkeys([*listener.further_certificates, *arns]))
-        self.check_limit("certificates-per-application-load-balancer", len(added), "TooManyCertificates")
-        for arn in arns:
+        listener, given = self._secure_listener(params["ListenerArn"]), _arns(params)
+        added = [arn for arn in dict.fromkeys(given) if arn not in listener.more_certificates]
+        balancer = self.load_balancer(listener.load_balancer)
+        amount = sum(len(each.more_certificates) for each in balancer.listeners.values())
+        limit = "certificates-per-application-load-balancer"
+        self.check_limit(limit, amount + len(added), "TooManyCertificates")
+        for arn in given:
             await self._obtain(arn)
-        listener.further_certificates = added
+        listener.more_certificates = list(dict.fromkeys([*listener.more_certificates, *added]))
         await self.plane.sync()
-        return {"Certificates": [{"CertificateArn": arn, "IsDefault": False} for arn in arns]}
+        return {"Certificates": [{"CertificateArn": arn, "IsDefault": False} for arn in given]}
 
     @operation("RemoveListenerCertificates")
     async def remove_listener_certificates(self, params: Params) -> Result:
-        listener = self._secure_listener(params["ListenerArn"])
-        arns = {each["CertificateArn"] for each in params["Certificates"]}
-        own = {each["CertificateArn"] for each in listener.certificates}
-        if arns & own - set(listener.further_certificates):
-            raise AwsError("OperationNotPermitted", "The default certificate cannot be removed")
-        listener.further_certificates = [arn for arn in listener.further_certificates if arn not in arns]
+        listener, given = self._secure_listener(params["ListenerArn"]), set(_arns(params))
+        default = {each["CertificateArn"] for each in listener.certificates}
+        # "If the default certificate is also in the certificate list", it can be removed from there.
+        if given & default - set(listener.more_certificates):
+            raise AwsError("OperationNotPermitted", "Default certificate cannot be removed from the listener")
+        listener.more_certificates = [arn for arn in listener.more_certificates if arn not in given]
         await self.plane.sync()
         return {}
 
@@ -46,7 +48,7 @@ class Certificates(Elbv2Base):
     async def describe_listener_certificates(self, params: Params) -> Result:
         listener = self.listener(params["ListenerArn"])
         default = [{**each, "IsDefault": True} for each in listener.certificates]
-        further = [{"CertificateArn": arn, "IsDefault": False} for arn in listener.further_certificates]
+        further = [{"CertificateArn": arn, "IsDefault": False} for arn in listener.more_certificates]
         return ELBV2.answer("Certificates", [*default, *further], params)
 
     @operation("DescribeSSLPolicies")
@@ -82,5 +84,19 @@ class Certificates(Elbv2Base):
     def _secure_listener(self, arn: str) -> Listener:
         listener = self.listener(arn)
         if listener.protocol != "HTTPS":
-            raise validation_error(f"Certificates cannot be specified for {listener.protocol} listeners")
+            raise validation_error("Certificates can only be added to HTTPS or TLS listeners")
         return listener
+
+
+def _arns(params: Params) -> list[str]:
+    """Return the certificates that a request names.
+
+    Raises:
+        AwsError: One has no ARN, or says whether it is the default.
+    """
+    given = params["Certificates"]
+    if any("IsDefault" in each for each in given):
+        raise validation_error("IsDefault cannot be specified for a certificate")
+    if not all(each.get("CertificateArn") for each in given):
+        raise validation_error("A certificate ARN must be specified")
+    return [each["CertificateArn"] for each in given]

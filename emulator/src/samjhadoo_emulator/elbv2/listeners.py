@@ -184,4 +184,4 @@ def _secure(listener: Listener, params: Params) -> None:
         listener.certificates = [{"CertificateArn": each["CertificateArn"]} for each in given]
         listener.ssl_policy = params.get("SslPolicy") or listener.ssl_policy or ssl_policies.DEFAULT
     else:
-        listener.certificates, listener.further_certificates, listener.ssl_policy = [], [], ""
+        listener.certificates, listener.more_certificates, listener.ssl_policy = [], [], ""

@@ -120,8 +120,8 @@ class Listener:
 
     Attributes:
         bound_port: Where it really listens, which differs when its port was taken.
-        certificates: The default one, if it is an HTTPS listener.
-        further_certificates: ARNs of those that are chosen by the name which a client asks for.
+        certificates: The default certificate, if it is an HTTPS listener.
+        more_certificates: The ARNs of those that clients get by the name that they ask for.
     """
 
     arn: str
@@ -132,7 +132,7 @@ class Listener:
     default: Rule
     attributes: dict[str, str]
     certificates: list[dict[str, Any]] = field(default_factory=list)
-    further_certificates: list[str] = field(default_factory=list)
+    more_certificates: list[str] = field(default_factory=list)
     ssl_policy: str = ""
     rules: dict[str, Rule] = field(default_factory=dict)
 

@@ -27,7 +27,7 @@ LARGEST = 1 << 20
 """Bytes of a body that are kept for the case of a crash."""
 _CHECKED = ("json", "query", "ec2")
 """Protocols whose parameters are all in the body."""
-_EXTRAS = {"cfnlint": "cfn-lint", "docker": "docker"}
+_EXTRAS = {"docker": "docker"}
 """Modules that moto imports when it needs them, and the extra of this distribution that installs each."""
 
 

@@ -19,6 +19,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 from samjhadoo_emulator import lean
 from samjhadoo_emulator.exchange import Exchange
 from samjhadoo_emulator.identify import service_of
+from samjhadoo_emulator.upstream.amendments import amend
 from samjhadoo_emulator.upstream.crashes import answering, refusal
 from samjhadoo_emulator.upstream.info import UpstreamInfo
 
@@ -57,7 +58,12 @@ def _moto_server(account: str, region: str) -> Any:
     if _ACM_WAIT not in os.environ:
         # There is no DNS in which a certificate's names could be validated, and so nothing to wait for.
         settings.ACM_VALIDATION_WAIT = 0
-    return DomainDispatcherApplication(create_backend_app)
+
+    def create(service: Any) -> Any:
+        amend(service)
+        return create_backend_app(service)
+
+    return DomainDispatcherApplication(create)
 
 
 def _has(service: str) -> bool:

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from samjhadoo_emulator.errors import not_implemented
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -44,8 +46,10 @@ class Request:
             For a deletion, those that the resource has.
         previous: Before an update: the properties that the resource has.
         tags: The stack's tags, by key: the resource gets them beside those in its properties.
+        previous_tags: Before an update: the stack's tags that the resource has.
         id: The physical id; empty before creation.
         attributes: The attributes so far.
+        snapshot: Whether a deletion leaves a snapshot of the resource's data (`DeletionPolicy: Snapshot`).
         suffix: Random characters for generated names.
         created: Call it as soon as the resource exists at AWS, before waiting for its state: the resource is
             then deleted when its creation fails or is cancelled. `create` may just return instead.
@@ -61,8 +65,10 @@ class Request:
     properties: Properties
     previous: Properties = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    previous_tags: dict[str, str] = field(default_factory=dict)
     id: str = ""
     attributes: Properties = field(default_factory=dict)
+    snapshot: bool = False
     suffix: str = ""
     partition: str = "aws"
     created: Callable[[Resource], None] = lambda _resource: None
@@ -93,9 +99,23 @@ class ResourceType(ABC):
 
     Attributes:
         name: The type's name, for example `AWS::EC2::VPC`.
+        unsupported: Properties of the schema that the emulator cannot act on.
     """
 
     name: ClassVar[str]
+    unsupported: ClassVar[frozenset[str]] = frozenset()
+
+    def check(self, properties: Properties) -> None:
+        """Refuse properties that the emulator cannot act on; the engine asks before anything is made.
+
+        Args:
+            properties: As far as they are evaluated.
+
+        Raises:
+            AwsError: The properties' names are in the text.
+        """
+        if refused := sorted(self.unsupported & properties.keys()):
+            raise not_implemented(f"The emulator does not support {', '.join(refused)} of {self.name}.")
 
     @abstractmethod
     async def create(self, request: Request) -> Resource:
@@ -125,5 +145,6 @@ class ResourceType(ABC):
     async def read(self, request: Request) -> Properties | None:
         """Return the properties that the resource has now, in the template's form; None if it is gone.
 
-        Only properties that AWS returns are in the result; drift is found in those that the template names.
+        Only properties that AWS returns are in the result; one that AWS would return but is gone is None.
+        Drift is found in those that the template names.
         """

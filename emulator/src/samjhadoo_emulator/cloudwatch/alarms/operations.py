@@ -305,5 +305,8 @@ class AlarmOperations(AlarmDriver):
         return self.children(found) if found is not None and found.composite else []
 
     def _check_tagged(self, arn: str) -> None:
-        if self.named(arn) is None:
+        if not self.is_taggable(arn):
             raise AwsError("ResourceNotFoundException", "Unknown", status=404)
+
+    def is_taggable(self, arn: str) -> bool:
+        return self.named(arn) is not None or super().is_taggable(arn)

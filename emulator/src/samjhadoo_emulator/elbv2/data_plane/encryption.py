@@ -45,7 +45,7 @@ def transport(listener: Listener, files: Callable[[str], KeyPairFiles], *, http2
         http2: Whether clients may speak HTTP/2.
     """
     arns = dict.fromkeys(
-        (*(each["CertificateArn"] for each in listener.certificates), *listener.further_certificates)
+        (*(each["CertificateArn"] for each in listener.certificates), *listener.more_certificates)
     )
     return extension(
         "envoy.transport_sockets.tls",

@@ -1,0 +1,23 @@
+"""Amazon EC2: virtual networks and what is in them."""
+
+from __future__ import annotations
+
+from samjhadoo_emulator.cloudformation.resources.ec2 import (
+    access_lists,
+    addresses,
+    endpoints,
+    flow_logs,
+    networks,
+    routing,
+    security_groups,
+)
+
+TYPES = (
+    *networks.TYPES,
+    *routing.TYPES,
+    *addresses.TYPES,
+    *security_groups.TYPES,
+    *endpoints.TYPES,
+    *access_lists.TYPES,
+    *flow_logs.TYPES,
+)
