@@ -253,6 +253,15 @@ def test_statements_are_packed_whole_in_order_and_never_beyond_the_limit(lengths
     assert all(size(document) <= LARGEST for document in documents)
 
 
+def test_a_statement_that_is_too_large_is_divided_by_its_resources() -> None:
+    resources = [f"arn:aws:s3:::{'x' * 500}-{n}" for n in range(30)]
+    documents = packed([{"Sid": "Large", "Action": "s3:GetObject", "Resource": resources}])
+    assert all(size(document) <= LARGEST for document in documents)
+    parts = [statement for document in documents for statement in document["Statement"]]
+    assert [each for part in parts for each in _list(part["Resource"])] == resources
+    assert {part["Action"] for part in parts} == {"s3:GetObject"}
+
+
 def test_a_statement_that_is_too_large_alone_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="the statement Large alone"):
         packed([{"Sid": "Large", "Resource": "x" * LARGEST}])

@@ -22,6 +22,10 @@ Document = dict[str, Any]
 
 LARGEST = 6144
 """Characters of a managed policy, without white space (IAM user guide, "IAM and AWS STS quotas")."""
+LONGEST_PARAMETER = 4096
+"""Characters of a parameter's value (CloudFormation user guide, "Quotas")."""
+MOST_PARTS = 6
+"""Policies of the deployer that infrastructure/delivery.yaml has room for."""
 VERSION = "2012-10-17"
 _OUTPUT = re.compile(r"stack:[A-Za-z][A-Za-z0-9-]*#[A-Za-z0-9]")
 _REGISTRY = re.compile(r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com")
@@ -48,12 +52,23 @@ def policies(
         ConfigurationError: A source is not in ECR, a task definition cannot be rendered, or a statement alone
             is too large.
     """
+    return packed(_statements_of(env, role=role, sources=sources, resolve=resolve))
+
+
+def _statements_of(
+    env: Environment,
+    *,
+    role: str = "",
+    sources: Sequence[str] = (),
+    resolve: Callable[[Environment], Environment] = lambda env: env,
+) -> list[Document]:
     arns = tuple(map(repository_arn, sources))
-    services = [
-        ServiceArns(resolve(each), each, role or env.aws.role_arn, arns)
-        for each in env.services.values() or [env]
-    ]
-    return packed(statements(services))
+    return statements(
+        [
+            ServiceArns(resolve(each), each, role or env.aws.role_arn, arns)
+            for each in env.services.values() or [env]
+        ]
+    )
 
 
 def names_outputs(documents: Sequence[Document]) -> bool:
@@ -62,7 +77,10 @@ def names_outputs(documents: Sequence[Document]) -> bool:
 
 
 def statements(services: Sequence[ServiceArns]) -> list[Document]:
-    """Return the statements for what the settings of services make necessary; each has an id of its own."""
+    """Return the statements for what the settings of services make necessary.
+
+    Those with the same purpose and different resources have the same id.
+    """
     found: list[Document] = []
     for permission in PERMISSIONS:
         statement = _statement(permission, services)
@@ -71,32 +89,53 @@ def statements(services: Sequence[ServiceArns]) -> list[Document]:
             same[0]["Action"] += [each for each in statement["Action"] if each not in same[0]["Action"]]
         elif statement:
             found.append(statement)
-    return [_with_single_values(statement) for statement in _with_own_ids(found)]
+    return [_with_single_values(statement) for statement in found]
 
 
-def packed(parts: Iterable[Document]) -> list[Document]:
-    """Return as few documents as hold the statements in their order, none larger than IAM allows.
+def packed(parts: Iterable[Document], *, largest: int = LARGEST) -> list[Document]:
+    """Return as few documents as hold the statements in their order, none larger than a limit.
+
+    A statement that is too large alone is divided by its resources.
 
     Raises:
-        ConfigurationError: A statement alone is too large.
+        ConfigurationError: A statement with a single resource is too large.
     """
     documents: list[Document] = []
-    for statement in parts:
+    for statement in (each for part in parts for each in _divided(part, largest)):
         last = documents[-1]["Statement"] if documents else []
-        if not documents or size(_document([*last, statement])) > LARGEST:
+        if not documents or size(_document([*last, statement])) > largest:
             documents.append(_document([]))
         documents[-1]["Statement"].append(statement)
-        if size(documents[-1]) > LARGEST:
-            raise ConfigurationError(
-                f"the statement {statement['Sid']} alone is larger than the {LARGEST} characters of a policy",
-                hint="give some of the services a role of their own: --service NAME",
-            )
-    return documents
+    return [_document(list(_with_own_ids(each["Statement"]))) for each in documents]
+
+
+def deployer_policies(env: Environment) -> list[str]:
+    """Return the documents, as text, from which the stack `delivery` makes the policies of `aws.role_arn`.
+
+    Each is the value of a parameter, which has at most 4,096 characters. There are none without a role.
+
+    Raises:
+        ConfigurationError: They are more than `MOST_PARTS`, or name what other stacks make.
+    """
+    if not env.aws.role_arn:
+        return []
+    found = packed(_statements_of(env), largest=LONGEST_PARAMETER)
+    if names_outputs(found):
+        raise ConfigurationError(
+            "the policy of aws.role_arn needs names, but a setting has a stack's output instead",
+            hint="name repository, bucket, cluster, service and roles in the settings",
+        )
+    if len(found) > MOST_PARTS:
+        raise ConfigurationError(
+            f"the services of {env.name} need {len(found)} policies; the stack delivery makes {MOST_PARTS}",
+            hint="add parameters DeployerPolicy… to infrastructure/delivery.yaml",
+        )
+    return [_text(document) for document in found]
 
 
 def size(document: Document) -> int:
     """Return the characters that IAM counts."""
-    return len(json.dumps(document, separators=(",", ":")))
+    return len(_text(document))
 
 
 def repository_arn(name: str) -> str:
@@ -109,6 +148,27 @@ def repository_arn(name: str) -> str:
             hint="leave it out for other registries: AWS does not check them",
         )
     return f"arn:aws:ecr:{registry['region']}:{registry['account']}:repository/{parsed.repository}"
+
+
+def _text(document: Document) -> str:
+    return json.dumps(document, separators=(",", ":"))
+
+
+def _divided(statement: Document, largest: int) -> Iterator[Document]:
+    """Yield a statement, or several with a part of its resources each, none too large alone."""
+    resources = statement.get("Resource")
+    # A further statement with the same id gets a longer one.
+    if size(_document([{**statement, "Sid": f"{statement['Sid']}00"}])) <= largest:
+        yield statement
+        return
+    if not isinstance(resources, list):
+        raise ConfigurationError(
+            f"the statement {statement['Sid']} alone is larger than the {largest} characters of a policy",
+            hint="give some of the services a role of their own: --service NAME",
+        )
+    half = len(resources) // 2
+    for some in (resources[:half], resources[half:]):
+        yield from _divided(_with_single_values({**statement, "Resource": some}), largest)
 
 
 def _document(parts: list[Document]) -> Document:
