@@ -17,11 +17,11 @@ from invoke.context import Context
 from samjhadoo_ops.environment import load_environment
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.infrastructure.permissions import PERMISSIONS, UNCHECKED, action
-from samjhadoo_ops.infrastructure.policy import LARGEST, names_outputs, packed, policies, repository_arn, size
+from samjhadoo_ops.infrastructure.policy import LARGEST, names_outputs, packed, policies, size
 from samjhadoo_ops.tasks import ns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from samjhadoo_ops.environment import Environment
 
@@ -54,9 +54,9 @@ def production(project: Path) -> Callable[[str], Environment]:
     return load
 
 
-def of(env: Environment, *, role: str = "", sources: Sequence[str] = ()) -> list[dict[str, Any]]:
+def of(env: Environment, *, role: str = "") -> list[dict[str, Any]]:
     """Return the statements of all policies of an environment."""
-    found = policies(env, role=role, sources=sources)
+    found = policies(env, role=role)
     return [statement for document in found for statement in document["Statement"]]
 
 
@@ -269,8 +269,8 @@ def test_a_statement_that_is_too_large_alone_is_refused() -> None:
 
 def test_images_of_another_account_may_be_pulled_and_not_pushed(production: Any) -> None:
     arn = "arn:aws:ecr:eu-west-1:444455556666:repository/samjhadoo/backend"
-    name = "444455556666.dkr.ecr.eu-west-1.amazonaws.com/samjhadoo/backend:v1"
-    resources = granted(production(), sources=[name])
+    name = "444455556666.dkr.ecr.eu-west-1.amazonaws.com/samjhadoo/backend"
+    resources = granted(production(f'[services.one.build]\npull_from = ["{name}"]'))
     assert arn in resources["ecr:BatchGetImage"]
     assert arn not in resources["ecr:PutImage"]
 
@@ -278,9 +278,10 @@ def test_images_of_another_account_may_be_pulled_and_not_pushed(production: Any)
 @pytest.mark.parametrize(
     "name", ["ghcr.io/owner/image", "backend", "444455556666.dkr.ecr.eu-west-1.amazonaws.com/"]
 )
-def test_a_registry_that_is_not_ecr_is_refused(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="expected ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY"):
-        repository_arn(name)
+def test_a_registry_that_is_not_ecr_is_refused(production: Any, name: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        production(f'[services.one.build]\npull_from = ["{name}"]')
+    assert "expected ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY" in str(refused.value)
 
 
 def test_every_call_has_one_action_and_every_implied_action_a_call() -> None:
@@ -308,7 +309,8 @@ def test_several_policies_are_announced_and_printed_one_by_one(
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("SAMJHADOO_DATABASE__RUNNER", "ecs-task")
     repository = "444455556666.dkr.ecr.ap-south-1.amazonaws.com/samjhadoo"
-    options = {"env": "production", "pull_from": [f"{repository}/{n}" for n in range(9)]}
+    monkeypatch.setenv("SAMJHADOO_BUILD__PULL_FROM", ",".join(f"{repository}/{n}" for n in range(9)))
+    options = {"env": "production"}
     ns["infra.policy"](Context(), **options)
     printed = capsys.readouterr()
     assert "2 policies" in printed.err

@@ -61,7 +61,6 @@ class ServiceArns:
         env: The service's settings, with the outputs of stacks that they name.
         written: The settings as their files have them.
         role: The ARN of the role that releases; empty if it is not known.
-        sources: The ECR repositories, besides the service's own, from which images are released.
 
     Raises:
         ConfigurationError: The task definition cannot be rendered; raised by what is read from it.
@@ -70,7 +69,6 @@ class ServiceArns:
     env: Environment
     written: Environment
     role: str = ""
-    sources: Arns = ()
 
     @property
     def cluster(self) -> Arns:
@@ -134,6 +132,16 @@ class ServiceArns:
     def repository(self) -> Arns:
         """The ECR repository of the release."""
         return (self._regional("ecr", f"repository/{self.env.build.repository}"),)
+
+    @property
+    def sources(self) -> Arns:
+        """The ECR repositories from which its images are copied."""
+        found = []
+        for name in self.env.build.pull_from:
+            host, _, repository = name.partition("/")
+            account, _, _, region, *_ = host.split(".")
+            found.append(f"arn:aws:ecr:{region}:{account}:repository/{repository}")
+        return tuple(found)
 
     @property
     def bucket(self) -> Arns:

@@ -235,7 +235,7 @@ PERMISSIONS = (
     ),
     Permission(
         "PullFrom",
-        "Copy images from other repositories (deploy --image)",
+        "Copy images from the repositories of build.pull_from (deploy --image)",
         implied=(*_PULL, "ecr:BatchCheckLayerAvailability"),
         by=("ecr:GetAuthorizationToken",),
         resources=lambda arns: arns.sources,

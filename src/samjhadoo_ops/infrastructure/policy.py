@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_ops.environment.value_types import ImageReference
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.infrastructure.arns import ServiceArns, distinct
 from samjhadoo_ops.infrastructure.permissions import PERMISSIONS
@@ -28,14 +27,12 @@ MOST_PARTS = 6
 """Policies of the deployer that infrastructure/delivery.yaml has room for."""
 VERSION = "2012-10-17"
 _OUTPUT = re.compile(r"stack:[A-Za-z][A-Za-z0-9-]*#[A-Za-z0-9]")
-_REGISTRY = re.compile(r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com")
 
 
 def policies(
     env: Environment,
     *,
     role: str = "",
-    sources: Sequence[str] = (),
     resolve: Callable[[Environment], Environment] = lambda env: env,
 ) -> list[Document]:
     """Return the documents of the role that releases all services of an environment.
@@ -45,27 +42,23 @@ def policies(
 
     Args:
         role: The role's ARN, which it asks IAM about; by default `aws.role_arn`.
-        sources: ECR repositories, as HOST/REPOSITORY, from which images are copied.
         resolve: Puts what the stacks made in place of `stack:NAME#Output`; see `names_outputs`.
 
     Raises:
-        ConfigurationError: A source is not in ECR, a task definition cannot be rendered, or a statement alone
-            is too large.
+        ConfigurationError: A task definition cannot be rendered, or a statement alone is too large.
     """
-    return packed(_statements_of(env, role=role, sources=sources, resolve=resolve))
+    return packed(_statements_of(env, role=role, resolve=resolve))
 
 
 def _statements_of(
     env: Environment,
     *,
     role: str = "",
-    sources: Sequence[str] = (),
     resolve: Callable[[Environment], Environment] = lambda env: env,
 ) -> list[Document]:
-    arns = tuple(map(repository_arn, sources))
     return statements(
         [
-            ServiceArns(resolve(each), each, role or env.aws.role_arn, arns)
+            ServiceArns(resolve(each), each, role or env.aws.role_arn)
             for each in env.services.values() or [env]
         ]
     )
@@ -136,18 +129,6 @@ def deployer_policies(env: Environment) -> list[str]:
 def size(document: Document) -> int:
     """Return the characters that IAM counts."""
     return len(_text(document))
-
-
-def repository_arn(name: str) -> str:
-    """Return the ARN of a repository, HOST/REPOSITORY; raise `ConfigurationError` if it is not in ECR."""
-    parsed = ImageReference.parse(name)
-    registry = _REGISTRY.fullmatch(parsed.host)
-    if registry is None or not parsed.repository:
-        raise ConfigurationError(
-            f"--pull-from {name}: expected ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY",
-            hint="leave it out for other registries: AWS does not check them",
-        )
-    return f"arn:aws:ecr:{registry['region']}:{registry['account']}:repository/{parsed.repository}"
 
 
 def _text(document: Document) -> str:

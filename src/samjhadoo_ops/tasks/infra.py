@@ -126,7 +126,6 @@ def destroy(c: Context, *, env: str = "local", data: tuple[str, ...] = (), yes: 
     help={
         **ALL,
         "role": "ARN of the role that releases (default: aws.role_arn).",
-        "pull_from": "ECR repository whose images are deployed, as HOST/REPOSITORY; can be repeated.",
         "part": "Print only this one of several policies.",
     },
     example="invoke infra.policy --env production > policy.json",
@@ -137,7 +136,6 @@ def policy(
     env: str = "local",
     service: str = "",
     role: str = "",
-    pull_from: tuple[str, ...] = (),
     part: int = 0,
 ) -> None:
     """Print the least IAM policy of the role that releases."""
@@ -148,12 +146,10 @@ def policy(
 
     not_negative("--part", part)
     console, environment = current_console(), load_environment(env, service=service)
-    found = policies(environment, role=role, sources=pull_from)
+    found = policies(environment, role=role)
     if names_outputs(found):
         aws = open_session(env, service=service, common=True).aws
-        found = policies(
-            environment, role=role, sources=pull_from, resolve=lambda each: resolve_outputs(each, aws)
-        )
+        found = policies(environment, role=role, resolve=lambda each: resolve_outputs(each, aws))
     if part > len(found):
         raise ConfigurationError(f"--part {part}: expected a number up to {len(found)}")
     if len(found) > 1 and not part:
