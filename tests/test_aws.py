@@ -131,6 +131,12 @@ def test_every_service_is_at_the_edge_even_those_unknown_to_localstack_client(
     assert client.meta.region_name == "ap-south-1"
 
 
+def test_a_client_can_be_of_another_region(local: Environment) -> None:
+    aws = Aws(local, "http://127.0.0.1:1234")
+    regions = [aws.client("rds", region=name).meta.region_name for name in ("us-east-1", "", "us-east-1")]
+    assert regions == ["us-east-1", "ap-south-1", "us-east-1"]
+
+
 def test_clients_are_made_once_and_retry_as_configured(local: Environment) -> None:
     aws = Aws(local, "http://127.0.0.1:1234")
     assert aws.client("ecs") is aws.client("ecs")

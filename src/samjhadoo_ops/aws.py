@@ -137,9 +137,9 @@ class Aws:
                 region_name=self.env.aws.region,
                 localstack_host=f"{address.hostname}:{address.port or 80}",
             )
-        # Its table lacks services, has no https, and AWS_ENDPOINT_URL overrides it.
+        # Its table lacks services, has no https, and AWS_ENDPOINT_URL overrides it. It has one region.
         self._localstack._service_endpoint_mapping[service] = endpoint  # noqa: SLF001
-        self._localstack.region_name = config.region_name
+        self._localstack.common_protected_kwargs["region_name"] = config.region_name
         with _default_session(self._session):
             return self._localstack.client(service, config=config)
 

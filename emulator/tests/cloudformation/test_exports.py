@@ -62,6 +62,18 @@ def test_an_export_that_is_not_there_fails_the_stack(flow: Flow, body: str, reas
     assert reasons == [f"{reason} Rollback requested by user."]
 
 
+def test_what_conditions_leave_out_is_not_imported(flow: Flow) -> None:
+    """Widely used templates (widdix's) import an alarm's topic only where there is one."""
+    missing = {"Fn::ImportValue": "missing"}
+    body = template(
+        {"P": parameter({"Fn::If": ["Never", missing, "own"]})},
+        Conditions={"Never": {"Fn::Equals": ["a", "b"]}},
+        Outputs={"O": {"Condition": "Never", "Value": missing}},
+    )
+    flow.create("consumer", body)
+    assert list(flow.parameters().values()) == ["own"]
+
+
 def test_the_name_of_an_export_is_unique_in_its_region(flow: Flow) -> None:
     flow.create("producer", exporting())
     flow.create("rival", exporting("2"), ends="ROLLBACK_COMPLETE")

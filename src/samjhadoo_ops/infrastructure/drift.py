@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,8 +19,18 @@ if TYPE_CHECKING:
     from samjhadoo_ops.infrastructure.stacks import Stack
 
 _AT_ONCE = 8
+_DETECTABLE = frozenset(
+    {
+        "CREATE_COMPLETE",
+        "IMPORT_COMPLETE",
+        "UPDATE_COMPLETE",
+        "UPDATE_ROLLBACK_COMPLETE",
+        "UPDATE_ROLLBACK_FAILED",
+    }
+)
+"""The statuses of a stack whose drift can be detected."""
 _RULES = frozenset({"AWS::ElasticLoadBalancingV2::ListenerRule", "AWS::ElasticLoadBalancingV2::Listener"})
-_WEIGHT = re.compile(r"/(Default)?Actions/\d+/ForwardConfig/TargetGroups/\d+/Weight")
+_FORWARD = re.compile(r"/(?P<actions>(Default)?Actions)/(?P<number>\d+)/ForwardConfig/TargetGroups\b")
 
 
 @dataclass(frozen=True)
@@ -55,13 +66,15 @@ class Drift:
 
 
 def drifts(infrastructure: InfrastructureContext) -> list[Drift]:
-    """Return what has drifted in all stacks that exist.
+    """Return what has drifted in all stacks whose drift can be detected.
 
     Raises:
         OpsError: CloudFormation could not detect it.
         AwsCallFailed: AWS refused a call or could not be reached.
     """
-    stacks = [stack for stack, state in infrastructure.states() if state is not None and not state.is_new]
+    stacks = [
+        stack for stack, state in infrastructure.states() if state is not None and state.status in _DETECTABLE
+    ]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return [
             drift
@@ -115,7 +128,7 @@ def _drift(stack: str, found: Mapping[str, Any]) -> Drift:
         for each in found.get("PropertyDifferences", ())
     ]
     if found["ResourceType"] in _RULES:
-        differences = _without_weights(differences)
+        differences = _without_weights(differences, found)
     return Drift(
         stack,
         found["LogicalResourceId"],
@@ -126,6 +139,24 @@ def _drift(stack: str, found: Mapping[str, Any]) -> Drift:
     )
 
 
-def _without_weights(differences: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """Return the differences of a rule but those of weights; another target group is one."""
-    return [each for each in differences if not _WEIGHT.fullmatch(each[0])]
+def _without_weights(
+    differences: Sequence[tuple[str, str, str]], found: Mapping[str, Any]
+) -> list[tuple[str, str, str]]:
+    """Return the differences of a rule but those of weights and order of its declared target groups."""
+    expected, actual = (
+        json.loads(found.get(key, "{}")) for key in ("ExpectedProperties", "ActualProperties")
+    )
+    return [
+        each
+        for each in differences
+        if not (place := _FORWARD.match(each[0]))
+        or _target_groups(expected, place) != _target_groups(actual, place)
+    ]
+
+
+def _target_groups(properties: Mapping[str, Any], place: re.Match[str]) -> set[str]:
+    """Return the ARNs of the target groups to which an action forwards."""
+    actions = properties.get(place["actions"], [])
+    number = int(place["number"])
+    forward = actions[number].get("ForwardConfig", {}) if number < len(actions) else {}
+    return {str(each.get("TargetGroupArn")) for each in forward.get("TargetGroups", ())}

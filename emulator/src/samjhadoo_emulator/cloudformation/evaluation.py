@@ -92,7 +92,12 @@ class Contexts:
         """Return the names of the exports that a stack imports, as far as they are known."""
         known = replace(context, unknown_resources=True)
         made = [definition.template.resources[name].properties for name in definition.needs]
-        arguments = calls_of("Fn::ImportValue", [*made, definition.template.outputs])
+        outputs = [
+            output
+            for output in definition.template.outputs.values()
+            if definition.conditions.get(output.get("Condition", ""), True)
+        ]
+        arguments = calls_of("Fn::ImportValue", [*made, *outputs], definition.conditions)
         names = (evaluate(argument, known) for argument in arguments)
         return frozenset(name for name in names if isinstance(name, str))
 

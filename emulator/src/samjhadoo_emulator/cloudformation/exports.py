@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_emulator.errors import validation_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from samjhadoo_emulator.cloudformation.model import Output, Stack
     from samjhadoo_emulator.cloudformation.stacks import Stacks
@@ -70,13 +70,24 @@ def exported(stack: Stack) -> dict[str, str]:
     return {output.export_name: output.value for output in stack.outputs if output.export_name}
 
 
-def calls_of(function: str, value: Any) -> Iterator[Any]:
-    """Yield the arguments of a function wherever a value has it."""
+def calls_of(function: str, value: Any, conditions: Mapping[str, bool] | None = None) -> Iterator[Any]:
+    """Yield the arguments of a function wherever a value has it.
+
+    Args:
+        conditions: With them, only the branch of each `Fn::If` counts that is taken.
+    """
     if isinstance(value, list):
         for member in value:
-            yield from calls_of(function, member)
+            yield from calls_of(function, member, conditions)
     elif isinstance(value, dict):
         for name, member in value.items():
             if name == function:
                 yield member
-            yield from calls_of(function, member)
+            yield from calls_of(function, _taken(name, member, conditions or {}), conditions)
+
+
+def _taken(function: str, argument: Any, conditions: Mapping[str, bool]) -> Any:
+    """Return the branch that `Fn::If` takes; any other argument, and one that is not decided, as it is."""
+    if function != "Fn::If" or not isinstance(argument, list) or argument[0] not in conditions:
+        return argument
+    return argument[1 if conditions[argument[0]] else 2]
