@@ -37,7 +37,7 @@ class RouteTable(Ec2Type):
         return Resource(table, {"RouteTableId": table})
 
 
-class Route(Ec2Type):
+class Ec2Route(Ec2Type):
     """A route of a route table."""
 
     name = "AWS::EC2::Route"
@@ -91,4 +91,4 @@ def _destination(properties: Properties) -> str:
     return next((str(properties[name]) for name in _DESTINATIONS if properties.get(name)), "")
 
 
-TYPES = (RouteTable(), Route(), SubnetRouteTableAssociation())
+TYPES = (RouteTable(), Ec2Route(), SubnetRouteTableAssociation())
