@@ -130,6 +130,7 @@ def test_the_commands_of_a_section_succeed(heading, port, tmp_path):
     section = SECTIONS[heading]
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
     (tmp_path / "main.tf").write_text(section.code.get("hcl", ""))
+    (tmp_path / "shop.yaml").write_text(section.code.get("yaml", ""))
     for tool in section.tools:
         require(tool, tmp_path)
     exports = "".join(re.findall(r"^export .*\n", SECTIONS["AWS CLI"].code["sh"], re.MULTILINE))

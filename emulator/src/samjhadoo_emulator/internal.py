@@ -7,9 +7,9 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from samjhadoo_emulator.errors import AwsError
+from samjhadoo_emulator.errors import AwsError, validation_error
 from samjhadoo_emulator.faults.effects import disturb_call
 from samjhadoo_emulator.guard.keys import OWN_CALLS
 
@@ -94,11 +94,13 @@ class InternalAws:
             return await asyncio.to_thread(self._call_upstream, service, operation, params)
 
     def _call_upstream(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        from botocore.exceptions import ClientError
+        from botocore.exceptions import ClientError, ParamValidationError
 
         method = getattr(self._client(service), _snake(operation))
         try:
             answer: dict[str, Any] = method(**params)
+        except ParamValidationError as error:
+            raise validation_error(str(error)) from error
         except ClientError as error:
             details = error.response.get("Error", {})
             raise AwsError(
@@ -129,9 +131,17 @@ class InternalAws:
         return client
 
 
+@runtime_checkable
+class Regional(Protocol):
+    """An AWS API that reaches other regions."""
+
+    def in_region(self, region: str) -> AwsApi:
+        """Return the API of another region."""
+
+
 def in_region(aws: AwsApi, region: str) -> AwsApi:
     """Return the API of a region, as far as `aws` reaches others."""
-    return aws.in_region(region) if region and isinstance(aws, InternalAws) else aws
+    return aws.in_region(region) if region and isinstance(aws, Regional) else aws
 
 
 def _snake(operation: str) -> str:

@@ -151,7 +151,7 @@ def test_without_rollback_a_failed_creation_can_be_rolled_back_later(flow: Flow)
 
 
 def test_a_creation_that_takes_too_long_is_rolled_back(flow: Flow) -> None:
-    flow.emulator.faults.delay("ssm", "PutParameter", 0.5, callers="services")
+    flow.emulator.faults.delay("ssm", "PutParameter", 0.8, callers="services")
     body = template({"A": parameter(), "B": parameter({"Ref": "A"}), "C": parameter({"Ref": "B"})})
     flow.create("late", body, ends="ROLLBACK_COMPLETE", TimeoutInMinutes=1)
     assert flow.parameters() == {}

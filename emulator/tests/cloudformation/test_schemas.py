@@ -56,6 +56,8 @@ def test_cfn_lint_itself_is_never_imported():
         ("AWS::EC2::VPC", {"Tags": [{"Key": 1, "Value": True}]}, {"Tags": [{"Key": "1", "Value": "true"}]}),
         ("AWS::CloudWatch::Alarm", {"Threshold": "0.5"}, {"Threshold": 0.5}),
         ("AWS::CloudWatch::Alarm", {"Threshold": "nan"}, {"Threshold": "nan"}),
+        ("AWS::CloudWatch::Alarm", {"Threshold": "1_0"}, {"Threshold": "1_0"}),
+        ("AWS::CloudWatch::Alarm", {"Threshold": "1e2"}, {"Threshold": 100.0}),
         (
             "AWS::IAM::Role",
             {"AssumeRolePolicyDocument": {"V": "1"}},

@@ -40,6 +40,7 @@ def test_short_forms_of_functions_become_long_ones(text, value):
         ("!!str 1", "1"),
         ("", None),
         ("=", "="),
+        ("0x" + "F" * 5000, "0x" + "F" * 5000),
     ],
 )
 def test_scalars_are_those_of_yaml_1_1_but_dates_stay_text(text, value):
@@ -67,6 +68,11 @@ def test_keys_are_text_whatever_they_look_like():
         ("a: \x00", "Template format error: YAML not well-formed."),
         ("[" * 500, "Template format error: unsupported structure."),
         ("- " * 500 + "a", "Template format error: unsupported structure."),
+        ('{"a": NaN}', "Template format error: JSON not well-formed."),
+        ('{"a": "\\ud800"}', "Template format error: JSON not well-formed."),
+        (f'{{"a": {"9" * 5000}}}', "Template format error: JSON not well-formed."),
+        ("a: " + "9" * 5000, "Template format error: YAML not well-formed. (line 1, column 4)"),
+        ('a: "\\ud800"', "Template format error: YAML not well-formed. (line 1, column 7)"),
         ('{"a": 1,}', "Template format error: JSON not well-formed. (line 1, column 9)"),
         ('{"a": ' * 500 + "1" + "}" * 500, "Template format error: unsupported structure."),
         ('{"a": ' * 100_000 + "1" + "}" * 100_000, "Template format error: unsupported structure."),

@@ -161,7 +161,8 @@ def listed(changes: Sequence[ResourceChange], *, new: bool, all_of_it: bool) -> 
     lines: list[str] = []
     for change in changes:
         mark = "! " if change.loses_data or change.is_traffic else ""
-        name = f" {change.physical}" if change.physical and change.physical != change.id else ""
+        is_name = change.physical not in ("", change.id) and not change.physical.startswith("arn:")
+        name = f" {change.physical}" if is_name else ""
         remarks = "; ".join((change.effect.words, *change.remarks))
         lines.append(f"{mark}{change.effect.symbol} {change.id} ({change.type}){name}: {remarks}")
         lines += [f"    {each}" for each in change.properties]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ _DETECTABLE = frozenset(
 )
 """The statuses of a stack whose drift can be detected."""
 _RULES = frozenset({"AWS::ElasticLoadBalancingV2::ListenerRule", "AWS::ElasticLoadBalancingV2::Listener"})
-_WEIGHT = re.compile(r"/(Default)?Actions/\d+/ForwardConfig/TargetGroups/\d+/Weight")
+_FORWARD = re.compile(r"/(?P<actions>(Default)?Actions)/(?P<number>\d+)/ForwardConfig/TargetGroups\b")
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _drift(stack: str, found: Mapping[str, Any]) -> Drift:
         for each in found.get("PropertyDifferences", ())
     ]
     if found["ResourceType"] in _RULES:
-        differences = _without_weights(differences)
+        differences = _without_weights(differences, found)
     return Drift(
         stack,
         found["LogicalResourceId"],
@@ -138,6 +139,24 @@ def _drift(stack: str, found: Mapping[str, Any]) -> Drift:
     )
 
 
-def _without_weights(differences: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """Return the differences of a rule but those of weights; another target group is one."""
-    return [each for each in differences if not _WEIGHT.fullmatch(each[0])]
+def _without_weights(
+    differences: Sequence[tuple[str, str, str]], found: Mapping[str, Any]
+) -> list[tuple[str, str, str]]:
+    """Return the differences of a rule but those of weights and order of its declared target groups."""
+    expected, actual = (
+        json.loads(found.get(key, "{}")) for key in ("ExpectedProperties", "ActualProperties")
+    )
+    return [
+        each
+        for each in differences
+        if not (place := _FORWARD.match(each[0]))
+        or _target_groups(expected, place) != _target_groups(actual, place)
+    ]
+
+
+def _target_groups(properties: Mapping[str, Any], place: re.Match[str]) -> set[str]:
+    """Return the ARNs of the target groups to which an action forwards."""
+    actions = properties.get(place["actions"], [])
+    number = int(place["number"])
+    forward = actions[number].get("ForwardConfig", {}) if number < len(actions) else {}
+    return {str(each.get("TargetGroupArn")) for each in forward.get("TargetGroups", ())}

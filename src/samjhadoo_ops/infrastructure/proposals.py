@@ -42,7 +42,7 @@ class Proposal:
         state: The stack as it is; None if there is none.
         change_set: CloudFormation's own; None if it could not be asked.
         changes: The resources that would change.
-        parameters: With what the change set was made.
+        parameters: The parameters, with the live weights.
         missing: Which output of another stack it still lacks; `changes` are the template's then.
         undo: Whether a creation that failed has to be deleted before.
     """
@@ -143,8 +143,28 @@ class InfrastructureContext:
             return Proposal(stack, state, None, self._template(stack), missing=error.message, undo=undo)
         if undo:
             return Proposal(stack, state, None, self._template(stack), parameters, undo=True)
-        change_set = self._change_set(stack, parameters, new=state is None or state.is_new)
-        return Proposal(stack, state, change_set, resource_changes(change_set.changes), parameters)
+        made = self._without_weights(stack, state, parameters) or self._change_set(
+            stack, parameters, new=state is None or state.is_new
+        )
+        return Proposal(stack, state, made, resource_changes(made.changes), parameters)
+
+    def _without_weights(
+        self, stack: Stack, state: StackDescription | None, parameters: dict[str, str]
+    ) -> ChangeSet | None:
+        """Return a change set that leaves the listener rules alone; None if something else changes them.
+
+        After a deployment, the live weights differ from those with which the stack was updated last. With the
+        latter, CloudFormation does not touch the rules, and the traffic stays where ECS has sent it.
+        """
+        before = state.parameters if state is not None and not state.is_new else {}
+        kept = {name: before[name] for name in stack.weights if name in before}
+        if all(parameters[name] == value for name, value in kept.items()):
+            return None
+        made = self._change_set(stack, {**parameters, **kept}, new=False)
+        if not any(change.is_traffic for change in resource_changes(made.changes)):
+            return made
+        self.cloudformation(stack).delete_change_set(made.id)
+        return None
 
     def _change_set(self, stack: Stack, parameters: dict[str, str], *, new: bool) -> ChangeSet:
         cloudformation = self.cloudformation(stack)

@@ -39,7 +39,8 @@ UTC_WINDOW = "utc_window"
 """The unit of weekly windows: in UTC, as RDS and ElastiCache take them."""
 KNOWN = ("environment", "prefix", "account", "region", "service", "stack")
 """What `value` may name."""
-LIVE = ("blue_weight", "green_weight", "blue_test_weight", "green_test_weight", "service_exists")
+WEIGHTS = ("blue_weight", "green_weight", "blue_test_weight", "green_test_weight")
+LIVE = (*WEIGHTS, "service_exists")
 """What `live` may name."""
 
 

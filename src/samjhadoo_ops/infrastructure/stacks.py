@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from samjhadoo_ops.environment.stack_output import StackOutput
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.infrastructure.sources import (
+    WEIGHTS,
     FirstSource,
     KnownSource,
     LiveSource,
@@ -82,6 +83,12 @@ class Stack:
     def is_live(self) -> bool:
         """Return whether it takes parameters that are read from AWS, such as the traffic's weights."""
         return any(isinstance(source, LiveSource) for source in self.sources.values())
+
+    @property
+    def weights(self) -> list[str]:
+        """Return the parameters that are weights of listener rules."""
+        found = self.sources.items()
+        return [name for name, each in found if isinstance(each, LiveSource) and each.name in WEIGHTS]
 
     @property
     def names(self) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from samjhadoo_emulator.arns import partition
+from samjhadoo_emulator.cloudformation.calls import ResourceApi
 from samjhadoo_emulator.cloudformation.definitions import Definitions
 from samjhadoo_emulator.cloudformation.engine import Engine
 from samjhadoo_emulator.cloudformation.evaluation import Contexts
@@ -14,6 +15,7 @@ from samjhadoo_emulator.cloudformation.model import STACK
 from samjhadoo_emulator.cloudformation.nested import NestedStack
 from samjhadoo_emulator.cloudformation.provisioning import Provider
 from samjhadoo_emulator.cloudformation.resources.registry import resource_type
+from samjhadoo_emulator.cloudformation.scheduling import Cancellation
 from samjhadoo_emulator.cloudformation.stacks import Stacks
 from samjhadoo_emulator.service import LiveService
 
@@ -44,10 +46,11 @@ class CloudFormationBase(LiveService):
         super().__init__(host, region, aws)
         self.stacks = Stacks(self.home(), self.clock)
         self.exports = Exports(self.stacks)
-        self.contexts = Contexts(aws, region, self.account, self.exports)
-        self.definitions = Definitions(aws, self.contexts, self.resource_type)
+        patient = ResourceApi(aws, self.clock, Cancellation())
+        self.contexts = Contexts(patient, region, self.account, self.exports)
+        self.definitions = Definitions(patient, self.contexts, self.resource_type)
         self.provider = Provider(aws, self.clock, region, self.account, partition(region), self.resource_type)
-        self.events = Events(self.clock, aws, self._run)
+        self.events = Events(self.clock, patient, self._run)
         self.engine = Engine(
             stacks=self.stacks,
             provider=self.provider,

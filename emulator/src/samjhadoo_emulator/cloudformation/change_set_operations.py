@@ -294,14 +294,11 @@ class ChangeSetOperations(StackAnswers, TemplateOperations):
         except AwsError:
             return False  # the resource's creation shows what is wrong
 
-    @operation("GetTemplate")
-    async def get_template(self, params: Params) -> Result:
-        if not params.get("ChangeSetName"):
-            return await super().get_template(params)
-        definition = self.change_sets.find(params).definition
-        processed = params.get("TemplateStage") == "Processed"
-        body = definition.template.text if processed else definition.original
-        return {"TemplateBody": body, "StagesAvailable": ["Original", "Processed"]}
+    def definition_of(self, params: Params) -> Definition | None:
+        """Return the definition that a request of GetTemplate is about, also that of a change set."""
+        if params.get("ChangeSetName"):
+            return self.change_sets.find(params).definition
+        return super().definition_of(params)
 
     def selected_events(self, params: Params) -> list[tuple[Stack, Event]]:
         """Return the events that a request of DescribeEvents is about, also those of a change set."""

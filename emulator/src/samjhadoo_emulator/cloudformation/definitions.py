@@ -80,7 +80,7 @@ class Definitions:
         template = transformed(given, chosen, context.pseudo)
         check_types(template)
         check_capabilities(template, acknowledged, change_set=change_set)
-        check_rules(template, context)
+        check_rules(template, context, await check_existing(template, chosen, self._aws))
         conditions = evaluate_conditions(template.conditions, context)
         definition = Definition(
             template=template,
@@ -112,9 +112,7 @@ class Definitions:
     ) -> dict[str, Parameter]:
         given = parameters.given(params.get("Parameters") or (), previous.texts if previous else None)
         values = await read_ssm(template, given, self._aws)
-        chosen = parameters.resolve(template, given, ssm=values)
-        await check_existing(template, chosen, self._aws)
-        return chosen
+        return parameters.resolve(template, given, ssm=values)
 
     async def _check_supported(self, definition: Definition, context: Context) -> None:
         """Refuse what the emulator cannot make: a type, or properties of one; in nested stacks, too."""

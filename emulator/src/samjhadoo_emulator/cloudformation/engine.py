@@ -49,6 +49,10 @@ log = logging.getLogger(__name__)
 
 USER: Final = "User Initiated"
 BY_USER: Final = "Rollback requested by user."
+CLEANUP_ATTEMPTS: Final = 3
+"""How often a cleanup tries to delete a resource before it leaves it behind."""
+SHORTEST_MINUTE: Final = 1.0
+"""Real seconds that a minute of a creation's timeout has at least: calls run no faster on a fast clock."""
 TIMED_OUT: Final = "Stack creation time exceeded the specified timeout."
 
 
@@ -152,7 +156,9 @@ class Engine:
         assert stack.definition is not None  # noqa: S101 - only stacks that were created are updated
         operation = self._begin(stack, OperationType.UPDATE_STACK, options)
         if stack.checkpoint is None:
-            stack.checkpoint = Checkpoint(stack.definition, dict(stack.resources))
+            stack.checkpoint = Checkpoint(
+                stack.definition, dict(stack.resources), stack.outputs, stack.imports
+            )
         stack.definition, stack.options = definition, options
         stack.updated = operation.started
         self._events.stack(stack, StackStatus.UPDATE_IN_PROGRESS, USER)
@@ -193,7 +199,7 @@ class Engine:
         stack.obsolete += for_deletion(removed)
         for child in self._updated_children(stack):
             await self.clean_up(child)
-        failed = await self._remove(stack, stack.obsolete)
+        failed = await self._remove_superfluous(stack)
         stack.resources = {name: record for name, record in stack.resources.items() if name in needed}
         stack.obsolete, stack.checkpoint = [], None
         self._finish(stack, StackStatus.UPDATE_COMPLETE, _left_behind(failed), succeeded=True)
@@ -215,6 +221,7 @@ class Engine:
         if not await rollback.run(cancellation):
             return failure_of(stack)
         stack.definition = checkpoint.definition
+        stack.outputs, stack.imports = checkpoint.outputs, checkpoint.imports
         return ""
 
     async def clean_up_rollback(self, stack: Stack) -> None:
@@ -224,7 +231,7 @@ class Engine:
         before = stack.checkpoint.resources
         for child in self._updated_children(stack):
             await self.clean_up_rollback(child)
-        failed = await self._remove(stack, stack.obsolete)
+        failed = await self._remove_superfluous(stack)
         stack.resources = {name: record for name, record in stack.resources.items() if name in before}
         stack.obsolete, stack.checkpoint = [], None
         self._finish(stack, StackStatus.UPDATE_ROLLBACK_COMPLETE, _left_behind(failed), succeeded=False)
@@ -334,7 +341,7 @@ class Engine:
     def _set_timer(self, stack: Stack, minutes: int) -> asyncio.TimerHandle | None:
         if not minutes:
             return None
-        seconds = self._provider.clock.real(minutes * 60)
+        seconds = minutes * max(SHORTEST_MINUTE, self._provider.clock.real(60))
         return asyncio.get_running_loop().call_later(seconds, self.cancel, stack, TIMED_OUT)
 
     def _created(self, stack: Stack) -> list[Obsolete]:
@@ -345,6 +352,16 @@ class Engine:
     async def _remove(self, stack: Stack, leaving: list[Obsolete]) -> list[StackResource]:
         provisioner = Provisioner(self._provider, self._events, stack, Cancellation())
         return await remove(leaving, provisioner)
+
+    async def _remove_superfluous(self, stack: Stack) -> list[StackResource]:
+        """Delete what is no longer the stack's; return what could not be deleted in several attempts."""
+        leaving, failed = stack.obsolete, []
+        for _ in range(CLEANUP_ATTEMPTS):
+            failed = await self._remove(stack, leaving)
+            if not failed:
+                break
+            leaving = [each for each in leaving if each.record.resource is not None]
+        return failed
 
     def _enter(self, stack: Stack, status: StackStatus) -> None:
         """Set a status, unless a nested stack has it already."""

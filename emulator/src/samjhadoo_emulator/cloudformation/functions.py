@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_VALUE", "UNKNOWN", "Context", "as_text", "evaluate", "evaluate_part", "is_unknown"]
 
-_MAP_KEYS: Final = 3
-
 
 def evaluate(value: Any, context: Context) -> Any:
     """Return a value with its functions evaluated.
@@ -180,10 +178,10 @@ def _select(argument: Any, context: Context) -> Any:
 
 def _find_in_map(argument: Any, context: Context) -> Any:
     parts = shapes.find_in_map(argument)
-    default = parts[_MAP_KEYS:]
+    default = parts[shapes.MAP_KEYS :]
     if default and not context.extensions:
         shapes.misused_find_in_map()
-    evaluated = [evaluate_part(part, context) for part in parts[:_MAP_KEYS]]
+    evaluated = [evaluate_part(part, context) for part in parts[: shapes.MAP_KEYS]]
     if UNKNOWN in evaluated:
         return UNKNOWN
     keys = [as_text(part) for part in evaluated]
@@ -229,7 +227,7 @@ def _get_azs(argument: Any, context: Context) -> Any:
         raise validation_error("Template error: every Fn::GetAZs object must have a String-typed value.")
     zones = context.zones.get(region or context.region)
     if zones is None and context.unknown_resources:
-        return UNKNOWN
+        return UNKNOWN  # nobody has asked EC2 yet
     return list(zones or [])
 
 

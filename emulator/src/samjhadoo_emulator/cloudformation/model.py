@@ -239,10 +239,12 @@ class Operation:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a rollback returns to: the definition and the records of the last successful operation."""
+    """What a rollback returns to: a stack as the last successful operation has left it."""
 
     definition: Definition
     resources: Mapping[str, StackResource]
+    outputs: tuple[Output, ...] = ()
+    imports: frozenset[str] = frozenset()
 
 
 @dataclass

@@ -177,11 +177,10 @@ def _problems(declared: Mapping[str, Any], text: str) -> Iterator[str]:
 
 
 def _number_problems(declared: Mapping[str, Any], text: str) -> Iterator[str]:
-    try:
-        number = float(text)
-    except ValueError:
+    if not patterns.NUMBER.fullmatch(text):
         yield "must be a number"
         return
+    number = float(text)
     if "MinValue" in declared and number < _number(declared["MinValue"], number):
         yield f"must be a number not less than {declared['MinValue']}"
     if "MaxValue" in declared and number > _number(declared["MaxValue"], number):

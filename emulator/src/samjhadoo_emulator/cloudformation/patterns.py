@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import regex
 
+NUMBER: Final = re.compile(r"\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?\s*")
+"""A number as templates write it: Python also reads `1_000`, `nan` and `inf`."""
 _SECONDS: Final = 0.5
 """How long one match may take: the event loop waits for it."""
 

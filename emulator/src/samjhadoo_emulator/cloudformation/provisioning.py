@@ -213,7 +213,7 @@ class Provisioner:
         record.id = record.resource.id
 
     async def _remove(self, record: StackResource, *, snapshot: bool) -> None:
-        request = await self._request(record, unresolved=True, snapshot=snapshot)
+        request = await self._request(record, unresolved=True, snapshot=snapshot, suffix=random_suffix())
         await self._provider.type_of(record).delete(request)
         record.resource = None
 

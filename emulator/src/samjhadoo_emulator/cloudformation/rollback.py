@@ -65,14 +65,17 @@ class Rollback:
 
     async def _restore(self, name: str) -> bool:
         old, current = self._before[name], self._stack.resources.get(name)
-        if current is None or current is old or old.resource is None:
+        if current is None or current is old:
+            self._stack.resources[name] = old
+            return True
+        if old.resource is None:
+            self._leave(current)
             self._stack.resources[name] = old
             return True
         if name in self._skip:
             return self._done(old)
         if current.id != old.id or current.resource is None:
-            if current.resource is not None:
-                self._stack.obsolete.append(Obsolete(current, "Delete"))
+            self._leave(current)
             return self._done(old)
         if current.updated == old.updated:  # only its entry in the template has changed
             self._stack.resources[name] = old
@@ -83,6 +86,10 @@ class Rollback:
         old.resource, old.status, old.updated = restored.resource, restored.status, restored.updated
         self._stack.resources[name] = old
         return True
+
+    def _leave(self, record: StackResource) -> None:
+        if record.resource is not None:
+            self._stack.obsolete.append(Obsolete(record, "Delete"))
 
     def _done(self, old: StackResource) -> bool:
         self._stack.resources[old.logical_id] = old

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import graphlib
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -11,13 +13,28 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE: Final = 16
 """Resources of one stack that are worked on at the same time."""
+TO_TAKE_NOTE: Final = 0.05
+"""Real seconds in which cancelled work takes note of what its last call has made."""
+
+
+@dataclass(eq=False)
+class _Work:
+    """Work on one resource, and how many calls of AWS it is waiting for."""
+
+    task: asyncio.Task[bool]
+    calls: int = 0
+
+
+_current: ContextVar[_Work | None] = ContextVar("work on a resource", default=None)
+"""Tasks that the work itself starts have it, too."""
 
 
 class Cancellation:
-    """Whether an operation is being cancelled, and the tasks that this ends.
+    """Whether an operation is being cancelled, and the work that this ends.
 
-    A task is ended while it waits. In the middle of a call of AWS it is not, as the call would be performed
-    and nobody would know what it made: its next call ends it (`calls.ResourceApi`).
+    Work is ended while it waits. In the middle of a call of AWS it is not, as the call would be performed and
+    nobody would know what it made: it ends once it waits for something else, or with its next call
+    (`calls.ResourceApi`).
 
     Attributes:
         reason: Why the operation is cancelled; empty if it is not.
@@ -25,7 +42,7 @@ class Cancellation:
 
     def __init__(self) -> None:
         self.reason = ""
-        self._tasks: dict[asyncio.Task[bool], int] = {}
+        self._under_way: set[_Work] = set()
 
     def __bool__(self) -> bool:
         return bool(self.reason)
@@ -35,33 +52,45 @@ class Cancellation:
         if self.reason:
             return
         self.reason = reason
-        for task, calls in self._tasks.items():
-            if not calls:
-                task.cancel()
+        for work in list(self._under_way):
+            _end(work)
 
-    def watch(self, task: asyncio.Task[bool]) -> None:
-        """End a task when the operation is cancelled."""
-        self._tasks[task] = 0
-        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+    async def perform(self, work: Awaitable[bool]) -> bool:
+        """Do work that a cancellation ends, in the current task."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - coroutines run in tasks
+        current = _Work(task)
+        _current.set(current)
+        self._under_way.add(current)
+        try:
+            return await work
+        finally:
+            self._under_way.discard(current)
 
     def call_begins(self) -> None:
-        """Note that the current task is in a call.
+        """Note that the current work is in a call.
 
         Raises:
             asyncio.CancelledError: The operation is being cancelled.
         """
         if self.reason:
             raise asyncio.CancelledError(self.reason)
-        self._count(1)
+        if current := _current.get():
+            current.calls += 1
 
     def call_ends(self) -> None:
-        """Note that the current task's call has ended."""
-        self._count(-1)
+        """Note that the call has ended. If the operation is being cancelled, the work may still take note of
+        the call's result before it waits for something else.
+        """
+        if current := _current.get():
+            current.calls -= 1
+            if self.reason:
+                asyncio.get_running_loop().call_later(TO_TAKE_NOTE, _end, current)
 
-    def _count(self, step: int) -> None:
-        task = asyncio.current_task()
-        if task in self._tasks:
-            self._tasks[task] += step
+
+def _end(work: _Work) -> None:
+    if not work.calls:
+        work.task.cancel()
 
 
 async def in_order(
@@ -89,9 +118,7 @@ async def in_order(
         waiting += sorter.get_ready()
         while waiting and len(running) < MOST_AT_ONCE and not cancellation:
             name = waiting.pop(0)
-            task = asyncio.ensure_future(work(name))
-            running[task] = name
-            cancellation.watch(task)
+            running[asyncio.ensure_future(cancellation.perform(work(name)))] = name
         if not running:
             break
         try:

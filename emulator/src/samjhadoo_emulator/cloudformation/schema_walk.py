@@ -27,6 +27,7 @@ _JAVA: Final = {
     "object": "JSONObject",
     "string": "String",
 }
+_LONGEST_NUMBER: Final = 100
 _DYNAMIC: Final = "{{resolve:"
 
 
@@ -221,15 +222,12 @@ def _read(value: Any, kind: str) -> Any:
 
 
 def _number(text: str, *, whole: bool) -> int | float | None:
+    if not patterns.NUMBER.fullmatch(text) or len(text) > _LONGEST_NUMBER:
+        return None
     try:
         return int(text)
     except ValueError:
-        pass
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return None if whole or number != number or number in {float("inf"), float("-inf")} else number  # noqa: PLR0124
+        return None if whole else float(text)
 
 
 def _scalar_problems(value: Any, schema: dict[str, Any], path: Path) -> Iterator[Problem]:

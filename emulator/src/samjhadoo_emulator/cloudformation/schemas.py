@@ -13,7 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from samjhadoo_emulator.cloudformation import shapes
 from samjhadoo_emulator.cloudformation.schema_walk import Problem, SchemaWalk
+from samjhadoo_emulator.cloudformation.template_checks import functions
 from samjhadoo_emulator.errors import validation_error
 
 if TYPE_CHECKING:
@@ -133,9 +135,6 @@ def check_types(template: Template) -> None:
     Raises:
         AwsError: It has not.
     """
-    from samjhadoo_emulator.cloudformation import shapes
-    from samjhadoo_emulator.cloudformation.template_checks import functions
-
     types = {each.type for each in template.resources.values()}
     unknown = sorted(name for name in types if schema(name) is None)
     if unknown:

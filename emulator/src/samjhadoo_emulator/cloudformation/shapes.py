@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 VARIABLE: Final = re.compile(r"\$\{([^${}]*)\}")
 """A variable in the text of `Fn::Sub`; one that begins with `!` is literal."""
 _VARIABLE_NAME: Final = re.compile(r"\s*[A-Za-z0-9_.:]+\s*")
-_MAP_KEYS: Final = 3
+MAP_KEYS: Final = 3
+"""How many keys `Fn::FindInMap` has: the map's name and two in it."""
 _OPERANDS: Final = range(2, 11)
 SUPPORTED: Final = (
     "Fn::Base64",
@@ -78,8 +79,9 @@ def ref(argument: Any) -> str:
 
 def get_att(argument: Any) -> tuple[str, Any]:
     """Return the resource and the attribute of `Fn::GetAtt`; the attribute may be a function."""
-    parts = argument.split(".", 1) if isinstance(argument, str) else listed(argument, 2)
-    if not parts or len(parts) != 2 or not all(parts) or not isinstance(parts[0], str):  # noqa: PLR2004
+    written = argument.split(".", 1) if isinstance(argument, str) else argument
+    parts = listed(written, 2)
+    if not parts or not all(parts) or not isinstance(parts[0], str):
         raise validation_error(
             "Template error: every Fn::GetAtt object requires two non-empty parameters, "
             "the resource name and the resource attribute"
@@ -149,8 +151,8 @@ def misused_select() -> NoReturn:
 
 def find_in_map(argument: Any) -> list[Any]:
     """Return map, two keys, and perhaps the default of `Fn::FindInMap`."""
-    parts = listed(argument, _MAP_KEYS, _MAP_KEYS + 1)
-    if not parts or (parts[_MAP_KEYS:] and not _is_default(parts[_MAP_KEYS])):
+    parts = listed(argument, MAP_KEYS, MAP_KEYS + 1)
+    if not parts or (parts[MAP_KEYS:] and not _is_default(parts[MAP_KEYS])):
         misused_find_in_map()
     return parts
 

@@ -105,7 +105,7 @@ def _missing_variables(
 
 def _check_mapping(parts: list[Any], template: Template) -> None:
     name = parts[0]
-    if isinstance(name, str) and name not in template.mappings and len(parts) == 3:  # noqa: PLR2004
+    if isinstance(name, str) and name not in template.mappings and not parts[shapes.MAP_KEYS :]:
         raise validation_error(
             f"Template error: Mapping named '{name}' is not present in the 'Mappings' section of template."
         )

@@ -28,22 +28,21 @@ class TemplateOperations(CloudFormationBase):
     @operation("GetTemplate")
     async def get_template(self, params: Params) -> Result:
         definition = self.definition_of(params)
+        if definition is None:  # in review: CDK asks before it has executed the first change set
+            return {"TemplateBody": "", "StagesAvailable": ["Original"]}
         processed = params.get("TemplateStage") == "Processed"
         body = _processed(definition) if processed else definition.original
         return {"TemplateBody": body, "StagesAvailable": ["Original", "Processed"]}
 
-    def definition_of(self, params: Params) -> Definition:
-        """Return the definition that a request of GetTemplate is about.
+    def definition_of(self, params: Params) -> Definition | None:
+        """Return the definition that a request of GetTemplate is about; None if the stack has none yet.
 
         Raises:
             AwsError: There is none.
         """
         if not params.get("StackName"):
             raise validation_error("Stack name or change set name must be specified")
-        stack = self.stacks.find(params["StackName"], words=DOES_NOT_EXIST)
-        if stack.definition is None:
-            raise validation_error(DOES_NOT_EXIST.format(name=params["StackName"]))
-        return stack.definition
+        return self.stacks.find(params["StackName"], words=DOES_NOT_EXIST).definition
 
     @operation("ValidateTemplate")
     async def validate_template(self, params: Params) -> Result:

@@ -26,6 +26,8 @@ _UNSUPPORTED: Final = frozenset(
 )
 _BARE: Final = frozenset({"Ref", "Condition"})
 """Functions whose long form has no prefix `Fn::`."""
+_LARGEST_BITS: Final = 128
+"""Larger integers stay the text that they are."""
 _DEEPEST: Final = 100
 """How deep values may be nested: deeper than any template, and far less than Python's stack allows."""
 
@@ -46,15 +48,23 @@ def _is_json(text: str) -> bool:
 
 def _load_json(text: str) -> Any:
     try:
-        loaded = json.loads(text, object_pairs_hook=_pairs)
+        loaded = json.loads(text, object_pairs_hook=_pairs, parse_constant=_no_constant)
         _check_depth(loaded)
+        if "\\u" in text:
+            json.dumps(loaded, ensure_ascii=False).encode()  # half of a surrogate pair is no character
     except json.JSONDecodeError as error:
         raise validation_error(
             f"Template format error: JSON not well-formed. (line {error.lineno}, column {error.colno})"
         ) from None
+    except ValueError:  # numbers without end, and what is no character
+        raise validation_error("Template format error: JSON not well-formed.") from None
     except RecursionError:
         _too_deep()
     return loaded
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)  # Python reads NaN and Infinity, which JSON does not have
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -156,7 +166,8 @@ class _Reader:
         if tag in _TEXT_ONLY:
             return event.value
         try:
-            return self._constructor.construct_object(yaml.ScalarNode(tag, event.value))
+            value = self._constructor.construct_object(yaml.ScalarNode(tag, event.value))
+            return event.value if isinstance(value, int) and value.bit_length() > _LARGEST_BITS else value
         except (ValueError, KeyError, IndexError, AttributeError):  # for example `!!int x`
             _ill_formed(event)
 

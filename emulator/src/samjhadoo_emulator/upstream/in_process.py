@@ -50,13 +50,30 @@ def _moto_server(account: str, region: str) -> Any:
     """Return moto's server, a WSGI application."""
     os.environ["MOTO_ACCOUNT_ID"] = account  # read when moto is first imported
     lean.trim(region)
+    _validate_certificates_at_once()
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     def create(service: Any) -> Any:
         amend(service)
         return create_backend_app(service)
 
-    return DomainDispatcherApplication(create)
+    dispatch = DomainDispatcherApplication(create)
+
+    def serve(environ: Any, start_response: Any) -> Any:
+        try:
+            return dispatch(environ, start_response)
+        except StopIteration as error:  # no thread can pass this on: who waits for it would wait for ever
+            raise RuntimeError("StopIteration") from error
+
+    return serve
+
+
+def _validate_certificates_at_once() -> None:
+    """Let certificates be issued at the next look at them: stacks would wait for moto's minute."""
+    from moto import settings
+
+    if "MOTO_ACM_VALIDATION_WAIT" not in os.environ:
+        settings.ACM_VALIDATION_WAIT = 0
 
 
 def _has(service: str) -> bool:

@@ -14,22 +14,31 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.cloudformation.resources.resource_type import ResourceType
 
 MODULES = (
+    "acm",
+    "apigatewayv2",
     "application_autoscaling",
+    "cloudfront",
     "cloudwatch",
+    "dynamodb",
     "ec2",
     "ecr",
     "ecs",
     "elasticache",
     "elbv2",
+    "events",
     "iam",
     "kms",
+    "lambda_",
     "logs",
     "rds",
+    "route53",
     "s3",
     "secretsmanager",
+    "servicediscovery",
     "sns",
     "sqs",
     "ssm",
+    "wafv2",
 )
 PACKAGE = "samjhadoo_emulator.cloudformation.resources"
 TYPES = [kind for name in MODULES for kind in importlib.import_module(f"{PACKAGE}.{name}").TYPES]

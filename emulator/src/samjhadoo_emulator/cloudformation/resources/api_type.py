@@ -16,6 +16,7 @@ from samjhadoo_emulator import validation, wire
 from samjhadoo_emulator.cloudformation.resources import shapes
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource, ResourceType
 from samjhadoo_emulator.errors import AwsError, not_implemented
+from samjhadoo_emulator.registry import LIVE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     Put = Callable[[Any, Request], Awaitable[None]]
 
-_GONE = re.compile(r"NotFound|NoSuch|NonExistent|DoesNotExist|NotAttached|\A404\Z")
+_GONE = re.compile(r"NotFound|NoSuch|Non[Ee]xistent|DoesNotExist|NotAttached|\A404\Z")
 _MARK = "_puts"
 
 
@@ -167,7 +168,8 @@ class ApiType(ResourceType):
         Raises:
             AwsError: The parameters do not fit the operation's model, or AWS refused.
         """
-        validation.check(wire.operation_model(self.service, operation), params)
+        if self.service in LIVE:  # for other services, botocore's clients check
+            validation.check(wire.operation_model(self.service, operation), params)
         return await request.aws.call(self.service, operation, **params)
 
     async def call_if_there(
@@ -241,6 +243,11 @@ def removed_tags(request: Request) -> list[str]:
 def tag_list(values: Mapping[str, str]) -> list[dict[str, str]]:
     """Return tags as most APIs list them."""
     return [{"Key": key, "Value": value} for key, value in values.items()]
+
+
+def in_order(found: list[Any], wanted: list[Any]) -> list[Any]:
+    """Return what was found in the template's order, then what the template does not have."""
+    return [each for each in wanted if each in found] + [each for each in found if each not in wanted]
 
 
 def _own_tags(properties: Properties) -> dict[str, str]:

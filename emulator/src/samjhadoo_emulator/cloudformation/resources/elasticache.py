@@ -8,6 +8,7 @@ from samjhadoo_emulator.arns import Home
 from samjhadoo_emulator.cloudformation.resources import shapes
 from samjhadoo_emulator.cloudformation.resources.api_type import (
     ApiType,
+    in_order,
     is_gone,
     puts,
     removed_tags,
@@ -84,7 +85,8 @@ class SubnetGroup(ElastiCacheType):
     async def describe(self, request: Request) -> Properties | None:
         if (group := await self.described(request)) is None:
             return None
-        subnets = [each["SubnetIdentifier"] for each in group["Subnets"]]
+        found = [each["SubnetIdentifier"] for each in group["Subnets"]]
+        subnets = in_order(found, request.properties["SubnetIds"])
         return {**group, "Description": group["CacheSubnetGroupDescription"], "SubnetIds": subnets}
 
 

@@ -22,7 +22,7 @@ WAITING_PERIOD = 30
 """Days until a deleted key's material is gone."""
 
 
-class Key(ApiType):
+class KmsKey(ApiType):
     """A key; it is deleted after its waiting period."""
 
     name = "AWS::KMS::Key"
@@ -123,4 +123,4 @@ def _tag_list(values: dict[str, str]) -> list[dict[str, str]]:
     return [{"TagKey": key, "TagValue": value} for key, value in values.items()]
 
 
-TYPES = (Key(), Alias())
+TYPES = (KmsKey(), Alias())

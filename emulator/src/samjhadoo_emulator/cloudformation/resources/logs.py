@@ -86,7 +86,7 @@ class LogGroup(LogsType):
         return {"KmsKeyId": None, "RetentionInDays": None, **shapes.as_properties(group)}
 
 
-class LogStream(LogsType):
+class LogGroupStream(LogsType):
     """A log stream of a group."""
 
     name = "AWS::Logs::LogStream"
@@ -190,4 +190,4 @@ class SubscriptionFilter(LogFilter):
         await self.put(request)
 
 
-TYPES = (LogGroup(), LogStream(), MetricFilter(), SubscriptionFilter())
+TYPES = (LogGroup(), LogGroupStream(), MetricFilter(), SubscriptionFilter())

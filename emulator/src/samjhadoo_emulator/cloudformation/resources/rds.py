@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from samjhadoo_emulator.cloudformation.resources import shapes
 from samjhadoo_emulator.cloudformation.resources.api_type import (
     ApiType,
+    in_order,
     is_gone,
     puts,
     removed_tags,
@@ -85,7 +86,8 @@ class DbSubnetGroup(RdsType):
     async def describe(self, request: Request) -> Properties | None:
         if (group := await super().describe(request)) is None:
             return None
-        return {**group, "SubnetIds": [each["SubnetIdentifier"] for each in group["Subnets"]]}
+        found = [each["SubnetIdentifier"] for each in group["Subnets"]]
+        return {**group, "SubnetIds": in_order(found, request.properties["SubnetIds"])}
 
 
 class DbParameterGroup(RdsType):

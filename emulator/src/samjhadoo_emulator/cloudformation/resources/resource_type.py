@@ -145,6 +145,6 @@ class ResourceType(ABC):
     async def read(self, request: Request) -> Properties | None:
         """Return the properties that the resource has now, in the template's form; None if it is gone.
 
-        Only properties that AWS returns are in the result; one that AWS would return and that is gone is None.
-        Drift is found in those that the template names.
+        Only properties that AWS returns are in the result; one that AWS would return and that is gone is
+        None. Drift is found in those that the template names.
         """

@@ -88,7 +88,8 @@ def fit(value: Any, shape: Shape, path: str) -> Any:
 def _fit_quantity(value: list[Any], shape: Any, path: str) -> dict[str, Any]:
     """Return a list as CloudFront has lists: with the number of its items."""
     items = {"Items": fit(value, shape.members["Items"], path)} if value else {}
-    return {"Quantity": len(value), **items}
+    enabled = {"Enabled": bool(value)} if "Enabled" in shape.members else {}
+    return {**enabled, "Quantity": len(value), **items}
 
 
 def _fit_structure(value: Mapping[str, Any], shape: Any, path: str) -> dict[str, Any]:

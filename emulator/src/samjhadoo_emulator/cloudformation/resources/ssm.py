@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.cloudformation.resources.resource_type import Properties, Request
 
 
-class Parameter(ApiType):
+class SsmParameter(ApiType):
     """A parameter; CloudFormation makes none that are secure strings."""
 
     name = "AWS::SSM::Parameter"
@@ -54,4 +54,4 @@ def _attributes(request: Request) -> dict[str, Any]:
     return {name: request.properties[name] for name in ("Type", "Value")}
 
 
-TYPES = (Parameter(),)
+TYPES = (SsmParameter(),)

@@ -188,7 +188,7 @@ class VpcGatewayAttachment(Ec2Type):
     @puts("InternetGatewayId")
     async def put_gateway(self, request: Request) -> None:
         """Attach another gateway in place of the one before."""
-        await self.call(
+        await self.call_if_there(
             request,
             self.deletion,
             InternetGatewayId=request.previous["InternetGatewayId"],

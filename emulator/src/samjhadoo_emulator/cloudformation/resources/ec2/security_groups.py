@@ -35,21 +35,30 @@ class SecurityGroup(Ec2Type):
 
     @puts(INGRESS)
     async def put_ingress(self, request: Request) -> None:
-        await self._put(request, INGRESS, before=request.previous.get(INGRESS) or [])
+        await self._put(request, INGRESS)
 
     @puts(EGRESS)
     async def put_egress(self, request: Request) -> None:
-        await self._put(request, EGRESS, before=request.previous.get(EGRESS) or [_EVERYWHERE])
+        await self._put(request, EGRESS)
 
-    async def _put(self, request: Request, direction: str, *, before: list[Properties]) -> None:
-        """Revoke the rules that are no more, then authorize the new ones."""
-        others = [_EVERYWHERE] if direction == EGRESS else []
-        wanted = [permission(rule) for rule in request.properties.get(direction) or others]
-        existing = [permission(rule) for rule in before]
-        if revoked := [rule for rule in existing if rule not in wanted]:
+    async def _put(self, request: Request, direction: str) -> None:
+        """Revoke the rules that are no more, then authorize the new ones.
+
+        The group may have rules that are resources of their own: those stay.
+        """
+        unset = [_EVERYWHERE] if direction == EGRESS else []
+        wanted = [permission(rule) for rule in request.properties.get(direction) or unset]
+        own = [permission(rule) for rule in request.previous.get(direction) or unset]
+        existing = await self._existing(request, direction) if request.previous else own
+        if revoked := [rule for rule in existing if rule in own and rule not in wanted]:
             await self.call(request, f"Revoke{direction}", GroupId=request.id, IpPermissions=revoked)
         if added := [rule for rule in wanted if rule not in existing]:
             await self.call(request, f"Authorize{direction}", GroupId=request.id, IpPermissions=added)
+
+    async def _existing(self, request: Request, direction: str) -> list[Properties]:
+        """Return the rules that a group has: after an update that failed, they may be of any template."""
+        group = await self.describe(request)
+        return [permission(rule) for rule in group[direction]] if group else []
 
     async def describe(self, request: Request) -> Properties | None:
         if (group := await self.described(request)) is None:

@@ -53,11 +53,6 @@ def changes(request: Request, name: str) -> tuple[list[Any], list[Any]]:
     return [each for each in wanted if each not in before], [each for each in before if each not in wanted]
 
 
-def in_order(found: list[Any], wanted: list[Any]) -> list[Any]:
-    """Return what was found in the template's order, then what the template does not have."""
-    return [each for each in wanted if each in found] + [each for each in found if each not in wanted]
-
-
 def inline(properties: Properties) -> dict[str, Any]:
     """Return the inline policies among a principal's properties, by name."""
     return {each["PolicyName"]: each["PolicyDocument"] for each in properties.get("Policies") or ()}

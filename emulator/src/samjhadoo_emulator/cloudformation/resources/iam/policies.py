@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from samjhadoo_emulator.cloudformation.resources import shapes
-from samjhadoo_emulator.cloudformation.resources.api_type import puts
+from samjhadoo_emulator.cloudformation.resources.api_type import in_order, puts
 from samjhadoo_emulator.cloudformation.resources.iam.iam_type import (
     IamType,
     changes,
-    in_order,
 )
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
 
@@ -123,19 +122,19 @@ class ManagedPolicy(IamType):
         for name, kind in PRINCIPALS.items():
             added, removed = changes(request, name)
             for principal in removed:
-                await self._attach(request, "Detach", kind, principal)
+                await self._detach(request, kind, principal)
             for principal in added:
                 params = {f"{kind}Name": principal, "PolicyArn": request.id}
                 await self.call(request, f"Attach{kind}Policy", **params)
 
-    async def _attach(self, request: Request, verb: str, kind: str, principal: str) -> None:
+    async def _detach(self, request: Request, kind: str, principal: str) -> None:
         params = {f"{kind}Name": principal, "PolicyArn": request.id}
-        await self.call_if_there(request, f"{verb}{kind}Policy", **params)
+        await self.call_if_there(request, f"Detach{kind}Policy", **params)
 
     async def remove(self, request: Request) -> None:
         for name, kind in PRINCIPALS.items():
             for principal in request.properties.get(name) or ():
-                await self._attach(request, "Detach", kind, principal)
+                await self._detach(request, kind, principal)
         versions = (await self.call(request, "ListPolicyVersions", PolicyArn=request.id))["Versions"]
         for each in versions:
             if not each["IsDefaultVersion"]:

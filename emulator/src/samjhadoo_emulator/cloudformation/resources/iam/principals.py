@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.cloudformation.resources import shapes
-from samjhadoo_emulator.cloudformation.resources.api_type import puts
+from samjhadoo_emulator.cloudformation.resources.api_type import in_order, puts
 from samjhadoo_emulator.cloudformation.resources.iam.iam_type import (
     IamType,
     changes,
-    in_order,
     inline,
 )
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
@@ -36,7 +35,9 @@ class Principal(IamType):
     async def put_managed_policies(self, request: Request) -> None:
         added, removed = changes(request, "ManagedPolicyArns")
         for arn in removed:
-            await self.call(request, f"Detach{self.thing}Policy", **self.identity(request), PolicyArn=arn)
+            await self.call_if_there(
+                request, f"Detach{self.thing}Policy", **self.identity(request), PolicyArn=arn
+            )
         for arn in added:
             await self.call(request, f"Attach{self.thing}Policy", **self.identity(request), PolicyArn=arn)
 
@@ -45,7 +46,7 @@ class Principal(IamType):
         wanted, before = inline(request.properties), inline(request.previous)
         named = self.identity(request)
         for name in before.keys() - wanted.keys():
-            await self.call(request, f"Delete{self.thing}Policy", **named, PolicyName=name)
+            await self.call_if_there(request, f"Delete{self.thing}Policy", **named, PolicyName=name)
         for name, document in wanted.items():
             if document != before.get(name):
                 text = shapes.as_text(document)
@@ -149,7 +150,7 @@ class User(Principal):
     async def put_groups(self, request: Request) -> None:
         added, removed = changes(request, "Groups")
         for group in removed:
-            await self.call(request, "RemoveUserFromGroup", UserName=request.id, GroupName=group)
+            await self.call_if_there(request, "RemoveUserFromGroup", UserName=request.id, GroupName=group)
         for group in added:
             await self.call(request, "AddUserToGroup", UserName=request.id, GroupName=group)
 
@@ -193,11 +194,16 @@ class InstanceProfile(IamType):
 
     @puts("Roles")
     async def put_roles(self, request: Request) -> None:
-        added, removed = changes(request, "Roles")
-        for role in removed:
-            await self.call(request, "RemoveRoleFromInstanceProfile", **self.identity(request), RoleName=role)
-        for role in added:
-            await self.call(request, "AddRoleToInstanceProfile", **self.identity(request), RoleName=role)
+        """Give the profile its role; it can only have one at a time."""
+        profile = await self.describe(request)
+        existing = profile["Roles"] if profile else []
+        for role in existing:
+            if role not in request.properties["Roles"]:
+                named = self.identity(request)
+                await self.call(request, "RemoveRoleFromInstanceProfile", **named, RoleName=role)
+        for role in request.properties["Roles"]:
+            if role not in existing:
+                await self.call(request, "AddRoleToInstanceProfile", **self.identity(request), RoleName=role)
 
     async def remove(self, request: Request) -> None:
         for role in request.properties.get("Roles") or ():

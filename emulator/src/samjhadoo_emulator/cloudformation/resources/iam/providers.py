@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from samjhadoo_emulator.cloudformation.resources.api_type import puts
-from samjhadoo_emulator.cloudformation.resources.iam.iam_type import IamType, changes, in_order
+from samjhadoo_emulator.cloudformation.resources.api_type import in_order, puts
+from samjhadoo_emulator.cloudformation.resources.iam.iam_type import IamType, changes
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
 
 if TYPE_CHECKING:

@@ -97,7 +97,8 @@ class Bucket(ApiType):
             params["ACL"] = _canned(properties["AccessControl"])
         if properties.get("ObjectLockEnabled"):
             params["ObjectLockEnabledForBucket"] = True
-        await self.call(request, self.creation, **params)
+        # Not checked against the API's model, whose canned access lists lack log-delivery-write.
+        await request.aws.call(self.service, self.creation, **params)
         resource = Resource(name, _attributes(request, name))
         request.created(resource)
         if found := tags(request):
@@ -107,7 +108,7 @@ class Bucket(ApiType):
     @puts("AccessControl")
     async def put_access(self, request: Request) -> None:
         access = _canned(request.properties.get("AccessControl", "Private"))
-        await self.call(request, "PutBucketAcl", Bucket=request.id, ACL=access)
+        await request.aws.call(self.service, "PutBucketAcl", Bucket=request.id, ACL=access)
 
     async def put_tags(self, request: Request) -> None:
         if found := tags(request):
