@@ -6,6 +6,8 @@ import asyncio
 import json
 
 import pytest
+from botocore.exceptions import ClientError
+from stack_flows import Flow, parameter, template
 
 from samjhadoo_emulator.cloudformation.dynamic_references import check, found_in, resolve
 from samjhadoo_emulator.cloudformation.parameter_values import check_existing, read_ssm
@@ -215,3 +217,24 @@ def test_what_parameters_of_types_of_aws_name_must_exist():
     )
     with pytest.raises(AwsError, match="parameter value /nope for parameter name P does not exist"):
         existing("AWS::SSM::Parameter::Name", "/nope")
+
+
+def test_a_stack_gets_what_its_references_refer_to(flow: Flow) -> None:
+    flow.emulator.client("ssm").put_parameter(Name="/word", Value="hello", Type="String")
+    secret = flow.emulator.client("secretsmanager").create_secret(Name="login", SecretString='{"user": "u"}')
+    text = "{{resolve:ssm:/word:1}}-{{resolve:secretsmanager:login:SecretString:user}}"
+    flow.create("referring", template({"Said": parameter(text)}))
+    assert flow.parameters()[flow.physical("referring")["Said"]] == "hello-u"
+    flow.emulator.client("ssm").delete_parameter(Name="/word")
+    flow.emulator.client("secretsmanager").delete_secret(
+        SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True
+    )
+
+
+def test_a_stack_with_references_of_the_wrong_form_is_refused(flow: Flow) -> None:
+    with pytest.raises(ClientError, match="Incorrect format is used in the following SSM reference"):
+        flow.create("labelled", template({"Said": parameter("{{resolve:ssm:/word:label}}")}))
+    with pytest.raises(
+        ClientError, match="SSM Secure reference is not supported in: .AWS::SSM::Parameter/Prop"
+    ):
+        flow.create("secure", template({"Said": parameter("{{resolve:ssm-secure:/word:1}}")}))

@@ -76,6 +76,11 @@ def test_a_plain_template_needs_nothing():
     assert set(summary(plain)) == {"Parameters", "ResourceTypes", "ResourceIdentifierSummaries"}
 
 
+def test_serverless_resources_are_known():
+    text = "Transform: AWS::Serverless-2016-10-31\nResources: {F: {Type: AWS::Serverless::Function}}"
+    assert "Warnings" not in summary(parse(text))
+
+
 def test_what_nested_stacks_need_is_not_known():
     nested = parse("Resources: {N: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: x}}}")
     assert validation(nested) == {

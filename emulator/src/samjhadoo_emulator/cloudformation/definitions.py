@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from samjhadoo_emulator.cloudformation import dependencies, parameters
+from samjhadoo_emulator.cloudformation import dependencies, dynamic_references, parameters
 from samjhadoo_emulator.cloudformation import template as templates
 from samjhadoo_emulator.cloudformation.conditions import evaluate_conditions
 from samjhadoo_emulator.cloudformation.functions import evaluate
@@ -127,6 +127,7 @@ class Definitions:
                     f"Resource {logical_id}: the emulator cannot create resources of type {entry.type}."
                 )
             properties = evaluate(entry.properties, context) or {}
+            dynamic_references.check(entry.type, properties)
             try:
                 kind.check(properties)
             except AwsError as error:

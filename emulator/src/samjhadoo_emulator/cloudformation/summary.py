@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.cloudformation.template import Template
 
 _NESTED: Final = "AWS::CloudFormation::Stack"
+_SERVERLESS: Final = "AWS::Serverless::"
 _IAM_NAMES: Final = {
     "AWS::IAM::AccessKey": "",
     "AWS::IAM::Group": "GroupName",
@@ -78,7 +79,7 @@ def validation(template: Template) -> dict[str, Any]:
 def summary(template: Template) -> dict[str, Any]:
     """Return the answer of GetTemplateSummary."""
     types = list(dict.fromkeys(each.type for each in template.resources.values()))
-    unknown = [name for name in types if schemas.schema(name) is None]
+    unknown = [name for name in types if schemas.schema(name) is None and not name.startswith(_SERVERLESS)]
     return {
         "Parameters": [_declaration(name, declared) for name, declared in template.parameters.items()],
         **_shared(template),
