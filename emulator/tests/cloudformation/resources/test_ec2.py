@@ -187,6 +187,31 @@ def test_a_network_has_a_second_range_of_addresses(desk: Desk) -> None:
     second.delete()
 
 
+def test_a_network_uses_dhcp_options(desk: Desk, vpc: Made) -> None:
+    options = desk.create(
+        EC2["DHCPOptions"],
+        DomainName="app.internal",
+        DomainNameServers=["AmazonProvidedDNS"],
+        NetbiosNodeType=2,
+    )
+    use = desk.create(EC2["VPCDHCPOptionsAssociation"], DhcpOptionsId=options.id, VpcId=vpc.id)
+    assert use.id == f"{options.id}|{vpc.id}"
+    assert use.drifted() == {}
+    assert options.read()["DomainName"] == "app.internal"
+    for each in (use, options):
+        each.delete()
+        assert each.read() is None
+        each.delete()
+
+
+def test_an_egress_only_gateway_is_of_one_network(desk: Desk, vpc: Made) -> None:
+    gateway = desk.create(EC2["EgressOnlyInternetGateway"], VpcId=vpc.id)
+    assert gateway.drifted() == {}
+    gateway.delete()
+    assert gateway.read() is None
+    gateway.delete()
+
+
 def test_flow_logs_are_of_one_network(desk: Desk, vpc: Made) -> None:
     desk.client("logs").create_log_group(logGroupName="flows")
     log = desk.create(

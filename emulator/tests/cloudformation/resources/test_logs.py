@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -63,3 +64,25 @@ def test_a_group_has_streams_and_filters(desk: Desk, group: Made) -> None:
         each.delete()
         assert each.read() is None, each.kind.name
         each.delete()
+
+
+def test_a_policy_lets_a_service_write(desk: Desk) -> None:
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "events.amazonaws.com"},
+                "Action": "logs:PutLogEvents",
+                "Resource": "*",
+            }
+        ],
+    }
+    made = desk.create(LOGS["ResourcePolicy"], PolicyName="events", PolicyDocument=json.dumps(policy))
+    assert made.id == "events"
+    assert made.drifted() == {}
+    made.update(PolicyDocument=json.dumps({**policy, "Id": "ours"}))
+    assert made.drifted() == {}
+    made.delete()
+    assert made.read() is None
+    made.delete()

@@ -190,4 +190,32 @@ class SubscriptionFilter(LogFilter):
         await self.put(request)
 
 
-TYPES = (LogGroup(), LogGroupStream(), MetricFilter(), SubscriptionFilter())
+class LogsResourcePolicy(LogsType):
+    """Which of AWS's services may write to log groups."""
+
+    name = "AWS::Logs::ResourcePolicy"
+    creation, deletion = "PutResourcePolicy", "DeleteResourcePolicy"
+
+    def identity(self, request: Request) -> dict[str, Any]:
+        return {"policyName": request.id}
+
+    async def make(self, request: Request) -> Resource:
+        await self.put_document(request)
+        return Resource(request.properties["PolicyName"])
+
+    @puts("PolicyDocument")
+    async def put_document(self, request: Request) -> None:
+        await self.call(request, self.creation, **self.given(request))
+
+    async def describe(self, request: Request) -> Properties | None:
+        answer = await self.call(request, "DescribeResourcePolicies")
+        for policy in answer["resourcePolicies"]:
+            if policy["policyName"] == request.id:
+                wanted = request.properties["PolicyDocument"]
+                document = policy["policyDocument"]
+                shown = document if isinstance(wanted, str) else shapes.from_text(document)
+                return {"PolicyName": request.id, "PolicyDocument": shown}
+        return None
+
+
+TYPES = (LogGroup(), LogGroupStream(), MetricFilter(), SubscriptionFilter(), LogsResourcePolicy())

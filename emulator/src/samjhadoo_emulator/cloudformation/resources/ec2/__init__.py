@@ -5,6 +5,7 @@ from __future__ import annotations
 from samjhadoo_emulator.cloudformation.resources.ec2 import (
     access_lists,
     addresses,
+    dhcp,
     endpoints,
     flow_logs,
     networks,
@@ -16,6 +17,7 @@ TYPES = (
     *networks.TYPES,
     *routing.TYPES,
     *addresses.TYPES,
+    *dhcp.TYPES,
     *security_groups.TYPES,
     *endpoints.TYPES,
     *access_lists.TYPES,

@@ -204,4 +204,29 @@ class VpcGatewayAttachment(Ec2Type):
         return self.identity(request) if request.properties["VpcId"] in attached else None
 
 
-TYPES = (Vpc(), VpcCidrBlock(), Subnet(), InternetGateway(), VpcGatewayAttachment())
+class EgressOnlyInternetGateway(Ec2Type):
+    """A gateway by which IPv6 hosts reach the internet, and nothing reaches them."""
+
+    name = "AWS::EC2::EgressOnlyInternetGateway"
+    creation, deletion = "CreateEgressOnlyInternetGateway", "DeleteEgressOnlyInternetGateway"
+    describing = ("DescribeEgressOnlyInternetGateways", "EgressOnlyInternetGateways")
+    id_parameter, tagged_as = "EgressOnlyInternetGatewayId", "egress-only-internet-gateway"
+
+    async def make(self, request: Request) -> Resource:
+        answer = await self.call(request, self.creation, **self.given(request))
+        gateway = answer["EgressOnlyInternetGateway"]["EgressOnlyInternetGatewayId"]
+        return Resource(gateway, {"Id": gateway})
+
+    async def describe(self, request: Request) -> Properties | None:
+        gateway = await self.described(request)
+        return gateway and {**gateway, "VpcId": gateway["Attachments"][0]["VpcId"]}
+
+
+TYPES = (
+    Vpc(),
+    VpcCidrBlock(),
+    Subnet(),
+    InternetGateway(),
+    VpcGatewayAttachment(),
+    EgressOnlyInternetGateway(),
+)
