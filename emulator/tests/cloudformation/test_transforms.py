@@ -236,3 +236,32 @@ def test_without_the_translator_the_extra_is_named(monkeypatch):
     with pytest.raises(AwsError, match=r"pip install 'samjhadoo-emulator\[sam\]'") as refused:
         transformed(template, resolve(template, {}), PSEUDO)
     assert refused.value.code == "NotImplemented"
+
+
+def test_applications_of_the_repository_are_refused_and_those_in_s3_are_nested_stacks():
+    text = (
+        "Transform: AWS::Serverless-2016-10-31\nResources: {App: {Type: AWS::Serverless::Application, "
+        "Properties: {Location: %s}}}"
+    )
+    found = transformed(parse(text % "'https://b.s3.amazonaws.com/t.yaml'"), {}, PSEUDO)
+    assert found.resources["App"].type == "AWS::CloudFormation::Stack"
+    with pytest.raises(
+        AwsError, match="^Resource App: the emulator does not have the serverless application"
+    ):
+        transformed(parse(text % "{ApplicationId: arn, SemanticVersion: 1.0.0}"), {}, PSEUDO)
+
+
+def test_a_serverless_resource_may_ignore_what_is_global():
+    template = parse(
+        SERVERLESS.replace("        Properties:", "        IgnoreGlobals: '*'\n        Properties:")
+    )
+    found = transformed(template, resolve(template, {}), PSEUDO)
+    assert "Timeout" not in found.resources["FunctionA"].properties
+    with pytest.raises(AwsError, match="^Invalid template resource property 'IgnoreGlobals'$"):
+        parse("Resources: {A: {Type: T, IgnoreGlobals: '*'}}")
+
+
+def test_what_the_translator_does_not_understand_is_refused():
+    text = "Transform: AWS::Serverless-2016-10-31\nGlobals: {Function: []}\nResources: {A: {Type: T}}"
+    with pytest.raises(AwsError, match="^Transform AWS::Serverless-2016-10-31 failed with"):
+        transformed(parse(text), {}, PSEUDO)

@@ -66,6 +66,8 @@ _POLICIES: Final = {
     "UpdateReplacePolicy": ("Delete", "Retain", "Snapshot"),
 }
 EXTENSIONS: Final = "AWS::LanguageExtensions"
+SERVERLESS: Final = "AWS::Serverless-2016-10-31"
+_SERVERLESS_KEYS: Final = frozenset({"Connectors", "IgnoreGlobals"})
 
 
 def transforms(document: dict[str, Any]) -> tuple[str, ...]:
@@ -94,8 +96,8 @@ def check(document: dict[str, Any], *, looped: bool = False) -> None:
     Raises:
         AwsError: One is malformed, in AWS's words.
     """
-    plain = not transforms(document)
-    unknown = [name for name in document if name not in _SECTIONS or (name == "Globals" and plain)]
+    names = transforms(document)
+    unknown = [name for name in document if name not in _SECTIONS or (name == "Globals" and not names)]
     if unknown:
         raise validation_error(f"Invalid template property or properties [{', '.join(unknown)}]")
     for place in _nulls(document, ""):
@@ -106,7 +108,6 @@ def check(document: dict[str, Any], *, looped: bool = False) -> None:
     _check_head(document)
     if not document.get("Resources") and not looped:
         _malformed("At least one Resources member must be defined.")
-    extended = EXTENSIONS in transforms(document)
     for section, most, each in _MEMBERS:
         members = document.get(section, {})
         if len(members) > most:
@@ -114,7 +115,7 @@ def check(document: dict[str, Any], *, looped: bool = False) -> None:
                 f"Number of {section.lower()}, {len(members)}, is greater than maximum allowed, {most}"
             )
         for name, member in members.items():
-            each(name, member, extended)
+            each(name, member, names)
     common = [name for name in document.get("Resources", {}) if name in document.get("Parameters", {})]
     if common:
         raise validation_error(
@@ -155,7 +156,7 @@ def _check_name(section: str, name: str) -> None:
         _malformed(f"{section} name {name} length is greater than {LONGEST_NAME}.")
 
 
-def _check_parameter(name: str, declared: Any, _extended: bool) -> None:
+def _check_parameter(name: str, declared: Any, _transforms: tuple[str, ...]) -> None:
     _check_name("Parameter", name)
     if not isinstance(declared, dict):
         _malformed("Any Parameters member must be a JSON object.")
@@ -176,7 +177,7 @@ def _check_parameter(name: str, declared: Any, _extended: bool) -> None:
         _malformed("Every AllowedValues member must be a list.")
 
 
-def _check_mapping(name: str, mapping: Any, _extended: bool) -> None:
+def _check_mapping(name: str, mapping: Any, _transforms: tuple[str, ...]) -> None:
     if not isinstance(mapping, dict):
         _malformed(f"Every Mappings member {name} must be a map")
     for key, attributes in mapping.items():
@@ -186,22 +187,22 @@ def _check_mapping(name: str, mapping: Any, _extended: bool) -> None:
             _malformed("Every Mappings attribute must be a String or a List.")
 
 
-def _check_condition(_name: str, expression: Any, _extended: bool) -> None:
+def _check_condition(_name: str, expression: Any, _transforms: tuple[str, ...]) -> None:
     if not isinstance(expression, dict):
         _malformed("Conditions can only be boolean operations on parameters and other conditions")
 
 
-def _check_rule(name: str, rule: Any, _extended: bool) -> None:
+def _check_rule(name: str, rule: Any, _transforms: tuple[str, ...]) -> None:
     if not isinstance(rule, dict) or not isinstance(rule.get("Assertions"), list):
         _malformed(f"Rule {name} must contain a list of Assertions.")
 
 
-def _check_resource(name: str, declared: Any, extended: bool) -> None:
+def _check_resource(name: str, declared: Any, transforms: tuple[str, ...]) -> None:
     _check_name("Resource", name)
     if not isinstance(declared, dict):
         _malformed(f"[/Resources/{name}] resource definition is malformed")
     for key in declared:
-        if key not in _RESOURCE_KEYS:
+        if key not in _RESOURCE_KEYS and not (SERVERLESS in transforms and key in _SERVERLESS_KEYS):
             raise validation_error(f"Invalid template resource property '{key}'")
     if not isinstance(declared.get("Type"), str):
         _malformed(f"[/Resources/{name}] Every Resources object must contain a Type member.")
@@ -214,7 +215,7 @@ def _check_resource(name: str, declared: Any, extended: bool) -> None:
     needs = [depends_on] if isinstance(depends_on, str) else depends_on
     if not isinstance(needs, list) or not all(isinstance(each, str) for each in needs):
         _malformed("DependsOn must be a string or list of strings.")
-    _check_policies(name, declared, extended=extended)
+    _check_policies(name, declared, extended=EXTENSIONS in transforms)
 
 
 def _check_policies(name: str, declared: dict[str, Any], *, extended: bool) -> None:
@@ -226,7 +227,7 @@ def _check_policies(name: str, declared: dict[str, Any], *, extended: bool) -> N
             _malformed(f"Unrecognized {key} {policy} for resource {name}")
 
 
-def _check_output(name: str, declared: Any, _extended: bool) -> None:
+def _check_output(name: str, declared: Any, _transforms: tuple[str, ...]) -> None:
     if not _ALPHANUMERIC.fullmatch(name):
         _malformed(f"Outputs name '{name}' is non alphanumeric.")
     if not isinstance(declared, dict) or "Value" not in declared:
@@ -241,7 +242,7 @@ def _check_output(name: str, declared: Any, _extended: bool) -> None:
         _malformed(f"[/Outputs/{name}/Condition] Every Condition member must be a string.")
 
 
-_MEMBERS: Final[tuple[tuple[str, int, Callable[[str, Any, bool], None]], ...]] = (
+_MEMBERS: Final[tuple[tuple[str, int, Callable[[str, Any, tuple[str, ...]], None]], ...]] = (
     ("Parameters", MOST_OTHERS, _check_parameter),
     ("Mappings", MOST_OTHERS, _check_mapping),
     ("Conditions", MOST_OTHERS, _check_condition),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from samjhadoo_emulator.cloudformation import shapes
 from samjhadoo_emulator.cloudformation.context import Context
 from samjhadoo_emulator.cloudformation.functions import as_text, evaluate
-from samjhadoo_emulator.cloudformation.sections import EXTENSIONS
-from samjhadoo_emulator.cloudformation.serverless import SERVERLESS, translated
+from samjhadoo_emulator.cloudformation.sections import EXTENSIONS, SERVERLESS
+from samjhadoo_emulator.cloudformation.serverless import translated
 from samjhadoo_emulator.cloudformation.template import Template, from_document
 from samjhadoo_emulator.cloudformation.template_checks import check_references
 from samjhadoo_emulator.errors import not_implemented, validation_error
