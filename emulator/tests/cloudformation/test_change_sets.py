@@ -294,6 +294,7 @@ def test_change_sets_of_the_wrong_type_are_refused(stack: Stack) -> None:
     [
         {"ChangeSetType": "IMPORT"},
         {"DeploymentMode": "REVERT_DRIFT"},
+        {"ResourceTypes": ["AWS::SSM::*"]},
     ],
     ids=str,
 )

@@ -27,7 +27,7 @@ from samjhadoo_emulator.cloudformation.model import (
 )
 from samjhadoo_emulator.cloudformation.nested_change_sets import nested, request, without_unchanged
 from samjhadoo_emulator.cloudformation.stack_answers import StackAnswers
-from samjhadoo_emulator.cloudformation.stack_operations import check_name
+from samjhadoo_emulator.cloudformation.stack_operations import check_name, check_supported
 from samjhadoo_emulator.cloudformation.stacks import random_suffix, use_token
 from samjhadoo_emulator.cloudformation.template_operations import TemplateOperations
 from samjhadoo_emulator.cloudformation.updates import NO_UPDATES, before_of, changes_anything
@@ -58,6 +58,7 @@ class ChangeSetOperations(StackAnswers, TemplateOperations):
     @operation("CreateChangeSet")
     async def create_change_set(self, params: Params) -> Result:
         check_supported(params)
+        check_kind(params)
         is_new = params.get("ChangeSetType", "UPDATE") == "CREATE"
         stack = self._to_create(params) if is_new else self._to_update(params)
         existing = self.change_sets.named(stack, params["ChangeSetName"])
@@ -69,6 +70,8 @@ class ChangeSetOperations(StackAnswers, TemplateOperations):
         )
         if self.stacks.get(stack.id) is None:
             self.stacks.register(stack)
+        elif not is_new:
+            states.check_update(stack, Options())  # another operation may have begun
         change_set = self._begin(stack, definition, params)
         await self._plan(change_set)
         self._end(change_set)
@@ -288,7 +291,7 @@ class ChangeSetOperations(StackAnswers, TemplateOperations):
         return super().selected_events({**params, **named})
 
 
-def check_supported(params: Params) -> None:
+def check_kind(params: Params) -> None:
     """Refuse kinds of change sets that the emulator does not make.
 
     Raises:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from samjhadoo_emulator.cloudformation import dependencies
@@ -168,13 +167,8 @@ def differences(
     _refuse_other_types(before, after)
     needed = dependencies.order(after.template, after.context.conditions)
     found = [_removal(name, existing) for name, existing in before.resources.items() if name not in needed]
-    fates: dict[str, Fate] = {}
-    for name in needed:
-        comparison = _Comparison(before, after, schema, fates, values=values)
-        difference = comparison.of(name)
-        if difference is not None:
-            fates[name] = _fate(difference)
-            found.append(difference)
+    comparison = _Comparison(before, after, schema, values=values)
+    found += filter(None, map(comparison.of, needed))
     return tuple(sorted(found, key=lambda each: each.logical_id))
 
 
@@ -209,20 +203,39 @@ def _fate(difference: Difference) -> Fate:
     return Fate.PERHAPS_NEW if difference.replacement is Replacement.CONDITIONAL else Fate.UPDATED
 
 
-@dataclass(frozen=True)
 class _Comparison:
-    """Compares one resource, when the fates of those that it needs are known."""
+    """Compares resources, each one after those that it needs."""
 
-    before: Before
-    after: After
-    schema: Callable[[str], CreateOnly | None]
-    fates: Mapping[str, Fate]
-    values: bool
+    def __init__(
+        self, before: Before, after: After, schema: Callable[[str], CreateOnly | None], *, values: bool
+    ) -> None:
+        self._before = before
+        self._after = after
+        self._schema = schema
+        self._values = values
+        # What is known before anything is done: resources that are new have no ids yet.
+        self._known = {name: existing.resource for name, existing in before.resources.items()}
+        self._context = replace(after.context, resources=self._known, unknown_resources=True)
+        self._fates: dict[str, Fate] = {}
+        old, new = before.parameters, after.context.parameters
+        changed = frozenset(name for name in new if name in old and not same(old[name], new[name]))
+        self._changing = Changing(changed, self._fates, after.context.conditions)
 
     def of(self, name: str) -> Difference | None:
-        entry = self.after.template.resources[name]
-        wanted = evaluate(entry.properties, self.context) or {}
-        existing = self.before.resources.get(name)
+        """Return what happens to a resource; None if it stays as it is."""
+        difference = self._compare(name)
+        if difference is not None:
+            fate = _fate(difference)
+            if fate is Fate.NEW:
+                self._known.pop(name, None)
+            if fate is Fate.NEW or not self._values:
+                self._fates[name] = fate
+        return difference
+
+    def _compare(self, name: str) -> Difference | None:
+        entry = self._after.template.resources[name]
+        wanted = evaluate(entry.properties, self._context) or {}
+        existing = self._before.resources.get(name)
         if existing is None:
             return Difference(Action.ADD, name, entry.type, after=_context_of(entry, wanted))
         details = tuple(self._details(existing, entry, wanted))
@@ -241,43 +254,25 @@ class _Comparison:
             after=_context_of(entry, wanted),
         )
 
-    @cached_property
-    def context(self) -> Context:
-        """What is known before anything is done: resources that are new have no ids yet."""
-        known = {
-            name: existing.resource
-            for name, existing in self.before.resources.items()
-            if self.fates.get(name) is not Fate.NEW
-        }
-        return replace(self.after.context, resources=known, unknown_resources=True)
-
-    @cached_property
-    def changing(self) -> Changing:
-        old, new = self.before.parameters, self.after.context.parameters
-        changed = {name for name in new if name in old and not same(old[name], new[name])}
-        fates = {name: fate for name, fate in self.fates.items() if self._counts(fate)}
-        return Changing(frozenset(changed), fates, self.after.context.conditions)
-
-    def _counts(self, fate: Fate) -> bool:
-        return fate is Fate.NEW or not self.values
-
     def _details(self, existing: Existing, entry: TemplateResource, wanted: Properties) -> Iterator[Detail]:
-        compared = self._by_value if self.values else self._by_name
+        compared = self._by_value if self._values else self._by_name
         properties = list(compared(existing, entry, wanted))
         yield from properties
         yield from _of_attributes(existing.entry, entry)
-        if not same(dict(self.before.tags), dict(self.after.tags)) and _takes_tags(self.schema(entry.type)):
+        if not same(dict(self._before.tags), dict(self._after.tags)) and _takes_tags(
+            self._schema(entry.type)
+        ):
             yield Detail("Tags", "", Recreation.NEVER, Evaluation.STATIC, Source.DIRECT)
         if entry.type == STACK and not properties:
             yield Detail("Properties", "", Recreation.NEVER, Evaluation.DYNAMIC, Source.AUTOMATIC)
 
     def _by_value(self, existing: Existing, entry: TemplateResource, wanted: Properties) -> Iterator[Detail]:
-        for change in compare(existing.properties, wanted, self.schema(entry.type)):
-            found = causes(_at(entry.properties, change.path), self.changing)
+        for change in compare(existing.properties, wanted, self._schema(entry.type)):
+            found = causes(_at(entry.properties, change.path), self._changing)
             yield from _explained(found, change.name, change.recreation, change, direct=bool(found))
 
     def _by_name(self, existing: Existing, entry: TemplateResource, wanted: Properties) -> Iterator[Detail]:
-        changing, schema = self.changing, self.schema(entry.type)
+        changing, schema = self._changing, self._schema(entry.type)
         for name in dict.fromkeys((*wanted, *existing.properties)):
             changes = compare(_only(name, existing.properties), _only(name, wanted), schema)
             expression = entry.properties.get(name)

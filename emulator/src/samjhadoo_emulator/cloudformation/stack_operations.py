@@ -28,7 +28,7 @@ class StackOperations(CloudFormationBase):
 
     @operation("CreateStack")
     async def create_stack(self, params: Params) -> Result:
-        _check_supported(params)
+        check_supported(params)
         name, options = params["StackName"], options_of(params)
         check_name(name)
         stack = self.stacks.new(name, StackStatus.CREATE_IN_PROGRESS)
@@ -43,7 +43,7 @@ class StackOperations(CloudFormationBase):
 
     @operation("UpdateStack")
     async def update_stack(self, params: Params) -> Result:
-        _check_supported(params)
+        check_supported(params)
         stack, options = self.stacks.find(params["StackName"]), options_of(params)
         states.check_update(stack, options)
         definition = await self.definitions.prepare(
@@ -167,7 +167,7 @@ def options_of(params: Params) -> Options:
     )
 
 
-def _check_supported(params: Params) -> None:
+def check_supported(params: Params) -> None:
     """Refuse what the emulator would only pretend to do.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.cloudformation.resources import shapes
+from samjhadoo_emulator.cloudformation.resources import paths, shapes
 from samjhadoo_emulator.cloudformation.resources.api_type import (
     ApiType,
     puts,
@@ -37,7 +37,7 @@ class Repository(ApiType):
 
     def check(self, properties: Properties) -> None:
         super().check(properties)
-        if "RegistryId" in (properties.get("LifecyclePolicy") or {}):
+        for _ in paths.values(properties, "LifecyclePolicy.RegistryId"):
             raise not_implemented(f"The emulator does not support LifecyclePolicy.RegistryId of {self.name}.")
 
     async def make(self, request: Request) -> Resource:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_emulator.cloudformation.resources import paths
 from samjhadoo_emulator.cloudformation.resources.api_type import (
     ApiType,
     puts,
@@ -34,11 +35,11 @@ class Distribution(ApiType):
 
     def check(self, properties: Properties) -> None:
         super().check(properties)
-        given = properties.get("DistributionConfig") or {}
-        if refused := sorted(set(configuration.LEGACY) & given.keys()):
-            raise not_implemented(
-                f"The emulator does not support DistributionConfig.{refused[0]} of {self.name}."
-            )
+        for name in configuration.LEGACY:
+            for _ in paths.values(properties, f"DistributionConfig.{name}"):
+                raise not_implemented(
+                    f"The emulator does not support DistributionConfig.{name} of {self.name}."
+                )
 
     async def make(self, request: Request) -> Resource:
         wanted = configuration.as_api(request.properties["DistributionConfig"], str(uuid.uuid4()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from samjhadoo_emulator.cloudformation.resources import paths
 from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def check(wanted: Mapping[str, Any]) -> None:
     """
     try:
         minutes = _minutes(wanted)
-    except (TypeError, ValueError):
-        return  # not known yet
+    except (OverflowError, TypeError, ValueError):
+        return  # not known yet, or no number
     if minutes > MOST:
         raise AwsError(
             "InvalidRequest",
@@ -61,20 +62,22 @@ def check(wanted: Mapping[str, Any]) -> None:
 
 def _minutes(wanted: Mapping[str, Any]) -> float:
     """Return how long a deployment takes by its bake times."""
-    bake = float(wanted.get("BakeTimeInMinutes", BAKE))
+    bake = _number(wanted, "BakeTimeInMinutes", BAKE)
     strategy = wanted.get("Strategy")
     if strategy == "CANARY":
-        canary = wanted.get("CanaryConfiguration") or {}
-        return bake + float(canary.get("CanaryBakeTimeInMinutes", CANARY_BAKE))
+        return bake + _number(wanted, "CanaryConfiguration.CanaryBakeTimeInMinutes", CANARY_BAKE)
     if strategy == "LINEAR":
-        linear = wanted.get("LinearConfiguration") or {}
-        step = float(linear.get("StepPercent", STEP_PERCENT))
-        return bake + float(linear.get("StepBakeTimeInMinutes", STEP_BAKE)) * _steps(step)
+        steps = _steps(_number(wanted, "LinearConfiguration.StepPercent", STEP_PERCENT))
+        return bake + _number(wanted, "LinearConfiguration.StepBakeTimeInMinutes", STEP_BAKE) * steps
     return 0.0
+
+
+def _number(wanted: Mapping[str, Any], path: str, default: float) -> float:
+    return float(next(paths.values(wanted, path), default))
 
 
 def _steps(percent: float) -> int:
     """Return after how many shifts of traffic a linear deployment bakes: not after the last."""
-    tenths = round(percent * 10)
+    tenths = max(1, round(percent * 10))
     whole, rest = divmod(1000, tenths)
     return whole if rest else whole - 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from samjhadoo_emulator.cloudformation.resources import shapes
+from samjhadoo_emulator.cloudformation.resources import paths, shapes
 from samjhadoo_emulator.cloudformation.resources.ecs import deployment_limits, service_deployments
 from samjhadoo_emulator.cloudformation.resources.ecs.ecs_type import EcsType
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
@@ -54,11 +54,11 @@ class Service(EcsType):
 
     def check(self, properties: Properties) -> None:
         super().check(properties)
-        controller = _member(properties.get("DeploymentController"), "Type", "ECS")
-        if isinstance(controller, str) and controller != "ECS":
-            raise not_implemented(
-                f"The emulator does not support DeploymentController.Type {controller} of {self.name}."
-            )
+        for controller in paths.values(properties, "DeploymentController.Type"):
+            if isinstance(controller, str) and controller != "ECS":
+                raise not_implemented(
+                    f"The emulator does not support DeploymentController.Type {controller} of {self.name}."
+                )
         if isinstance(configuration := properties.get(_CONFIGURATION), dict):
             deployment_limits.check(configuration)
 
@@ -173,11 +173,6 @@ class Service(EcsType):
         if service is None or service["status"] != "ACTIVE":
             raise AwsError("ServiceNotFoundException", "Service not found.")
         return service
-
-
-def _member(value: Any, name: str, default: str) -> Any:
-    """Return a member of what is an object once it is known."""
-    return value.get(name, default) if isinstance(value, dict) else default
 
 
 def _resource(service: dict[str, Any]) -> Resource:

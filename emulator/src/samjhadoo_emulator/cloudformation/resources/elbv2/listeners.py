@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from samjhadoo_emulator.cloudformation.resources import paths
 from samjhadoo_emulator.cloudformation.resources.api_type import puts
 from samjhadoo_emulator.cloudformation.resources.elbv2.elbv2_type import Elbv2Type
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
@@ -24,12 +25,10 @@ class RoutingType(Elbv2Type):
     def check(self, properties: Properties) -> None:
         super().check(properties)
         for member in ("Actions", "DefaultActions"):
-            for action in properties.get(member) or ():
-                kind = action.get("Type")
+            for kind in paths.values(properties, f"{member}.*.Type"):
                 if isinstance(kind, str) and kind not in _ACTIONS:
-                    raise not_implemented(
-                        f"The emulator does not support {member}.Type {kind} of {self.name}."
-                    )
+                    words = f"The emulator does not support {member}.Type {kind} of {self.name}."
+                    raise not_implemented(words)
 
     def modified(self, request: Request, changed: set[str]) -> dict[str, Any]:
         sent = set(request.properties) - self.put_separately()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from samjhadoo_emulator.cloudformation.resources import paths
 from samjhadoo_emulator.cloudformation.resources.api_type import puts
 from samjhadoo_emulator.cloudformation.resources.elbv2.elbv2_type import LONGEST_NAME, Elbv2Type
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
@@ -35,7 +36,7 @@ class LoadBalancer(Elbv2Type):
 
     def check(self, properties: Properties) -> None:
         super().check(properties)
-        for mapping in properties.get("SubnetMappings") or ():
+        for mapping in paths.values(properties, "SubnetMappings.*"):
             if isinstance(mapping, dict) and (others := sorted(mapping.keys() - {"SubnetId"})):
                 raise not_implemented(
                     f"The emulator does not support SubnetMappings.{others[0]} of {self.name}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from samjhadoo_emulator.cloudformation.resources import shapes
+from samjhadoo_emulator.cloudformation.resources import paths, shapes
 from samjhadoo_emulator.cloudformation.resources.api_type import puts
 from samjhadoo_emulator.cloudformation.resources.elbv2.elbv2_type import LONGEST_NAME, Elbv2Type
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
@@ -42,11 +42,10 @@ class TargetGroup(Elbv2Type):
 
     def check(self, properties: Properties) -> None:
         super().check(properties)
-        if "GrpcCode" in (properties.get("Matcher") or {}):
-            raise not_implemented(f"The emulator does not support Matcher.GrpcCode of {self.name}.")
-        for target in properties.get("Targets") or ():
-            if "QuicServerId" in target:
-                raise not_implemented(f"The emulator does not support Targets.QuicServerId of {self.name}.")
+        for path in ("Matcher.GrpcCode", "Targets.*.QuicServerId"):
+            for _ in paths.values(properties, path):
+                name = path.replace(".*", "")
+                raise not_implemented(f"The emulator does not support {name} of {self.name}.")
 
     async def make(self, request: Request) -> Resource:
         await self.check_name(request, "DescribeTargetGroups")
