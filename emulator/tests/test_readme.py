@@ -171,6 +171,7 @@ def test_every_block_of_code_is_one_that_these_tests_run():
     languages = {heading: set(section.code) for heading, section in SECTIONS.items()}
     assert languages.pop("pytest") == {"python"}
     assert languages.pop("Terraform") == {"sh", "hcl"}
+    assert languages.pop("CloudFormation") == {"sh", "yaml"}
     assert set(map(frozenset, languages.values())) == {frozenset({"sh"})}
 
 

@@ -258,6 +258,27 @@ def test_an_http_api_sends_its_requests_into_a_network(desk: Desk, of_service: T
         assert is_gone(each), each.kind.name
 
 
+def test_an_api_has_a_name_of_its_own(desk: Desk, of_service: Types) -> None:
+    types = of_service("apigatewayv2")
+    api = desk.create(types["Api"], Name="named", ProtocolType="HTTP")
+    stage = desk.create(types["Stage"], ApiId=api.id, StageName="live")
+    name = desk.create(
+        types["DomainName"],
+        DomainName="api.example.com",
+        DomainNameConfigurations=[{"EndpointType": "REGIONAL", "SecurityPolicy": "TLS_1_2"}],
+    )
+    mapping = desk.create(
+        types["ApiMapping"], ApiId=api.id, DomainName=name.id, Stage=stage.id, ApiMappingKey="v1"
+    )
+    assert (name.id, name.attributes["DomainNameArn"].rpartition("/")[2]) == (name.id, "api.example.com")
+    everything = [api, stage, name, mapping]
+    assert {each.kind.name: differences(each) for each in everything if differences(each)} == {}
+    with pytest.raises(AwsError, match=r"cannot change Stage of AWS::ApiGatewayV2::ApiMapping in place"):
+        mapping.update(Stage="other")
+    for each in (mapping, name, stage, api):
+        assert is_gone(each), each.kind.name
+
+
 def test_a_web_acl_guards_a_load_balancer(desk: Desk, of_service: Types) -> None:
     types = of_service("wafv2")
     addresses = desk.create(
