@@ -85,13 +85,7 @@ def settings_of(name: str) -> dict[str, Any]:
 
 
 def load(name: str) -> Environment:
-    env = load_environment(
-        name,
-        root=ROOT,
-        variables={
-            "SAMJHADOO_INFRASTRUCTURE__CERTIFICATE": "arn:aws:acm:ap-south-1:000000000000:certificate/x"
-        },
-    )
+    env = load_environment(name, root=ROOT, variables={})
     return msgspec.structs.replace(env, aws=msgspec.structs.replace(env.aws, account=ACCOUNT, role_arn=""))
 
 
