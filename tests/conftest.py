@@ -1,4 +1,4 @@
-"""What all tests share: the Docker engine, and that the files that take longest begin."""
+"""What all tests share: the Docker engine, the record of AWS calls, and that the longest files begin."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent / "recording"))
+
+import policy_check
 
 from samjhadoo_emulator.testing import eventually as wait_until
 from samjhadoo_ops import redaction
@@ -87,8 +90,13 @@ def _has_fixture_of_its_module(item: pytest.Item) -> bool:
     return any(each.scope == "module" for definitions in found for each in definitions)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    policy_check.add_option(parser)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(LongestFirst(config))
+    policy_check.start(config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -286,7 +286,16 @@ def test_every_live_operation_of_load_balancing_answers_in_its_shape(noop_emulat
     elb.describe_load_balancer_attributes(LoadBalancerArn=balancer)
     elb.describe_listeners(LoadBalancerArn=balancer)
     elb.describe_listener_attributes(ListenerArn=listener)
+    acm = noop_emulator.client("acm")
+    default, further = (
+        [{"CertificateArn": acm.request_certificate(DomainName=f"{name}.example")["CertificateArn"]}]
+        for name in ("default", "further")
+    )
+    elb.modify_listener(ListenerArn=listener, Protocol="HTTPS", Certificates=default)
+    elb.add_listener_certificates(ListenerArn=listener, Certificates=further)
     elb.describe_listener_certificates(ListenerArn=listener)
+    elb.remove_listener_certificates(ListenerArn=listener, Certificates=further)
+    elb.describe_ssl_policies()
     elb.describe_rules(ListenerArn=listener)
     elb.describe_target_groups(Names=["shapes"])
     elb.describe_target_group_attributes(TargetGroupArn=group)

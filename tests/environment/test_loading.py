@@ -34,7 +34,7 @@ def test_an_environments_file_lies_over_the_base_key_by_key(project: Project) ->
             "base",
             "^canary_percent = .*",
             "canary_precent = 10.0",
-            "base.toml:104: deployment.canary_precent: unknown key; did you mean canary_percent?",
+            "base.toml:106: deployment.canary_precent: unknown key; did you mean canary_percent?",
         ),
         (
             "base",

@@ -7,12 +7,13 @@ import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import urllib3
 
 from samjhadoo_ops.environment import Secret
 from samjhadoo_ops.environment.value_types import ImageReference
 from samjhadoo_ops.errors import ConfigurationError, OpsError
 from samjhadoo_ops.processes import is_loopback
-from samjhadoo_ops.release import BuiltImage, build, builder, push, wanted
+from samjhadoo_ops.release import BuiltImage, build, builder, ecr, push, wanted
 from samjhadoo_ops.release.oci import Layout
 from samjhadoo_ops.release.registry import RemoteRepository
 
@@ -38,6 +39,13 @@ def test_a_release_is_built_pushed_and_found_by_digest(
     assert f"GIT_SHA={commit}" in settings["Env"]
     assert settings["Labels"]["org.opencontainers.image.revision"] == commit
     assert settings["Labels"]["org.opencontainers.image.version"] == commit
+
+
+def test_the_registry_takes_the_password_that_ecr_returns(project: Any, aws: Any, edge_url: str) -> None:
+    password = ecr.password(aws(project.env()))
+    headers = urllib3.make_headers(basic_auth=f"AWS:{password.reveal()}")
+    assert str(password) == "***"
+    assert urllib3.request("GET", f"{edge_url}/v2/", headers=headers, retries=False).status == 200
 
 
 def test_an_unchanged_release_is_neither_built_nor_pushed(project: Any, aws: Any, console: Any) -> None:

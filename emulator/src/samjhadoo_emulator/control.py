@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from samjhadoo_emulator.certificates.store import CertificateStore
 from samjhadoo_emulator.ecr.scanning import ecr_routes
 from samjhadoo_emulator.faults.actions import fault_routes
 
@@ -55,6 +57,12 @@ def control_application(edge: Callable[[], Edge]) -> Starlette:
         balancing = [service for (name, _), service in edge().live.items() if name == "elbv2"]
         return JSONResponse([row for service in balancing for row in service.bound_ports()])  # type: ignore[attr-defined]
 
+    async def authority(_: Request) -> Response:
+        """Return the certificate of the authority that issues what load balancers show to clients."""
+        found = CertificateStore.of(edge().host).authority
+        certificate = await asyncio.to_thread(found.certificate)
+        return Response(certificate, media_type="application/x-pem-file")
+
     async def services(_: Request) -> JSONResponse:
         """Return what serves each AWS service; operations that a live service lacks go upstream, too."""
         live = edge().live_names
@@ -68,6 +76,7 @@ def control_application(edge: Callable[[], Edge]) -> Starlette:
             Route(f"{PREFIX}/state", state),
             Route(f"{PREFIX}/listeners", listeners),
             Route(f"{PREFIX}/services", services),
+            Route(f"{PREFIX}/ca.pem", authority),
             *fault_routes(PREFIX, edge),
             *ecr_routes(PREFIX, edge),
         ],

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from samjhadoo_emulator import identify, wire
+from samjhadoo_emulator.certificates.imported import ImportedKeys
+from samjhadoo_emulator.certificates.store import CertificateStore
 from samjhadoo_emulator.error_responses import error_response
 from samjhadoo_emulator.errors import AwsError, BodyTooLargeError, not_implemented
 from samjhadoo_emulator.exchange import Exchange, chain
@@ -85,6 +87,7 @@ class Edge:
                 self._serve_own_paths,
                 self._identify,
                 self._apply_faults,
+                ImportedKeys(host).handle,
                 self._serve_live,
                 self._pass_on,
             )
@@ -157,6 +160,7 @@ class Edge:
         await self.stop_services()  # that such a call has started again
         self.host.jumps.offset = 0.0
         self.host.passed_on.clear()
+        CertificateStore.of(self.host).forget()
         await asyncio.to_thread(remove_task_files, self.host.data_dir)
         await self.upstream.reset()
 

@@ -39,6 +39,21 @@ Outputs:
   Fn::ForEach::Arns: [Name, !Ref Names, {'Arn${Name}': {Value: !Ref 'Topic${Name}'}}]
 """
 
+SERVERLESS = """
+Transform: AWS::Serverless-2016-10-31
+Globals: {Function: {Timeout: 3, Runtime: python3.13}}
+Resources:
+  Hello:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: index.handler
+      InlineCode: 'def handler(event, context): return 1'
+      Policies: [AmazonS3ReadOnlyAccess]
+      Environment: {Variables: {TABLE: !Ref Table}}
+  Table: {Type: AWS::Serverless::SimpleTable}
+Outputs: {Role: {Value: !GetAtt HelloRole.Arn}}
+"""
+
 
 def bootstrapped(flow: Flow, version: str) -> None:
     """Say which version of the CDK's bootstrap stack the account has."""
@@ -81,3 +96,14 @@ def test_loops_make_as_many_resources_as_a_parameter_names(flow: Flow) -> None:
     fewer = [{"ParameterKey": "Names", "ParameterValue": "B"}]
     flow.update("loops", Parameters=fewer, Capabilities=["CAPABILITY_AUTO_EXPAND"])
     assert flow.physical("loops").keys() == {"TopicB", "Listed"}
+
+
+def test_a_serverless_template_becomes_a_function_with_its_role(flow: Flow) -> None:
+    flow.create("serverless", SERVERLESS, Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
+    physical = flow.physical("serverless")
+    assert physical.keys() == {"Hello", "HelloRole", "Table"}
+    found = flow.emulator.client("lambda").get_function_configuration(FunctionName=physical["Hello"])
+    assert found["Role"] == flow.outputs("serverless")["Role"]
+    assert found["Environment"]["Variables"] == {"TABLE": physical["Table"]}
+    processed = flow.api.get_template(StackName="serverless", TemplateStage="Processed")["TemplateBody"]
+    assert processed["Resources"].keys() == physical.keys()

@@ -309,14 +309,19 @@ def test_a_network_needs_two_zones(balancing, network):
 
 def test_https_listeners_have_more_certificates(balancing, to):
     elbv2, group = balancing.elbv2, balancing.group()
-    default, other = (f"arn:aws:acm:ap-south-1:000000000000:certificate/{name}" for name in ("default", "other"))
+    default, other = (
+        f"arn:aws:acm:ap-south-1:000000000000:certificate/{name}" for name in ("default", "other")
+    )
     listener, _ = balancing.listener(to(group), Protocol="HTTPS", Certificates=[{"CertificateArn": default}])
     named = {"ListenerArn": listener, "Certificates": [{"CertificateArn": other}]}
     for _ in range(2):
         added = elbv2.add_listener_certificates(**named)["Certificates"]
         assert added == [{"CertificateArn": other, "IsDefault": False}]
     shown = elbv2.describe_listener_certificates(ListenerArn=listener)["Certificates"]
-    assert [(each["CertificateArn"], each["IsDefault"]) for each in shown] == [(default, True), (other, False)]
+    assert [(each["CertificateArn"], each["IsDefault"]) for each in shown] == [
+        (default, True),
+        (other, False),
+    ]
     elbv2.remove_listener_certificates(**named)
     shown = elbv2.describe_listener_certificates(ListenerArn=listener)["Certificates"]
     assert [each["CertificateArn"] for each in shown] == [default]

@@ -201,16 +201,6 @@ def test_a_deleted_listener_frees_its_port_for_the_next_one(balancing, browse):
     assert browse(port).get().text == "second"
 
 
-def test_https_listeners_speak_plain_http_and_forward_https_in_the_header(balancing, backends, browse, to):
-    group = balancing.group(backends())
-    certificate = {"CertificateArn": "arn:aws:acm:ap-south-1:000000000000:certificate/x"}
-    listener, port = balancing.listener(to(group), Protocol="HTTPS", Certificates=[certificate])
-    balancing.wait_healthy(group)
-    assert browse(port).get().seen["headers"]["x-forwarded-proto"] == "https"
-    described = balancing.elbv2.describe_listeners(ListenerArns=[listener])["Listeners"][0]
-    assert (described["Certificates"], described["SslPolicy"]) == ([certificate], "ELBSecurityPolicy-2016-08")
-
-
 def test_a_target_that_does_not_answer_within_the_idle_timeout_is_a_504(balancing, backends, browse, to):
     idle = {"Key": "idle_timeout.timeout_seconds", "Value": "1"}
     balancing.elbv2.modify_load_balancer_attributes(LoadBalancerArn=balancing.arn, Attributes=[idle])

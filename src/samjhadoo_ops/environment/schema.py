@@ -79,6 +79,7 @@ TASK_SIZES = {
 _SUBSCRIBERS = 5
 POLICIES = ("refuse", "warn", "off")
 _STRIPE_VERSION = re.compile(r"20[0-9]{2}-[01][0-9]-[0-3][0-9](\.[a-z]+)?")
+_ECR = re.compile(r"[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9][a-z0-9._/-]*")
 _REPLICA = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]/[A-Za-z][A-Za-z0-9-]*")
 GUARDED = (
     ("aws", "account"),
@@ -206,6 +207,7 @@ class Build(Section, frozen=True, kw_only=True):
     bases: dict[str, str]
     cache_from: list[Text]
     cache_to: list[Text]
+    pull_from: list[Text]
 
     def problems(self) -> Iterator[tuple[str, str]]:  # noqa: D102 - as above
         for image, dockerfile in self.bases.items():
@@ -216,6 +218,9 @@ class Build(Section, frozen=True, kw_only=True):
             for cache in caches:
                 if "type=" not in cache:
                     yield key, f"expected buildx's syntax, such as type=registry,ref=…, got {cache!r}"
+        for name in self.pull_from:
+            if not _ECR.fullmatch(name):
+                yield "pull_from", f"{name!r}: expected ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY"
 
 
 class MigrationTask(Section, frozen=True, kw_only=True):

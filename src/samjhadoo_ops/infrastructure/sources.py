@@ -11,6 +11,7 @@ Metadata:
     Edge: {stack: edge}                         # the name of another stack; empty if the environment has none
     RoleName: {task_definition: task_role}      # what the service's task definition names
     MakesRole: {first: {task_definition: task_role}}  # whether no earlier service has the same value
+    DeployerPolicy1: {deployer_policy: "1"}     # a policy of aws.role_arn, as `infra.policy` prints them
 ```
 """
 
@@ -25,6 +26,7 @@ import msgspec
 from samjhadoo_ops.environment import Duration, SecretRef, Window
 from samjhadoo_ops.environment.schema import Settings
 from samjhadoo_ops.environment.stack_output import StackOutput
+from samjhadoo_ops.infrastructure.policy import MOST_PARTS
 from samjhadoo_ops.infrastructure.task_definition import MEMBERS
 from samjhadoo_ops.suggestions import nearest
 
@@ -95,6 +97,13 @@ class FirstSource:
     of: SettingSource | TaskDefinitionSource
 
 
+@dataclass(frozen=True)
+class PolicySource:
+    """One of the policies of the role that releases, from "1"; empty if it has fewer."""
+
+    number: str
+
+
 Source = (
     SettingSource
     | KnownSource
@@ -103,6 +112,7 @@ Source = (
     | StackNameSource
     | TaskDefinitionSource
     | FirstSource
+    | PolicySource
 )
 
 
@@ -110,6 +120,7 @@ _CHOICES: dict[str, tuple[Callable[[str], Source], tuple[str, ...]]] = {
     "value": (KnownSource, KNOWN),
     "live": (LiveSource, LIVE),
     "task_definition": (TaskDefinitionSource, MEMBERS),
+    "deployer_policy": (PolicySource, tuple(str(number + 1) for number in range(MOST_PARTS))),
 }
 
 
@@ -225,7 +236,8 @@ def _source(template: InfrastructureTemplate, parameter: str, entry: Any) -> Sou
     raise template.wrong(
         key,
         "expected a setting's path, {setting: PATH, unit: UNIT}, {value: NAME}, {live: NAME}, "
-        "{output: STACK.OUTPUT}, {stack: NAME}, {task_definition: NAME} or {first: …}",
+        "{output: STACK.OUTPUT}, {stack: NAME}, {task_definition: NAME}, {deployer_policy: NUMBER} or "
+        "{first: …}",
     )
 
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_ops.environment.stack_output import StackOutput
 from samjhadoo_ops.errors import ConfigurationError
+from samjhadoo_ops.infrastructure.policy import deployer_policies
 from samjhadoo_ops.infrastructure.sources import (
     WEIGHTS,
     FirstSource,
     KnownSource,
     LiveSource,
     OutputSource,
+    PolicySource,
     SettingSource,
     Source,
     StackNameSource,
@@ -72,7 +74,13 @@ class Stack:
                 found[name] = known[source.name]
             elif isinstance(source, StackNameSource):
                 found[name] = self._name_of(source.stack)
+            elif isinstance(source, PolicySource):
+                found[name] = "".join(self._policies[int(source.number) - 1 : int(source.number)])
         return found
+
+    @cached_property
+    def _policies(self) -> list[str]:
+        return deployer_policies(self.env)
 
     @property
     def outputs(self) -> dict[str, OutputSource]:

@@ -48,8 +48,8 @@ for task in (
     config.config,
 ):
     ns.add_task(task)
-ns.add_collection(infra.collection)
 ns.add_collection(migrate.migrations)
+ns.add_collection(infra.collection)
 ns.add_collection(stack.collection)
 
 if os.environ.get("NO_COLOR") or not sys.stdout.isatty():

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
 
-from samjhadoo_ops.errors import ExitCode
+from samjhadoo_ops.console import current_console
+from samjhadoo_ops.errors import ConfigurationError, ExitCode
+from samjhadoo_ops.tasks.services import ALL
 from samjhadoo_ops.tasks.task import ops_task
 
 if TYPE_CHECKING:
@@ -119,7 +122,48 @@ def destroy(c: Context, *, env: str = "local", data: tuple[str, ...] = (), yes: 
     session.console.result("deleted" if deleted else "unchanged", ExitCode.SUCCEEDED, text, deleted=deleted)
 
 
-collection = Collection("infra", plan, apply, status, drift, destroy)
+@ops_task(
+    help={
+        **ALL,
+        "role": "ARN of the role that releases (default: aws.role_arn).",
+        "part": "Print only this one of several policies.",
+    },
+    example="invoke infra.policy --env production > policy.json",
+)
+def policy(
+    _c: Context,
+    *,
+    env: str = "local",
+    service: str = "",
+    role: str = "",
+    part: int = 0,
+) -> None:
+    """Print the least IAM policy of the role that releases."""
+    from samjhadoo_ops.environment import load_environment
+    from samjhadoo_ops.environment.outputs import resolve_outputs
+    from samjhadoo_ops.infrastructure.policy import LARGEST, names_outputs, policies, size
+    from samjhadoo_ops.tasks.session import not_negative, open_session
+
+    not_negative("--part", part)
+    console, environment = current_console(), load_environment(env, service=service)
+    found = policies(environment, role=role)
+    if names_outputs(found):
+        aws = open_session(env, service=service, common=True).aws
+        found = policies(environment, role=role, resolve=lambda each: resolve_outputs(each, aws))
+    if part > len(found):
+        raise ConfigurationError(f"--part {part}: expected a number up to {len(found)}")
+    if len(found) > 1 and not part:
+        console.line(
+            f"{len(found)} policies, because one has at most {LARGEST} characters; attach all of them to the "
+            "role. --part 1 prints the first"
+        )
+    for document in found[part - 1 : part] if part else found:
+        console.state("policy", document=document, characters=size(document))
+        for line in json.dumps(document, indent=2).splitlines():
+            console.command(line)
+
+
+collection = Collection("infra", plan, apply, status, drift, destroy, policy)
 collection.__doc__ = "Make what a release needs, from the templates in infrastructure/."
 
 

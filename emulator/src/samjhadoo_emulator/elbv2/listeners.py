@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.elbv2 import actions, attributes
-from samjhadoo_emulator.elbv2.base import Elbv2Base
+from samjhadoo_emulator.elbv2 import actions, attributes, ssl_policies
+from samjhadoo_emulator.elbv2.certificates import Certificates
 from samjhadoo_emulator.elbv2.model import DEFAULT_PRIORITY, Listener, LoadBalancer, Rule
 from samjhadoo_emulator.elbv2.names import listener_arn, rule_arn
 from samjhadoo_emulator.elbv2.tags import checked
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 PROTOCOLS = ("HTTP", "HTTPS")
 PORTS_TRIED = 3
-SSL_POLICY = "ELBSecurityPolicy-2016-08"
 
 
-class Listeners(Elbv2Base):
+class Listeners(Certificates):
     """Listeners bind their port on loopback, or a free one when it is taken; see `bound_ports`."""
 
     def bound_ports(self) -> list[dict[str, Any]]:
@@ -43,6 +42,7 @@ class Listeners(Elbv2Base):
         balancer = self.load_balancer(params["LoadBalancerArn"])
         _check_port(params.get("Port"))
         _check_protocol(params.get("Protocol"), params.get("Certificates"))
+        await self.secure(params)
         tags = checked(params.get("Tags") or [])
         default_actions = actions.normalise(params["DefaultActions"], self.state.target_groups)
         existing = next((each for each in balancer.listeners.values() if each.port == params["Port"]), None)
@@ -91,6 +91,7 @@ class Listeners(Elbv2Base):
         port = params.get("Port") or listener.port
         protocol = params.get("Protocol") or listener.protocol
         _check_protocol(protocol, params.get("Certificates") or listener.certificates)
+        await self.secure(params)
         if params.get("DefaultActions"):
             wanted = actions.normalise(params["DefaultActions"], self.state.target_groups)
             changed = Rule(listener.default.arn, DEFAULT_PRIORITY, [], wanted)
@@ -179,7 +180,8 @@ def _check_protocol(protocol: str | None, certificates: list[dict[str, Any]] | N
 def _secure(listener: Listener, params: Params) -> None:
     """Keep what only HTTPS listeners have."""
     if listener.protocol == "HTTPS":
-        listener.certificates = params.get("Certificates") or listener.certificates
-        listener.ssl_policy = params.get("SslPolicy") or listener.ssl_policy or SSL_POLICY
+        given = params.get("Certificates") or listener.certificates
+        listener.certificates = [{"CertificateArn": each["CertificateArn"]} for each in given]
+        listener.ssl_policy = params.get("SslPolicy") or listener.ssl_policy or ssl_policies.DEFAULT
     else:
-        listener.certificates, listener.ssl_policy = [], ""
+        listener.certificates, listener.more_certificates, listener.ssl_policy = [], [], ""

@@ -116,10 +116,11 @@ class Rule:
 
 @dataclass
 class Listener:
-    """A listener; `bound_port` is where it really listens, which differs when its port was taken.
+    """A listener.
 
     Attributes:
-        certificates: The default certificate.
+        bound_port: Where it really listens, which differs when its port was taken.
+        certificates: The default certificate, if it is an HTTPS listener.
         more_certificates: The ARNs of those that clients get by the name that they ask for.
     """
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from samjhadoo_emulator.elbv2.certificates import Certificates
 from samjhadoo_emulator.elbv2.listeners import Listeners
 from samjhadoo_emulator.elbv2.load_balancers import LoadBalancers
 from samjhadoo_emulator.elbv2.publishing import Publishing
@@ -13,7 +12,7 @@ from samjhadoo_emulator.elbv2.tags import Tags
 from samjhadoo_emulator.elbv2.target_groups import TargetGroups
 
 
-class Elbv2(LoadBalancers, TargetGroups, Publishing, Listeners, Certificates, Rules, Tags):
+class Elbv2(LoadBalancers, TargetGroups, Publishing, Listeners, Rules, Tags):
     """The ELBv2 API. It keeps its own state, so it works with every upstream; Envoy carries the traffic."""
 
     def dump(self) -> dict[str, Any]:

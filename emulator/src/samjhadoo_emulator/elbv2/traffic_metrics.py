@@ -102,6 +102,10 @@ def traffic(reading: TrafficCounts, state: RegionState) -> Counting:
             counting.time(times, owner)
     for cluster, amount in reading.connect_failures.items():
         counting.count("TargetConnectionErrorCount", amount, *_owners(groups.get(cluster), state))
+    for listener, amount in reading.tls_errors.items():
+        if listener in listeners:
+            owner = (load_balancer_dimension(listeners[listener]), "")
+            counting.count("ClientTLSNegotiationErrorCount", amount, owner)
     return counting
 
 

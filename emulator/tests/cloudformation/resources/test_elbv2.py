@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from conftest import Desk, Made
     from samjhadoo_emulator.cloudformation.resources.resource_type import ResourceType
 
-CERTIFICATE = "arn:aws:acm:ap-south-1:000000000000:certificate/{}"
-
 
 @pytest.fixture(scope="module")
 def types(of_service: Callable[[str], dict[str, ResourceType]]) -> dict[str, ResourceType]:
@@ -187,7 +185,10 @@ def test_a_rule_shows_the_weights_that_ecs_gives_it_and_gets_those_of_its_templa
 def test_a_listener_has_certificates_besides_its_own(
     desk: Desk, types: dict[str, Any], balancer: Made, groups: list[str]
 ) -> None:
-    own, second, third = (CERTIFICATE.format(name) for name in ("own", "second", "third"))
+    own, second, third = (
+        desk.client("acm").request_certificate(DomainName=f"{name}.example")["CertificateArn"]
+        for name in ("own", "second", "third")
+    )
     listener = desk.create(
         types["Listener"],
         LoadBalancerArn=balancer.id,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from samjhadoo_emulator.cloudformation.resources import shapes
 from samjhadoo_emulator.cloudformation.resources.cloudfront import configuration
 from samjhadoo_emulator.cloudformation.resources.elbv2.listeners import in_order

@@ -15,6 +15,7 @@ from samjhadoo_emulator.elbv2.data_plane.documents import (
     seconds,
     typed,
 )
+from samjhadoo_emulator.elbv2.data_plane.encryption import plain_http, tls_inspector, transport
 from samjhadoo_emulator.elbv2.data_plane.routes import (
     CLIENT_ADDRESS,
     LUA,
@@ -28,6 +29,9 @@ from samjhadoo_emulator.elbv2.model import LOOPBACK
 from samjhadoo_emulator.elbv2.names import slug
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from samjhadoo_emulator.certificates.store import KeyPairFiles
     from samjhadoo_emulator.elbv2.model import Listener, LoadBalancer
 
 MOST_REQUEST_HEADERS = 64
@@ -45,22 +49,29 @@ def listener_name(listener_arn: str) -> str:
     return slug(listener_arn)
 
 
-def listener(balancer: LoadBalancer, wanted: Listener) -> Document:
+def listener(balancer: LoadBalancer, wanted: Listener, files: Callable[[str], KeyPairFiles]) -> Document:
     """Return an Envoy listener.
 
     Args:
         balancer: The load balancer, whose attributes hold time-outs and headers.
-        wanted: The listener. HTTPS listeners speak plain HTTP: nothing but loopback carries it, and
-            targets get `X-Forwarded-Proto: https` all the same.
+        wanted: The listener.
+        files: Returns the files of a certificate, by its ARN.
     """
     name = listener_name(wanted.arn)
+    chain: Document = {"filters": [_http(name, balancer, wanted)]}
+    served: Document = {"filter_chains": [chain]}
+    if wanted.protocol == "HTTPS":
+        chain["filter_chain_match"] = {"transport_protocol": "tls"}
+        chain["transport_socket"] = transport(wanted, files, http2=_has_http2(balancer.attributes))
+        served = {"filter_chains": [chain, plain_http(name)], "listener_filters": [tls_inspector()]}
     return typed(
         "config.listener.v3.Listener",
         name=name,
+        stat_prefix=name,
         address={"socket_address": {"address": LOOPBACK, "port_value": wanted.bound_port}},
         # With it, another process could bind the port, too, and would silently get some of its connections.
         enable_reuse_port=False,
-        filter_chains=[{"filters": [_http(name, balancer, wanted)]}],
+        **served,
     )
 
 
@@ -70,7 +81,7 @@ def _http(name: str, balancer: LoadBalancer, wanted: Listener) -> Document:
         "envoy.filters.network.http_connection_manager",
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=name,
-        codec_type="AUTO" if attributes["routing.http2.enabled"] == "true" else "HTTP1",
+        codec_type="AUTO" if _has_http2(attributes) else "HTTP1",
         rds={"route_config_name": name, "config_source": SOURCE},
         http_filters=_filters(),
         access_log=access_loggers(name),
@@ -94,6 +105,10 @@ def _http(name: str, balancer: LoadBalancer, wanted: Listener) -> Document:
             "mappers": [_too_large(), *(_error(status, flags) for status, flags in ERRORS.items())]
         },
     )
+
+
+def _has_http2(attributes: dict[str, str]) -> bool:
+    return attributes["routing.http2.enabled"] == "true"
 
 
 def _filters() -> list[Document]:

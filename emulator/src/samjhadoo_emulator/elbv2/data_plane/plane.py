@@ -14,6 +14,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from samjhadoo_emulator.certificates.store import CertificateStore
 from samjhadoo_emulator.elbv2.data_plane.clusters import assignment, cluster, cluster_name
 from samjhadoo_emulator.elbv2.data_plane.discovery import Discovery, Key
 from samjhadoo_emulator.elbv2.data_plane.documents import CLUSTERS, ENDPOINTS, LISTENERS, ROUTES
@@ -53,6 +54,7 @@ class DataPlane:
         self._clock = host.clock
         self._folder = host.data_dir / "elbv2"
         self._environment = host.environment
+        self._certificates = CertificateStore.of(host)
         self._states: list[RegionState] = []
         self._lock = asyncio.Lock()
         self._requested = 0
@@ -78,6 +80,7 @@ class DataPlane:
 
     def attach(self, state: RegionState) -> None:
         """Serve a region's state."""
+        self._certificates.on_change = self.sync
         self._states.append(state)
 
     async def detach(self, state: RegionState) -> None:
@@ -225,8 +228,10 @@ class DataPlane:
         for state in self._states:
             for each in state.listeners():
                 name = listener_name(each.arn)
-                listeners[name] = listener(state.load_balancers[each.load_balancer], each)
-                routes[name] = route_configuration(name, each, state.target_groups)
+                balancer = state.load_balancers[each.load_balancer]
+                listeners[name] = listener(balancer, each, self._certificates.files)
+                ports = {every.port: every.bound_port for every in balancer.listeners.values()}
+                routes[name] = route_configuration(name, each, state.target_groups, ports)
         return listeners, routes
 
     async def _start(self) -> None:

@@ -84,13 +84,16 @@ UNAVAILABLE = "503 Service Temporarily Unavailable"
 _IN_SUBSET = {"filter_metadata": {SUBSET: {"state": ACTIVE}}}
 
 
-def route_configuration(name: str, listener: Listener, groups: Mapping[str, TargetGroup]) -> Document:
+def route_configuration(
+    name: str, listener: Listener, groups: Mapping[str, TargetGroup], ports: Mapping[int, int]
+) -> Document:
     """Return the routes of a listener.
 
     Args:
         groups: The target groups by ARN.
+        ports: Where the load balancer's listeners really listen, by their ports.
     """
-    routes = [route for rule in listener.in_order() for route in _routes(rule, listener, groups)]
+    routes = [route for rule in listener.in_order() for route in _routes(rule, listener, groups, ports)]
     document = typed(
         "config.route.v3.RouteConfiguration",
         name=name,
@@ -106,13 +109,15 @@ def route_configuration(name: str, listener: Listener, groups: Mapping[str, Targ
     return document
 
 
-def _routes(rule: Rule, listener: Listener, groups: Mapping[str, TargetGroup]) -> Iterator[Document]:
+def _routes(
+    rule: Rule, listener: Listener, groups: Mapping[str, TargetGroup], ports: Mapping[int, int]
+) -> Iterator[Document]:
     match = _match(rule.conditions)
     action = rule.actions[0]
     if action["Type"] == "forward":
         yield from _forward(match, action["ForwardConfig"], groups)
     elif action["Type"] == "redirect":
-        yield {"match": match, **_redirect(action["RedirectConfig"], listener)}
+        yield {"match": match, **_redirect(action["RedirectConfig"], listener, ports)}
     else:
         yield {"match": match, **_fixed_response(action["FixedResponseConfig"])}
 
@@ -218,7 +223,7 @@ def _sticky_targets(group: TargetGroup) -> Document:
     return {"typed_per_filter_config": {STATEFUL_SESSION: per_route}}
 
 
-def _redirect(config: dict[str, Any], listener: Listener) -> Document:
+def _redirect(config: dict[str, Any], listener: Listener, ports: Mapping[int, int]) -> Document:
     status = config["StatusCode"].removeprefix("HTTP_")
     title = f"{status} {'Moved Permanently' if status == '301' else 'Found'}"
     wanted = {
@@ -228,6 +233,8 @@ def _redirect(config: dict[str, Any], listener: Listener) -> Document:
         "body": page(title),
         **{key.lower(): config[key] for key in ("Protocol", "Port", "Host", "Path", "Query")},
     }
+    if config["Port"].isdigit():  # a redirect to another listener leads to where that one listens
+        wanted["port"] = str(ports.get(int(config["Port"]), config["Port"]))
     # Answered by alb.lua, which reads this; the direct response only makes the route complete.
     return {"metadata": {"filter_metadata": {LUA: {"redirect": wanted}}}, "direct_response": {"status": 500}}
 

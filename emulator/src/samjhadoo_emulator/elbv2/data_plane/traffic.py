@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Key = TypeVar("Key")
 
 PREFIX = "samjhadoo"
-FILTER = rf"^({PREFIX}\.|cluster\.[^.]+\.upstream_cx_connect_fail$)"
+FILTER = rf"^({PREFIX}\.|cluster\.[^.]+\.upstream_cx_connect_fail$|listener\.[^.]+\.ssl\.connection_error$)"
 """The statistics that a reading is made of."""
 
 _REQUESTS = re.compile(
@@ -29,6 +29,7 @@ _REQUESTS = re.compile(
 )
 _TIME = re.compile(rf"{PREFIX}\.time\.cluster\.(?P<cluster>[^.]*)")
 _CONNECT_FAILURES = re.compile(r"cluster\.(?P<cluster>[^.]+)\.upstream_cx_connect_fail")
+_TLS_ERRORS = re.compile(r"listener\.(?P<listener>[^.]+)\.ssl\.connection_error")
 _NO_TARGET = frozenset({"UH", "NC", "NR", "UO"})
 _OWN_CODES = frozenset({0, 408, 502, 503, 504})
 """Statuses that a load balancer gives when something failed; 0 when the client went away (AWS's 460)."""
@@ -68,11 +69,13 @@ class TrafficCounts:
     Attributes:
         times: By target group, how many responses took so many seconds (the middle of narrow buckets).
         connect_failures: Connections to targets that failed, by target group.
+        tls_errors: Connections from clients on which no TLS session was established, by listener.
     """
 
     requests: dict[RequestKind, int] = field(default_factory=dict)
     times: dict[str, dict[float, int]] = field(default_factory=dict)
     connect_failures: dict[str, int] = field(default_factory=dict)
+    tls_errors: dict[str, int] = field(default_factory=dict)
 
     def since(self, before: TrafficCounts) -> TrafficCounts:
         """Return what was added since another reading."""
@@ -83,10 +86,11 @@ class TrafficCounts:
             _added(self.requests, before.requests),
             {cluster: found for cluster, found in times.items() if found},
             _added(self.connect_failures, before.connect_failures),
+            _added(self.tls_errors, before.tls_errors),
         )
 
     def __bool__(self) -> bool:
-        return bool(self.requests or self.times or self.connect_failures)
+        return bool(self.requests or self.times or self.connect_failures or self.tls_errors)
 
 
 def _added(now: Mapping[Key, int], before: Mapping[Key, int]) -> dict[Key, int]:
@@ -155,6 +159,8 @@ def parse(document: str) -> TrafficCounts:
             reading.requests[kind] = stat["value"]
         elif match := _CONNECT_FAILURES.fullmatch(stat["name"]):
             reading.connect_failures[match["cluster"]] = stat["value"]
+        elif match := _TLS_ERRORS.fullmatch(stat["name"]):
+            reading.tls_errors[match["listener"]] = stat["value"]
     return reading
 
 
