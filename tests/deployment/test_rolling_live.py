@@ -72,10 +72,10 @@ def test_it_is_adopted_for_canaries_by_the_command_that_the_refusal_shows(projec
     assert "Pending" in project.invoke("migrate.info").stdout
 
     remedies = dict(shown(line) for line in refused.result["details"] if "remedy: " in line)
-    options = remedies["elbv2 modify-listener"]
-    kind, group = options["--default-actions"].split(",")
+    options = remedies["elbv2 modify-rule"]
+    kind, group = options["--actions"].split(",")
     action = dict(part.split("=", 1) for part in (kind, group))
-    elbv2.modify_listener(ListenerArn=options["--listener-arn"], DefaultActions=[action])
+    elbv2.modify_rule(RuleArn=options["--rule-arn"], Actions=[action])
     options = remedies["ecs update-service"]
     project.client("ecs").update_service(
         cluster=options["--cluster"],

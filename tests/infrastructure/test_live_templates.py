@@ -7,6 +7,7 @@ import json
 import time
 import tomllib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ class Made:
     url: str
     plan: dict[str, Any]
 
-    @property
+    @cached_property
     def aws(self) -> Aws:
         return Aws(self.env, self.url)
 
@@ -84,14 +85,8 @@ def settings_of(name: str) -> dict[str, Any]:
     return {table: {**base.get(table, {}), **own.get(table, {})} for table in {**base, **own}}
 
 
-def load(name: str) -> Environment:
-    env = load_environment(
-        name,
-        root=ROOT,
-        variables={
-            "SAMJHADOO_INFRASTRUCTURE__CERTIFICATE": "arn:aws:acm:ap-south-1:000000000000:certificate/x"
-        },
-    )
+def load(name: str, **variables: str) -> Environment:
+    env = load_environment(name, root=ROOT, variables=variables)
     return msgspec.structs.replace(env, aws=msgspec.structs.replace(env.aws, account=ACCOUNT, role_arn=""))
 
 
@@ -242,6 +237,35 @@ def test_scaling_is_made_once_the_first_release_has_made_the_service(made: Made)
     plan = made.plan["infrastructure"]
     assert (target["MinCapacity"], target["MaxCapacity"]) == (plan["min_tasks"], plan["max_tasks"])
     assert made.apply() == UNCHANGED
+
+
+def test_behind_cloudfront_the_load_balancer_asks_for_its_secret() -> None:
+    with running_emulator() as emulator:
+        zone = emulator.client("route53").create_hosted_zone(Name="samjhadoo.com.", CallerReference="x")
+        env = load(
+            "staging",
+            SAMJHADOO_INFRASTRUCTURE__STACKS="network,delivery,cluster,service,api,edge",
+            SAMJHADOO_INFRASTRUCTURE__HOSTED_ZONE=zone["HostedZone"]["Id"].rpartition("/")[2],
+            SAMJHADOO_ENDPOINTS__TEST="https://test.staging.samjhadoo.com:8443",
+        )
+        made = Made(env, emulator.url, settings_of("staging"))
+        made.apply()
+        (distribution,) = made.client("cloudfront").list_distributions()["DistributionList"]["Items"]
+        (origin,) = distribution["Origins"]["Items"]
+        (header,) = origin["CustomHeaders"]["Items"]
+        asked = [each for each in _production_rule(made)["Conditions"] if each["Field"] == "http-header"]
+        assert asked[0]["HttpHeaderConfig"] == {
+            "HttpHeaderName": header["HeaderName"],
+            "Values": [header["HeaderValue"]],
+        }
+        records = made.client("route53").list_resource_record_sets(HostedZoneId=zone["HostedZone"]["Id"])
+        hosts = {
+            each["Name"].rstrip("."): each["AliasTarget"]["DNSName"]
+            for each in records["ResourceRecordSets"]
+            if each["Type"] == "A"
+        }
+        assert hosts["api.staging.samjhadoo.com"] == distribution["DomainName"]
+        assert hosts["test.staging.samjhadoo.com"] != distribution["DomainName"]
 
 
 def _production_rule(made: Made) -> dict[str, Any]:

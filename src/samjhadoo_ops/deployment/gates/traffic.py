@@ -104,13 +104,22 @@ def test_rule(facts: Facts) -> Finding:
     }
     if missing:
         # ECS checks only when it shifts traffic that both are "associated with" one of the rules.
-        listener = load_balancing.test_rule.replace(":listener-rule/", ":listener/").rpartition("/")[0]
         return refused(
             f"no rule forwards to the target group {_name(missing)}",
-            remedy=f"aws elbv2 modify-listener --listener-arn {listener} "
-            f"--default-actions Type=forward,TargetGroupArn={missing.pop()}",
+            remedy=_forwarding(
+                load_balancing.test_rule, missing.pop(), is_default=rule.get("IsDefault", True)
+            ),
         )
     return ok(f"port {port}")
+
+
+def _forwarding(rule: str, group: str, *, is_default: bool) -> str:
+    """Return the command that lets a rule forward to a target group."""
+    action = f"Type=forward,TargetGroupArn={group}"
+    if not is_default:
+        return f"aws elbv2 modify-rule --rule-arn {rule} --actions {action}"
+    listener = rule.replace(":listener-rule/", ":listener/").rpartition("/")[0]
+    return f"aws elbv2 modify-listener --listener-arn {listener} --default-actions {action}"
 
 
 @gate("what the canary can detect", policy=GatePolicy.WARN)
