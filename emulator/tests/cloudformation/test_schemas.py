@@ -164,6 +164,8 @@ def test_older_types_have_their_own_words(properties, message):
         ({"exclusiveMinimum": 2}, 2, "#: failed validation constraint for keyword [exclusiveMinimum]"),
         ({"exclusiveMaximum": 2}, 2, "#: failed validation constraint for keyword [exclusiveMaximum]"),
         ({"multipleOf": 2}, 3, "#: failed validation constraint for keyword [multipleOf]"),
+        ({"multipleOf": 0.1}, 10, None),
+        ({"multipleOf": 0.1}, 2.35, "#: failed validation constraint for keyword [multipleOf]"),
         ({"const": 2}, 3, "#: failed validation constraint for keyword [const]"),
         ({"minItems": 1}, [], "#: expected minimum item count: 1, found: 0"),
         ({"maxItems": 1}, [1, 2], "#: expected maximum item count: 1, found: 2"),

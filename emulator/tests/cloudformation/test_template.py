@@ -141,6 +141,7 @@ def test_sections_are_read_with_functions_in_long_form():
             f"{BUCKET}\nConditions: {{C: x}}",
             f"{FORMAT}Conditions can only be boolean operations on parameters and other conditions",
         ),
+        (f"{BUCKET}\nGlobals: {{}}", "Invalid template property or properties [Globals]"),
         (f"{BUCKET}\nParameters: []", f"{FORMAT}unsupported structure."),
         (f"{BUCKET}\nTransform: {{}}", "Key Name of transform definition must be a string."),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from textwrap import dedent
 
 import pytest
@@ -59,7 +60,7 @@ def test_loops_make_resources_outputs_and_conditions():
         "DisplayName": "b-c",
     }
     assert found.outputs["Arnbc"] == {"Value": {"Fn::GetAtt": ["Topicbc", "TopicArn"]}}
-    assert found.transforms == ()
+    assert found.transforms == ("AWS::LanguageExtensions",)
     assert found.extensions
     assert "Transform" not in found.document
 
@@ -159,8 +160,10 @@ def test_loops_that_would_make_too_much_are_refused():
 
 def test_the_transform_of_sam_has_nothing_to_do_in_plain_templates():
     template = parse("Transform: AWS::Serverless-2016-10-31\nResources: {A: {Type: AWS::SNS::Topic}}")
-
-    assert transformed(template, {}, {}) is template
+    found = transformed(template, {}, {})
+    assert found.resources == template.resources
+    assert found.transforms == template.transforms
+    assert "Transform" not in found.document
 
 
 @pytest.mark.parametrize(
@@ -168,9 +171,9 @@ def test_the_transform_of_sam_has_nothing_to_do_in_plain_templates():
     [
         ("Mine", "ValidationError", "No transform named 000000000000::Mine found."),
         (
-            "AWS::Serverless-2016-10-31",
+            "AWS::Include",
             "NotImplemented",
-            "The emulator does not perform the transform AWS::Serverless-2016-10-31.",
+            "The emulator does not perform the transform AWS::Include.",
         ),
     ],
 )
@@ -180,3 +183,56 @@ def test_other_transforms_are_refused_by_name(name, code, message):
     with pytest.raises(AwsError) as refused:
         transformed(template, {}, PSEUDO)
     assert (refused.value.code, refused.value.message) == (code, message)
+
+
+SERVERLESS = """
+Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]
+Parameters: {Names: {Type: CommaDelimitedList, Default: 'A,B'}}
+Globals: {Function: {Timeout: 7}}
+Resources:
+  Fn::ForEach::Functions:
+    - Name
+    - !Ref Names
+    - Function${Name}:
+        Type: AWS::Serverless::Function
+        Properties:
+          Handler: index.handler
+          Runtime: python3.13
+          InlineCode: 'def handler(event, context): return 1'
+          Policies: [AmazonS3ReadOnlyAccess]
+"""
+
+
+def test_serverless_resources_become_those_that_they_stand_for():
+    template = parse(SERVERLESS)
+    found = transformed(template, resolve(template, {}), PSEUDO)
+    assert {name: each.type for name, each in found.resources.items()} == {
+        "FunctionA": "AWS::Lambda::Function",
+        "FunctionARole": "AWS::IAM::Role",
+        "FunctionB": "AWS::Lambda::Function",
+        "FunctionBRole": "AWS::IAM::Role",
+    }
+    assert found.resources["FunctionA"].properties["Timeout"] == 7
+    assert (
+        "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
+        in (found.resources["FunctionARole"].properties["ManagedPolicyArns"])
+    )
+
+
+def test_wrong_serverless_resources_are_refused():
+    template = parse(SERVERLESS.replace("Handler: index.handler", "Memory: 1"))
+    with pytest.raises(AwsError) as refused:
+        transformed(template, resolve(template, {}), PSEUDO)
+    assert refused.value.message.startswith(
+        "Transform AWS::Serverless-2016-10-31 failed with: Invalid Serverless Application "
+        "Specification document."
+    )
+    assert "Resource with id [FunctionA] is invalid." in refused.value.message
+
+
+def test_without_the_translator_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "samtranslator.model.exceptions", None)
+    template = parse(SERVERLESS)
+    with pytest.raises(AwsError, match=r"pip install 'samjhadoo-emulator\[sam\]'") as refused:
+        transformed(template, resolve(template, {}), PSEUDO)
+    assert refused.value.code == "NotImplemented"

@@ -307,6 +307,34 @@ def test_a_network_needs_two_zones(balancing, network):
     assert {zone["SubnetId"] for zone in answer["AvailabilityZones"]} == set(subnets[:2])
 
 
+def test_https_listeners_have_more_certificates(balancing, to):
+    elbv2, group = balancing.elbv2, balancing.group()
+    default, other = (
+        f"arn:aws:acm:ap-south-1:000000000000:certificate/{name}" for name in ("default", "other")
+    )
+    listener, _ = balancing.listener(to(group), Protocol="HTTPS", Certificates=[{"CertificateArn": default}])
+    named = {"ListenerArn": listener, "Certificates": [{"CertificateArn": other}]}
+    for _ in range(2):
+        added = elbv2.add_listener_certificates(**named)["Certificates"]
+        assert added == [{"CertificateArn": other, "IsDefault": False}]
+    shown = elbv2.describe_listener_certificates(ListenerArn=listener)["Certificates"]
+    assert [(each["CertificateArn"], each["IsDefault"]) for each in shown] == [
+        (default, True),
+        (other, False),
+    ]
+    elbv2.remove_listener_certificates(**named)
+    shown = elbv2.describe_listener_certificates(ListenerArn=listener)["Certificates"]
+    assert [each["CertificateArn"] for each in shown] == [default]
+    assert refused(
+        elbv2.remove_listener_certificates,
+        ListenerArn=listener,
+        Certificates=[{"CertificateArn": default}],
+    ) == ("OperationNotPermitted", "Default certificate cannot be removed from the listener")
+    plain, _ = balancing.listener(to(group))
+    code, _ = refused(elbv2.add_listener_certificates, **{**named, "ListenerArn": plain})
+    assert code == "ValidationError"
+
+
 def test_an_account_has_limits(balancing):
     limits = {each["Name"]: each["Max"] for each in balancing.elbv2.describe_account_limits()["Limits"]}
     assert limits["rules-per-application-load-balancer"] == "100"

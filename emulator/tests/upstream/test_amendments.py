@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from samjhadoo_emulator.upstream.in_process import passing_on
+
 EXECUTION = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
 
 
@@ -58,6 +60,23 @@ def test_a_modified_database_subnet_group_stays(client: Any, subnets: list[str])
     assert group["DBSubnetGroupDescription"] == "one"
     with pytest.raises(ClientError, match="DBSubnetGroupNotFound"):
         rds.modify_db_subnet_group(DBSubnetGroupName="other", SubnetIds=subnets)
+
+
+def test_an_instance_has_the_settings_it_is_given(client: Any) -> None:
+    rds = client("rds")
+    named = {"DBInstanceIdentifier": "settled"}
+    made = rds.create_db_instance(
+        **named,
+        Engine="postgres",
+        DBInstanceClass="db.t4g.micro",
+        EngineLifecycleSupport="open-source-rds-extended-support-disabled",
+        EnablePerformanceInsights=True,
+    )["DBInstance"]
+    assert made["EngineLifecycleSupport"] == "open-source-rds-extended-support-disabled"
+    assert made["PerformanceInsightsEnabled"]
+    rds.modify_db_instance(**named, DBPortNumber=5433, EnablePerformanceInsights=False)
+    found = rds.describe_db_instances(**named)["DBInstances"][0]
+    assert (found["Endpoint"]["Port"], found["PerformanceInsightsEnabled"]) == (5433, False)
 
 
 def test_parameters_of_a_database_are_reset(client: Any) -> None:
@@ -123,9 +142,37 @@ def test_a_metric_filter_that_is_put_again_is_one(client: Any) -> None:
     assert [each["filterPattern"] for each in filters] == ["FATAL"]
 
 
-def test_a_request_that_moto_stops_iterating_at_is_answered(client: Any) -> None:
+def test_an_entry_that_is_not_there_is_not_deleted(client: Any) -> None:
     ec2 = client("ec2")
     vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
     acl = ec2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
-    with pytest.raises(ClientError, match="NotImplemented"):
+    with pytest.raises(ClientError, match="InvalidNetworkAclEntry.NotFound"):
         ec2.delete_network_acl_entry(NetworkAclId=acl, RuleNumber=100, Egress=False)
+
+
+def gateways(client: Any, table: str) -> list[str]:
+    """Return the gateways of a route table's routes."""
+    found = client("ec2").describe_route_tables(RouteTableIds=[table])["RouteTables"][0]
+    return [each["GatewayId"] for each in found["Routes"]]
+
+
+def test_a_gateway_endpoint_has_a_route_in_each_of_its_tables(client: Any) -> None:
+    ec2 = client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.60.0.0/16")["Vpc"]["VpcId"]
+    first, second = (ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"] for _ in range(2))
+    service = "com.amazonaws.ap-south-1.s3"
+    made = ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=service, RouteTableIds=[first])["VpcEndpoint"]
+    named = {"VpcEndpointId": made["VpcEndpointId"]}
+    ec2.modify_vpc_endpoint(**named, AddRouteTableIds=[second], RemoveRouteTableIds=[first])
+    assert gateways(client, first) == ["local"]
+    assert gateways(client, second) == ["local", made["VpcEndpointId"]]
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[made["VpcEndpointId"]])
+    assert gateways(client, second) == ["local"]
+
+
+def test_what_no_thread_can_pass_on_is_answered() -> None:
+    def stopped(_environ: Any, _start_response: Any) -> Any:
+        raise StopIteration
+
+    with pytest.raises(RuntimeError):
+        passing_on(stopped)({}, None)

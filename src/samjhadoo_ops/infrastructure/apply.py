@@ -77,6 +77,16 @@ def apply(
             infrastructure.discard(run.pending)
 
 
+def next_of(pending: Sequence[Proposal]) -> int:
+    """Return which proposal comes next: one that ends no export which a later one has to let go."""
+    for number, proposal in enumerate(pending):
+        ended = proposal.ended_exports
+        later = (each for each in pending[number + 1 :] if not each.unchanged)
+        if not ended or not any(ended & each.stack.template.imports(each.stack.names) for each in later):
+            return number
+    return 0
+
+
 def settle(infrastructure: InfrastructureContext) -> None:
     """Watch the stacks that are being changed until that has ended."""
     for stack, state in infrastructure.states():
@@ -116,6 +126,7 @@ class ApplyRun:
     def execute_all(self) -> Applied:
         """Do what is pending, in order."""
         while self.pending:
+            self.pending.insert(0, self.pending.pop(next_of(self.pending)))
             proposal = self._renewed()
             if proposal.unchanged:
                 self.infrastructure.discard([self.pending.pop(0)])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from samjhadoo_ops.clock import Clock
 
-POLL = 2.0
+POLL = 5.0
 """Seconds on the clock between two looks at a change set or a stack."""
 CAPABILITIES = ("CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
 """What the templates may do; they are the project's own, and reviewed with it."""
@@ -36,6 +36,7 @@ class StackDescription:
     status: str
     reason: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
+    exports: frozenset[str] = frozenset()
     parameters: Mapping[str, str] = field(default_factory=dict)
     change_set: str = ""
     protected: bool = False
@@ -273,6 +274,7 @@ def _state(found: Mapping[str, Any]) -> StackDescription:
         status=found["StackStatus"],
         reason=found.get("StackStatusReason", ""),
         outputs={each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())},
+        exports=frozenset(each["ExportName"] for each in found.get("Outputs", ()) if "ExportName" in each),
         parameters={
             each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", ())
         },

@@ -64,7 +64,8 @@ def destroy(
         confirm: Asks for confirmation; raises if it is refused.
 
     Raises:
-        Refused: Another run works, a service still runs, or a stack with data stores is not named.
+        Refused: The stacks are protected, another run works, a service still runs, or a stack with data
+            stores is not named.
         StackBroken: A stack could not be deleted.
     """
     for key in named:
@@ -72,6 +73,7 @@ def destroy(
     with infrastructure_lock(infrastructure, reason="infra.destroy") as ensure:
         settle(infrastructure)
         doomed = doomed_stacks(infrastructure)
+        _require_unprotected(infrastructure, doomed)
         _require_named(infrastructure, doomed, named)
         _require_no_service(infrastructure, doomed)
         if not doomed:
@@ -96,6 +98,16 @@ def _delete(infrastructure: InfrastructureContext, doomed: Doomed, deleted: Sequ
     infrastructure.console.state("stack-ended", stack=stack.key, status=events.status)
     if not events.succeeded:
         raise failure(stack, events, changed=f"deleted {', '.join(deleted)}; " if deleted else "")
+
+
+def _require_unprotected(infrastructure: InfrastructureContext, doomed: Sequence[Doomed]) -> None:
+    env = infrastructure.env
+    if doomed and env.infrastructure.protection:
+        source = env.sources.get(("infrastructure", "protection"), "the settings")
+        raise Refused(
+            f"the stacks are protected against deletion: infrastructure.protection in {source}",
+            hint=f"set infrastructure.protection = false; then: invoke infra.apply --env {env.name}",
+        )
 
 
 def _require_named(

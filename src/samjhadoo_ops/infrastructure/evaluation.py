@@ -26,6 +26,13 @@ class Evaluation:
         """Return whether a resource is made: its condition is true, or not known."""
         return "Condition" not in resource or self._condition(resource["Condition"]) is not False
 
+    @property
+    def exports(self) -> set[str]:
+        """Return the names of the exports of the outputs whose conditions are true, or not known."""
+        outputs = [each for each in self.template.outputs.values() if self.exists(each)]
+        names = (text_of(each.get("Export", {}).get("Name"), self.values) for each in outputs)
+        return {name for name in names if name}
+
     def value(self, node: Any) -> Any:
         """Return a value with `Ref`, `Fn::Sub`, `Fn::Join` and `Fn::If` evaluated where that is possible."""
         if isinstance(node, list):

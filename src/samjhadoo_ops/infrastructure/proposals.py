@@ -66,6 +66,13 @@ class Proposal:
         return self.change_set is not None and self.change_set.unchanged
 
     @property
+    def ended_exports(self) -> frozenset[str]:
+        """Return the exports that the stack has and will not have any more."""
+        if self.state is None or self.unchanged:
+            return frozenset()
+        return self.state.exports - Evaluation(self.stack.template, self.stack.names).exports
+
+    @property
     def losses(self) -> list[ResourceChange]:
         """Return the data stores that would, or might, be replaced or deleted."""
         return [change for change in self.changes if change.loses_data]

@@ -82,6 +82,11 @@ class InfrastructureTemplate:
         """Return its resources as declared."""
         return self._table("Resources")
 
+    @cached_property
+    def outputs(self) -> dict[str, dict[str, Any]]:
+        """Return its outputs as declared."""
+        return self._table("Outputs")
+
     @property
     def holds_data(self) -> bool:
         """Return whether a stack of it holds data that a deletion would lose."""
@@ -98,8 +103,7 @@ class InfrastructureTemplate:
 
     def exports(self, values: Mapping[str, str]) -> set[str]:
         """Return the names under which it exports outputs; see `imports`."""
-        outputs = self._table("Outputs").values()
-        found = (text_of(output.get("Export", {}).get("Name"), values) for output in outputs)
+        found = (text_of(each.get("Export", {}).get("Name"), values) for each in self.outputs.values())
         return {name for name in found if name}
 
     def wrong(self, key: str, message: str, *, hint: str = "") -> ConfigurationError:

@@ -74,10 +74,15 @@ def failure(stack: Stack, events: StackEvents, *, changed: str) -> StackNotAppli
         return StackNotApplied(
             message, hint=hint, changed=f"{changed}{stack.key} was rolled back", details=details
         )
-    command = "continue-update-rollback" if events.status == "UPDATE_ROLLBACK_FAILED" else "delete-stack"
+    following = {
+        "UPDATE_ROLLBACK_FAILED": "aws cloudformation continue-update-rollback "
+        f"--stack-name {stack.name}{region}",
+        "DELETE_FAILED": f"invoke infra.destroy --env {env}",
+    }
+    delete = f"aws cloudformation delete-stack --stack-name {stack.name}{region}"
     return StackBroken(
         message,
-        hint=f"mend what this names, then: aws cloudformation {command} --stack-name {stack.name}{region}",
+        hint=f"mend what this names, then: {following.get(events.status, delete)}",
         changed=f"{changed}{stack.key} is {events.status}",
         details=details,
     )

@@ -7,22 +7,29 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from samjhadoo_emulator.arns import partition
 from samjhadoo_emulator.cloudformation.calls import ResourceApi
 from samjhadoo_emulator.cloudformation.definitions import Definitions
+from samjhadoo_emulator.cloudformation.early_validation import find_mistakes
 from samjhadoo_emulator.cloudformation.engine import Engine
 from samjhadoo_emulator.cloudformation.evaluation import Contexts
 from samjhadoo_emulator.cloudformation.events import Events
 from samjhadoo_emulator.cloudformation.exports import Exports
-from samjhadoo_emulator.cloudformation.model import STACK
+from samjhadoo_emulator.cloudformation.model import STACK, StackResource
 from samjhadoo_emulator.cloudformation.nested import NestedStack
 from samjhadoo_emulator.cloudformation.provisioning import Provider
 from samjhadoo_emulator.cloudformation.resources.registry import resource_type
+from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
 from samjhadoo_emulator.cloudformation.scheduling import Cancellation
 from samjhadoo_emulator.cloudformation.stacks import Stacks
+from samjhadoo_emulator.cloudformation.template import TemplateResource
+from samjhadoo_emulator.errors import AwsError
 from samjhadoo_emulator.service import LiveService
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterable
 
+    from samjhadoo_emulator.cloudformation.differences import Difference
+    from samjhadoo_emulator.cloudformation.early_validation import Mistake
+    from samjhadoo_emulator.cloudformation.model import Stack
     from samjhadoo_emulator.cloudformation.resources.resource_type import ResourceType
     from samjhadoo_emulator.service import AwsApi, Host
 
@@ -64,6 +71,20 @@ class CloudFormationBase(LiveService):
     def resource_type(self, name: str) -> ResourceType | None:
         """Return the resource type of a name; None if the emulator cannot make such resources."""
         return self._nested if name == STACK else resource_type(name)
+
+    async def mistakes_in(self, stack: Stack, changes: Iterable[Difference]) -> list[Mistake]:
+        """Return what the early validation finds in the changes of a stack."""
+
+        async def exists(difference: Difference, name: str) -> bool:
+            entry = TemplateResource(difference.type)
+            record = StackResource(difference.logical_id, entry, resource=Resource(name))
+            try:
+                request = await self.provider.request(stack, record, Cancellation())
+                return await self.provider.type_of(record).read(request) is not None
+            except AwsError:
+                return False  # the resource's creation shows what is wrong
+
+        return await find_mistakes(changes, exists)
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         return self.spawn(work, name=name)

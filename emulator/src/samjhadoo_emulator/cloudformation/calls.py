@@ -43,7 +43,7 @@ _HANDLER_CODES: Final = {
     "AlreadyExists": ("AlreadyExists", "Duplicate", "AlreadyOwnedByYou", "EntityAlreadyExists"),
     "NotFound": ("NotFound", "NoSuch", "DoesNotExist"),
     "ServiceLimitExceeded": ("LimitExceeded", "QuotaExceeded"),
-    "InvalidRequest": ("Invalid", "Validation", "Malformed", "BadRequest", "Missing"),
+    "InvalidRequest": ("Invalid", "Validation", "Malformed", "BadRequest", "Missing", "ClientException"),
     "ResourceConflict": ("Conflict", "InUse", "DependencyViolation"),
 }
 """HandlerErrorCodes, each with what the codes of services contain that it stands for."""

@@ -23,16 +23,12 @@ from samjhadoo_emulator.cloudformation.model import (
     OnFailure,
     OperationType,
     Options,
-    StackResource,
     StackStatus,
 )
 from samjhadoo_emulator.cloudformation.nested_change_sets import nested, request, without_unchanged
-from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
-from samjhadoo_emulator.cloudformation.scheduling import Cancellation
 from samjhadoo_emulator.cloudformation.stack_answers import StackAnswers
 from samjhadoo_emulator.cloudformation.stack_operations import check_name
 from samjhadoo_emulator.cloudformation.stacks import random_suffix, use_token
-from samjhadoo_emulator.cloudformation.template import TemplateResource
 from samjhadoo_emulator.cloudformation.template_operations import TemplateOperations
 from samjhadoo_emulator.cloudformation.updates import NO_UPDATES, before_of, changes_anything
 from samjhadoo_emulator.errors import AwsError, not_implemented, validation_error
@@ -267,10 +263,7 @@ class ChangeSetOperations(StackAnswers, TemplateOperations):
             return True
         stack = change_set.stack
 
-        async def exists(difference: Difference, name: str) -> bool:
-            return await self._exists(stack, difference, name)
-
-        mistakes = await early_validation.find_mistakes(change_set.by_value, exists)
+        mistakes = await self.mistakes_in(stack, change_set.by_value)
         taken = [each.logical_id for each in mistakes if each.check == early_validation.NAME_CONFLICT]
         if taken and change_set.request.get("ImportExistingResources"):
             change_set.fail(
@@ -283,16 +276,6 @@ class ChangeSetOperations(StackAnswers, TemplateOperations):
         if mistakes:
             change_set.fail(early_validation.failure(mistakes))
         return not mistakes
-
-    async def _exists(self, stack: Stack, difference: Difference, name: str) -> bool:
-        """Return whether AWS has a resource of a difference's type with this physical id."""
-        entry = TemplateResource(difference.type)
-        record = StackResource(difference.logical_id, entry, resource=Resource(name))
-        try:
-            request = await self.provider.request(stack, record, Cancellation())
-            return await self.provider.type_of(record).read(request) is not None
-        except AwsError:
-            return False  # the resource's creation shows what is wrong
 
     def definition_of(self, params: Params) -> Definition | None:
         """Return the definition that a request of GetTemplate is about, also that of a change set."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,7 @@ from samjhadoo_emulator.cloudformation.schemas import check_types
 from samjhadoo_emulator.cloudformation.summary import check_capabilities
 from samjhadoo_emulator.cloudformation.template_source import read, template_text
 from samjhadoo_emulator.cloudformation.transforms import transformed
-from samjhadoo_emulator.errors import AwsError, validation_error
+from samjhadoo_emulator.errors import AwsError, not_implemented, validation_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,7 +78,9 @@ class Definitions:
         check_capabilities(given, acknowledged, change_set=change_set)
         chosen = await self._parameters(given, params, previous)
         context = self._contexts.of_template(given, chosen, name=name, stack_id=stack_id, topics=kept)
-        template = transformed(given, chosen, context.pseudo)
+        template = await _transformed(given, chosen, context)
+        if "Hooks" in template.document:
+            raise not_implemented("The emulator does not run the hooks of a template (Hooks).")
         check_types(template)
         check_capabilities(template, acknowledged, change_set=change_set)
         check_rules(template, context, await check_existing(template, chosen, self._aws))
@@ -151,6 +154,13 @@ class Definitions:
                 await self._check_nested(
                     f"{logical_id}.{name}", entry.properties.get("TemplateURL"), depth + 1
                 )
+
+
+async def _transformed(template: Template, chosen: Mapping[str, Parameter], context: Context) -> Template:
+    """Return a template after its transforms, in a thread: the first serverless one loads its translator."""
+    if not template.transforms:
+        return template
+    return await asyncio.to_thread(transformed, template, chosen, context.pseudo)
 
 
 def _about(logical_id: str, error: AwsError) -> AwsError:

@@ -13,6 +13,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from samjhadoo_emulator.cloudformation import early_validation
 from samjhadoo_emulator.cloudformation.deployment import Deployment, evaluate_outputs
 from samjhadoo_emulator.cloudformation.model import (
     STACK,
@@ -30,8 +31,9 @@ from samjhadoo_emulator.cloudformation.scheduling import Cancellation
 from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 
+    from samjhadoo_emulator.cloudformation.early_validation import Mistake
     from samjhadoo_emulator.cloudformation.evaluation import Contexts
     from samjhadoo_emulator.cloudformation.events import Events
     from samjhadoo_emulator.cloudformation.exports import Exports
@@ -84,18 +86,26 @@ class Engine:
 
     # Entry points.
 
-    def create(self, stack: Stack, definition: Definition, options: Options) -> Operation:
-        """Begin to create a stack, which is new or in REVIEW_IN_PROGRESS."""
+    def create(
+        self, stack: Stack, definition: Definition, options: Options, mistakes: Sequence[Mistake] = ()
+    ) -> Operation:
+        """Begin to create a stack, which is new or in REVIEW_IN_PROGRESS.
+
+        Args:
+            mistakes: What the early validation has found: with any, nothing is made.
+        """
         operation = self._begin(stack, OperationType.CREATE_STACK, options)
         stack.definition, stack.options = definition, options
         self._events.stack(stack, StackStatus.CREATE_IN_PROGRESS, USER)
-        self._run(stack, self._create(stack))
+        self._run(stack, self._create(stack, mistakes))
         return operation
 
-    def update(self, stack: Stack, definition: Definition, options: Options) -> Operation:
-        """Begin to update a stack."""
+    def update(
+        self, stack: Stack, definition: Definition, options: Options, mistakes: Sequence[Mistake] = ()
+    ) -> Operation:
+        """Begin to update a stack; see `create`."""
         operation = self.begin_update(stack, definition, options)
-        self._run(stack, self._update(stack))
+        self._run(stack, self._update(stack, mistakes))
         return operation
 
     def delete(
@@ -238,10 +248,10 @@ class Engine:
 
     # Operations.
 
-    async def _create(self, stack: Stack) -> None:
+    async def _create(self, stack: Stack, mistakes: Sequence[Mistake]) -> None:
         operation, options = stack.operation, stack.options
         timer = self._set_timer(stack, options.timeout)
-        reason = await self.bring_up(stack)
+        reason = self._refused(stack, mistakes) or await self.bring_up(stack)
         if timer is not None:
             timer.cancel()
         if stack.operation is not operation:  # a deletion has begun
@@ -270,8 +280,8 @@ class Engine:
         else:
             self._finish(stack, StackStatus.ROLLBACK_COMPLETE, succeeded=False)
 
-    async def _update(self, stack: Stack) -> None:
-        reason = await self.bring_up(stack)
+    async def _update(self, stack: Stack, mistakes: Sequence[Mistake]) -> None:
+        reason = self._refused(stack, mistakes) or await self.bring_up(stack)
         if not reason:
             await self.clean_up(stack)
         elif stack.options.disable_rollback:
@@ -318,6 +328,12 @@ class Engine:
         if options.change_set_id:
             stack.change_set_id = options.change_set_id
         return operation
+
+    def _refused(self, stack: Stack, mistakes: Sequence[Mistake]) -> str:
+        """Record what the early validation has found; return the reason that the stack gives, or nothing."""
+        for mistake in mistakes:
+            self._events.validation(stack, mistake.details, logical_id=mistake.logical_id)
+        return early_validation.failure(mistakes) if mistakes else ""
 
     def _run(self, stack: Stack, work: Coroutine[Any, Any, None]) -> None:
         task = self._spawn(_logged(work, stack.id), f"cloudformation-{stack.name}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from samjhadoo_emulator.cloudformation import patterns
@@ -269,7 +270,7 @@ def _number_problems(value: float, schema: dict[str, Any]) -> Iterator[str]:
         yield "exclusiveMinimum"
     if "exclusiveMaximum" in schema and value >= schema["exclusiveMaximum"]:
         yield "exclusiveMaximum"
-    if schema.get("multipleOf") and value % schema["multipleOf"]:
+    if schema.get("multipleOf") and Decimal(str(value)) % Decimal(str(schema["multipleOf"])):
         yield "multipleOf"
 
 

@@ -94,7 +94,8 @@ def check(document: dict[str, Any], *, looped: bool = False) -> None:
     Raises:
         AwsError: One is malformed, in AWS's words.
     """
-    unknown = [name for name in document if name not in _SECTIONS]
+    plain = not transforms(document)
+    unknown = [name for name in document if name not in _SECTIONS or (name == "Globals" and plain)]
     if unknown:
         raise validation_error(f"Invalid template property or properties [{', '.join(unknown)}]")
     for place in _nulls(document, ""):

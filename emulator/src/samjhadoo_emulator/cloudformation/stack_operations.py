@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from samjhadoo_emulator.cloudformation import states
+from samjhadoo_emulator.cloudformation import schemas, states
 from samjhadoo_emulator.cloudformation.base import CloudFormationBase
+from samjhadoo_emulator.cloudformation.differences import After, differences
 from samjhadoo_emulator.cloudformation.model import OnFailure, OperationType, Options, StackStatus
 from samjhadoo_emulator.cloudformation.stacks import use_token
 from samjhadoo_emulator.cloudformation.template_source import template_text
-from samjhadoo_emulator.cloudformation.updates import NO_UPDATES, changes_anything
+from samjhadoo_emulator.cloudformation.updates import NO_UPDATES, before_of, changes_anything
 from samjhadoo_emulator.errors import not_implemented, validation_error
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
-    from samjhadoo_emulator.cloudformation.model import Stack
+    from samjhadoo_emulator.cloudformation.early_validation import Mistake
+    from samjhadoo_emulator.cloudformation.model import Definition, Stack
     from samjhadoo_emulator.service import Params, Result
 
 _NAME: Final = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
@@ -31,11 +33,12 @@ class StackOperations(CloudFormationBase):
         check_name(name)
         stack = self.stacks.new(name, StackStatus.CREATE_IN_PROGRESS)
         definition = await self.definitions.prepare(params, name=name, stack_id=stack.id)
+        mistakes = await self._mistakes(params, stack, definition)
         stack.policy = await template_text(params, self.aws, member="StackPolicy")
         stack.termination_protection = bool(params.get("EnableTerminationProtection"))
         self.stacks.register(stack)
         use_token(stack, options.token, OperationType.CREATE_STACK)
-        begun = self.engine.create(stack, definition, options)
+        begun = self.engine.create(stack, definition, options, mistakes)
         return {"StackId": stack.id, "OperationId": begun.id}
 
     @operation("UpdateStack")
@@ -47,13 +50,14 @@ class StackOperations(CloudFormationBase):
             params, name=stack.name, stack_id=stack.id, previous=stack.definition
         )
         context = await self.contexts.of(definition, name=stack.name, stack_id=stack.id, resources=None)
-        states.check_update(stack, options)  # another operation may have begun
         if stack.status is not StackStatus.CREATE_FAILED and not changes_anything(stack, definition, context):
             raise validation_error(NO_UPDATES)
+        mistakes = await self._mistakes(params, stack, definition)
         policy = await template_text(params, self.aws, member="StackPolicy")
+        states.check_update(stack, options)  # another operation may have begun
         use_token(stack, options.token, OperationType.UPDATE_STACK)
         stack.policy = policy or stack.policy
-        begun = self.engine.update(stack, definition, options)
+        begun = self.engine.update(stack, definition, options, mistakes)
         return {"StackId": stack.id, "OperationId": begun.id}
 
     @operation("DeleteStack")
@@ -117,6 +121,14 @@ class StackOperations(CloudFormationBase):
     async def get_stack_policy(self, params: Params) -> Result:
         stack = self.stacks.find(params["StackName"])
         return {"StackPolicyBody": stack.policy} if stack.policy else {}
+
+    async def _mistakes(self, params: Params, stack: Stack, definition: Definition) -> list[Mistake]:
+        """Return what the early validation finds, unless the caller does without it."""
+        if params.get("DisableValidation"):
+            return []
+        context = await self.contexts.of(definition, name=stack.name, stack_id=stack.id, resources=None)
+        after = After(definition.template, context, definition.tags)
+        return await self.mistakes_in(stack, differences(before_of(stack), after, schemas.schema))
 
     def _root(self, stack: Stack) -> Stack:
         return (self.stacks.get(stack.root_id) if stack.root_id else None) or stack

@@ -36,8 +36,7 @@ class Template:
     Attributes:
         text: What the caller sent.
         document: The whole template as plain values; after `transforms.transformed`, what they made of it.
-        transforms: The macros that the template names and that were not run yet.
-        extensions: Whether it is written for `AWS::LanguageExtensions`, for `Context.extensions`.
+        transforms: The macros that the template names, whether they were run or not.
     """
 
     text: str
@@ -46,13 +45,17 @@ class Template:
     description: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     transforms: tuple[str, ...] = ()
-    extensions: bool = False
     parameters: dict[str, dict[str, Any]] = field(default_factory=dict)
     mappings: dict[str, Any] = field(default_factory=dict)
     conditions: dict[str, Any] = field(default_factory=dict)
     rules: dict[str, Any] = field(default_factory=dict)
     resources: dict[str, TemplateResource] = field(default_factory=dict)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def extensions(self) -> bool:
+        """Whether the template is written for `AWS::LanguageExtensions`, for `Context.extensions`."""
+        return sections.EXTENSIONS in self.transforms
 
 
 def check_size(text: str, *, stored: bool = False) -> None:
@@ -92,11 +95,11 @@ def parse(text: str) -> Template:
     return template
 
 
-def from_document(document: dict[str, Any], text: str, *, extensions: bool = False) -> Template:
+def from_document(document: dict[str, Any], text: str, *, transforms: tuple[str, ...] = ()) -> Template:
     """Return the template of an already loaded document.
 
     Args:
-        extensions: Whether it is written for `AWS::LanguageExtensions` although it does not say so any more.
+        transforms: Those that were run, and that the document does not name any more.
 
     Raises:
         AwsError: A section is malformed.
@@ -110,8 +113,7 @@ def from_document(document: dict[str, Any], text: str, *, extensions: bool = Fal
         version=document.get("AWSTemplateFormatVersion", ""),
         description=document.get("Description", ""),
         metadata=document.get("Metadata", {}),
-        transforms=names,
-        extensions=extensions or sections.EXTENSIONS in names,
+        transforms=transforms or names,
         parameters=plain.get("Parameters", {}),
         mappings=plain.get("Mappings", {}),
         conditions=plain.get("Conditions", {}),

@@ -1,4 +1,4 @@
-"""Transforms: `AWS::LanguageExtensions` is run here, macros are refused. No I/O.
+"""Transforms: `AWS::LanguageExtensions` and serverless templates are expanded, macros are refused. No I/O.
 
 Facts: "AWS::LanguageExtensions transform" and "Fn::ForEach" in CloudFormation's template reference. Its other
 functions (`Fn::Length`, `Fn::ToJsonString`, the default of `Fn::FindInMap`) are evaluated with all the rest.
@@ -13,6 +13,7 @@ from samjhadoo_emulator.cloudformation import shapes
 from samjhadoo_emulator.cloudformation.context import Context
 from samjhadoo_emulator.cloudformation.functions import as_text, evaluate
 from samjhadoo_emulator.cloudformation.sections import EXTENSIONS
+from samjhadoo_emulator.cloudformation.serverless import SERVERLESS, translated
 from samjhadoo_emulator.cloudformation.template import Template, from_document
 from samjhadoo_emulator.cloudformation.template_checks import check_references
 from samjhadoo_emulator.errors import not_implemented, validation_error
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from samjhadoo_emulator.cloudformation.parameters import Parameter
 
-_SERVERLESS: Final = "AWS::Serverless-2016-10-31"
 _LOOP: Final = "Fn::ForEach::"
 _NOT_ALPHANUMERIC: Final = re.compile(r"[^A-Za-z0-9]")
 _POLICIES: Final = ("DeletionPolicy", "UpdateReplacePolicy")
@@ -42,31 +42,44 @@ def transformed(
     Raises:
         AwsError: A transform is not supported, or fails, or its result is no template.
     """
-    for name in template.transforms:
-        if name == EXTENSIONS or (name == _SERVERLESS and not _is_serverless(template)):
-            continue
-        if name.startswith("AWS::"):
-            raise not_implemented(f"The emulator does not perform the transform {name}.")
-        raise validation_error(f"No transform named {pseudo.get('AWS::AccountId', '')}::{name} found.")
-    if EXTENSIONS not in template.transforms:
+    if not template.transforms:
         return template
+    _check_supported(template, pseudo)
     values = {name: each.value for name, each in parameters.items()}
-    context = Context(parameters=values, mappings=template.mappings, pseudo=pseudo, extensions=True)
-    plain = {section: each for section, each in template.document.items() if section != "Transform"}
-    document = _Loops(context).expanded(plain, {})
-    for resource in document.get("Resources", {}).values():
-        for policy in _POLICIES:
-            if isinstance(resource, dict) and isinstance(resource.get(policy), dict):
-                resource[policy] = evaluate(resource[policy], context)
-    result = from_document(document, template.text, extensions=True)
+    document = {section: each for section, each in template.document.items() if section != "Transform"}
+    if template.extensions:
+        context = Context(parameters=values, mappings=template.mappings, pseudo=pseudo, extensions=True)
+        document = _extended(document, context)
+    if SERVERLESS in template.transforms and _is_serverless(document):
+        document = translated(document, values, str(pseudo.get("AWS::Region", "")))
+    result = from_document(document, template.text, transforms=template.transforms)
     check_references(result)
     return result
 
 
-def _is_serverless(template: Template) -> bool:
+def _check_supported(template: Template, pseudo: Mapping[str, Any]) -> None:
+    for name in template.transforms:
+        if name in {EXTENSIONS, SERVERLESS}:
+            continue
+        if name.startswith("AWS::"):
+            raise not_implemented(f"The emulator does not perform the transform {name}.")
+        raise validation_error(f"No transform named {pseudo.get('AWS::AccountId', '')}::{name} found.")
+
+
+def _extended(document: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Return a document after the transform AWS::LanguageExtensions."""
+    result: dict[str, Any] = _Loops(context).expanded(document, {})
+    for resource in result.get("Resources", {}).values():
+        for policy in _POLICIES:
+            if isinstance(resource, dict) and isinstance(resource.get(policy), dict):
+                resource[policy] = evaluate(resource[policy], context)
+    return result
+
+
+def _is_serverless(document: dict[str, Any]) -> bool:
     """Return whether SAM's transform has anything to do: SAM's tools declare it in all their templates."""
-    types = [each.type for each in template.resources.values()]
-    return "Globals" in template.document or any(each.startswith("AWS::Serverless::") for each in types)
+    types = [each["Type"] for each in document.get("Resources", {}).values() if "Type" in each]
+    return "Globals" in document or any(str(each).startswith("AWS::Serverless::") for each in types)
 
 
 class _Loops:

@@ -57,12 +57,19 @@ def _moto_server(account: str, region: str) -> Any:
         amend(service)
         return create_backend_app(service)
 
-    dispatch = DomainDispatcherApplication(create)
+    return passing_on(DomainDispatcherApplication(create))
+
+
+def passing_on(application: Any) -> Any:
+    """Return a WSGI application with errors that its thread can pass on to who waits for it.
+
+    A StopIteration, which moto raises when it looks for something with `next`, would be waited for for ever.
+    """
 
     def serve(environ: Any, start_response: Any) -> Any:
         try:
-            return dispatch(environ, start_response)
-        except StopIteration as error:  # no thread can pass this on: who waits for it would wait for ever
+            return application(environ, start_response)
+        except StopIteration as error:
             raise RuntimeError("StopIteration") from error
 
     return serve

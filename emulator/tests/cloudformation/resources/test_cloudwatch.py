@@ -106,6 +106,18 @@ def test_a_dashboard_has_its_document_and_tags(desk: Desk, types: dict[str, Any]
     made.delete()
 
 
+def test_an_alarm_of_somebody_else_is_not_overwritten(desk: Desk, types: dict[str, Any]) -> None:
+    made = desk.create(types["Alarm"], AlarmName="theirs", **METRIC)
+    with pytest.raises(AwsError) as caught:
+        desk.create(types["Alarm"], AlarmName="theirs", **{**METRIC, "Threshold": 1})
+    assert (caught.value.code, caught.value.message) == (
+        "AlreadyExists",
+        "Resource of type 'AWS::CloudWatch::Alarm' with identifier 'theirs' already exists.",
+    )
+    assert made.drifted() == {}
+    made.delete()
+
+
 def test_anomaly_detection_is_refused_before_a_call(desk: Desk, types: dict[str, Any]) -> None:
     before = len(desk.aws.calls)
     with pytest.raises(AwsError, match="does not support ThresholdMetricId of AWS::CloudWatch::Alarm"):

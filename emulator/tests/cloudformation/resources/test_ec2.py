@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from samjhadoo_emulator.cloudformation.resources.ec2 import TYPES
+from samjhadoo_emulator.cloudformation.resources.ec2.security_groups import permission, rules
 from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:
@@ -205,3 +208,37 @@ def test_what_cannot_be_acted_on_is_refused_by_name_before_a_call(desk: Desk) ->
     with pytest.raises(AwsError, match="does not support Ipv4IpamPoolId of AWS::EC2::VPC"):
         desk.create(EC2["VPC"], Ipv4IpamPoolId="ipam-1")
     assert len(desk.aws.calls) == before
+
+
+targets = st.one_of(
+    st.fixed_dictionaries({"CidrIp": st.sampled_from(["0.0.0.0/0", "10.0.0.0/8"])}),
+    st.fixed_dictionaries({"CidrIpv6": st.just("::/0")}),
+    st.fixed_dictionaries({"SourceSecurityGroupId": st.just("sg-1")}),
+    st.fixed_dictionaries({"SourcePrefixListId": st.just("pl-1")}),
+)
+ports = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "IpProtocol": st.sampled_from(["tcp", "udp"]),
+            "FromPort": st.integers(0, 65535),
+            "ToPort": st.integers(0, 65535),
+        }
+    ),
+    st.just({"IpProtocol": "-1"}),
+)
+descriptions = st.fixed_dictionaries({}, optional={"Description": st.just("why")})
+
+
+@given(ports, targets, descriptions)
+def test_a_rule_is_the_same_after_the_api(
+    port: dict[str, Any], target: dict[str, Any], description: dict[str, Any]
+) -> None:
+    rule = {**port, **target, **description}
+    assert rules([permission(rule)], "Source") == [rule]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "name"), [("6", "tcp"), ("17", "udp"), (1, "icmp"), ("TCP", "tcp"), ("50", "50")]
+)
+def test_protocols_have_the_names_that_ec2_returns(protocol: Any, name: str) -> None:
+    assert permission({"IpProtocol": protocol, "CidrIp": "0.0.0.0/0"})["IpProtocol"] == name

@@ -93,6 +93,11 @@ def test_a_cluster_changes_its_settings_and_capacity_in_place(desk: Desk, types:
     made.delete()
 
 
+def test_a_cluster_of_somebody_else_is_not_adopted(desk: Desk, types: dict[str, Any], cluster: Made) -> None:
+    with pytest.raises(AwsError, match="with identifier 'stacked' already exists"):
+        desk.create(types["Cluster"], ClusterName=cluster.id)
+
+
 def test_capacity_providers_are_associated_with_a_cluster(desk: Desk, types: dict[str, Any]) -> None:
     cluster = desk.create(types["Cluster"])
     made = desk.create(

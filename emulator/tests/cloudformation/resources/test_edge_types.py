@@ -68,6 +68,8 @@ def test_a_record_moves_to_another_name(desk: Desk, of_service: Types, zone: Mad
         ResourceRecords=["10.0.0.1"],
     )
     assert (made.id, differences(made)) == ("old.example.com.", ())
+    with pytest.raises(AwsError, match=r"name='old\.example\.com\.', type='A'\] but it already exists"):
+        desk.create(made.kind, **made.request.properties)
     made.update(Name="new.example.com", ResourceRecords=["10.0.0.2"])
     assert made.id == "new.example.com"
     assert ("old.example.com.", "A") not in records(desk, zone)

@@ -212,6 +212,16 @@ def test_a_listener_has_certificates_besides_its_own(
     made.delete()
 
 
+def test_a_load_balancer_of_somebody_else_is_not_adopted(
+    desk: Desk, types: dict[str, Any], network: dict[str, Any]
+) -> None:
+    properties = {"Name": "theirs", "Subnets": network["subnets"][:2]}
+    made = desk.create(types["LoadBalancer"], **properties)
+    with pytest.raises(AwsError, match="with identifier 'theirs' already exists"):
+        desk.create(types["LoadBalancer"], **properties)
+    made.delete()
+
+
 @pytest.mark.parametrize(
     ("kind", "properties", "words"),
     [

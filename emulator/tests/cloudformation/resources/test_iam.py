@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -166,3 +167,21 @@ def test_a_service_gets_its_role(desk: Desk) -> None:
     made.delete()
     assert made.read() is None
     made.delete()
+
+
+def test_what_cloudformation_does_not_tag_has_no_tags_of_the_stack(desk: Desk) -> None:
+    made = desk.create(IAM["ManagedPolicy"], PolicyDocument=allow("s3:GetObject"))
+    assert desk.client("iam").list_policy_tags(PolicyArn=made.id)["Tags"] == []
+    made.delete()
+
+
+def test_a_role_that_cannot_be_completed_is_known_before_it_fails(desk: Desk) -> None:
+    request = desk.request({"AssumeRolePolicyDocument": trust("ecs.amazonaws.com")})
+    request.properties["ManagedPolicyArns"] = ["arn:aws:iam::aws:policy/NoSuchPolicy"]
+    known: list[Any] = []
+    request.created = known.append
+    with pytest.raises(AwsError, match="NoSuchPolicy does not exist"):
+        asyncio.run(IAM["Role"].create(request))
+    request.id = known[0].id
+    asyncio.run(IAM["Role"].delete(request))
+    assert asyncio.run(IAM["Role"].read(request)) is None

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from samjhadoo_emulator.cloudformation.resources.s3 import TYPES, lifecycle
+from samjhadoo_emulator.cloudformation.resources import shapes
+from samjhadoo_emulator.cloudformation.resources.s3 import TYPES, lifecycle, settings
 from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:
@@ -173,3 +174,40 @@ def test_a_bucket_has_a_policy(desk: Desk) -> None:
 )
 def test_lifecycle_rules_are_the_same_after_the_api(rule: dict[str, Any]) -> None:
     assert lifecycle.from_api(lifecycle.to_api({"Rules": [rule]})) == {"Rules": [rule]}
+
+
+NOTIFICATION = {
+    "TopicConfigurations": [{"Event": "s3:ObjectCreated:*", "Topic": "arn:aws:sns:ap-south-1:0:t"}],
+    "QueueConfigurations": [
+        {
+            "Event": "s3:ObjectRemoved:*",
+            "Queue": "arn:aws:sqs:ap-south-1:0:q",
+            "Filter": {"S3Key": {"Rules": [{"Name": "suffix", "Value": ".jpg"}]}},
+        }
+    ],
+    "LambdaConfigurations": [{"Event": "s3:ObjectCreated:Put", "Function": "arn:aws:lambda:ap-south-1:0:f"}],
+    "EventBridgeConfiguration": {"EventBridgeEnabled": True},
+}
+WEBSITE = {
+    "IndexDocument": "index.html",
+    "RoutingRules": [
+        {
+            "RedirectRule": {"HostName": "example.com", "ReplaceKeyPrefixWith": "b/"},
+            "RoutingRuleCondition": {"KeyPrefixEquals": "a/"},
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("NotificationConfiguration", NOTIFICATION), ("WebsiteConfiguration", WEBSITE)],
+)
+def test_settings_are_the_same_after_the_api(name: str, value: dict[str, Any]) -> None:
+    setting = next(each for each in settings.SETTINGS if each.name == name)
+    assert setting.from_api(setting.to_api(value)) == value
+
+
+def test_every_setting_fits_the_model_of_its_operation() -> None:
+    for setting in settings.SETTINGS:
+        assert setting.parameter in shapes.takes("s3", f"Put{setting.operations}")

@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from samjhadoo_emulator import validation, wire
+from samjhadoo_emulator.cloudformation import schemas
 from samjhadoo_emulator.cloudformation.resources import shapes
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource, ResourceType
 from samjhadoo_emulator.errors import AwsError, not_implemented
@@ -152,7 +153,7 @@ class ApiType(ResourceType):
         own = {name: value for name, value in request.properties.items() if name != "Tags"}
         params = shapes.parameters(self.service, self.creation, own, renamed=self.renamed)
         parameter = shapes.taken(self.service, self.creation).get("Tags")
-        if parameter and (found := tags(request)):
+        if parameter and self.taggable() and (found := tags(request)):
             params[parameter] = self.tag_parameter(found)
         return params
 
@@ -186,6 +187,12 @@ class ApiType(ResourceType):
     def tags_changed(self, request: Request) -> bool:
         """Return whether the resource's own tags or the stack's change."""
         return tags(request) != previous_tags(request)
+
+    @classmethod
+    def taggable(cls) -> bool:
+        """Return whether CloudFormation tags such resources, whatever the API could."""
+        schema = schemas.schema(cls.name)
+        return schema is not None and "Tags" in schema.document["properties"]
 
     @classmethod
     @cache

@@ -32,9 +32,12 @@ class ScalableTarget(ScalingType):
     def identity(self, request: Request) -> dict[str, Any]:
         return dict(zip(_KEY, request.id.split("|"), strict=True))
 
+    def named(self, request: Request) -> str:
+        return "|".join(request.properties[each] for each in _KEY)
+
     async def make(self, request: Request) -> Resource:
         await self.call(request, self.creation, **self.given(request))
-        name = "|".join(request.properties[each] for each in _KEY)
+        name = self.named(request)
         return Resource(name, {"Id": name})
 
     def replaced(self, request: Request) -> dict[str, Any]:
@@ -99,6 +102,9 @@ class ScalingPolicy(ScalingType):
         else:
             parts = {name: given[name] for name in _KEY if name in given}
         return {"PolicyName": given["PolicyName"], **parts}
+
+    def named(self, request: Request) -> str:
+        return str(request.properties["PolicyName"])
 
     async def make(self, request: Request) -> Resource:
         params = {**self.given(request), **self.identity(request)}

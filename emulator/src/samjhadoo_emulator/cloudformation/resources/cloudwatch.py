@@ -31,6 +31,9 @@ class CloudWatchType(PutType):
         """Return the ARN of the resource."""
         return f"{Home(self.service, request.region, request.account).prefix}alarm:{name}"
 
+    def named(self, request: Request) -> str:
+        return str(request.properties.get(self.naming, ""))
+
     async def make(self, request: Request) -> Resource:
         params = {self.naming: request.generated_name(), **self.given(request)}
         await self.call(request, self.creation, **params)

@@ -22,8 +22,8 @@ LONGEST_NAME = 64
 _DEFAULT_BUS = "default"
 
 
-class Rule(ApiType):
-    """A rule of an event bus, with its targets; `Ref` is its name, with the bus's if that is not the default."""
+class EventsRule(ApiType):
+    """A rule of an event bus, with its targets; `Ref` is its name, after that of a bus of one's own."""
 
     name = "AWS::Events::Rule"
     service, creation, deletion = "events", "PutRule", "DeleteRule"
@@ -89,4 +89,4 @@ class Rule(ApiType):
         }
 
 
-TYPES = (Rule(),)
+TYPES = (EventsRule(),)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.cloudformation.resources import shapes
 from samjhadoo_emulator.cloudformation.resources.api_type import ApiType
+from samjhadoo_emulator.cloudformation.resources.conflicts import already_exists
 
 if TYPE_CHECKING:
     from samjhadoo_emulator.cloudformation.resources.resource_type import Request, Resource
@@ -18,6 +21,18 @@ class PutType(ApiType):
         super().__init_subclass__(**kwargs)
         if "creation" in vars(cls):
             cls.modification = cls.creation
+
+    @abstractmethod
+    def named(self, request: Request) -> str:
+        """Return the id that the resource gets by its properties; empty if its name is generated."""
+
+    async def create(self, request: Request) -> Resource:
+        """Create the resource, unless there is one: putting it would overwrite that."""
+        self.check(request.properties)
+        identifier = self.named(request)
+        if identifier and await self.read(replace(request, id=identifier)) is not None:
+            raise already_exists(self.name, identifier)
+        return await super().create(request)
 
     async def update(self, request: Request) -> Resource:
         """Put all properties again, and the tags."""

@@ -151,6 +151,16 @@ class RecordsType(Route53Type):
             raise AwsError("NoSuchHostedZone", f"Found {len(found)} hosted zones with the name {name}")
         return str(found[0])
 
+    async def create_records(self, request: Request) -> None:
+        """Create the records; none of them may exist."""
+        if taken := await self.existing(request):
+            name, kind = taken[0]["Name"], taken[0]["Type"]
+            raise AwsError(
+                "InvalidChangeBatch",
+                f"[Tried to create resource record set [name='{name}', type='{kind}'] but it already exists]",
+            )
+        await self.change(request, ("CREATE", self.records(request.properties)))
+
     async def put_records(self, request: Request) -> None:
         """Change records to those that an update wants."""
         wanted, before = self.records(request.properties), self.records(request.previous)
@@ -184,7 +194,7 @@ class RecordSet(RecordsType):
         return [_record(properties)] if properties else []
 
     async def make(self, request: Request) -> Resource:
-        await self.change(request, ("CREATE", self.records(request.properties)))
+        await self.create_records(request)
         return Resource(request.properties["Name"])
 
     @puts(*_OF_RECORDS)
@@ -213,7 +223,7 @@ class RecordSetGroup(RecordsType):
         return [_record(each) for each in properties.get("RecordSets") or ()]
 
     async def make(self, request: Request) -> Resource:
-        await self.change(request, ("CREATE", self.records(request.properties)))
+        await self.create_records(request)
         name = request.generated_name()
         return Resource(name, {"Id": name})
 

@@ -167,6 +167,7 @@ class TopicPolicy(AttributeType):
 
     async def make(self, request: Request) -> Resource:
         name = request.generated_name()
+        request.created(Resource(name, {"Id": name}))  # from the first of several topics on
         await self.put_policy(request)
         return Resource(name, {"Id": name})
 

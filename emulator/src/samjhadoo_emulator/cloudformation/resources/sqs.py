@@ -54,6 +54,7 @@ class Queue(ApiType):
         params = {"QueueName": name, **self.given(request)}
         params["Attributes"] = _attributes(request.properties) | ({"FifoQueue": "true"} if fifo else {})
         url = (await self.call(request, self.creation, **params))["QueueUrl"]
+        request.created(Resource(url, {"QueueUrl": url}))
         answer = await self.call(request, "GetQueueAttributes", QueueUrl=url, AttributeNames=["QueueArn"])
         arn = answer["Attributes"]["QueueArn"]
         return Resource(url, {"Arn": arn, "QueueName": params["QueueName"], "QueueUrl": url})
@@ -92,6 +93,7 @@ class QueuePolicy(ApiType):
 
     async def make(self, request: Request) -> Resource:
         name = request.generated_name()
+        request.created(Resource(name, {"Id": name}))  # from the first of several queues on
         await self.put_policy(request)
         return Resource(name, {"Id": name})
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from samjhadoo_emulator.upstream.amendments import elasticache, iam, logs, rds, s3
+from samjhadoo_emulator.upstream.amendments import ec2, elasticache, iam, logs, rds, s3
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _AMENDMENTS: dict[str, Callable[[], None]] = {
+    "ec2": ec2.amend,
     "elasticache": elasticache.amend,
     "iam": iam.amend,
     "logs": logs.amend,

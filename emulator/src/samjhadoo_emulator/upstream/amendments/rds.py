@@ -1,4 +1,4 @@
-"""RDS: moto forgets a subnet group that is modified, and resets no parameters.
+"""RDS: moto forgets a subnet group that is modified, some settings of instances, and resets no parameters.
 
 A promoted replica stays one of its source. A replica of an instance in another region fails if this has a
 parameter group of its own, and at its deletion.
@@ -8,15 +8,25 @@ from __future__ import annotations
 
 from typing import Any
 
+_FORGOTTEN = {
+    "db_port_number": "port",
+    "enable_performance_insights": "performance_insights_enabled",
+    "engine_lifecycle_support": "engine_lifecycle_support",
+    "performance_insights_retention_period": "performance_insights_retention_period",
+}
+"""The attribute that an instance answers with, for each parameter that moto would ignore."""
+
 
 def amend() -> None:
-    """Let RDS keep modified subnet groups, reset parameters, and make and promote replicas."""
+    """Let RDS keep what is created and modified, reset parameters, and make and promote replicas."""
     from moto.rds.models import DBInstance, RDSBackend
     from moto.rds.responses import RDSResponse
 
     RDSBackend.modify_db_subnet_group = _modify_db_subnet_group
-    RDSBackend.create_db_instance_read_replica = _replica_with_default_group(
-        RDSBackend.create_db_instance_read_replica
+    RDSBackend.create_db_instance = _remembering(RDSBackend.create_db_instance)
+    RDSBackend.modify_db_instance = _remembering(RDSBackend.modify_db_instance)
+    RDSBackend.create_db_instance_read_replica = _remembering(
+        _replica_with_default_group(RDSBackend.create_db_instance_read_replica)
     )
     DBInstance.remove_replica = _remove_replica
     RDSResponse.reset_db_parameter_group = _reset_db_parameter_group
@@ -37,6 +47,18 @@ def _modify_db_subnet_group(
     return group
 
 
+def _remembering(operation: Any) -> Any:
+    def create_or_modify(backend: Any, *values: Any, **named: Any) -> Any:
+        instance = operation(backend, *values, **named)
+        given = named.get("db_kwargs") or values[-1]
+        for parameter, attribute in _FORGOTTEN.items():
+            if given.get(parameter) is not None:
+                setattr(instance, attribute, given[parameter])
+        return instance
+
+    return create_or_modify
+
+
 def _replica_with_default_group(create: Any) -> Any:
     def create_db_instance_read_replica(backend: Any, db_kwargs: dict[str, Any]) -> Any:
         source = db_kwargs["source_db_instance_identifier"]
@@ -45,7 +67,10 @@ def _replica_with_default_group(create: Any) -> Any:
             _, default = primary.default_db_parameter_group_details()
             # First in order, because the copy of the source looks for its subnet group in its backend.
             db_kwargs = {"backend": backend, "db_parameter_group_name": default, **db_kwargs}
-        return create(backend, db_kwargs)
+        replica = create(backend, db_kwargs)
+        # The copy of the source has the source's very list.
+        replica.enabled_cloudwatch_logs_exports = [*replica.enabled_cloudwatch_logs_exports]
+        return replica
 
     return create_db_instance_read_replica
 

@@ -53,10 +53,6 @@ class NetworkAclEntry(Ec2Type):
         named = self.identity(request)
         return Resource(f"{named['NetworkAclId']}|{named['Egress']}|{named['RuleNumber']}".lower())
 
-    async def remove(self, request: Request) -> None:
-        if await self.describe(request):
-            await super().remove(request)
-
     @puts("CidrBlock", "Icmp", "Ipv6CidrBlock", "PortRange", "Protocol", "RuleAction")
     async def replace(self, request: Request) -> None:
         await self.call(request, "ReplaceNetworkAclEntry", **self.given(request))

@@ -22,6 +22,7 @@ class Vpc(Ec2Type):
 
     async def make(self, request: Request) -> Resource:
         vpc = (await self.call(request, self.creation, **self.given(request)))["Vpc"]
+        request.created(Resource(vpc["VpcId"], {"VpcId": vpc["VpcId"]}))
         of_vpc = {"Name": "vpc-id", "Values": [vpc["VpcId"]]}
         groups = await self.call(
             request,

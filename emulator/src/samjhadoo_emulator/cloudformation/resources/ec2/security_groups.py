@@ -66,8 +66,8 @@ class SecurityGroup(Ec2Type):
         return {
             **group,
             "GroupDescription": group["Description"],
-            INGRESS: _rules(group["IpPermissions"], "Source"),
-            EGRESS: _rules(group["IpPermissionsEgress"], "Destination"),
+            INGRESS: rules(group["IpPermissions"], "Source"),
+            EGRESS: rules(group["IpPermissionsEgress"], "Destination"),
         }
 
 
@@ -165,7 +165,7 @@ def permission(rule: Properties) -> Properties:
     return found
 
 
-def _rules(permissions: list[Properties], side: str) -> list[Properties]:
+def rules(permissions: list[Properties], side: str) -> list[Properties]:
     """Return the rules of a group as the template writes them.
 
     Args:
@@ -178,7 +178,7 @@ def _rules(permissions: list[Properties], side: str) -> list[Properties]:
             *each.get("IpRanges", ()),
             *each.get("Ipv6Ranges", ()),
             *(_pair(pair, side) for pair in each.get("UserIdGroupPairs", ())),
-            *({f"{side}PrefixListId": one["PrefixListId"]} for one in each.get("PrefixListIds", ())),
+            *(_prefixes(one, side) for one in each.get("PrefixListIds", ())),
         )
     ]
 
@@ -188,8 +188,15 @@ def _ports(rule: Properties) -> Properties:
 
 
 def _pair(pair: Properties, side: str) -> Properties:
-    described = {"Description": pair["Description"]} if pair.get("Description") else {}
-    return {f"{side}SecurityGroupId": pair["GroupId"], **described}
+    return {f"{side}SecurityGroupId": pair["GroupId"], **_description(pair)}
+
+
+def _prefixes(prefixes: Properties, side: str) -> Properties:
+    return {f"{side}PrefixListId": prefixes["PrefixListId"], **_description(prefixes)}
+
+
+def _description(target: Properties) -> Properties:
+    return {"Description": target["Description"]} if target.get("Description") else {}
 
 
 TYPES = (SecurityGroup(), SecurityGroupIngress(), SecurityGroupEgress())

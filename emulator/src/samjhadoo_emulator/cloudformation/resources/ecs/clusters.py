@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from samjhadoo_emulator.cloudformation.resources import shapes
 from samjhadoo_emulator.cloudformation.resources.api_type import puts
+from samjhadoo_emulator.cloudformation.resources.conflicts import already_exists
 from samjhadoo_emulator.cloudformation.resources.ecs.ecs_type import EcsType
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
 from samjhadoo_emulator.cloudformation.resources.schema_form import in_schema
@@ -51,6 +53,9 @@ class Cluster(ClusterType):
         return str(request.attributes["Arn"])
 
     async def make(self, request: Request) -> Resource:
+        name = request.properties.get("ClusterName")
+        if name and await self.cluster(replace(request, id=name)):
+            raise already_exists(self.name, name)
         params = {"clusterName": request.generated_name(), **self.given(request)}
         made = (await self.call(request, self.creation, **params))["cluster"]
         return Resource(made["clusterName"], {"Arn": made["clusterArn"]})

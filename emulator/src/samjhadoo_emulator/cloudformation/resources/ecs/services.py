@@ -54,12 +54,13 @@ class Service(EcsType):
 
     def check(self, properties: Properties) -> None:
         super().check(properties)
-        controller = (properties.get("DeploymentController") or {}).get("Type", "ECS")
+        controller = _member(properties.get("DeploymentController"), "Type", "ECS")
         if isinstance(controller, str) and controller != "ECS":
             raise not_implemented(
                 f"The emulator does not support DeploymentController.Type {controller} of {self.name}."
             )
-        deployment_limits.check(properties.get(_CONFIGURATION) or {})
+        if isinstance(configuration := properties.get(_CONFIGURATION), dict):
+            deployment_limits.check(configuration)
 
     async def make(self, request: Request) -> Resource:
         params = {"serviceName": request.generated_name(), **self.given(request)}
@@ -93,8 +94,9 @@ class Service(EcsType):
 
     async def _steady(self, request: Request) -> Resource | None:
         service = await self._existing(request)
-        steady = service["runningCount"] == service["desiredCount"] and len(service["deployments"]) == 1
-        return _resource(service) if steady else None
+        only = service["deployments"][0] if len(service["deployments"]) == 1 else {}
+        steady = only and only["rolloutState"] != "IN_PROGRESS"
+        return _resource(service) if steady and service["runningCount"] == service["desiredCount"] else None
 
     def modified(self, request: Request, changed: set[str]) -> dict[str, Any]:
         """Return all that the template says, as AWS sends it; what starts deployments only if it differs."""
@@ -171,6 +173,11 @@ class Service(EcsType):
         if service is None or service["status"] != "ACTIVE":
             raise AwsError("ServiceNotFoundException", "Service not found.")
         return service
+
+
+def _member(value: Any, name: str, default: str) -> Any:
+    """Return a member of what is an object once it is known."""
+    return value.get(name, default) if isinstance(value, dict) else default
 
 
 def _resource(service: dict[str, Any]) -> Resource:

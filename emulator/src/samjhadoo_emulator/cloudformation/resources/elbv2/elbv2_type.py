@@ -10,6 +10,7 @@ from samjhadoo_emulator.cloudformation.resources.api_type import (
     tag_list,
     tags,
 )
+from samjhadoo_emulator.cloudformation.resources.conflicts import already_exists
 from samjhadoo_emulator.errors import not_implemented
 
 if TYPE_CHECKING:
@@ -43,6 +44,16 @@ class Elbv2Type(ApiType):
             value = properties.get(name)
             if isinstance(value, str) and value not in values:
                 raise not_implemented(f"The emulator does not support {name} {value} of {self.name}.")
+
+    async def check_name(self, request: Request, operation: str) -> None:
+        """Refuse a name that is taken: the creation would answer what has it, if its settings are the same.
+
+        Args:
+            operation: Describes the resources of some names.
+        """
+        name = request.properties.get("Name")
+        if name and await self.call_if_there(request, operation, Names=[name]):
+            raise already_exists(self.name, name)
 
     async def put_attributes(self, request: Request) -> None:
         """Set the attributes that the template names; one that it no longer names stays as it is."""

@@ -78,7 +78,27 @@ class ListenerRule(RoutingType):
 
     async def describe(self, request: Request) -> Properties | None:
         found = (await self.call(request, "DescribeRules", RuleArns=[request.id]))["Rules"][0]
-        return in_schema(self.name, found) | {"Priority": int(found["Priority"])}
+        shown = in_schema(self.name, found) | {"Priority": int(found["Priority"])}
+        return shown | {"Actions": in_order(shown["Actions"], request.properties.get("Actions") or [])}
+
+
+def in_order(actions: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return actions with their target groups in the order of a template: for ELBv2 it means nothing."""
+    arns = [
+        group.get("TargetGroupArn")
+        for action in wanted
+        for group in (action.get("ForwardConfig") or {}).get("TargetGroups") or ()
+    ]
+    places = {arn: place for place, arn in enumerate(arns)}
+    ordered = []
+    for action in actions:
+        config = action.get("ForwardConfig") or {}
+        groups = sorted(
+            config.get("TargetGroups") or (),
+            key=lambda group: places.get(group["TargetGroupArn"], len(places)),
+        )
+        ordered.append({**action, "ForwardConfig": {**config, "TargetGroups": groups}} if groups else action)
+    return ordered
 
 
 class ListenerCertificate(Elbv2Type):

@@ -42,6 +42,7 @@ class LoadBalancer(Elbv2Type):
                 )
 
     async def make(self, request: Request) -> Resource:
+        await self.check_name(request, "DescribeLoadBalancers")
         params = {"Name": request.generated_name(longest=LONGEST_NAME), **self.given(request)}
         made = (await self.call(request, self.creation, **params))["LoadBalancers"][0]
         return _resource(made)

@@ -49,6 +49,7 @@ class TargetGroup(Elbv2Type):
                 raise not_implemented(f"The emulator does not support Targets.QuicServerId of {self.name}.")
 
     async def make(self, request: Request) -> Resource:
+        await self.check_name(request, "DescribeTargetGroups")
         params = {"Name": request.generated_name(longest=LONGEST_NAME), **self.given(request)}
         made = (await self.call(request, self.creation, **params))["TargetGroups"][0]
         return _resource(made)

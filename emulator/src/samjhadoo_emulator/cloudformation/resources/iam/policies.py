@@ -30,6 +30,7 @@ class InlinePolicy(IamType):
 
     async def make(self, request: Request) -> Resource:
         name = request.generated_name(longest=128)
+        request.created(Resource(name, {"Id": name}))  # from the first of several principals on
         await self._put(request, {})
         return Resource(name, {"Id": name})
 
