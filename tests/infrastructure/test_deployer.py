@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from samjhadoo_ops.aws import Aws
 from samjhadoo_ops.environment import load_environment
+from samjhadoo_ops.environment.outputs import resolve_outputs
 from samjhadoo_ops.errors import ConfigurationError
 from samjhadoo_ops.infrastructure.policy import LONGEST_PARAMETER, deployer_policies, policies
 from samjhadoo_ops.infrastructure.stacks import environment_stacks
@@ -42,12 +44,12 @@ def test_the_role_gets_the_policy_that_the_command_prints(emulator: LocalAws, en
     stack = environment_stacks(env).find("delivery")
     cloudformation, iam = emulator.client("cloudformation"), emulator.client("iam")
     cloudformation.create_stack(
-        StackName="deployer",
+        StackName=stack.name,
         TemplateBody=stack.template.body,
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in stack.values.items()],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
-    cloudformation.get_waiter("stack_create_complete").wait(StackName="deployer", WaiterConfig={"Delay": 1})
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=stack.name, WaiterConfig={"Delay": 1})
     attached = iam.list_attached_role_policies(RoleName="samjhadoo-deployer")["AttachedPolicies"]
     documents = []
     for policy in attached:
@@ -55,6 +57,11 @@ def test_the_role_gets_the_policy_that_the_command_prints(emulator: LocalAws, en
         answer = iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId=version)
         documents.append(answer["PolicyVersion"]["Document"])
     assert by_action(documents) == by_action(policies(env))
+    # A setting that names what the stack made is read with a permission of that policy.
+    named = load_environment(
+        "local", root=ROOT, variables={"SAMJHADOO_NOTIFICATIONS__TOPIC": "stack:delivery#JournalBucket"}
+    )
+    assert resolve_outputs(named, Aws(named, emulator.url)).notifications.topic == "deployer-journal"
 
 
 @pytest.mark.parametrize("name", ["staging", "production"])

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 OPTION = "certificates"
 _IAM = ":server-certificate/"
 _DIGITS = 24
+_UNKNOWN = frozenset(
+    {"InvalidArnException", "NoSuchEntity", "ResourceNotFoundException", "ValidationException"}
+)
+"""What ACM and IAM answer for an ARN that names no certificate of theirs."""
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +112,7 @@ async def _certificate(arn: str, aws: AwsApi) -> list[str]:
     try:
         answer = await aws.call("acm", "DescribeCertificate", CertificateArn=arn)
     except AwsError as error:
-        raise _not_found(arn) from error
+        raise (_not_found(arn) if error.code in _UNKNOWN else error) from error
     found: dict[str, Any] = answer["Certificate"]
     names = [found.get("DomainName", ""), *found.get("SubjectAlternativeNames", ())]
     if found.get("Status") != "ISSUED" or not any(names):
@@ -121,8 +125,10 @@ async def _server_certificate(arn: str, aws: AwsApi) -> list[str]:
     try:
         answer = await aws.call("iam", "GetServerCertificate", ServerCertificateName=arn.rpartition("/")[2])
         names = names_of(answer["ServerCertificate"]["CertificateBody"].encode())
-    except (AwsError, ValueError) as error:
-        raise _not_found(arn) from error
+    except AwsError as error:
+        raise (_not_found(arn) if error.code in _UNKNOWN else error) from error
+    except ValueError as error:
+        raise _unsupported(arn) from error
     if not names:
         raise _unsupported(arn)
     return names
