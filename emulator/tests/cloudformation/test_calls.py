@@ -16,10 +16,10 @@ from samjhadoo_emulator.cloudformation.calls import (
     handler_code,
     handler_message,
 )
+from samjhadoo_emulator.cloudformation.language.schemas import schema
 from samjhadoo_emulator.cloudformation.provisioning import differing
 from samjhadoo_emulator.cloudformation.replacements import kept_name
 from samjhadoo_emulator.cloudformation.scheduling import Cancellation
-from samjhadoo_emulator.cloudformation.schemas import schema
 from samjhadoo_emulator.cloudformation.template_source import address
 from samjhadoo_emulator.errors import AwsError
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samjhadoo_emulator.cloudformation import schemas
 from samjhadoo_emulator.cloudformation.drift import property_differences
+from samjhadoo_emulator.cloudformation.language import schemas
 
 TOPIC = "AWS::SNS::Topic"
 TAG, OTHER_TAG = {"Key": "team", "Value": "a"}, {"Key": "owner", "Value": "b"}

@@ -9,12 +9,19 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samjhadoo_emulator.cloudformation import conditions, dependencies, functions, schemas, shapes, template
-from samjhadoo_emulator.cloudformation.context import UNKNOWN, Context
+from samjhadoo_emulator.cloudformation.language import (
+    conditions,
+    dependencies,
+    functions,
+    schemas,
+    shapes,
+    template,
+)
+from samjhadoo_emulator.cloudformation.language.context import UNKNOWN, Context
+from samjhadoo_emulator.cloudformation.language.summary import summary, validation
+from samjhadoo_emulator.cloudformation.language.template_text import load
+from samjhadoo_emulator.cloudformation.language.transforms import transformed
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
-from samjhadoo_emulator.cloudformation.summary import summary, validation
-from samjhadoo_emulator.cloudformation.template_text import load
-from samjhadoo_emulator.cloudformation.transforms import transformed
 from samjhadoo_emulator.errors import AwsError
 
 NAMES = st.sampled_from(["A", "B", "List", "Text", "Nope", "A.Arn", "A.List", "AWS::Region", "AWS::NoValue"])

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from samjhadoo_emulator.arns import partition
 from samjhadoo_emulator.cloudformation.calls import ResourceApi
+from samjhadoo_emulator.cloudformation.changes.early_validation import EarlyValidation
 from samjhadoo_emulator.cloudformation.definitions import Definitions
-from samjhadoo_emulator.cloudformation.early_validation import EarlyValidation
-from samjhadoo_emulator.cloudformation.engine import Engine
+from samjhadoo_emulator.cloudformation.engine import StackEngine
 from samjhadoo_emulator.cloudformation.evaluation import Contexts
-from samjhadoo_emulator.cloudformation.events import Events
+from samjhadoo_emulator.cloudformation.events import StackEvents
 from samjhadoo_emulator.cloudformation.exports import Exports
 from samjhadoo_emulator.cloudformation.model import STACK
 from samjhadoo_emulator.cloudformation.nested import NestedStack
@@ -52,9 +52,9 @@ class CloudFormationBase(LiveService):
         self.contexts = Contexts(patient, region, self.account, self.exports)
         self.definitions = Definitions(patient, self.contexts, self.resource_type)
         self.provider = Provider(aws, self.clock, region, self.account, partition(region), self.resource_type)
-        self.events = Events(self.clock, patient, self._run)
+        self.events = StackEvents(self.clock, patient, self._run)
         self.validation = EarlyValidation(self.provider, self.events)
-        self.engine = Engine(
+        self.engine = StackEngine(
             stacks=self.stacks,
             provider=self.provider,
             contexts=self.contexts,

@@ -6,27 +6,27 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from samjhadoo_emulator.cloudformation import dependencies, dynamic_references, parameters
-from samjhadoo_emulator.cloudformation import template as templates
-from samjhadoo_emulator.cloudformation.conditions import evaluate_conditions
-from samjhadoo_emulator.cloudformation.functions import evaluate
+from samjhadoo_emulator.cloudformation.language import dependencies, dynamic_references, parameters
+from samjhadoo_emulator.cloudformation.language import template as templates
+from samjhadoo_emulator.cloudformation.language.conditions import evaluate_conditions
+from samjhadoo_emulator.cloudformation.language.functions import evaluate
+from samjhadoo_emulator.cloudformation.language.parameter_values import check_existing, read_ssm
+from samjhadoo_emulator.cloudformation.language.rules import check_rules
+from samjhadoo_emulator.cloudformation.language.schemas import check_types
+from samjhadoo_emulator.cloudformation.language.summary import check_capabilities
+from samjhadoo_emulator.cloudformation.language.transforms import transformed
 from samjhadoo_emulator.cloudformation.model import STACK, Definition
-from samjhadoo_emulator.cloudformation.parameter_values import check_existing, read_ssm
-from samjhadoo_emulator.cloudformation.rules import check_rules
-from samjhadoo_emulator.cloudformation.schemas import check_types
-from samjhadoo_emulator.cloudformation.summary import check_capabilities
 from samjhadoo_emulator.cloudformation.template_source import read, template_text
-from samjhadoo_emulator.cloudformation.transforms import transformed
 from samjhadoo_emulator.errors import AwsError, not_implemented, validation_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from samjhadoo_emulator.cloudformation.context import Context
     from samjhadoo_emulator.cloudformation.evaluation import Contexts
-    from samjhadoo_emulator.cloudformation.parameters import Parameter
+    from samjhadoo_emulator.cloudformation.language.context import Context
+    from samjhadoo_emulator.cloudformation.language.parameters import Parameter
+    from samjhadoo_emulator.cloudformation.language.template import Template
     from samjhadoo_emulator.cloudformation.resources.resource_type import ResourceType
-    from samjhadoo_emulator.cloudformation.template import Template
     from samjhadoo_emulator.service import AwsApi
 
 MOST_TAGS: Final = 50

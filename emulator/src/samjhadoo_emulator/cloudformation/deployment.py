@@ -6,18 +6,18 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.cloudformation import schemas
-from samjhadoo_emulator.cloudformation.differences import replacement_policy
+from samjhadoo_emulator.cloudformation.changes.differences import replacement_policy
+from samjhadoo_emulator.cloudformation.changes.property_changes import compare, replaces
 from samjhadoo_emulator.cloudformation.evaluation import hidden
-from samjhadoo_emulator.cloudformation.functions import as_text, evaluate
+from samjhadoo_emulator.cloudformation.language import schemas
+from samjhadoo_emulator.cloudformation.language.functions import as_text, evaluate
 from samjhadoo_emulator.cloudformation.model import (
     STACK,
     Obsolete,
-    Output,
     ResourceStatus,
+    StackOutput,
     StackResource,
 )
-from samjhadoo_emulator.cloudformation.property_changes import compare, replaces
 from samjhadoo_emulator.cloudformation.replacements import REFUSAL, kept_name
 from samjhadoo_emulator.cloudformation.scheduling import in_order
 from samjhadoo_emulator.errors import AwsError, validation_error
@@ -25,15 +25,15 @@ from samjhadoo_emulator.errors import AwsError, validation_error
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from samjhadoo_emulator.cloudformation.context import Context
+    from samjhadoo_emulator.cloudformation.language.context import Context
+    from samjhadoo_emulator.cloudformation.language.template import Template
     from samjhadoo_emulator.cloudformation.model import Definition, Stack
     from samjhadoo_emulator.cloudformation.provisioning import Provisioner
     from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
     from samjhadoo_emulator.cloudformation.scheduling import Cancellation
-    from samjhadoo_emulator.cloudformation.template import Template
 
 
-class Deployment:
+class StackDeployment:
     """One attempt to bring a stack to a definition.
 
     Args:
@@ -146,7 +146,7 @@ def _kept(old: StackResource, record: StackResource) -> StackResource:
     return replace(old, entry=record.entry, needs=record.needs, tags=record.tags)
 
 
-def evaluate_outputs(template: Template, context: Context) -> tuple[Output, ...]:
+def evaluate_outputs(template: Template, context: Context) -> tuple[StackOutput, ...]:
     """Return a stack's outputs.
 
     Raises:
@@ -160,11 +160,11 @@ def evaluate_outputs(template: Template, context: Context) -> tuple[Output, ...]
     return tuple(_output(key, declared, context) for key, declared in made.items())
 
 
-def _output(key: str, declared: Mapping[str, Any], context: Context) -> Output:
+def _output(key: str, declared: Mapping[str, Any], context: Context) -> StackOutput:
     value = as_text(evaluate(declared.get("Value"), context))
     if value is None:
         raise validation_error(
             "Template format error: The Value field of every Outputs member must evaluate to a String."
         )
     exported = as_text(evaluate((declared.get("Export") or {}).get("Name"), context)) or ""
-    return Output(key, value, str(declared.get("Description") or ""), exported)
+    return StackOutput(key, value, str(declared.get("Description") or ""), exported)

@@ -10,14 +10,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from samjhadoo_emulator.cloudformation.property_changes import ABSENT, same
+from samjhadoo_emulator.cloudformation.changes.property_changes import ABSENT, same
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from samjhadoo_emulator.cloudformation.property_changes import Path
+    from samjhadoo_emulator.cloudformation.changes.property_changes import Path
+    from samjhadoo_emulator.cloudformation.language.schemas import Schema
     from samjhadoo_emulator.cloudformation.resources.resource_type import Properties
-    from samjhadoo_emulator.cloudformation.schemas import Schema
 
 _DYNAMIC: Final = "{{resolve:"
 

@@ -8,12 +8,12 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from samjhadoo_emulator.cloudformation import schemas
 from samjhadoo_emulator.cloudformation.base import CloudFormationBase
-from samjhadoo_emulator.cloudformation.change_shapes import as_text
+from samjhadoo_emulator.cloudformation.changes.change_shapes import as_text
+from samjhadoo_emulator.cloudformation.changes.property_changes import ABSENT
 from samjhadoo_emulator.cloudformation.drift import compared, property_differences
+from samjhadoo_emulator.cloudformation.language import schemas
 from samjhadoo_emulator.cloudformation.model import NOT_CHECKED, STACK, StackStatus
-from samjhadoo_emulator.cloudformation.property_changes import ABSENT
 from samjhadoo_emulator.cloudformation.scheduling import Cancellation
 from samjhadoo_emulator.errors import AwsError, not_implemented, validation_error
 from samjhadoo_emulator.pagination import CLOUDFORMATION

@@ -13,8 +13,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from samjhadoo_emulator.cloudformation import early_validation
-from samjhadoo_emulator.cloudformation.deployment import Deployment, evaluate_outputs
+from samjhadoo_emulator.cloudformation.changes import early_validation
+from samjhadoo_emulator.cloudformation.deployment import StackDeployment, evaluate_outputs
 from samjhadoo_emulator.cloudformation.model import (
     STACK,
     Checkpoint,
@@ -33,16 +33,16 @@ from samjhadoo_emulator.errors import AwsError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 
-    from samjhadoo_emulator.cloudformation.differences import Difference
-    from samjhadoo_emulator.cloudformation.early_validation import EarlyValidation
+    from samjhadoo_emulator.cloudformation.changes.differences import Difference
+    from samjhadoo_emulator.cloudformation.changes.early_validation import EarlyValidation
     from samjhadoo_emulator.cloudformation.evaluation import Contexts
-    from samjhadoo_emulator.cloudformation.events import Events
+    from samjhadoo_emulator.cloudformation.events import StackEvents
     from samjhadoo_emulator.cloudformation.exports import Exports
     from samjhadoo_emulator.cloudformation.model import (
         Definition,
         Obsolete,
-        Operation,
         Stack,
+        StackOperation,
         StackResource,
     )
     from samjhadoo_emulator.cloudformation.provisioning import Provider
@@ -59,7 +59,7 @@ SHORTEST_MINUTE: Final = 1.0
 TIMED_OUT: Final = "Stack creation time exceeded the specified timeout."
 
 
-class Engine:
+class StackEngine:
     """Runs operations on the stacks of a region.
 
     Args:
@@ -73,7 +73,7 @@ class Engine:
         provider: Provider,
         contexts: Contexts,
         exports: Exports,
-        events: Events,
+        events: StackEvents,
         validation: EarlyValidation,
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
     ) -> None:
@@ -91,7 +91,7 @@ class Engine:
 
     def create(
         self, stack: Stack, definition: Definition, options: Options, changes: Sequence[Difference] = ()
-    ) -> Operation:
+    ) -> StackOperation:
         """Begin to create a stack, which is new or in REVIEW_IN_PROGRESS.
 
         Args:
@@ -105,7 +105,7 @@ class Engine:
 
     def update(
         self, stack: Stack, definition: Definition, options: Options, changes: Sequence[Difference] = ()
-    ) -> Operation:
+    ) -> StackOperation:
         """Begin to update a stack; see `create`."""
         operation = self.begin_update(stack, definition, options)
         self._run(stack, self._update(stack, operation, changes))
@@ -113,7 +113,7 @@ class Engine:
 
     def delete(
         self, stack: Stack, options: Options, *, retained: Collection[str] = (), force: bool = False
-    ) -> Operation:
+    ) -> StackOperation:
         """Begin to delete a stack; what is under way on it is cancelled.
 
         Args:
@@ -129,7 +129,7 @@ class Engine:
         self._run(stack, _after(running, work))
         return operation
 
-    def roll_back(self, stack: Stack, options: Options) -> Operation:
+    def roll_back(self, stack: Stack, options: Options) -> StackOperation:
         """Begin to roll back an operation that failed and was left as it is."""
         operation = self._begin(stack, OperationType.ROLLBACK, options)
         if stack.checkpoint is None:
@@ -140,7 +140,7 @@ class Engine:
             self._run(stack, self._roll_back_update(stack))
         return operation
 
-    def continue_rollback(self, stack: Stack, options: Options, skip: Collection[str] = ()) -> Operation:
+    def continue_rollback(self, stack: Stack, options: Options, skip: Collection[str] = ()) -> StackOperation:
         """Begin to try the rollback of an update again.
 
         Args:
@@ -164,7 +164,7 @@ class Engine:
 
     # Steps, also of nested stacks.
 
-    def begin_update(self, stack: Stack, definition: Definition, options: Options) -> Operation:
+    def begin_update(self, stack: Stack, definition: Definition, options: Options) -> StackOperation:
         """Begin an operation that updates a stack, without running it."""
         assert stack.definition is not None  # noqa: S101 - only stacks that were created are updated
         operation = self._begin(stack, OperationType.UPDATE_STACK, options)
@@ -177,7 +177,7 @@ class Engine:
         self._events.stack(stack, StackStatus.UPDATE_IN_PROGRESS, USER)
         return operation
 
-    async def bring_up(self, stack: Stack, operation: Operation) -> str:
+    async def bring_up(self, stack: Stack, operation: StackOperation) -> str:
         """Bring a stack's resources and outputs to its definition; return why that failed, or nothing.
 
         From then on, the operation cannot be cancelled any more.
@@ -187,7 +187,7 @@ class Engine:
         finally:
             del self._cancellations[operation.id]
 
-    async def _bring_up(self, stack: Stack, operation: Operation, cancellation: Cancellation) -> str:
+    async def _bring_up(self, stack: Stack, operation: StackOperation, cancellation: Cancellation) -> str:
         definition = stack.definition
         assert definition is not None  # noqa: S101 - its operation has begun
         known: dict[str, Any] = {}
@@ -198,7 +198,7 @@ class Engine:
             imports = self._contexts.imports(definition, context)
             for name in sorted(imports - context.exports.keys()):
                 return f"No export named {name} found."
-            deployment = Deployment(
+            deployment = StackDeployment(
                 stack, definition, provisioner, context=context, known=known, before=before
             )
             stop = not operation.options.disable_rollback
@@ -259,7 +259,7 @@ class Engine:
 
     # Operations.
 
-    async def _create(self, stack: Stack, operation: Operation, changes: Sequence[Difference]) -> None:
+    async def _create(self, stack: Stack, operation: StackOperation, changes: Sequence[Difference]) -> None:
         options = operation.options
         timer = self._set_timer(stack, options.timeout)
         reason = await self._refused(stack, changes) or await self.bring_up(stack, operation)
@@ -291,7 +291,7 @@ class Engine:
         else:
             self._finish(stack, StackStatus.ROLLBACK_COMPLETE, succeeded=False)
 
-    async def _update(self, stack: Stack, operation: Operation, changes: Sequence[Difference]) -> None:
+    async def _update(self, stack: Stack, operation: StackOperation, changes: Sequence[Difference]) -> None:
         reason = await self._refused(stack, changes) or await self.bring_up(stack, operation)
         if not reason:
             await self.clean_up(stack)
@@ -334,7 +334,7 @@ class Engine:
 
     # Parts.
 
-    def _begin(self, stack: Stack, kind: OperationType, options: Options) -> Operation:
+    def _begin(self, stack: Stack, kind: OperationType, options: Options) -> StackOperation:
         operation = self._events.begin(stack, kind, options)
         self._cancellations[operation.id] = Cancellation()
         if options.change_set_id:

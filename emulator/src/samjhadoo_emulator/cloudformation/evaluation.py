@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.cloudformation.context import Context, pseudo_parameters
 from samjhadoo_emulator.cloudformation.exports import calls_of
-from samjhadoo_emulator.cloudformation.functions import evaluate
-from samjhadoo_emulator.cloudformation.parameters import HIDDEN
+from samjhadoo_emulator.cloudformation.language.context import Context, pseudo_parameters
+from samjhadoo_emulator.cloudformation.language.functions import evaluate
+from samjhadoo_emulator.cloudformation.language.parameters import HIDDEN
 from samjhadoo_emulator.errors import AwsError
 from samjhadoo_emulator.internal import in_region
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from samjhadoo_emulator.cloudformation.exports import Exports
+    from samjhadoo_emulator.cloudformation.language.parameters import Parameter
+    from samjhadoo_emulator.cloudformation.language.template import Template
     from samjhadoo_emulator.cloudformation.model import Definition
-    from samjhadoo_emulator.cloudformation.parameters import Parameter
     from samjhadoo_emulator.cloudformation.resources.resource_type import Resource
-    from samjhadoo_emulator.cloudformation.template import Template
     from samjhadoo_emulator.service import AwsApi
 
 

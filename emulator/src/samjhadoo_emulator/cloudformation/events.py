@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from samjhadoo_emulator.cloudformation.model import (
     STACK,
-    Event,
-    Operation,
     OperationType,
     Options,
     ResourceStatus,
     Stack,
+    StackEvent,
+    StackOperation,
     StackResource,
     StackStatus,
 )
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Events:
+class StackEvents:
     """Records the events of stacks.
 
     Args:
@@ -45,9 +45,9 @@ class Events:
         self._aws = aws
         self._spawn = spawn
 
-    def begin(self, stack: Stack, kind: OperationType, options: Options) -> Operation:
+    def begin(self, stack: Stack, kind: OperationType, options: Options) -> StackOperation:
         """Begin an operation on a stack: the events from now on are its own."""
-        operation = Operation(kind, str(uuid.uuid4()), self._clock.now(), options)
+        operation = StackOperation(kind, str(uuid.uuid4()), self._clock.now(), options)
         stack.operations.append(operation)
         return operation
 
@@ -91,7 +91,7 @@ class Events:
     def _add(self, stack: Stack, **members: Any) -> None:
         operation, identity = stack.operation, str(uuid.uuid4())
         named = f"{members['logical_id']}-{members['status']}-{identity}"
-        event = Event(
+        event = StackEvent(
             id=identity if members["logical_id"] == stack.name else named,
             stack_id=stack.id,
             stack_name=stack.name,
@@ -106,7 +106,7 @@ class Events:
         if topics and event.event_type == "STACK_EVENT":
             self._spawn(self._notify(topics, event), f"cloudformation-notify-{stack.name}")
 
-    async def _notify(self, topics: tuple[str, ...], event: Event) -> None:
+    async def _notify(self, topics: tuple[str, ...], event: StackEvent) -> None:
         for topic in topics:
             try:
                 await self._aws.call(
@@ -120,7 +120,7 @@ class Events:
                 log.warning("no notification to %s: %s", topic, error)
 
 
-def _message(event: Event) -> str:
+def _message(event: StackEvent) -> str:
     """Return an event as topics get it: a line for each member."""
     account = event.stack_id.split(":")[4]
     members = {

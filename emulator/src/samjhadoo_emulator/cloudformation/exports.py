@@ -9,7 +9,7 @@ from samjhadoo_emulator.errors import validation_error
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from samjhadoo_emulator.cloudformation.model import Output, Stack
+    from samjhadoo_emulator.cloudformation.model import Stack, StackOutput
     from samjhadoo_emulator.cloudformation.stacks import Stacks
 
 
@@ -19,7 +19,7 @@ class Exports:
     def __init__(self, stacks: Stacks) -> None:
         self._stacks = stacks
 
-    def all(self) -> list[tuple[Stack, Output]]:
+    def all(self) -> list[tuple[Stack, StackOutput]]:
         """Return every export with its stack, by name."""
         found = [
             (stack, output) for stack in self._stacks.live() for output in stack.outputs if output.export_name
@@ -34,7 +34,7 @@ class Exports:
         """Return the names of the stacks that import an export."""
         return sorted(stack.name for stack in self._stacks.live() if name in stack.imports)
 
-    def check(self, stack: Stack, outputs: Iterable[Output]) -> None:
+    def check(self, stack: Stack, outputs: Iterable[StackOutput]) -> None:
         """Check that a stack may have these outputs instead of its own.
 
         Raises:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from samjhadoo_emulator.cloudformation.parameters import Parameter
+    from samjhadoo_emulator.cloudformation.language.parameters import Parameter
+    from samjhadoo_emulator.cloudformation.language.template import Template, TemplateResource
     from samjhadoo_emulator.cloudformation.resources.resource_type import Properties, Resource
-    from samjhadoo_emulator.cloudformation.template import Template, TemplateResource
 
 STACK: Final = "AWS::CloudFormation::Stack"
 NOT_CHECKED: Final = "NOT_CHECKED"
@@ -163,7 +163,7 @@ class Obsolete:
 
 
 @dataclass(frozen=True)
-class Event:
+class StackEvent:
     """An event of a stack or of one of its resources.
 
     Attributes:
@@ -190,7 +190,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Output:
+class StackOutput:
     """An output of a stack."""
 
     key: str
@@ -222,7 +222,7 @@ class Options:
 
 
 @dataclass
-class Operation:
+class StackOperation:
     """One operation on a stack.
 
     Attributes:
@@ -243,7 +243,7 @@ class Checkpoint:
 
     definition: Definition
     resources: Mapping[str, StackResource]
-    outputs: tuple[Output, ...] = ()
+    outputs: tuple[StackOutput, ...] = ()
     imports: frozenset[str] = frozenset()
 
 
@@ -273,12 +273,12 @@ class Stack:
     updated: datetime | None = None
     deleted: datetime | None = None
     resources: dict[str, StackResource] = field(default_factory=dict)
-    outputs: tuple[Output, ...] = ()
+    outputs: tuple[StackOutput, ...] = ()
     imports: frozenset[str] = frozenset()
     checkpoint: Checkpoint | None = None
     obsolete: list[Obsolete] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    operations: list[Operation] = field(default_factory=list)
+    events: list[StackEvent] = field(default_factory=list)
+    operations: list[StackOperation] = field(default_factory=list)
     options: Options = field(default_factory=Options)
     termination_protection: bool = False
     parent_id: str = ""
@@ -290,7 +290,7 @@ class Stack:
     drift_checked: datetime | None = None
 
     @property
-    def operation(self) -> Operation:
+    def operation(self) -> StackOperation:
         """The current operation, or the last one."""
         return self.operations[-1]
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from samjhadoo_emulator.cloudformation.calls import ResourceError
-from samjhadoo_emulator.cloudformation.functions import as_text
+from samjhadoo_emulator.cloudformation.language.functions import as_text
 from samjhadoo_emulator.cloudformation.model import STACK, Options, StackStatus
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource, ResourceType
 from samjhadoo_emulator.cloudformation.updates import changes_anything
@@ -14,9 +14,9 @@ from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:
     from samjhadoo_emulator.cloudformation.definitions import Definitions
-    from samjhadoo_emulator.cloudformation.engine import Engine
+    from samjhadoo_emulator.cloudformation.engine import StackEngine
     from samjhadoo_emulator.cloudformation.evaluation import Contexts
-    from samjhadoo_emulator.cloudformation.events import Events
+    from samjhadoo_emulator.cloudformation.events import StackEvents
     from samjhadoo_emulator.cloudformation.model import Definition, Stack
     from samjhadoo_emulator.cloudformation.resources.resource_type import Properties, Request
     from samjhadoo_emulator.cloudformation.stacks import Stacks
@@ -34,7 +34,12 @@ class NestedStack(ResourceType):
     name: ClassVar[str] = STACK
 
     def __init__(
-        self, stacks: Stacks, definitions: Definitions, contexts: Contexts, events: Events, engine: Engine
+        self,
+        stacks: Stacks,
+        definitions: Definitions,
+        contexts: Contexts,
+        events: StackEvents,
+        engine: StackEngine,
     ) -> None:
         self._stacks = stacks
         self._definitions = definitions

@@ -7,10 +7,10 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from samjhadoo_emulator.cloudformation import dynamic_references, schemas
 from samjhadoo_emulator.cloudformation.calls import ResourceApi, ResourceError, handler_message
+from samjhadoo_emulator.cloudformation.changes.property_changes import ABSENT
+from samjhadoo_emulator.cloudformation.language import dynamic_references, schemas
 from samjhadoo_emulator.cloudformation.model import ResourceStatus
-from samjhadoo_emulator.cloudformation.property_changes import ABSENT
 from samjhadoo_emulator.cloudformation.resources.resource_type import Request
 from samjhadoo_emulator.cloudformation.stacks import random_suffix
 from samjhadoo_emulator.errors import AwsError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from samjhadoo_emulator.clock import Clock
-    from samjhadoo_emulator.cloudformation.events import Events
+    from samjhadoo_emulator.cloudformation.events import StackEvents
     from samjhadoo_emulator.cloudformation.model import Stack, StackResource
     from samjhadoo_emulator.cloudformation.resources.resource_type import (
         Properties,
@@ -102,7 +102,9 @@ class Provisioner:
     Every method returns whether it succeeded; what happened is in the stack's events.
     """
 
-    def __init__(self, provider: Provider, events: Events, stack: Stack, cancellation: Cancellation) -> None:
+    def __init__(
+        self, provider: Provider, events: StackEvents, stack: Stack, cancellation: Cancellation
+    ) -> None:
         self._provider = provider
         self._events = events
         self._stack = stack

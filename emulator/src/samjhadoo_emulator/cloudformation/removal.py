@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from samjhadoo_emulator.cloudformation.differences import deletion_policy
+from samjhadoo_emulator.cloudformation.changes.differences import deletion_policy
 from samjhadoo_emulator.cloudformation.model import Obsolete
 from samjhadoo_emulator.cloudformation.scheduling import Cancellation, in_order
 

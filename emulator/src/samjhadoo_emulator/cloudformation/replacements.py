@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.cloudformation.property_changes import same
+from samjhadoo_emulator.cloudformation.changes.property_changes import same
 
 if TYPE_CHECKING:
+    from samjhadoo_emulator.cloudformation.language.schemas import Schema
     from samjhadoo_emulator.cloudformation.resources.resource_type import Properties
-    from samjhadoo_emulator.cloudformation.schemas import Schema
 
 REFUSAL = (
     "CloudFormation cannot update a stack when a custom-named resource requires replacing. "

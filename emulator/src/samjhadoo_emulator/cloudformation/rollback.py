@@ -12,7 +12,7 @@ from samjhadoo_emulator.cloudformation.scheduling import in_order
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from samjhadoo_emulator.cloudformation.events import Events
+    from samjhadoo_emulator.cloudformation.events import StackEvents
     from samjhadoo_emulator.cloudformation.model import Checkpoint, Stack, StackResource
     from samjhadoo_emulator.cloudformation.provisioning import Provisioner
     from samjhadoo_emulator.cloudformation.scheduling import Cancellation
@@ -31,7 +31,7 @@ class Rollback:
         stack: Stack,
         checkpoint: Checkpoint,
         provisioner: Provisioner,
-        events: Events,
+        events: StackEvents,
         *,
         skip: Collection[str] = (),
         retain_except_on_create: bool = False,

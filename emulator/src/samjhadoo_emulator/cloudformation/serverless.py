@@ -6,7 +6,7 @@ import copy
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from samjhadoo_emulator.cloudformation.sections import SERVERLESS
+from samjhadoo_emulator.cloudformation.language.sections import SERVERLESS
 from samjhadoo_emulator.errors import not_implemented, validation_error
 
 if TYPE_CHECKING:

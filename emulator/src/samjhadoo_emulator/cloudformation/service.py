@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from samjhadoo_emulator.cloudformation.change_set_operations import ChangeSetOperations
+from samjhadoo_emulator.cloudformation.changes.change_set_operations import ChangeSetOperations
 from samjhadoo_emulator.cloudformation.drift_operations import DriftOperations
 from samjhadoo_emulator.cloudformation.stack_operations import StackOperations
 

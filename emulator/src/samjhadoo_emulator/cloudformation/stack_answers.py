@@ -12,7 +12,7 @@ from samjhadoo_emulator.pagination import CLOUDFORMATION
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
-    from samjhadoo_emulator.cloudformation.model import Event, Stack, StackResource
+    from samjhadoo_emulator.cloudformation.model import Stack, StackEvent, StackResource
     from samjhadoo_emulator.service import Params, Result
 
 DOES_NOT_EXIST: Final = "Stack with id {name} does not exist"
@@ -48,7 +48,7 @@ class StackAnswers(CloudFormationBase):
         events = [_operation_event(stack, event) for stack, event in self.selected_events(params)]
         return CLOUDFORMATION.answer("OperationEvents", events, params)
 
-    def selected_events(self, params: Params) -> list[tuple[Stack, Event]]:
+    def selected_events(self, params: Params) -> list[tuple[Stack, StackEvent]]:
         """Return the events that a request of DescribeEvents is about, the newest first."""
         operation_id = params.get("OperationId")
         if params.get("StackName"):
@@ -210,7 +210,7 @@ def _summary(stack: Stack) -> dict[str, Any]:
     return shape | {name: value for name, value in optional.items() if value}
 
 
-def _event(event: Event) -> dict[str, Any]:
+def _event(event: StackEvent) -> dict[str, Any]:
     """Return botocore's `StackEvent`."""
     shape: dict[str, Any] = {
         "StackId": event.stack_id,
@@ -231,7 +231,7 @@ def _event(event: Event) -> dict[str, Any]:
     return shape | {name: value for name, value in optional.items() if value}
 
 
-def _operation_event(stack: Stack, event: Event) -> dict[str, Any]:
+def _operation_event(stack: Stack, event: StackEvent) -> dict[str, Any]:
     """Return botocore's `OperationEvent`."""
     shape = {name: value for name, value in _event(event).items() if name != "StackName" and value}
     run = next(each for each in stack.operations if each.id == event.operation_id)
@@ -243,7 +243,7 @@ def _operation_event(stack: Stack, event: Event) -> dict[str, Any]:
     return shape
 
 
-def _is_failure(event: Event) -> bool:
+def _is_failure(event: StackEvent) -> bool:
     return event.status.endswith("_FAILED") or event.event_type.endswith("_ERROR")
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from samjhadoo_emulator.cloudformation import schemas, states
+from samjhadoo_emulator.cloudformation import states
 from samjhadoo_emulator.cloudformation.base import CloudFormationBase
-from samjhadoo_emulator.cloudformation.differences import After, differences
+from samjhadoo_emulator.cloudformation.changes.differences import After, differences
+from samjhadoo_emulator.cloudformation.language import schemas
 from samjhadoo_emulator.cloudformation.model import OnFailure, OperationType, Options, StackStatus
 from samjhadoo_emulator.cloudformation.stacks import use_token
 from samjhadoo_emulator.cloudformation.template_source import template_text
@@ -16,7 +17,7 @@ from samjhadoo_emulator.errors import not_implemented, validation_error
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
-    from samjhadoo_emulator.cloudformation.differences import Difference
+    from samjhadoo_emulator.cloudformation.changes.differences import Difference
     from samjhadoo_emulator.cloudformation.model import Definition, Stack
     from samjhadoo_emulator.service import Params, Result
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from samjhadoo_emulator.cloudformation import parameters, summary
-from samjhadoo_emulator.cloudformation import template as templates
 from samjhadoo_emulator.cloudformation.base import CloudFormationBase
-from samjhadoo_emulator.cloudformation.schemas import check_types
+from samjhadoo_emulator.cloudformation.language import parameters, summary
+from samjhadoo_emulator.cloudformation.language import template as templates
+from samjhadoo_emulator.cloudformation.language.schemas import check_types
 from samjhadoo_emulator.cloudformation.stack_answers import DOES_NOT_EXIST
 from samjhadoo_emulator.cloudformation.template_source import template_text
 from samjhadoo_emulator.errors import AwsError, not_implemented, validation_error
 from samjhadoo_emulator.service import operation
 
 if TYPE_CHECKING:
+    from samjhadoo_emulator.cloudformation.language.template import Template
     from samjhadoo_emulator.cloudformation.model import Definition
-    from samjhadoo_emulator.cloudformation.template import Template
     from samjhadoo_emulator.service import Params, Result
 
 CALCULATOR = "https://calculator.aws/#/estimate"

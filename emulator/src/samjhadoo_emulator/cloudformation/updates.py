@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from samjhadoo_emulator.cloudformation import schemas
+from samjhadoo_emulator.cloudformation.changes.differences import After, Before, Existing, differences
 from samjhadoo_emulator.cloudformation.deployment import evaluate_outputs
-from samjhadoo_emulator.cloudformation.differences import After, Before, Existing, differences
+from samjhadoo_emulator.cloudformation.language import schemas
 from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:
-    from samjhadoo_emulator.cloudformation.context import Context
+    from samjhadoo_emulator.cloudformation.language.context import Context
     from samjhadoo_emulator.cloudformation.model import Definition, Stack
 
 NO_UPDATES = "No updates are to be performed."

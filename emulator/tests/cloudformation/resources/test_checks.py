@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samjhadoo_emulator.cloudformation import schemas
-from samjhadoo_emulator.cloudformation.context import UNKNOWN
+from samjhadoo_emulator.cloudformation.language import schemas
+from samjhadoo_emulator.cloudformation.language.context import UNKNOWN
 from samjhadoo_emulator.cloudformation.resources import paths
 from samjhadoo_emulator.cloudformation.resources.resource_type import ResourceType
 from samjhadoo_emulator.errors import AwsError

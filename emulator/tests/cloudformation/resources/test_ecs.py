@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from samjhadoo_emulator.cloudformation.drift import property_differences
+from samjhadoo_emulator.cloudformation.language.schemas import schema
 from samjhadoo_emulator.cloudformation.resources.ecs import deployment_limits, service_deployments
-from samjhadoo_emulator.cloudformation.schemas import schema
 from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from samjhadoo_emulator.cloudformation.drift import property_differences
-from samjhadoo_emulator.cloudformation.schemas import schema
+from samjhadoo_emulator.cloudformation.language.schemas import schema
 from samjhadoo_emulator.errors import AwsError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from samjhadoo_emulator.cloudformation import schemas
+from samjhadoo_emulator.cloudformation.language import schemas
 from samjhadoo_emulator.cloudformation.resources.api_type import ApiType
 
 if TYPE_CHECKING:

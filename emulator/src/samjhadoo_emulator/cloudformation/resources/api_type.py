@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from samjhadoo_emulator import validation, wire
-from samjhadoo_emulator.cloudformation import schemas
+from samjhadoo_emulator.cloudformation.language import schemas
 from samjhadoo_emulator.cloudformation.resources import shapes
 from samjhadoo_emulator.cloudformation.resources.resource_type import Resource, ResourceType
 from samjhadoo_emulator.errors import AwsError, not_implemented

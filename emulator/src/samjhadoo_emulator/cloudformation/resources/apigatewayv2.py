@@ -169,7 +169,7 @@ class Authorizer(GatewayType):
     parent = "ApiId"
 
 
-class Stage(GatewayType):
+class ApiStage(GatewayType):
     """A stage of an API; `Ref` is its name. A change makes it anew: moto cannot update stages."""
 
     name = "AWS::ApiGatewayV2::Stage"
@@ -254,7 +254,7 @@ TYPES = (
     Integration(),
     Route(),
     Authorizer(),
-    Stage(),
+    ApiStage(),
     DomainName(),
     ApiMapping(),
 )

@@ -23,7 +23,7 @@ class ScalingType(PutType):
     service = SERVICE
 
 
-class ScalableTarget(ScalingType):
+class AutoScalingTarget(ScalingType):
     """The desired count of a service; `Ref` is its resource, dimension and namespace."""
 
     name = "AWS::ApplicationAutoScaling::ScalableTarget"
@@ -118,4 +118,4 @@ class ScalingPolicy(ScalingType):
         return in_schema(self.name, found[0]) if found else None
 
 
-TYPES = (ScalableTarget(), ScalingPolicy())
+TYPES = (AutoScalingTarget(), ScalingPolicy())

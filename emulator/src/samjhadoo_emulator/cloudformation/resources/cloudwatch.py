@@ -68,7 +68,7 @@ class AlarmType(CloudWatchType):
         return in_schema(self.name, found[0]) if found else None
 
 
-class Alarm(AlarmType):
+class CloudWatchAlarm(AlarmType):
     """An alarm on a metric or on metric math."""
 
     name = "AWS::CloudWatch::Alarm"
@@ -95,7 +95,7 @@ class CompositeAlarm(AlarmType):
     unsupported = frozenset({"ActionConfiguration"})
 
 
-class Dashboard(CloudWatchType):
+class CloudWatchDashboard(CloudWatchType):
     """A dashboard, which has no attributes."""
 
     name = "AWS::CloudWatch::Dashboard"
@@ -116,4 +116,4 @@ class Dashboard(CloudWatchType):
         return in_schema(self.name, answer)
 
 
-TYPES = (Alarm(), CompositeAlarm(), Dashboard())
+TYPES = (CloudWatchAlarm(), CompositeAlarm(), CloudWatchDashboard())

@@ -24,7 +24,7 @@ _PREFIX = "ImageTagMutabilityExclusion"
 """What CloudFormation's names of a filter's members begin with, and the API's do not."""
 
 
-class Repository(ApiType):
+class EcrRepository(ApiType):
     """A repository of images; `Ref` is its name."""
 
     name = "AWS::ECR::Repository"
@@ -124,4 +124,4 @@ def _as_api(properties: Properties) -> Properties:
     return {**properties, _EXCLUSIONS: filters}
 
 
-TYPES = (Repository(),)
+TYPES = (EcrRepository(),)

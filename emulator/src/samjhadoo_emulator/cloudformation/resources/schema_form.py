@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from samjhadoo_emulator.cloudformation import schemas
+from samjhadoo_emulator.cloudformation.language import schemas
 
 if TYPE_CHECKING:
     from samjhadoo_emulator.cloudformation.resources.resource_type import Properties

@@ -110,7 +110,7 @@ class PrivateDnsNamespace(NamespaceType):
         return Resource(plain.id, plain.attributes | ({"HostedZoneId": zone} if zone else {}))
 
 
-class Service(CloudMapType):
+class CloudMapService(CloudMapType):
     """A service of a namespace."""
 
     name = "AWS::ServiceDiscovery::Service"
@@ -146,4 +146,4 @@ class Service(CloudMapType):
             await self.call(request, "DeleteServiceAttributes", **params)
 
 
-TYPES = (HttpNamespace(), PrivateDnsNamespace(), Service())
+TYPES = (HttpNamespace(), PrivateDnsNamespace(), CloudMapService())

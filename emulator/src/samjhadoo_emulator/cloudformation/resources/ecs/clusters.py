@@ -34,7 +34,7 @@ class ClusterType(EcsType):
         return found[0] if found and found[0]["status"] == "ACTIVE" else None
 
 
-class Cluster(ClusterType):
+class EcsCluster(ClusterType):
     """A cluster; `Ref` is its name."""
 
     name = "AWS::ECS::Cluster"
@@ -99,4 +99,4 @@ class ClusterCapacityProviderAssociations(ClusterType):
         return in_schema(self.name, found) | {"Cluster": request.properties["Cluster"]}
 
 
-TYPES = (Cluster(), ClusterCapacityProviderAssociations())
+TYPES = (EcsCluster(), ClusterCapacityProviderAssociations())

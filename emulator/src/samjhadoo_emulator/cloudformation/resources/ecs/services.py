@@ -24,7 +24,7 @@ _DEPLOYING: Final = (
 """Properties that start a deployment where UpdateService has them: those that differ are sent."""
 
 
-class Service(EcsType):
+class EcsService(EcsType):
     """A service; `Ref` is its ARN."""
 
     name = "AWS::ECS::Service"
@@ -207,4 +207,4 @@ def _names(arn: str, given: str) -> bool:
     return given in (arn, short, short.partition(":")[0])
 
 
-TYPES = (Service(),)
+TYPES = (EcsService(),)

@@ -35,7 +35,7 @@ class RoutingType(Elbv2Type):
         return super().modified(request, sent) if changed - {"Tags"} else {}
 
 
-class Listener(RoutingType):
+class Elbv2Listener(RoutingType):
     """A listener; `Ref` is its ARN."""
 
     name = "AWS::ElasticLoadBalancingV2::Listener"
@@ -133,4 +133,4 @@ class ListenerCertificate(Elbv2Type):
         return {"ListenerArn": request.properties["ListenerArn"], "Certificates": kept} if kept else None
 
 
-TYPES = (Listener(), ListenerRule(), ListenerCertificate())
+TYPES = (Elbv2Listener(), ListenerRule(), ListenerCertificate())

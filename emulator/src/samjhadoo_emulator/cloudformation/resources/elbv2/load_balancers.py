@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.cloudformation.resources.resource_type import Properties, Request
 
 
-class LoadBalancer(Elbv2Type):
+class Elbv2LoadBalancer(Elbv2Type):
     """A load balancer; `Ref` is its ARN."""
 
     name = "AWS::ElasticLoadBalancingV2::LoadBalancer"
@@ -108,4 +108,4 @@ def _resource(found: dict[str, Any]) -> Resource:
     return Resource(arn, attributes)
 
 
-TYPES = (LoadBalancer(),)
+TYPES = (Elbv2LoadBalancer(),)

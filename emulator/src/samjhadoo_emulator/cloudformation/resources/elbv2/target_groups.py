@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from samjhadoo_emulator.cloudformation.resources.resource_type import Properties, Request
 
 
-class TargetGroup(Elbv2Type):
+class Elbv2TargetGroup(Elbv2Type):
     """A target group of addresses or instances; `Ref` is its ARN."""
 
     name = "AWS::ElasticLoadBalancingV2::TargetGroup"
@@ -107,4 +107,4 @@ def _resource(found: dict[str, Any]) -> Resource:
     return Resource(arn, attributes)
 
 
-TYPES = (TargetGroup(),)
+TYPES = (Elbv2TargetGroup(),)

@@ -1,0 +1,1 @@
+"""The language of templates: their text, parameters, functions, conditions, rules and schemas."""
