@@ -59,8 +59,8 @@ class Estimate:
         unknown = [cost.title for cost in self.costs if cost.dollars is None]
         without = f", without {', '.join(unknown)}" if unknown else ""
         return (
-            f"about {self.dollars:,.0f} USD a month{without}: an estimate from the prices of {self.date} in "
-            f"{self.region}, without traffic, requests, logs and backups"
+            f"about {self.dollars:,.0f} USD a month at AWS{without}: an estimate from the prices of "
+            f"{self.date} in {self.region}, without traffic, requests, logs and backups"
         )
 
 
