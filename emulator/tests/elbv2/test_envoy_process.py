@@ -133,7 +133,20 @@ def test_envoy_dies_with_a_killed_emulator(folder):
     assert gone
 
 
-def test_a_socket_folder_elsewhere_is_called_after_the_stack(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    envoy(tmp_path / ("long" * 30), SAMJHADOO_STACK_ID="mark-1")
-    assert [folder.name.rpartition("-")[0] for folder in tmp_path.iterdir()] == ["samjhadoo-mark-1-envoy"]
+def test_a_socket_folder_elsewhere_is_called_after_the_stack(folder, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    envoy(folder / ("long" * 30), SAMJHADOO_STACK_ID="mark-1")
+    assert [each.name.rpartition("-")[0] for each in folder.iterdir()] == ["samjhadoo-mark-1-envoy"]
+
+
+def test_envoy_starts_even_where_the_folder_for_temporary_files_is_deep(tmp_path, monkeypatch):
+    deep = tmp_path / ("long" * 30)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+
+    async def scenario():
+        process = envoy(deep)
+        await process.start()
+        await process.stop()
+
+    asyncio.run(scenario())

@@ -66,7 +66,11 @@ class Listeners(Certificates):
         _secure(listener, params)
         balancer.listeners[arn] = listener
         self.state.tags[arn] = tags
-        await self._open(listener)
+        try:
+            await self._open(listener)
+        except BaseException:
+            del balancer.listeners[arn], self.state.tags[arn]
+            raise
         return {"Listeners": [listener.describe()]}
 
     @operation("DescribeListeners")

@@ -26,6 +26,8 @@ START_TIMEOUT = 30.0
 STOP_TIMEOUT = 3.0
 PAUSE = 0.01
 LONGEST_SOCKET_PATH = 100
+RANDOM = "x" * 8
+"""As long as what `mkdtemp` adds to a name."""
 RESTART_PAUSE = 0.5
 SHORT_LIFE = 10.0
 """Real seconds; an Envoy that ends sooner has failed to start."""
@@ -203,6 +205,13 @@ def _socket_folder(folder: Path, stack: str) -> Path:
 
     A folder elsewhere is called after the stack, so that the cleanup after the stack finds it.
     """
-    if len(str(folder)) < LONGEST_SOCKET_PATH - len("/admin.sock"):
+    if _has_room(folder):
         return folder
-    return Path(tempfile.mkdtemp(prefix=f"samjhadoo-{stack}-envoy-" if stack else "samjhadoo-envoy-"))
+    prefix = f"samjhadoo-{stack}-envoy-" if stack else "samjhadoo-envoy-"
+    # The folder for temporary files may be deep itself.
+    parent = tempfile.gettempdir() if _has_room(Path(tempfile.gettempdir(), f"{prefix}{RANDOM}")) else "/tmp"  # noqa: S108
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+
+
+def _has_room(folder: Path) -> bool:
+    return len(str(folder)) < LONGEST_SOCKET_PATH - len("/admin.sock")
