@@ -261,7 +261,7 @@ def _shown(type_name: str, record: dict[str, Any]) -> Properties:
 
 
 def _key(record: dict[str, Any]) -> tuple[str, str, str]:
-    """Return what tells a record from others in its zone."""
+    """Return what distinguishes a record from others in its zone."""
     return (_plain(record["Name"]), record["Type"], record.get("SetIdentifier", ""))
 
 

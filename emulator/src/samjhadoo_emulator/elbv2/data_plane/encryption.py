@@ -59,7 +59,7 @@ def transport(listener: Listener, files: Callable[[str], KeyPairFiles], *, http2
 
 
 def tls_inspector() -> Document:
-    """Return the filter that tells TLS from plain HTTP, before a listener chooses how to serve it."""
+    """Return the filter that detects TLS or plain HTTP, before a listener chooses how to serve it."""
     return extension(
         "envoy.filters.listener.tls_inspector",
         "extensions.filters.listener.tls_inspector.v3.TlsInspector",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 63
 _WITHOUT_CONSTRAINT = "us-east-1"
-"""The region whose buckets name none, and that answers a second creation by the same owner with success."""
+"""The region whose buckets name none, and where the same owner may create a bucket again."""
 _DASHED = frozenset(
     [
         "ap-northeast-1",
