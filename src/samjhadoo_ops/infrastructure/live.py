@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from samjhadoo_ops.aws_errors import aws_errors
-from samjhadoo_ops.deployment.ecs import EcsService
+from samjhadoo_ops.deployment.ecs import ONGOING, EcsService
 from samjhadoo_ops.deployment.traffic import find_load_balancing, weights
 from samjhadoo_ops.errors import ConfigurationError
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from samjhadoo_ops.environment import Environment
 
 _FULL = 100
-_RUNNING = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
 FIRST = {"blue_weight": "100", "green_weight": "0", "blue_test_weight": "100", "green_test_weight": "0"}
 """The weights of rules that do not exist yet."""
 
@@ -44,16 +43,12 @@ def service_exists(aws: Aws, env: Environment) -> bool:
 
 def running_deployment(aws: Aws, env: Environment) -> str:
     """Return the ARN of the service's deployment that is in progress; empty if there is none."""
-    client = aws.client("ecs")
     try:
-        answer = client.list_service_deployments(
-            cluster=env.service.cluster, service=env.service.name, status=list(_RUNNING)
-        )
+        found = _service(aws, env).deployments(statuses=ONGOING, limit=1)
     except Exception as error:
         if _code(error) not in {"ClusterNotFoundException", "ServiceNotFoundException"}:
             raise
         return ""
-    found = answer["serviceDeployments"]
     return str(found[0]["serviceDeploymentArn"]) if found else ""
 
 

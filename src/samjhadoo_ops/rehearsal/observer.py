@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from samjhadoo_ops.deployment.ecs import is_transient
+from samjhadoo_ops.deployment.ecs import ONGOING, is_transient
 from samjhadoo_ops.deployment.outcome import FULL_WEIGHT, Phase, observe, phase_of
 
 if TYPE_CHECKING:
@@ -177,8 +177,6 @@ class Observer:
     def _ongoing(self) -> tuple[str, ...]:
         settings = self.env.service
         answer = self.aws.client("ecs").list_service_deployments(
-            cluster=settings.cluster,
-            service=settings.name,
-            status=["PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"],
+            cluster=settings.cluster, service=settings.name, status=list(ONGOING)
         )
         return tuple(each["serviceDeploymentArn"] for each in answer["serviceDeployments"])
